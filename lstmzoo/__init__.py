@@ -1,0 +1,37 @@
+"""lstmzoo: a model zoo and AutoML for recurrent networks, on Keras.
+
+The public names are imported when they are first touched: ``import lstmzoo`` itself loads neither Keras nor MLflow.
+"""
+
+import importlib
+from typing import Any
+
+from lstmzoo._version import __version__
+
+_PLACES = {
+    "BaselineForecaster": "lstmzoo.estimators",
+    "Forecaster": "lstmzoo.estimators",
+    "ZooSearchCV": "lstmzoo.tuning",
+    "checks": "lstmzoo.checks",
+    "datasets": "lstmzoo.datasets",
+    "list_models": "lstmzoo.config",
+    "load": "lstmzoo.estimators",
+    "load_config": "lstmzoo.config",
+    "mlflow": "lstmzoo.mlflow",
+    "register_model": "lstmzoo.registry",
+}
+
+__all__ = [*sorted(_PLACES), "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module 'lstmzoo' has no attribute {name!r}; it has {', '.join(__all__)}")
+    module = importlib.import_module(_PLACES[name])
+    value = module if _PLACES[name] == f"lstmzoo.{name}" else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

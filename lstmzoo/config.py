@@ -1,0 +1,384 @@
+"""Zoo entries: validated YAML files, and how they are found.
+
+An entry is a file ``zoo_configs/<task>/<name>.yaml``; its name is ``<task>/<name>``. Directories of further entries, laid
+out alike, are named by the environment variable ``LSTMZOO_CONFIGS`` (separated as ``PATH`` is) and are loaded beside the
+shipped ones. This module imports neither Keras nor pandas.
+"""
+
+import difflib
+import fnmatch
+import os
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, TypeAdapter, ValidationError, model_validator
+
+from lstmzoo.errors import ConfigError, UnknownNameError
+
+TASKS = ("forecasting", "language_modelling", "translation", "classification", "regression", "transcription")
+Scalar = bool | int | float | str | None
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class IntRange(_Strict):
+    """Whole numbers ``min, min + step, ...`` up to ``max``; on a log scale without a step."""
+
+    type: Literal["int"]
+    min: int
+    max: int
+    step: PositiveInt | None = None
+    sampling: Literal["linear", "log"] = "linear"
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "IntRange":
+        return _check_range(self)
+
+    def contains(self, value: object) -> bool:
+        return isinstance(value, int) and not isinstance(value, bool) and self.min <= value <= self.max
+
+
+class FloatRange(_Strict):
+    """Numbers from ``min`` to ``max``, in steps if a step is given."""
+
+    type: Literal["float"]
+    min: float
+    max: float
+    step: Annotated[float, Field(gt=0)] | None = None
+    sampling: Literal["linear", "log"] = "linear"
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "FloatRange":
+        return _check_range(self)
+
+    def contains(self, value: object) -> bool:
+        return isinstance(value, int | float) and not isinstance(value, bool) and self.min <= value <= self.max
+
+
+class Categorical(_Strict):
+    """One of the listed values."""
+
+    type: Literal["categorical"]
+    values: Annotated[list[Scalar], Field(min_length=1)]
+
+    def contains(self, value: object) -> bool:
+        return any(value == v and type(value) is type(v) for v in self.values)
+
+
+SearchParameter = Annotated[IntRange | FloatRange | Categorical, Field(discriminator="type")]
+
+
+def _check_range(parameter: Any) -> Any:
+    if parameter.min >= parameter.max:
+        raise ValueError(f"min {parameter.min} must be below max {parameter.max}")
+    if parameter.sampling == "log" and (parameter.min <= 0 or parameter.step is not None):
+        raise ValueError("log sampling needs min above 0 and no step")
+    return parameter
+
+
+class TrainingConfig(_Strict):
+    """How a network is trained; an epoch is ``steps_per_epoch`` batches, or one pass over the data if that is fewer."""
+
+    optimizer: Literal["adam", "adamw", "rmsprop", "sgd"]
+    learning_rate: Annotated[float, Field(gt=0)]
+    schedule: Literal["constant", "cosine"]
+    clipnorm: Annotated[float, Field(gt=0)] | None
+    batch_size: PositiveInt
+    epochs: PositiveInt
+    steps_per_epoch: PositiveInt
+    patience: PositiveInt
+
+
+class ForecastingData(_Strict):
+    """How series become windows.
+
+    Attributes:
+        lookback_horizons: Window length as a multiple of the horizon, where the estimator sets no ``lookback``.
+        scaling: Mean and standard deviation of each window, of each series' training part, or none.
+        transform: ``log`` (of series that are positive) or none.
+        residual: What forecasts are a deviation from: zero (``none``), the last value (``naive``), the last period of
+            the shortest season (``seasonal_naive``) or of the longest (``long_seasonal_naive``).
+        calendar: Whether hour, weekday, month, ... (as sines and cosines) accompany each time step.
+    """
+
+    lookback_horizons: PositiveInt
+    scaling: Literal["window", "series", "none"]
+    transform: Literal["none", "log"]
+    residual: Literal["none", "naive", "seasonal_naive", "long_seasonal_naive"]
+    calendar: bool
+
+
+_SECTIONS = ("hyperparameters", "data", "training")
+
+
+class ModelConfig(_Strict):
+    """One zoo entry.
+
+    Attributes:
+        name: ``<task>/<name>``, from the file's place.
+        builder: Name of the registered builder.
+        summary: One sentence.
+        reference: The paper that the architecture is from.
+        tags: Words to search by.
+        hyperparameters: Keyword arguments of the builder.
+        data: How data becomes batches; the keys depend on the task.
+        training: See :class:`TrainingConfig`.
+        search_space: Ranges, by key of any of the three sections above.
+    """
+
+    name: str
+    builder: str
+    summary: Annotated[str, Field(min_length=1)]
+    reference: Annotated[str, Field(min_length=1)]
+    tags: list[str]
+    hyperparameters: dict[str, Scalar]
+    data: BaseModel
+    training: TrainingConfig
+    search_space: dict[str, SearchParameter]
+
+    @property
+    def task(self) -> str:
+        return self.name.split("/", 1)[0]
+
+    @property
+    def settings(self) -> dict[str, Scalar]:
+        """Every value that can be overridden or searched, by key."""
+        return {**self.hyperparameters, **self.data.model_dump(), **self.training.model_dump()}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "ModelConfig":
+        keys = [*self.hyperparameters, *self.data.model_dump(), *self.training.model_dump()]
+        twice = sorted({k for k in keys if keys.count(k) > 1})
+        if twice:
+            raise ValueError(f"set in two sections: {', '.join(twice)}")
+        for key, space in self.search_space.items():
+            if key not in self.settings:
+                raise ValueError(f"search_space: unknown key {key!r}; valid: {', '.join(sorted(self.settings))}")
+            if not space.contains(self.settings[key]):
+                raise ValueError(f"search_space: the default {key} = {self.settings[key]!r} lies outside its own range")
+        return self
+
+    def override(self, values: Mapping[str, Any]) -> "ModelConfig":
+        """A copy with some settings replaced, checked as a file is.
+
+        Args:
+            values: New values by key of ``hyperparameters``, ``data`` or ``training``. A value may lie outside the
+                search space, which is a proposal and not a limit; but its type must stay.
+
+        Raises:
+            ConfigError: If a key is unknown (the valid ones are listed) or a value is of the wrong type.
+
+        Examples:
+            >>> load_config("forecasting/lstm").override({"units": 8}).hyperparameters["units"]
+            8
+            >>> load_config("forecasting/lstm").override({"unit": 8})
+            Traceback (most recent call last):
+            lstmzoo.errors.ConfigError: forecasting/lstm: unknown hyperparameter 'unit' (did you mean 'units'?); valid: ...
+        """
+        document = self.model_dump()
+        for key, value in values.items():
+            section = next((s for s in _SECTIONS if key in document[s]), None)
+            if section is None:
+                raise ConfigError(f"{self.name}: {_unknown('hyperparameter', key, self.settings)}")
+            if section == "hyperparameters":
+                _check_same_type(self.name, key, document[section][key], value)
+            document[section][key] = value
+        if any(key in values for key in document["search_space"]):
+            document["search_space"] = {k: v for k, v in document["search_space"].items() if k not in values}
+        try:
+            return type(self).model_validate(document)
+        except ValidationError as error:
+            raise ConfigError(f"{self.name}: {_first_problem(error, type(self))}") from None
+
+
+class ForecastingConfig(ModelConfig):
+    """A zoo entry for forecasting."""
+
+    data: ForecastingData
+
+
+_SCHEMAS: dict[str, type[ModelConfig]] = {"forecasting": ForecastingConfig}
+
+
+def list_models(pattern: str | Iterable[str] = "*", *, tag: str | None = None) -> list[str]:
+    """Names of the zoo's entries.
+
+    Args:
+        pattern: One or more shell patterns over ``<task>/<name>``.
+        tag: Only entries with this tag.
+
+    Raises:
+        UnknownNameError: If a pattern matches nothing; the message lists the names.
+
+    Examples:
+        >>> list_models("forecasting/*gru")
+        ['forecasting/gru', 'forecasting/segment_gru', 'forecasting/seq2seq_gru']
+    """
+    files = _config_files()
+    names: set[str] = set()
+    for one in [pattern] if isinstance(pattern, str) else pattern:
+        matched = fnmatch.filter(files, one)
+        if not matched:
+            raise UnknownNameError("model", one, files)
+        names.update(matched)
+    return sorted(n for n in names if tag is None or tag in load_config(n).tags)
+
+
+def load_config(name: str) -> ModelConfig:
+    """The zoo entry of that name, ``<task>/<name>``.
+
+    Raises:
+        UnknownNameError: If there is none; the message lists the names.
+        ConfigError: If its file is broken; the message names file, line and key.
+    """
+    files = _config_files()
+    if name not in files:
+        raise UnknownNameError("model", name, files)
+    return _read_config(name, files[name], files[name].stat().st_mtime_ns)
+
+
+def config_directories() -> list[Path]:
+    """Where entries are looked for: the shipped directory first, then those of ``LSTMZOO_CONFIGS``."""
+    here = Path(__file__).resolve().parent
+    shipped = next(d for d in (here / "zoo_configs", here.parent / "zoo_configs") if d.is_dir())
+    user = [Path(d) for d in os.environ.get("LSTMZOO_CONFIGS", "").split(os.pathsep) if d]
+    for directory in user:
+        if not directory.is_dir():
+            raise ConfigError(f"LSTMZOO_CONFIGS names {str(directory)!r}, which is not a directory")
+    return [shipped, *user]
+
+
+def _config_files() -> dict[str, Path]:
+    files: dict[str, Path] = {}
+    for directory in config_directories():
+        for path in sorted(directory.glob("*/*.yaml")):
+            name = f"{path.parent.name}/{path.stem}"
+            if name in files:
+                raise ConfigError(f"{name} is defined twice: {files[name]} and {path}")
+            files[name] = path
+    return files
+
+
+@cache
+def _read_config(name: str, path: Path, mtime: int) -> ModelConfig:
+    del mtime  # part of the cache's key, so that an edited file is read again
+    text = path.read_text(encoding="utf-8")
+    try:
+        root = yaml.compose(text, Loader=_LOADER)
+        _refuse_duplicate_keys(root, path)
+        document = yaml.load(text, Loader=_LOADER)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigError(f"{path}, line {line}: not valid YAML: {error.problem}") from None
+    if not isinstance(document, dict):
+        raise ConfigError(f"{path}, line 1: expected keys and values, such as 'builder: recurrent_forecaster'")
+    if "name" in document:
+        raise ConfigError(f"{path}: key 'name': an entry's name is its file's place")
+    schema = _schema(name, path)
+    try:
+        return schema.model_validate({"name": name, **document})
+    except ValidationError as error:
+        line = _line_of(root, _worst(error)["loc"])
+        raise ConfigError(f"{path}, line {line}: {_first_problem(error, schema)}") from None
+
+
+def parse_config(document: dict[str, Any]) -> ModelConfig:
+    """The config that :meth:`ModelConfig.model_dump` wrote.
+
+    Raises:
+        ConfigError: If it is not one.
+    """
+    schema = _schema(str(document.get("name")), "config")
+    try:
+        return schema.model_validate(document)
+    except ValidationError as error:
+        raise ConfigError(_first_problem(error, schema)) from None
+
+
+def _schema(name: str, where: Path | str) -> type[ModelConfig]:
+    task = name.split("/", 1)[0]
+    if task not in _SCHEMAS:
+        raise ConfigError(f"{where}: unknown task {task!r}; valid: {', '.join(sorted(_SCHEMAS))}")
+    return _SCHEMAS[task]
+
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def _refuse_duplicate_keys(node: yaml.Node | None, path: Path) -> None:
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if key.value in seen:
+                raise ConfigError(f"{path}, line {key.start_mark.line + 1}: key {key.value!r} is there twice")
+            seen.add(key.value)
+            _refuse_duplicate_keys(value, path)
+
+
+def _line_of(node: yaml.Node | None, location: tuple[Any, ...]) -> int:
+    line = 1
+    for part in location:
+        if not isinstance(node, yaml.MappingNode):
+            break
+        pair = next(((k, v) for k, v in node.value if k.value == part), None)
+        if pair is None:
+            continue
+        line, node = pair[0].start_mark.line + 1, pair[1]
+    return line
+
+
+def _first_problem(error: ValidationError, schema: type[BaseModel]) -> str:
+    problem = _worst(error)
+    if problem["type"] == "value_error":
+        return str(problem["ctx"]["error"])
+    *parents, key = [str(part) for part in problem["loc"]] or ["(whole file)"]
+    if problem["type"] == "extra_forbidden":
+        return _unknown(f"key in {'.'.join(parents)}:" if parents else "key", key, _fields(schema, parents))
+    if problem["type"] == "missing":
+        return f"key {'.'.join([*parents, key])!r} is missing"
+    hint = ""
+    if isinstance(problem["input"], str) and "e" in problem["input"].lower() and _is_number(problem["input"]):
+        hint = f"; YAML reads {problem['input']} as text: write it with a point and a sign, such as 1.0e-3"
+    return f"key {'.'.join([*parents, key])!r}: {problem['msg']}, got {problem['input']!r}{hint}"
+
+
+def _worst(error: ValidationError) -> Any:
+    """The problem to tell of: a misspelt key rather than the missing one that it was meant to be."""
+    problems = error.errors()
+    return next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
+
+
+def _fields(schema: type[BaseModel], parents: list[str]) -> list[str]:
+    ranges: dict[str, type[BaseModel]] = {"int": IntRange, "float": FloatRange, "categorical": Categorical}
+    if parents and parents[0] == "search_space":
+        schema = ranges[parents[-1]]
+    elif parents:
+        schema = schema.model_fields[parents[0]].annotation  # type: ignore[assignment]
+    return [name for name in schema.model_fields if name != "name"]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _unknown(kind: str, key: str, valid: Iterable[str]) -> str:
+    close = difflib.get_close_matches(key, list(valid), n=1)
+    guess = f" (did you mean {close[0]!r}?)" if close else ""
+    return f"unknown {kind} {key!r}{guess}; valid: {', '.join(sorted(valid))}"
+
+
+def _check_same_type(name: str, key: str, old: Scalar, new: Any) -> None:
+    adapter: TypeAdapter[Any] = TypeAdapter(float if isinstance(old, float) else type(old))
+    try:
+        adapter.validate_python(new, strict=True)
+    except ValidationError:
+        raise ConfigError(f"{name}: {key} must be {type(old).__name__}, as {old!r} is; got {new!r}") from None

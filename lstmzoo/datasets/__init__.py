@@ -1,0 +1,23 @@
+"""Time series to try things on: ``load_*`` need no download, ``fetch_*`` download once and cache.
+
+Frames are long: a row per series (``unique_id``) and time (``ds``), its value in ``y``; no value is missing,
+and the steps of a series are regular.
+"""
+
+from lstmzoo.datasets.air_passengers import fetch_air_passengers
+from lstmzoo.datasets.bundled import load_climate, load_macro, load_sunspots
+from lstmzoo.datasets.ett import EttData, fetch_ett
+from lstmzoo.datasets.m4 import M4Data, fetch_m4
+from lstmzoo.datasets.synthetic import generate_seasonal
+
+__all__ = [
+    "EttData",
+    "M4Data",
+    "fetch_air_passengers",
+    "fetch_ett",
+    "fetch_m4",
+    "generate_seasonal",
+    "load_climate",
+    "load_macro",
+    "load_sunspots",
+]

@@ -1,0 +1,109 @@
+"""Files at their origin, and the long frame."""
+
+import gzip
+import hashlib
+import os
+import textwrap
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pooch
+
+from lstmzoo.errors import DataError
+
+
+@dataclass(frozen=True)
+class Origin:
+    """One file of a public GitHub repository.
+
+    Attributes:
+        repository: ``<owner>/<name>``.
+        revision: The commit or tag that is downloaded from.
+        path: The file's place in the repository.
+        sha256: Of its bytes, in hex; None where it could not be known: then that of the first download is
+            recorded beside the cached file, and holds from then on.
+        folders: Where it is looked for under ``LSTMZOO_DATA``, the first being its folder in the cache too.
+    """
+
+    repository: str
+    revision: str
+    path: str
+    sha256: str | None
+    folders: tuple[str, ...]
+
+    @property
+    def url(self) -> str:
+        return f"https://raw.githubusercontent.com/{self.repository}/{self.revision}/{self.path}"
+
+    @property
+    def name(self) -> str:
+        return self.path.rsplit("/", 1)[-1]
+
+
+def read_origin(origin: Origin) -> bytes:
+    """The file's bytes: from under ``LSTMZOO_DATA`` (gzipped or not), the cache, or the network.
+
+    Raises:
+        DataError: If the file found is not the pinned one, or the download fails.
+    """
+    local = _find_local(origin)
+    return _download(origin) if local is None else _read_local(local, origin)
+
+
+def _find_local(origin: Origin) -> Path | None:
+    setting = os.environ.get("LSTMZOO_DATA")
+    if not setting:
+        return None
+    root = Path(setting)
+    if not root.is_dir():
+        raise DataError(f"LSTMZOO_DATA names {setting!r}, which is not a directory")
+    places = [root / folder / f"{origin.name}{end}" for folder in origin.folders for end in ("", ".gz")]
+    return next((place for place in places if place.is_file()), None)
+
+
+def _read_local(path: Path, origin: Origin) -> bytes:
+    content = path.read_bytes()
+    if path.suffix == ".gz":
+        try:
+            content = gzip.decompress(content)
+        except (OSError, EOFError, zlib.error) as error:
+            raise DataError(
+                f"{path} is not a whole gzip file ({error}); replace it or unset LSTMZOO_DATA"
+            ) from None
+    digest = hashlib.sha256(content).hexdigest()
+    if origin.sha256 not in (None, digest):
+        raise DataError(
+            f"{path} is not the file at {origin.url}: its SHA-256 is {digest}, expected {origin.sha256}; "
+            "replace it or unset LSTMZOO_DATA"
+        )
+    return content
+
+
+def _download(origin: Origin) -> bytes:
+    folder = Path(pooch.os_cache("lstmzoo")) / origin.folders[0] / origin.revision
+    record = folder / f"{origin.name}.sha256"
+    try:
+        known = origin.sha256 or (record.read_text("ascii").strip() if record.is_file() else None)
+        content = Path(pooch.retrieve(origin.url, known, fname=origin.name, path=folder)).read_bytes()
+        if known is None:
+            _write_atomically(record, hashlib.sha256(content).hexdigest())
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"cannot download {origin.url} to {folder} ({textwrap.shorten(str(error), 240)}); "
+            f"or set LSTMZOO_DATA to a directory that holds {origin.folders[0]}/{origin.name}, gzipped or not"
+        ) from None
+    return content
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="ascii")
+    os.replace(temporary, path)
+
+
+def long_frame(series: Mapping[str, pd.Series]) -> pd.DataFrame:
+    """Series, each indexed by time, as one frame of ``unique_id``, ``ds``, ``y``, in their order."""
+    return pd.concat(dict(series), names=["unique_id", "ds"]).rename("y").reset_index()

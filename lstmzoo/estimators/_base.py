@@ -1,0 +1,192 @@
+"""What every estimator has: checked parameters, a seed, saving and loading."""
+
+import dataclasses
+import functools
+import hashlib
+import inspect
+from pathlib import Path
+from typing import Any, ClassVar, get_type_hints
+
+import keras
+import numpy as np
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+
+from lstmzoo import saving
+from lstmzoo.config import ModelConfig, load_config, parse_config
+from lstmzoo.errors import ConfigError, SavedModelError
+from lstmzoo.registry import get_builder
+
+_CLASSES: dict[str, type["ZooEstimator"]] = {}
+
+
+class ZooEstimator(BaseEstimator):
+    """Base of the estimators: parameters are stored by ``__init__`` and checked by ``fit``; a fitted one can be saved.
+
+    A subclass says what it has learned by :meth:`_learned` and takes it back by :meth:`_restore`.
+    """
+
+    task: ClassVar[str]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if not inspect.isabstract(cls) and not cls.__name__.startswith("_"):
+            _CLASSES[cls.__name__] = cls
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "seconds_")
+
+    def save(self, path: str | Path) -> None:
+        """Write a folder of JSON and safetensors; see :mod:`lstmzoo.saving`.
+
+        Raises:
+            NotFittedError: If the estimator is not fitted.
+            SavedModelError: If the folder exists and is not a saved model.
+        """
+        self._check_fitted()
+        saving.write_bundle(path, *self._to_bundle())
+
+    def _check_fitted(self) -> None:
+        if not self.__sklearn_is_fitted__():
+            raise NotFittedError(f"this {type(self).__name__} is not fitted yet: call fit first")
+
+    def _check_params(self) -> None:
+        """Check each parameter against the type that ``__init__`` declares."""
+        for name, adapter in _adapters(type(self)).items():
+            try:
+                adapter.validate_python(getattr(self, name))
+            except ValidationError as error:
+                raise ConfigError(f"{name}: {error.errors()[0]['msg']}, got {getattr(self, name)!r}") from None
+
+    def _to_bundle(self) -> tuple[dict[str, Any], saving.Bundle]:
+        learned, preprocessor, arrays = self._learned()
+        params = {"params": self.get_params(deep=False), "learned": learned}
+        files: saving.Bundle = {"params.json": params, "preprocessor.json": preprocessor, "state.safetensors": arrays}
+        header = {"class": type(self).__name__, "keras": keras.__version__}
+        if hasattr(self, "model_"):
+            header["model"] = self.config_.name
+            params["config"] = self.config_.model_dump()
+            files["weights.safetensors"] = {v.path: keras.ops.convert_to_numpy(v) for v in self.model_.variables}
+        return header, files
+
+    def _from_bundle(self, files: saving.Bundle) -> None:
+        document = files["params.json"]
+        if "config" in document:
+            self.config_ = parse_config(document["config"])
+        self._restore(document["learned"], files["preprocessor.json"], files["state.safetensors"])
+        if "config" in document:
+            self.model_ = self._build(self.config_, self.spec_)
+            set_weights(self.model_, files["weights.safetensors"])
+
+    def _build(self, config: ModelConfig, spec: Any) -> keras.Model:
+        return get_builder(config.builder)(spec, **config.hyperparameters)
+
+    def _learned(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, np.ndarray]]:
+        """What was learned, as JSON, the preprocessor, as JSON, and arrays."""
+        raise NotImplementedError
+
+    def _restore(self, learned: dict[str, Any], preprocessor: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        raise NotImplementedError
+
+    def __getstate__(self) -> dict[str, Any]:
+        if not self.__sklearn_is_fitted__():
+            return super().__getstate__()
+        return {"params": self.get_params(deep=False), "bundle": self._to_bundle()[1]}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if "bundle" not in state:
+            super().__setstate__(state)
+            return
+        self.__init__(**state["params"])  # type: ignore[misc]
+        self._from_bundle(state["bundle"])
+
+
+class ZooNetworkEstimator(ZooEstimator):
+    """Base of the estimators that train a network named by a zoo config.
+
+    Subclasses have the parameters ``model``, ``hyperparameters``, ``time_limit``, ``random_state`` and ``verbose``.
+    """
+
+    @property
+    def num_parameters_(self) -> int:
+        """Numbers in the network."""
+        return int(self.model_.count_params())
+
+    def _resolve_config(self) -> ModelConfig:
+        name = self.model if "/" in self.model else f"{self.task}/{self.model}"
+        config = load_config(name)
+        if config.task != self.task:
+            raise ConfigError(f"{name} is of the task {config.task}; a {type(self).__name__} takes {self.task}/*")
+        return config.override(self.hyperparameters or {})
+
+    def _seed(self) -> int:
+        """The seed of one fit: ``random_state``, or a fresh one."""
+        entropy = np.random.SeedSequence(self.random_state)
+        return int(entropy.generate_state(1)[0] % (2**31 - 1))
+
+    def refit_clone(self) -> "ZooNetworkEstimator":
+        """An unfitted copy that trains on all data, without validation, for as many epochs as were best."""
+        from sklearn.base import clone
+
+        self._check_fitted()
+        hyperparameters = {**(self.hyperparameters or {}), "epochs": self.best_epoch_}
+        return clone(self).set_params(hyperparameters=hyperparameters, validation_size=0, time_limit=None)
+
+
+def load(path: str | Path) -> ZooEstimator:
+    """The estimator that ``save`` wrote into a folder. Nothing in the folder is executed or unpickled.
+
+    Raises:
+        SavedModelError: If the folder is missing, incomplete, damaged, was tampered with, or is of a newer format.
+    """
+    import lstmzoo.estimators  # registers the classes
+
+    del lstmzoo
+    manifest, files = saving.read_bundle(path)
+    cls = _CLASSES.get(manifest.get("class", ""))
+    if cls is None:
+        raise SavedModelError(f"{path}: unknown class {manifest.get('class')!r}; valid: {', '.join(sorted(_CLASSES))}")
+    try:
+        estimator = cls(**files["params.json"]["params"])
+        estimator._check_params()
+        estimator._from_bundle(files)
+    except SavedModelError:
+        raise
+    except (ConfigError, LookupError, TypeError, ValueError, AttributeError) as error:
+        raise SavedModelError(f"{path} does not hold a consistent {cls.__name__}: {error}") from error
+    return estimator
+
+
+def set_weights(model: keras.Model, arrays: dict[str, np.ndarray]) -> None:
+    """Assign saved variables by path, after all names, shapes and dtypes have been compared.
+
+    Raises:
+        SavedModelError: If one does not fit.
+    """
+    expected = {v.path: (tuple(v.shape), str(v.dtype)) for v in model.variables}
+    saving.check_arrays(arrays, expected, "weights.safetensors")
+    for variable in model.variables:
+        variable.assign(arrays[variable.path])
+
+
+def digest(*arrays: np.ndarray) -> str:
+    """SHA-256 of arrays, as 64 hexadecimal digits."""
+    hasher = hashlib.sha256()
+    for array in arrays:
+        raw = np.ascontiguousarray(array)
+        hasher.update(f"{raw.dtype}{raw.shape}".encode())
+        hasher.update(raw.view(np.uint8) if raw.dtype != object else repr(raw.tolist()).encode())
+    return hasher.hexdigest()
+
+
+@functools.cache
+def _adapters(cls: type) -> dict[str, TypeAdapter]:
+    hints = get_type_hints(cls.__init__, include_extras=True)
+    names = list(inspect.signature(cls.__init__).parameters)[1:]
+    return {name: TypeAdapter(hints[name], config=ConfigDict(strict=True)) for name in names}
+
+
+def as_json(spec: Any) -> dict[str, Any]:
+    """A spec as JSON."""
+    return dataclasses.asdict(spec)

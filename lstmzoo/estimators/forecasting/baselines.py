@@ -1,0 +1,136 @@
+"""The naive forecasts."""
+
+import time
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import Field
+from scipy.stats import norm
+
+from lstmzoo.errors import DataError
+from lstmzoo.estimators._base import digest
+from lstmzoo.estimators.forecasting._base import PanelForecaster
+from lstmzoo.preprocessing import Panel, read_panel
+
+METHODS = ("naive", "seasonal_naive", "drift", "window_average")
+Positive = Annotated[int, Field(gt=0)]
+Level = Annotated[float, Field(gt=0, lt=1)]
+
+
+class BaselineForecaster(PanelForecaster):
+    """A forecast without learning, with the interface of :class:`lstmzoo.Forecaster`.
+
+    ==================  =====================================================  ===========================================
+    method              forecast of step h                                     its standard deviation, from residuals' s
+    ==================  =====================================================  ===========================================
+    ``naive``           the last value                                         ``s sqrt(h)``
+    ``seasonal_naive``  the value at the same place in the last season         ``s sqrt(floor((h - 1) / m) + 1)``
+    ``drift``           the line through the first and the last value          ``s sqrt(h (1 + h / (T - 1)))``
+    ``window_average``  the mean of the last season (of the last H values)     ``s sqrt(1 + 1 / w)``
+    ==================  =====================================================  ===========================================
+
+    Args:
+        method: One of the above.
+        horizon: H, steps to forecast.
+        season_length: As for :class:`lstmzoo.Forecaster`; the shortest is used.
+        freq: As for :class:`lstmzoo.Forecaster`.
+        quantiles: Levels to forecast besides the mean, of a normal distribution.
+        id_col: Column that names the series; None if the frame holds one series.
+        time_col: Column of timestamps, dates or integers.
+        target_col: Column of values.
+
+    References:
+        Hyndman & Athanasopoulos, "Forecasting: Principles and Practice", 3rd ed., sections 5.2 and 5.5.
+
+    Examples:
+        >>> BaselineForecaster("drift", horizon=2).fit([1.0, 2.0, 3.0]).predict()
+        array([4., 5.])
+    """
+
+    def __init__(
+        self,
+        method: Literal["naive", "seasonal_naive", "drift", "window_average"] = "seasonal_naive",
+        *,
+        horizon: Positive,
+        season_length: Positive | list[Positive] | None = None,
+        freq: str | Positive | None = None,
+        quantiles: list[Level] | None = None,
+        id_col: str | None = "unique_id",
+        time_col: str = "ds",
+        target_col: str = "y",
+    ) -> None:
+        self.method = method
+        self.horizon = horizon
+        self.season_length = season_length
+        self.freq = freq
+        self.quantiles = quantiles
+        self.id_col = id_col
+        self.time_col = time_col
+        self.target_col = target_col
+
+    @property
+    def num_parameters_(self) -> int:
+        """None is learned."""
+        return 0
+
+    @property
+    def history_(self) -> list[dict[str, float]]:
+        """There are no epochs."""
+        return []
+
+    def fit(self, y: Any) -> "BaselineForecaster":
+        """Keep the series, as :meth:`lstmzoo.Forecaster.fit` takes them.
+
+        Raises:
+            ConfigError: If a parameter is wrong.
+            DataError: If the data is refused.
+        """
+        started = time.perf_counter()
+        self._check_params()
+        panel, form = read_panel(y, self._columns, self.freq)
+        self.season_length_ = self._seasons(panel)[0]
+        self.tail_, self.form_ = self._prepared(panel), form
+        self.data_digest_ = digest(panel.ids, panel.offsets, panel.values, panel.times)
+        self.seconds_ = time.perf_counter() - started
+        return self
+
+    def _forecast(self, panel: Panel) -> dict[float, np.ndarray]:
+        steps = np.arange(1, self.horizon + 1)
+        rows = [self._forecast_one(panel.series(i), steps) for i in range(len(panel))]
+        mean, deviation = np.array([r[0] for r in rows]), np.array([r[1] for r in rows])
+        return {level: mean + norm.ppf(level) * deviation for level in self._levels()}
+
+    def _forecast_one(self, y: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        season = self.season_length_
+        if self.method == "naive":
+            return np.full(len(steps), y[-1]), _spread(y[1:] - y[:-1]) * np.sqrt(steps)
+        if self.method == "seasonal_naive":
+            return y[len(y) - season + (steps - 1) % season], _spread(y[season:] - y[:-season]) * np.sqrt((steps - 1) // season + 1)
+        if self.method == "drift":
+            slope = (y[-1] - y[0]) / (len(y) - 1)
+            return y[-1] + slope * steps, _spread(np.diff(y) - slope) * np.sqrt(steps * (1 + steps / (len(y) - 1)))
+        width = min(season if season > 1 else self.horizon, len(y))
+        return np.full(len(steps), y[-width:].mean()), np.full(len(steps), _spread(y[-width:] - y[-width:].mean()) * np.sqrt(1 + 1 / width))
+
+    def _prepared(self, panel: Panel) -> Panel:
+        needed = max(2, self.season_length_)
+        short = panel.lengths < needed
+        if short.any():
+            i = int(short.argmax())
+            raise DataError(f"series {panel.ids[i]!r} has {panel.lengths[i]} observations; {self.method} needs {needed}")
+        return panel
+
+    def _learned(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, np.ndarray]]:
+        document, arrays = self._panel_state()
+        names = ("seconds_", "data_digest_", "season_length_")
+        return {n: getattr(self, n) for n in names}, {"panel": document}, arrays
+
+    def _restore(self, learned: dict[str, Any], preprocessor: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        for name in ("seconds_", "data_digest_", "season_length_"):
+            setattr(self, name, learned[name])
+        self._restore_panel(preprocessor["panel"], arrays)
+
+
+def _spread(residuals: np.ndarray) -> float:
+    """Root mean square of residuals; 0 where there are none."""
+    return float(np.sqrt(np.mean(residuals**2))) if len(residuals) else 0.0

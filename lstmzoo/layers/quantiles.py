@@ -1,0 +1,60 @@
+"""Quantile outputs that never cross, and the loss that trains them."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="lstmzoo")
+class OrderedQuantiles(keras.layers.Layer):
+    """Makes the last axis ascend: the median is kept, and its neighbours lie a softplus above and below.
+
+    Args:
+        median_index: Which output is the median.
+
+    Examples:
+        >>> OrderedQuantiles(median_index=1)(np.zeros((1, 3), "float32")).numpy().round(2)
+        array([[-0.69,  0.  ,  0.69]], dtype=float32)
+    """
+
+    def __init__(self, *, median_index: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.median_index = median_index
+
+    def call(self, raw: Any) -> Any:
+        """``(..., Q)`` to ascending ``(..., Q)``."""
+        m = self.median_index
+        median = raw[..., m : m + 1]
+        above = median + ops.cumsum(ops.softplus(raw[..., m + 1 :]), axis=-1)
+        below = median - ops.flip(ops.cumsum(ops.flip(ops.softplus(raw[..., :m]), -1), axis=-1), -1)
+        return ops.concatenate([below, median, above], axis=-1)
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "median_index": self.median_index}
+
+
+def pinball_loss(quantiles: Sequence[float]) -> Callable[[Any, Any], Any]:
+    """Twice the mean pinball loss over the quantiles; with the median alone, the mean absolute error.
+
+    The function it returns takes targets ``(B, H)`` and forecasts ``(B, H, Q)``, and gives a loss ``(B,)``.
+
+    References:
+        Koenker & Bassett, "Regression Quantiles", Econometrica 46(1), 1978.
+
+    Examples:
+        >>> float(pinball_loss([0.5])(np.array([[3.0]]), np.array([[[1.0]]]))[0])
+        2.0
+    """
+    levels = np.asarray(quantiles, dtype="float32")
+
+    def loss(target: Any, forecast: Any) -> Any:
+        error = ops.expand_dims(target, -1) - forecast
+        return 2 * ops.mean(ops.maximum(levels * error, (levels - 1) * error), axis=(-2, -1))
+
+    return loss

@@ -1,0 +1,39 @@
+"""MLflow: the flavor, what a search leaves in the tracking store, and serving. Names are imported when first used."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lstmzoo.mlflow.flavor import load_model as load_model
+    from lstmzoo.mlflow.flavor import log_champion as log_champion
+    from lstmzoo.mlflow.flavor import log_model as log_model
+    from lstmzoo.mlflow.flavor import save_model as save_model
+    from lstmzoo.mlflow.serving import build_app as build_app
+    from lstmzoo.mlflow.serving import serve as serve
+    from lstmzoo.mlflow.serving import serve_in_background as serve_in_background
+    from lstmzoo.mlflow.serving import verify_model as verify_model
+    from lstmzoo.mlflow.tracking import log_search as log_search
+
+_MODULES = {
+    "build_app": "serving",
+    "load_model": "flavor",
+    "log_champion": "flavor",
+    "log_model": "flavor",
+    "log_search": "tracking",
+    "save_model": "flavor",
+    "serve": "serving",
+    "serve_in_background": "serving",
+    "verify_model": "serving",
+}
+
+__all__ = sorted(_MODULES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"lstmzoo.mlflow.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -1,0 +1,187 @@
+"""What a search leaves in MLflow: a parent run, and a nested run per trial.
+
+The search's own journal is the truth, and MLflow a copy of it: the copy may be made late, in part, and again.
+"""
+
+import hashlib
+import json
+import logging
+import math
+import re
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, Run, RunTag
+
+from lstmzoo.errors import ConfigError
+from lstmzoo.mlflow._base import connection, one_line, sqlite_file
+
+_logger = logging.getLogger(__name__)
+_SEARCH, _TRIAL, _RECORD = "lstmzoo.search_id", "lstmzoo.trial", "lstmzoo.record"
+_PARENT = "search"
+_MAX_TEXT = 5000
+_warned: set[tuple[str, str]] = set()
+
+Record = Mapping[str, Any]
+
+
+def log_search(
+    records: Sequence[Record],
+    *,
+    search_id: str,
+    experiment: str = "lstmzoo",
+    run_name: str | None = None,
+    params: Mapping[str, Any] | None = None,
+    tags: Mapping[str, Any] | None = None,
+    finished: bool = False,
+    tracking_uri: str | None = None,
+) -> str | None:
+    """Bring MLflow up to date with a search; call it after every trial, and at the end.
+
+    Only what MLflow lacks is sent, so that calling it again adds nothing, and a call that failed is made good by the next.
+    If MLflow is away, a warning is logged, once for each search.
+
+    Args:
+        records: *All* trials so far, each with ``number``, ``model``, ``params``, ``score``, ``seconds``,
+            ``num_parameters``, ``epochs``, ``history`` (a dict per epoch), ``status`` and ``error``.
+        search_id: Names the search in MLflow, for ever: letters, digits, points, dashes and underscores.
+        experiment: Name of the MLflow experiment; made if there is none.
+        run_name: Of the parent run; the search's id if None.
+        params: Settings of the search, for the parent run.
+        tags: Such as the data's digest, for the parent run and the trials.
+        finished: Whether the search has ended.
+        tracking_uri: If None, as MLflow is set, or else ``mlflow.db`` in the working directory, with artifacts in
+            ``mlartifacts`` beside it.
+
+    Returns:
+        The parent run's id, or None if MLflow was away.
+
+    Raises:
+        ConfigError: If ``search_id`` has other characters.
+    """
+    if not re.fullmatch(r"[\w.-]+", search_id):
+        raise ConfigError(f"search_id={search_id!r}: use letters, digits, points, dashes and underscores")
+    texts = {str(key): _text(value) for key, value in (tags or {}).items()}
+    with connection(tracking_uri, timeout=5) as uri:
+        try:
+            client = MlflowClient(uri)
+            experiment_id = _experiment(client, experiment, uri)
+            runs = _runs(client, experiment_id, search_id)
+            parent = runs.get(_PARENT) or client.create_run(
+                experiment_id, tags={**texts, _SEARCH: search_id, _TRIAL: _PARENT}, run_name=run_name or search_id
+            )
+            shared = {**texts, _SEARCH: search_id, "mlflow.parentRunId": parent.info.run_id}
+            for record in records:
+                _log_trial(client, experiment_id, runs.get(str(record["number"])), record, shared)
+            _log_parent(client, parent, records, params or {}, finished)
+        except Exception as error:  # whatever MLflow, its store or the network raises: the search goes on
+            _warn_once(search_id, uri, error)
+            return None
+    return str(parent.info.run_id)
+
+
+def _warn_once(search_id: str, uri: str, error: Exception) -> None:
+    if (search_id, uri) not in _warned:
+        _warned.add((search_id, uri))
+        _logger.warning("MLflow at %s failed; the search goes on, and is sent there later: %s", uri, one_line(str(error)))
+
+
+def _experiment(client: MlflowClient, name: str, uri: str) -> str:
+    found = client.get_experiment_by_name(name)
+    if found is not None:
+        return str(found.experiment_id)
+    file = sqlite_file(uri)
+    return str(client.create_experiment(name, None if file is None else (file.parent / "mlartifacts").as_uri()))
+
+
+def _runs(client: MlflowClient, experiment_id: str, search_id: str) -> dict[str, Run]:
+    """The search's runs, by trial number; the parent's is ``search``."""
+    runs: dict[str, Run] = {}
+    token = None
+    while True:
+        page = client.search_runs([experiment_id], f"tags.`{_SEARCH}` = '{search_id}'", page_token=token)
+        runs |= {run.data.tags[_TRIAL]: run for run in page}
+        token = page.token
+        if not token:
+            return runs
+
+
+def _log_trial(client: MlflowClient, experiment_id: str, run: Run | None, record: Record, tags: dict[str, str]) -> None:
+    """Log one trial, unless its run has this very record; a run that was left half-made is completed."""
+    mark = hashlib.sha256(json.dumps(record, sort_keys=True, default=str).encode()).hexdigest()
+    if run is not None and run.data.tags.get(_RECORD) == mark:
+        return
+    milliseconds = int(1000 * (record.get("seconds") or 0))
+    if run is None:
+        began = int(1000 * time.time()) - milliseconds
+        tags = {**tags, _TRIAL: str(record["number"])}
+        run = client.create_run(experiment_id, began, tags, run_name=f"{record['number']}-{record['model']}")
+    began = run.info.start_time
+    texts = {"lstmzoo.model": record["model"], "lstmzoo.status": record["status"], "lstmzoo.error": record.get("error")}
+    _log(client, run, {"model": record["model"], **(record.get("params") or {})}, _metrics(record, began), texts)
+    client.set_terminated(run.info.run_id, "FAILED" if record.get("error") else "FINISHED", began + milliseconds)
+    client.set_tag(run.info.run_id, _RECORD, mark)
+
+
+def _metrics(record: Record, began: int) -> list[Metric]:
+    """Per epoch, and of the whole trial. Times follow from the record, so that sending twice is sending once."""
+    metrics = []
+    seconds = 0.0
+    for epoch in record.get("history") or ():
+        step = int(epoch["epoch"])
+        seconds += epoch.get("seconds") or 0
+        names = {"epoch_seconds" if key == "seconds" else key: value for key, value in epoch.items() if key != "epoch"}
+        metrics += [_metric(name, value, began + int(1000 * seconds), step) for name, value in names.items()]
+    for name in ("score", "seconds", "num_parameters", "epochs"):
+        metrics.append(_metric(name, record.get(name), began, int(record.get("epochs") or 0)))
+    return [metric for metric in metrics if metric is not None]
+
+
+def _metric(name: str, value: Any, when: int, step: int) -> Metric | None:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return Metric(name, float(value), when, step) if number else None
+
+
+def _log_parent(
+    client: MlflowClient, parent: Run, records: Sequence[Record], params: Mapping[str, Any], finished: bool
+) -> None:
+    """The best score so far by trial number, as a curve; and whether the search still runs."""
+    best = -math.inf
+    metrics = []
+    for record in sorted(records, key=lambda r: r["number"]):
+        score = record.get("score")
+        if score is not None and score > best:
+            best = score
+            metrics.append(Metric("best_score", float(best), parent.info.start_time, int(record["number"])))
+    fresh = [m for m in metrics if m.value > parent.data.metrics.get("best_score", -math.inf)]
+    _log(client, parent, params, fresh, {"lstmzoo.trials": len(records)})
+    if finished:
+        client.set_terminated(parent.info.run_id, "FINISHED")
+    elif parent.info.status != "RUNNING":
+        client.update_run(parent.info.run_id, "RUNNING")
+
+
+def _log(
+    client: MlflowClient, run: Run, params: Mapping[str, Any], metrics: list[Metric], tags: Mapping[str, Any]
+) -> None:
+    """Log what the run lacks; MLflow takes at most 1000 metrics or 100 params a call."""
+    run_id = run.info.run_id
+    fresh = [Param(_key(key), _text(value)) for key, value in params.items() if _key(key) not in run.data.params]
+    for start in range(0, len(fresh), 100):
+        client.log_batch(run_id, params=fresh[start : start + 100])
+    for start in range(0, len(metrics), 1000):
+        client.log_batch(run_id, metrics=metrics[start : start + 1000])
+    texts = {key: _text(value) for key, value in tags.items() if value is not None}
+    changed = [RunTag(key, text) for key, text in texts.items() if run.data.tags.get(key) != text]
+    if changed:
+        client.log_batch(run_id, tags=changed)
+
+
+def _key(name: object) -> str:
+    return re.sub(r"[^\w./ -]", "_", str(name))
+
+
+def _text(value: Any) -> str:
+    return str(value)[:_MAX_TEXT]

@@ -1,0 +1,68 @@
+"""What several topologies are made of. Every layer is named, so that saved weights find their place."""
+
+from typing import Any
+
+import keras
+
+from lstmzoo.errors import UnknownNameError
+from lstmzoo.layers import OrderedQuantiles
+from lstmzoo.spec import ForecastingSpec
+
+CELLS: dict[str, type[keras.layers.Layer]] = {
+    "simple_rnn": keras.layers.SimpleRNN,
+    "lstm": keras.layers.LSTM,
+    "gru": keras.layers.GRU,
+}
+
+
+def recurrent(cell: str, units: int, *, name: str, **kwargs: Any) -> keras.layers.Layer:
+    """A stock recurrent layer by the name of its cell.
+
+    Raises:
+        UnknownNameError: If there is no such cell.
+    """
+    if cell not in CELLS:
+        raise UnknownNameError("cell", cell, CELLS)
+    return CELLS[cell](units, name=name, **kwargs)
+
+
+def encoder_stack(x: Any, *, cell: str, units: int, num_layers: int, dropout: float, name: str) -> tuple[Any, list[list[Any]]]:
+    """Stacked recurrent layers, with dropout between them.
+
+    Returns:
+        The last layer's outputs ``(B, T, U)``, and each layer's final states (for an LSTM two, else one).
+    """
+    states = []
+    for i in range(num_layers):
+        if i:
+            x = keras.layers.Dropout(dropout, name=f"{name}_dropout_{i}")(x)
+        x, *state = recurrent(cell, units, name=f"{name}_{i}", return_sequences=True, return_state=True)(x)
+        states.append(state)
+    return x, states
+
+
+def decoder_stack(x: Any, states: list[list[Any]], *, cell: str, units: int, dropout: float, name: str) -> Any:
+    """Stacked recurrent layers that start from an encoder's final states; outputs ``(B, H, U)``."""
+    for i, state in enumerate(states):
+        if i:
+            x = keras.layers.Dropout(dropout, name=f"{name}_dropout_{i}")(x)
+        x = recurrent(cell, units, name=f"{name}_{i}", return_sequences=True)(x, initial_state=state)
+    return x
+
+
+def forecaster_inputs(spec: ForecastingSpec) -> tuple[Any, Any]:
+    """The inputs of every forecaster: ``window`` (B, T, F) and what is known of the ``future`` (B, H, F)."""
+    window = keras.Input((spec.lookback, spec.num_features), name="window")
+    future = keras.Input((spec.horizon, spec.num_features), name="future")
+    return window, future
+
+
+def quantile_head(x: Any, spec: ForecastingSpec, name: str = "forecast") -> Any:
+    """Forecasts ``(B, H, Q)`` in ascending order, from features ``(B, H, any)``."""
+    raw = keras.layers.Dense(spec.num_outputs, name=f"{name}_raw")(x)
+    return ordered(raw, spec, name)
+
+
+def ordered(raw: Any, spec: ForecastingSpec, name: str = "forecast") -> Any:
+    """Raw outputs ``(B, H, Q)`` in ascending order."""
+    return OrderedQuantiles(median_index=spec.median_index, name=name)(raw)

@@ -1,0 +1,79 @@
+"""Segment-wise recurrence."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from lstmzoo.models._base import forecaster_inputs, ordered, recurrent
+from lstmzoo.registry import register_model
+from lstmzoo.spec import ForecastingSpec
+
+
+def segments(x: Any, length: int, *, pad_first: bool) -> Any:
+    """``(B, T, F)`` cut into ``(B, ceil(T / length), length * F)``; the odd segment is filled with the series' end value."""
+    _, steps, features = x.shape
+    missing = -steps % length
+    if missing:
+        end = x[:, :1] if pad_first else x[:, -1:]
+        filling = ops.repeat(end, missing, axis=1)
+        x = ops.concatenate([filling, x] if pad_first else [x, filling], axis=1)
+    return ops.reshape(x, (-1, (steps + missing) // length, length * features))
+
+
+@keras.saving.register_keras_serializable(package="lstmzoo")
+class PositionEmbedding(keras.layers.Layer):
+    """One learned vector ``(U,)`` for each of the N steps, added to ``(B, N, U)``."""
+
+    def build(self, input_shape: tuple) -> None:
+        self.embedding = self.add_weight(shape=input_shape[1:], initializer="random_normal", name="embedding")
+
+    def call(self, x: Any) -> Any:
+        return x + self.embedding
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        return input_shape
+
+
+@register_model
+def segment_forecaster(
+    spec: ForecastingSpec, *, cell: str, units: int, dropout: float, segments_per_horizon: int
+) -> keras.Model:
+    """SegRNN: one recurrent step per segment of the window, then one per segment of the future, all at once.
+
+    The window is cut into segments, each projected to U units, and read by one recurrent layer. Each future segment is
+    one further step of the *same* layer from the encoder's final state (parallel multi-step forecasting): its input is
+    the projection of what is known of that segment (the reference forecast, the calendar) and its learned position.
+
+    Sizes: B batch, T ``spec.lookback``, H ``spec.horizon``, F ``spec.num_features``, Q ``spec.num_outputs``, U units,
+    W the segment's length, M = H / W segments of the future.
+
+    Args:
+        spec: Sizes learned from the training data.
+        cell: ``simple_rnn``, ``lstm`` or ``gru``.
+        units: Size of the hidden state.
+        dropout: Rate before the head.
+        segments_per_horizon: M; a segment is the horizon divided by it, rounded up.
+
+    Returns:
+        An uncompiled model from ``window`` (B, T, F) and ``future`` (B, H, F) to forecasts (B, H, Q).
+
+    References:
+        Lin et al., "SegRNN: Segment Recurrent Neural Network for Long-Term Time Series Forecasting", arXiv:2308.11200, 2023.
+    """
+    window, future = forecaster_inputs(spec)
+    length = -(-spec.horizon // segments_per_horizon)
+    past = segments(window, length, pad_first=True)  # (B, T / W, W * F)
+    past = keras.layers.Dense(units, activation="relu", name="window_projection")(past)
+    rnn = recurrent(cell, units, name="rnn", return_state=True)
+    _, *states = rnn(past)
+    ahead = segments(future, length, pad_first=False)  # (B, M, W * F)
+    count = ahead.shape[1]
+    ahead = keras.layers.Dense(units, activation="relu", name="future_projection")(ahead)
+    ahead = PositionEmbedding(name="position")(ahead)
+    x = ops.reshape(ahead, (-1, 1, units))  # (B * M, 1, U)
+    x = rnn(x, initial_state=[ops.repeat(state, count, axis=0) for state in states])[0]  # (B * M, U)
+    x = keras.layers.Dropout(dropout, name="head_dropout")(x)
+    x = keras.layers.Dense(length * spec.num_outputs, name="head")(x)
+    x = ops.reshape(x, (-1, count * length, spec.num_outputs))[:, : spec.horizon]
+    return keras.Model({"window": window, "future": future}, ordered(x, spec), name="segment_forecaster")

@@ -1,0 +1,71 @@
+"""Builders by name: one dict, duplicates refused.
+
+A *builder* is a function ``(spec, *, hyperparameters) -> keras.Model`` that returns an uncompiled model. It becomes
+available to zoo configs by the decorator :func:`register_model`; the modules of :mod:`lstmzoo.models` are imported when
+a builder is first asked for.
+"""
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable
+from typing import Any
+
+from lstmzoo.errors import UnknownNameError
+
+Builder = Callable[..., Any]
+
+_BUILDERS: dict[str, Builder] = {}
+
+
+def register_model(fn: Builder) -> Builder:
+    """Make a builder available to zoo configs under its function name.
+
+    Raises:
+        ValueError: If the name is taken.
+        TypeError: If a hyperparameter is positional or has a default; defaults live in the zoo configs.
+
+    Examples:
+        >>> @register_model
+        ... def my_topology(spec, *, units):
+        ...     ...
+        >>> hyperparameter_names("my_topology")
+        ('units',)
+        >>> _ = unregister_model("my_topology")
+    """
+    if fn.__name__ in _BUILDERS:
+        raise ValueError(f"{fn.__name__!r} is already registered by {_BUILDERS[fn.__name__].__module__}")
+    for parameter in list(inspect.signature(fn).parameters.values())[1:]:
+        if parameter.kind is not parameter.KEYWORD_ONLY or parameter.default is not parameter.empty:
+            raise TypeError(f"{fn.__name__}: {parameter.name!r} must be keyword-only and have no default")
+    _BUILDERS[fn.__name__] = fn
+    return fn
+
+
+def unregister_model(name: str) -> Builder:
+    """Take a builder out again, and return it."""
+    return _BUILDERS.pop(name)
+
+
+def get_builder(name: str) -> Builder:
+    """The builder of that name.
+
+    Raises:
+        UnknownNameError: If there is none; the message lists the names.
+    """
+    if name not in _BUILDERS:
+        _import_shipped()
+    if name not in _BUILDERS:
+        raise UnknownNameError("builder", name, _BUILDERS)
+    return _BUILDERS[name]
+
+
+def hyperparameter_names(name: str) -> tuple[str, ...]:
+    """The keyword-only parameters of a builder, in order."""
+    return tuple(inspect.signature(get_builder(name)).parameters)[1:]
+
+
+def _import_shipped() -> None:
+    package = importlib.import_module("lstmzoo.models")
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"lstmzoo.models.{module.name}")
