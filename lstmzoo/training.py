@@ -1,6 +1,7 @@
 """Training: batches in a seeded order, and one loop with a schedule, validation, early stopping and a time limit."""
 
 import contextlib
+import logging
 import math
 import random
 import time
@@ -19,6 +20,9 @@ _OPTIMIZERS: dict[str, type[keras.optimizers.Optimizer]] = {
     "rmsprop": keras.optimizers.RMSprop,
     "sgd": keras.optimizers.SGD,
 }
+
+# Each batch size is traced once, on purpose; TensorFlow warns of several.
+logging.getLogger("tensorflow").addFilter(lambda record: "tf.function retracing" not in record.getMessage())
 
 
 class Batches(keras.utils.PyDataset):
@@ -177,7 +181,12 @@ def seeded(seed: int) -> Iterator[None]:
         np.random.set_state(numpy_state)
 
 
-def predict_padded(model: keras.Model, inputs: dict[str, np.ndarray], largest: int = 1024) -> np.ndarray:
+def compile_for_prediction(model: keras.Model) -> None:
+    """Let a model that was not trained here predict as fast as one that was."""
+    model.compile(jit_compile="auto")
+
+
+def predict_padded(model: keras.Model, inputs: dict[str, np.ndarray], largest: int = 256) -> np.ndarray:
     """Outputs for any number of items, in batches whose sizes are powers of four: a compiled step is reused."""
     count = len(next(iter(inputs.values())))
     size = min(largest, 4 ** math.ceil(math.log(count, 4))) if count > 1 else 1

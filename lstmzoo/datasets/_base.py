@@ -93,7 +93,8 @@ def _download(origin: Origin) -> bytes:
     except (OSError, ValueError) as error:
         raise DataError(
             f"cannot download {origin.url} to {folder} ({textwrap.shorten(str(error), 240)}); "
-            f"or set LSTMZOO_DATA to a directory that holds {origin.folders[0]}/{origin.name}, gzipped or not"
+            f"retry, or set LSTMZOO_DATA to a directory that holds {origin.folders[0]}/{origin.name}, "
+            "gzipped or not"
         ) from None
     return content
 

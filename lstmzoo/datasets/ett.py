@@ -33,7 +33,7 @@ class EttData:
     season_length: int
 
 
-# ETTh1: computed from the file. The others: as three other public projects have them.
+# ETTh1: computed from the file. The others: what more than two public projects agree on.
 _SHA256 = {
     "ETTh1": "f18de3ad269cef59bb07b5438d79bb3042d3be49bdeecf01c1cd6d29695ee066",
     "ETTh2": "a3dc2c597b9218c7ce1cd55eb77b283fd459a1d09d753063f944967dd6b9218b",

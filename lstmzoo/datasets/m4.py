@@ -36,7 +36,7 @@ class _Group:
     test_sha256: str | None
 
 
-# Hourly and Weekly: computed from the files. Daily: as two other public projects have it. The rest: unknown.
+# Hourly, Weekly: computed from the files. Daily: what two public projects agree on. The rest: unconfirmed.
 _GROUPS = {
     "Hourly": _Group(
         horizon=48,
@@ -131,17 +131,20 @@ def _parse(origin: Origin) -> tuple[list[str], np.ndarray, np.ndarray]:
     values are read as one long list.
     """
     ids, rows = [], []
-    for line in read_origin(origin).translate(None, b'"').splitlines()[1:]:
+    for line in read_origin(origin).splitlines()[1:]:
         name, _, row = line.partition(b",")
-        ids.append(name.decode(errors="replace"))
-        rows.append(row.rstrip(b", NA"))
+        ids.append(name.strip(b'"').decode(errors="replace"))
+        rows.append(row.rstrip(b'", NA'))
     lengths = np.array([row.count(b",") + 1 for row in rows])
     try:
-        values = np.fromstring(b",".join(rows), sep=",")
+        values = np.fromstring(b",".join(rows).translate(None, b'"'), sep=",")
     except (ValueError, DeprecationWarning):
         values = np.empty(0)
-    if len(ids) == 0 or len(values) != lengths.sum() or not np.isfinite(values).all():
-        raise DataError(f"{origin.name} is not an M4 file: rows of a name and numbers under a header")
+    distinct = 0 < len(set(ids)) == len(ids)
+    if not distinct or len(values) != lengths.sum() or not np.isfinite(values).all():
+        raise DataError(
+            f"{origin.name} is not an M4 file: a header, then rows of a distinct name and its numbers"
+        )
     return ids, lengths, values
 
 

@@ -1,6 +1,5 @@
 """What every estimator has: checked parameters, a seed, saving and loading."""
 
-import dataclasses
 import functools
 import hashlib
 import inspect
@@ -17,6 +16,7 @@ from lstmzoo import saving
 from lstmzoo.config import ModelConfig, load_config, parse_config
 from lstmzoo.errors import ConfigError, SavedModelError
 from lstmzoo.registry import get_builder
+from lstmzoo.training import compile_for_prediction
 
 _CLASSES: dict[str, type["ZooEstimator"]] = {}
 
@@ -67,7 +67,7 @@ class ZooEstimator(BaseEstimator):
         if hasattr(self, "model_"):
             header["model"] = self.config_.name
             params["config"] = self.config_.model_dump()
-            files["weights.safetensors"] = {v.path: keras.ops.convert_to_numpy(v) for v in self.model_.variables}
+            files["weights.safetensors"] = {v.path: np.asarray(v.numpy()) for v in self.model_.weights}
         return header, files
 
     def _from_bundle(self, files: saving.Bundle) -> None:
@@ -78,6 +78,7 @@ class ZooEstimator(BaseEstimator):
         if "config" in document:
             self.model_ = self._build(self.config_, self.spec_)
             set_weights(self.model_, files["weights.safetensors"])
+            compile_for_prediction(self.model_)
 
     def _build(self, config: ModelConfig, spec: Any) -> keras.Model:
         return get_builder(config.builder)(spec, **config.hyperparameters)
@@ -164,9 +165,9 @@ def set_weights(model: keras.Model, arrays: dict[str, np.ndarray]) -> None:
     Raises:
         SavedModelError: If one does not fit.
     """
-    expected = {v.path: (tuple(v.shape), str(v.dtype)) for v in model.variables}
+    expected = {v.path: (tuple(v.shape), str(v.dtype)) for v in model.weights}
     saving.check_arrays(arrays, expected, "weights.safetensors")
-    for variable in model.variables:
+    for variable in model.weights:
         variable.assign(arrays[variable.path])
 
 
@@ -185,8 +186,3 @@ def _adapters(cls: type) -> dict[str, TypeAdapter]:
     hints = get_type_hints(cls.__init__, include_extras=True)
     names = list(inspect.signature(cls.__init__).parameters)[1:]
     return {name: TypeAdapter(hints[name], config=ConfigDict(strict=True)) for name in names}
-
-
-def as_json(spec: Any) -> dict[str, Any]:
-    """A spec as JSON."""
-    return dataclasses.asdict(spec)

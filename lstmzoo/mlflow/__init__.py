@@ -4,6 +4,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lstmzoo.mlflow._base import resolve_tracking_uri as resolve_tracking_uri
     from lstmzoo.mlflow.flavor import load_model as load_model
     from lstmzoo.mlflow.flavor import log_champion as log_champion
     from lstmzoo.mlflow.flavor import log_model as log_model
@@ -20,6 +21,7 @@ _MODULES = {
     "log_champion": "flavor",
     "log_model": "flavor",
     "log_search": "tracking",
+    "resolve_tracking_uri": "_base",
     "save_model": "flavor",
     "serve": "serving",
     "serve_in_background": "serving",

@@ -1,6 +1,7 @@
 """What the flavor, the loader, tracking and serving share: raw requests, model folders, and the tracking store."""
 
 import hashlib
+import importlib
 import json
 import logging
 import os
@@ -19,6 +20,10 @@ import yaml
 from mlflow.exceptions import MlflowException
 
 from lstmzoo.errors import DataError, LstmzooError, SavedModelError, UnknownNameError
+
+with warnings.catch_warnings():  # MLflow, of a type hint of its own
+    warnings.filterwarnings("ignore", ".*Any type hint is inferred as AnyType", UserWarning)
+    importlib.import_module("mlflow.pyfunc")
 
 LOADER = "lstmzoo.mlflow.loader"
 _MAX_MLMODEL_BYTES = 1 << 20
@@ -64,7 +69,9 @@ class ServedModel:
 
     def _checked_frame(self, model_input: Any) -> pd.DataFrame:
         if not isinstance(model_input, pd.DataFrame):
-            raise DataError(f"expected a frame with the columns {', '.join(self.columns)}, got {type(model_input).__name__}")
+            raise DataError(
+                f"expected a frame with the columns {', '.join(self.columns)}, got {type(model_input).__name__}"
+            )
         names = list(model_input.columns)
         for name in names:
             if name not in self.columns:
@@ -74,7 +81,9 @@ class ServedModel:
                 raise DataError(f"column {name!r} is {'there twice' if name in names else 'missing'}")
         if not len(model_input):
             raise DataError("the request has no rows")
-        return pd.DataFrame({name: column.checked(model_input[name]) for name, column in self.columns.items()})
+        return pd.DataFrame(
+            {name: column.checked(model_input[name]) for name, column in self.columns.items()}
+        )
 
     def _checked_params(self, params: Mapping[str, Any] | None) -> dict[str, Any]:
         if not isinstance(params, Mapping | None):
@@ -82,7 +91,10 @@ class ServedModel:
         for name in params or {}:
             if name not in self.params:
                 raise UnknownNameError("parameter", short(name), self.params)
-        return {name: _checked_param(name, (params or {}).get(name, value), value) for name, value in self.params.items()}
+        return {
+            name: _checked_param(name, (params or {}).get(name, value), value)
+            for name, value in self.params.items()
+        }
 
 
 class _Column:
@@ -102,7 +114,9 @@ class _Column:
         column = column.reset_index(drop=True)
         missing = column.isna().to_numpy()
         if missing.any():
-            raise DataError(f"column {self.name!r} has a missing value (NaN or null) in row {int(missing.argmax())}")
+            raise DataError(
+                f"column {self.name!r} has a missing value (NaN or null) in row {int(missing.argmax())}"
+            )
         return getattr(self, f"_{self.kind}")(column)
 
     def _other(self, column: pd.Series) -> pd.Series:
@@ -129,8 +143,14 @@ class _Column:
             raise DataError(f"column {self.name!r} must hold whole numbers of at most 64 bits") from None
 
     def _number(self, column: pd.Series) -> pd.Series:
-        if column.dtype == object or not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
-            self._require(column, _instances(column, int | float | np.number) & ~_instances(column, bool), "numbers")
+        if (
+            column.dtype == object
+            or not pd.api.types.is_numeric_dtype(column)
+            or pd.api.types.is_bool_dtype(column)
+        ):
+            self._require(
+                column, _instances(column, int | float | np.number) & ~_instances(column, bool), "numbers"
+            )
         try:
             numbers = column.astype(np.float64)
         except OverflowError:
@@ -143,12 +163,16 @@ class _Column:
         if not pd.api.types.is_datetime64_any_dtype(column):
             text = isinstance(column.dtype, pd.StringDtype)
             if not text and pd.api.types.infer_dtype(column) not in ("date", "datetime", "datetime64"):
-                self._require(column, _instances(column, str), "times as ISO 8601 text, such as '2026-01-31T00:00:00'")
+                self._require(
+                    column, _instances(column, str), "times as ISO 8601 text, such as '2026-01-31T00:00:00'"
+                )
                 text = True
             times = self._parsed(column) if text else pd.to_datetime(column)
         if self.tz is None:
             if times.dt.tz is not None:
-                raise DataError(f"column {self.name!r} has a time zone, but the model was trained on times without one")
+                raise DataError(
+                    f"column {self.name!r} has a time zone, but the model was trained on times without one"
+                )
             return times
         return (times.dt.tz_localize("UTC") if times.dt.tz is None else times).dt.tz_convert(self.tz)
 
@@ -159,17 +183,25 @@ class _Column:
         except (ValueError, OverflowError):
             fits = pd.to_datetime(column, format="ISO8601", utc=True, errors="coerce").notna().to_numpy()
             self._require(column, fits, "times as ISO 8601 text, such as '2026-01-31T00:00:00'")
-            raise DataError(f"column {self.name!r} mixes times with and without a UTC offset, or several offsets") from None
+            raise DataError(
+                f"column {self.name!r} mixes times with and without a UTC offset, or several offsets"
+            ) from None
 
     def _require(self, column: pd.Series, fits: np.ndarray, what: str) -> None:
         if not fits.all():
             row = int(fits.argmin())
-            raise DataError(f"column {self.name!r} must hold {what}; row {row} holds {short(column.iloc[row])!r}")
+            raise DataError(
+                f"column {self.name!r} must hold {what}; row {row} holds {short(column.iloc[row])!r}"
+            )
 
 
 def _kind(example: pd.Series) -> str:
     types = pd.api.types
-    tests = {"boolean": types.is_bool_dtype, "integer": types.is_integer_dtype, "number": types.is_float_dtype}
+    tests = {
+        "boolean": types.is_bool_dtype,
+        "integer": types.is_integer_dtype,
+        "number": types.is_float_dtype,
+    }
     tests["time"] = types.is_datetime64_any_dtype
     for kind, test in tests.items():
         if test(example):
@@ -208,7 +240,9 @@ _SCALARS: tuple[tuple[type, Any, str], ...] = (
 def _check_finite(answer: pd.DataFrame) -> None:
     numbers = answer.select_dtypes("number")
     if not np.isfinite(numbers.to_numpy(dtype=float)).all():
-        raise DataError("the model's answer to these rows is not finite: their values are too far from what it was trained on")
+        raise DataError(
+            "the model's answer to these rows is not finite: their values are too far from what it was trained on"
+        )
 
 
 def refusal(sentence: str) -> MlflowException:
@@ -251,10 +285,14 @@ def fetch_bundle(model: str | os.PathLike[str], destination: Path, tracking_uri:
     if not folder.exists() and ":" in str(model):
         folder = _download(str(model), destination / "download", tracking_uri)
     if not folder.is_dir():
-        raise SavedModelError(f"{model}: no such folder, and not an MLflow URI such as 'models:/name@champion'")
+        raise SavedModelError(
+            f"{model}: no such folder, and not an MLflow URI such as 'models:/name@champion'"
+        )
     copy = destination / "model"
     try:
-        shutil.copytree(_data_folder(folder) if (folder / "MLmodel").exists() else folder, copy, symlinks=True)
+        shutil.copytree(
+            _data_folder(folder) if (folder / "MLmodel").exists() else folder, copy, symlinks=True
+        )
     except (OSError, shutil.Error) as error:
         raise SavedModelError(f"{model} cannot be copied: {one_line(str(error))}") from None
     return copy
@@ -280,8 +318,14 @@ def _data_folder(folder: Path) -> Path:
     except (OSError, UnicodeError, yaml.YAMLError, KeyError, TypeError, RecursionError):
         raise SavedModelError(f"{path} is not the description of a pyfunc model") from None
     if loader != LOADER or code:
-        raise SavedModelError(f"{folder} is an MLflow model of another kind: its loader is {short(loader)!r}, not {LOADER!r}")
-    if data.is_absolute() or ".." in data.parts or any((folder / p).is_symlink() for p in [data, *data.parents]):
+        raise SavedModelError(
+            f"{folder} is an MLflow model of another kind: its loader is {short(loader)!r}, not {LOADER!r}"
+        )
+    if (
+        data.is_absolute()
+        or ".." in data.parts
+        or any((folder / p).is_symlink() for p in [data, *data.parents])
+    ):
         raise SavedModelError(f"{path} points outside its own folder")
     return folder / data
 
@@ -329,8 +373,8 @@ def connection(tracking_uri: str | None, timeout: int) -> Iterator[str]:
     logger.setLevel(max(level, logging.WARNING))
     try:
         mlflow.set_tracking_uri(uri)
-        with warnings.catch_warnings():  # MLflow's SQL store, on import
-            warnings.filterwarnings("ignore", "The ``noload`` loader strategy is deprecated", DeprecationWarning)
+        with warnings.catch_warnings():  # of what MLflow itself uses that pandas and SQLAlchemy deprecate
+            warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"(mlflow|sqlalchemy)\b")
             yield uri
     finally:
         logger.setLevel(level)

@@ -25,7 +25,18 @@ from lstmzoo.mlflow._base import LOADER, bundle_digest, connection, fetch_bundle
 
 _logger = logging.getLogger(__name__)
 _DIGEST = "lstmzoo.bundle"
-_PINNED = ("keras", "mlflow", "narwhals", "numpy", "pandas", "pydantic", "safetensors", "scikit-learn", "scipy", "tensorflow")
+_PINNED = (
+    "keras",
+    "mlflow",
+    "narwhals",
+    "numpy",
+    "pandas",
+    "pydantic",
+    "safetensors",
+    "scikit-learn",
+    "scipy",
+    "tensorflow",
+)
 
 
 def save_model(estimator: Any, path: str | Path) -> None:
@@ -71,7 +82,11 @@ def log_model(
         NotFittedError: If the estimator is not fitted.
         MlflowException: If the store cannot be reached, or refuses.
     """
-    with connection(tracking_uri, timeout=60), _pyfunc_arguments(estimator) as (digest, arguments), _run(run_id) as run:
+    with (
+        connection(tracking_uri, timeout=60),
+        _pyfunc_arguments(estimator) as (digest, arguments),
+        _run(run_id) as run,
+    ):
         info = _logged_before(run, digest)
         if info is None:
             info = mlflow.pyfunc.log_model(name=name, tags={_DIGEST: digest}, **arguments)
@@ -104,7 +119,9 @@ def log_champion(
         return None
     try:
         with connection(tracking_uri, timeout=5):
-            MlflowClient().get_run(parent_run_id)  # fails in seconds if the server is away, before anything is saved
+            MlflowClient().get_run(
+                parent_run_id
+            )  # fails in seconds if the server is away, before anything is saved
         info = log_model(
             estimator,
             registered_model_name=registered_model_name,
@@ -112,7 +129,9 @@ def log_champion(
             run_id=parent_run_id,
             tracking_uri=tracking_uri,
         )
-    except Exception as error:  # whatever MLflow, its store or the network raises: the search's own result stands
+    except (
+        Exception
+    ) as error:  # whatever MLflow, its store or the network raises: the search's own result stands
         _logger.warning("the champion was not logged to MLflow: %s", one_line(str(error)))
         return None
     if info.registered_model_version is None:
@@ -172,14 +191,17 @@ def _pyfunc_arguments(estimator: Any) -> Iterator[tuple[str, dict[str, Any]]]:
             "lstmzoo": __version__,
             "data_digest": getattr(estimator, "data_digest_", None),
         }
-        yield bundle_digest(folder), {
-            "loader_module": LOADER,
-            "data_path": str(folder),
-            "signature": _signature(estimator, example, params),
-            "input_example": (example, params) if params else example,
-            "pip_requirements": pip_requirements(),
-            "metadata": metadata,
-        }
+        yield (
+            bundle_digest(folder),
+            {
+                "loader_module": LOADER,
+                "data_path": str(folder),
+                "signature": _signature(estimator, example, params),
+                "input_example": (example, params) if params else example,
+                "pip_requirements": pip_requirements(),
+                "metadata": metadata,
+            },
+        )
 
 
 def _signature(estimator: Any, example: pd.DataFrame, params: Mapping[str, Any]) -> ModelSignature:
@@ -228,8 +250,12 @@ def _register(info: ModelInfo, name: str, alias: str | None) -> str:
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    same = [v for v in client.search_model_versions(f"name = '{name}'") if v.model_id == info.model_id]
-    made = same[0] if same else client.create_model_version(name, info.model_uri, info.run_id, model_id=info.model_id)
+    same = [v for v in client.search_model_versions(f"name = '{name}'") if v.source == info.model_uri]
+    made = (
+        same[0]
+        if same
+        else client.create_model_version(name, info.model_uri, info.run_id, model_id=info.model_id)
+    )
     if alias is not None:
         client.set_registered_model_alias(name, alias, made.version)
     return str(made.version)

@@ -7,7 +7,6 @@ sends stack traces. The guard looks at each request before the app does, and at 
 import json
 import logging
 import os
-import socket
 import tempfile
 import threading
 import time
@@ -20,7 +19,6 @@ import pandas as pd
 import uvicorn
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
-from mlflow.pyfunc import scoring_server
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 
@@ -36,7 +34,9 @@ _MAX_DEPTH = 8
 _IN_SERVING = "_MLFLOW_IS_IN_SERVING_ENVIRONMENT"
 
 Message = MutableMapping[str, Any]
-App = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
+App = Callable[
+    [Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]
+]
 
 
 def serve(
@@ -96,6 +96,8 @@ def build_app(
     Raises:
         SavedModelError: If there is no such model, or it is damaged.
     """
+    from mlflow.pyfunc import scoring_server
+
     with tempfile.TemporaryDirectory(prefix="lstmzoo-") as private:
         estimator = load(fetch_bundle(model, Path(private), tracking_uri))
     served = ServedModel(estimator)
@@ -127,20 +129,21 @@ def serve_in_background(
     """
     before = os.environ.get(_IN_SERVING)
     app = build_app(model, max_request_bytes=max_request_bytes, tracking_uri=tracking_uri)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none"))
-    with socket.create_server((host, port)) as listener:
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-        thread.start()
-        try:
-            while not server.started and thread.is_alive():
-                time.sleep(0.01)
-            yield f"http://{host}:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join()
-            os.environ.pop(_IN_SERVING, None)
-            if before is not None:
-                os.environ[_IN_SERVING] = before
+    server = uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="warning", ws="none"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    try:
+        while not server.started:
+            if not thread.is_alive():
+                raise OSError(f"cannot listen at {host}, port {port}: the server's log says why")
+            time.sleep(0.01)
+        yield f"http://{host}:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        os.environ.pop(_IN_SERVING, None)
+        if before is not None:
+            os.environ[_IN_SERVING] = before
 
 
 class _AsMlflowHasIt:
@@ -180,7 +183,10 @@ class _Guard:
         self._max_request_bytes = max_request_bytes
 
     async def __call__(
-        self, scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
+        self,
+        scope: Message,
+        receive: Callable[[], Awaitable[Message]],
+        send: Callable[[Message], Awaitable[None]],
     ) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
@@ -210,7 +216,10 @@ class _Guard:
             if len(body) > self._max_request_bytes:
                 raise _Refused(413, f"the request is larger than {self._max_request_bytes} bytes")
         if request.url.path == "/invocations" and request.method == "POST":
-            if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            if (
+                request.headers.get("content-type", "").partition(";")[0].strip().lower()
+                != "application/json"
+            ):
                 raise _Refused(415, "send JSON, with the header 'Content-Type: application/json'")
             _check_json(body)
         return body
@@ -234,7 +243,9 @@ async def _answer(app: App, scope: Message, body: bytes) -> tuple[int, list[tupl
 def _check_json(body: bytes) -> None:
     """Refuse what MLflow's parser, or pandas', would stumble over."""
     if not body.strip():
-        raise _Refused(400, "the request is empty; send {'dataframe_split': {'columns': [...], 'data': [...]}}")
+        raise _Refused(
+            400, "the request is empty; send {'dataframe_split': {'columns': [...], 'data': [...]}}"
+        )
     try:
         document = json.loads(body, parse_constant=_refuse_constant)
     except RecursionError:
@@ -261,7 +272,9 @@ def _check_depth(document: Any) -> None:
     level = [document]
     for _ in range(_MAX_DEPTH):
         containers = [value for value in level if isinstance(value, dict | list)]
-        level = [child for value in containers for child in (value.values() if isinstance(value, dict) else value)]
+        level = [
+            child for value in containers for child in (value.values() if isinstance(value, dict) else value)
+        ]
         if not level:
             return
     raise _Refused(400, f"the request is nested more than {_MAX_DEPTH} levels deep")
@@ -274,5 +287,9 @@ def _error(status: int, answer: bytes) -> JSONResponse:
         message = document.get("detail") or document["message"]
     except (ValueError, LookupError, AttributeError):
         message = answer.decode("utf-8", "replace")
-    code = {400: "INVALID_PARAMETER_VALUE", 404: "NOT_FOUND"}.get(status, "INTERNAL_ERROR" if status >= 500 else "BAD_REQUEST")
-    return JSONResponse({"error_code": code, "message": one_line(str(message).partition("\n")[0])}, status_code=status)
+    code = {400: "INVALID_PARAMETER_VALUE", 404: "NOT_FOUND"}.get(
+        status, "INTERNAL_ERROR" if status >= 500 else "BAD_REQUEST"
+    )
+    return JSONResponse(
+        {"error_code": code, "message": one_line(str(message).partition("\n")[0])}, status_code=status
+    )

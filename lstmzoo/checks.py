@@ -1,0 +1,234 @@
+"""Conformance checks that any zoo entry and any estimator can be put through, one's own included.
+
+    from lstmzoo import checks
+    checks.check_entry("forecasting/lstm")
+    checks.check_estimator(Forecaster("lstm", horizon=4, random_state=0, verbose=0), (series,))
+
+Each check raises an AssertionError that says what does not hold. lstmzoo's own tests run all of them on all entries.
+"""
+
+import json
+import pickle
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+from lstmzoo.config import ModelConfig, load_config
+from lstmzoo.estimators import load
+from lstmzoo.layers import pinball_loss
+from lstmzoo.registry import get_builder, hyperparameter_names
+from lstmzoo.spec import ForecastingSpec
+from lstmzoo.training import seeded
+
+
+def check_entry(name: str) -> None:
+    """Put a zoo entry through all of :data:`ENTRY_CHECKS`."""
+    for check in ENTRY_CHECKS:
+        check(name)
+
+
+def check_estimator(estimator: Any, data: tuple[Any, ...]) -> None:
+    """Put an unfitted estimator through all of :data:`ESTIMATOR_CHECKS`.
+
+    Args:
+        estimator: With a ``random_state``, if it draws anything.
+        data: What ``fit`` takes; a few seconds' worth of training.
+    """
+    for check in ESTIMATOR_CHECKS:
+        check(clone(estimator), data)
+
+
+def check_keys_match_builder(name: str) -> None:
+    """The config's hyperparameters are the builder's keywords, no more and no fewer."""
+    config = load_config(name)
+    expected, found = set(hyperparameter_names(config.builder)), set(config.hyperparameters)
+    assert found == expected, f"{name}: hyperparameters differ from the builder's: {sorted(found ^ expected)}"
+
+
+def check_layers_are_named(name: str) -> None:
+    """Weights are found again by path: a second build gives the same paths, each once."""
+    first, second = ([w.path for w in _toy(name).model.weights] for _ in range(2))
+    assert first == second, f"{name}: weight paths change from build to build: {sorted(set(first) ^ set(second))}"
+    assert len(set(first)) == len(first), f"{name}: two weights share a path"
+
+
+def check_every_weight_learns(name: str) -> None:
+    """Training changes every weight, and the loss is finite."""
+    toy = _toy(name)
+    before = [w.numpy().copy() for w in toy.model.trainable_weights]
+    losses = toy.train(steps=2)
+    assert np.isfinite(losses).all(), f"{name}: the loss is {losses}"
+    after = [w.numpy() for w in toy.model.trainable_weights]
+    idle = [w.path for w, old, new in zip(toy.model.trainable_weights, before, after, strict=True) if np.array_equal(old, new)]
+    assert not idle, f"{name}: weights that training leaves alone: {idle}"
+
+
+def check_overfits_one_batch(name: str) -> None:
+    """Trained on one small batch, without dropout, the network learns it."""
+    toy = _toy(name, without_dropout=True)
+    losses = toy.train(steps=250)
+    assert losses[-1] < 0.3 * losses[0], f"{name}: the loss of one batch fell from {losses[0]:.3f} to {losses[-1]:.3f} only"
+
+
+def check_same_seed_same_bits(name: str) -> None:
+    """Built and trained twice with one seed, dropout on, the weights are the same to the bit."""
+    runs = []
+    for _ in range(2):
+        toy = _toy(name)
+        toy.train(steps=3)
+        runs.append(toy.model.get_weights())
+    assert all(np.array_equal(a, b) for a, b in zip(*runs, strict=True)), f"{name}: same seed, other weights"
+
+
+def check_batch_company_changes_nothing(name: str) -> None:
+    """An item's output is the same alone as in a batch."""
+    toy = _toy(name)
+    together = np.asarray(toy.model.predict_on_batch(toy.inputs))
+    for i in (0, len(together) - 1):
+        alone = np.asarray(toy.model.predict_on_batch({key: value[i : i + 1] for key, value in toy.inputs.items()}))
+        np.testing.assert_allclose(alone[0], together[i], rtol=1e-4, atol=1e-5, err_msg=f"{name}: item {i}")
+
+
+def check_search_space_builds(name: str) -> None:
+    """Both ends of each range of the search space that concerns the network build a network."""
+    config = load_config(name)
+    for key, span in config.search_space.items():
+        if key in config.hyperparameters:
+            for value in span.values if span.type == "categorical" else (span.min, span.max):
+                _build(config.override({key: value}), _FORECASTING)
+
+
+ENTRY_CHECKS: tuple[Callable[[str], None], ...] = (
+    check_keys_match_builder,
+    check_layers_are_named,
+    check_every_weight_learns,
+    check_overfits_one_batch,
+    check_same_seed_same_bits,
+    check_batch_company_changes_nothing,
+    check_search_space_builds,
+)
+
+
+def check_params_are_stored(estimator: Any, data: tuple[Any, ...]) -> None:
+    """``__init__`` only assigns; ``clone``, ``get_params``, ``set_params`` and ``repr`` work, and ``fit`` leaves parameters alone."""
+    params = estimator.get_params()
+    for name, value in params.items():
+        assert getattr(estimator, name) is value, f"__init__ changes {name}"
+    assert clone(estimator).set_params(**params).get_params() == params, "clone or set_params loses parameters"
+    assert type(estimator).__name__ in repr(estimator)
+    assert estimator.fit(*data) is estimator, "fit does not return self"
+    assert estimator.get_params() == params, "fit changes parameters"
+
+
+def check_unfitted_refuses(estimator: Any, data: tuple[Any, ...]) -> None:
+    """Before ``fit``, the other methods raise ``NotFittedError``, and nothing learned is there."""
+    learned = [name for name in vars(estimator) if name.endswith("_") and not name.endswith("__")]
+    assert not learned, f"__init__ sets {learned}"
+    for call in (estimator.predict, lambda: estimator.score(*data), lambda: estimator.save("unfitted")):
+        try:
+            call()
+        except NotFittedError:
+            continue
+        raise AssertionError("an unfitted estimator answers")
+
+
+def check_fit_is_reproducible(estimator: Any, data: tuple[Any, ...]) -> None:
+    """Two fits with one ``random_state`` predict the same bits, and leave NumPy's global generator alone."""
+    state = np.random.get_state()[1].copy()
+    first, second = (_numbers(clone(estimator).fit(*data).predict()) for _ in range(2))
+    assert np.array_equal(first, second), "same random_state, other predictions"
+    assert np.array_equal(state, np.random.get_state()[1]), "fit changes NumPy's global random state"
+
+
+def check_predictions_survive_storage(estimator: Any, data: tuple[Any, ...]) -> None:
+    """Saved and loaded, or pickled, an estimator predicts and scores the same bits; what is saved holds no code."""
+    estimator.fit(*data)
+    expected, score = _numbers(estimator.predict()), estimator.score(*data)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model"
+        estimator.save(path)
+        kinds = {file.suffix for file in path.iterdir()}
+        assert kinds <= {".json", ".safetensors"}, f"a saved model holds {sorted(kinds)}"
+        loaded = load(path)
+    for other in (loaded, pickle.loads(pickle.dumps(estimator))):
+        assert np.array_equal(_numbers(other.predict()), expected), "predictions change in storage"
+        assert other.score(*data) == score, "the score changes in storage"
+        assert other.get_params() == estimator.get_params(), "parameters change in storage"
+
+
+def check_serves(estimator: Any, data: tuple[Any, ...]) -> None:
+    """The serving example is answered, with finite numbers, and the parameters are JSON."""
+    estimator.fit(*data)
+    params = json.loads(json.dumps(estimator.serving_params()))
+    answer = estimator.serve(estimator.serving_example(), params)
+    assert len(answer), "serving answers nothing"
+    assert np.isfinite(_numbers(answer)).all(), "serving answers NaN or infinity"
+
+
+def check_search_hooks(estimator: Any, data: tuple[Any, ...]) -> None:
+    """The held-out split can be fitted and scored, and so can each baseline."""
+    train, valid = estimator.holdout_split(*data)
+    for candidate in (estimator, *estimator.baselines().values()):
+        assert np.isfinite(candidate.fit(*train).score(*valid)), f"{candidate} has no finite score"
+
+
+ESTIMATOR_CHECKS: tuple[Callable[[Any, tuple[Any, ...]], None], ...] = (
+    check_params_are_stored,
+    check_unfitted_refuses,
+    check_fit_is_reproducible,
+    check_predictions_survive_storage,
+    check_serves,
+    check_search_hooks,
+)
+
+_FORECASTING = ForecastingSpec(lookback=10, horizon=4, num_features=3, num_outputs=3, median_index=1)
+
+
+class _Toy:
+    """A network on a small batch of noise."""
+
+    def __init__(self, model: keras.Model, inputs: dict[str, np.ndarray], target: np.ndarray, loss: Callable) -> None:
+        self.model, self.inputs, self.target, self.loss = model, inputs, target, loss
+
+    def train(self, steps: int) -> list[float]:
+        """The loss of each of so many steps of Adam."""
+        with seeded(1):
+            self.model.compile(optimizer=keras.optimizers.Adam(5e-3), loss=self.loss, jit_compile=False)
+            return [self._step() for _ in range(steps)]
+
+    def _step(self) -> float:
+        self.model.reset_metrics()
+        return float(self.model.train_on_batch(self.inputs, self.target))
+
+
+def _toy(name: str, *, without_dropout: bool = False) -> _Toy:
+    config = load_config(name)
+    if without_dropout and "dropout" in config.hyperparameters:
+        config = config.override({"dropout": 0.0})
+    rng = np.random.default_rng(0)
+    spec = _FORECASTING
+    with seeded(1):
+        model = _build(config, spec)
+    inputs = {
+        "window": rng.normal(size=(6, spec.lookback, spec.num_features)).astype("float32"),
+        "future": rng.normal(size=(6, spec.horizon, spec.num_features)).astype("float32"),
+    }
+    target = rng.normal(size=(6, spec.horizon)).astype("float32")
+    return _Toy(model, inputs, target, pinball_loss([0.1, 0.5, 0.9]))
+
+
+def _build(config: ModelConfig, spec: Any) -> keras.Model:
+    return get_builder(config.builder)(spec, **config.hyperparameters)
+
+
+def _numbers(answer: Any) -> np.ndarray:
+    """The numeric part of an answer: of a frame, the columns that are."""
+    if hasattr(answer, "select_dtypes"):
+        answer = answer.select_dtypes("number")
+    return np.asarray(answer)

@@ -1,0 +1,135 @@
+"""The journal of a search: what it searches, and a line per trial. Written whole and atomically, so never half a line."""
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import joblib
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from lstmzoo.errors import ConfigError, LstmzooError
+from lstmzoo.tuning._base import Record
+
+_NAME = "search.jsonl"
+_FORMAT = 1
+
+
+class Journal:
+    """The journal in a directory, made if there is none.
+
+    Args:
+        directory: Where it lives; a fresh temporary directory if None.
+        identity: What makes a search the same one, as JSON.
+        fresh: What a new journal remembers besides: ``search_id`` and ``seed``.
+
+    Raises:
+        ConfigError: If the directory has the journal of another search; the message names what differs.
+        LstmzooError: If the file there is no journal.
+    """
+
+    def __init__(self, directory: str | Path | None, identity: dict[str, Any], fresh: dict[str, Any]) -> None:
+        self.directory = Path(directory or tempfile.mkdtemp(prefix="lstmzoo-search-")).absolute()
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.path = self.directory / _NAME
+        self.records: list[Record] = []
+        self.header = {"format": _FORMAT, **fresh, "identity": identity}
+        if self.path.exists():
+            self.header, self.records = _read(self.path)
+            _check_same(self.header["identity"], identity, self.path)
+        else:
+            self._write()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds that the search had taken at the end of its last trial."""
+        return self.records[-1]["elapsed"] if self.records else 0.0
+
+    def append(self, record: Record) -> None:
+        """Add a trial; when this returns, it is on the disk."""
+        self.records.append(record)
+        self._write()
+
+    def _write(self) -> None:
+        lines = [json.dumps(line, allow_nan=False) + "\n" for line in (self.header, *self.records)]
+        temporary = self.path.with_name(f".{_NAME}.{os.getpid()}")
+        try:
+            with temporary.open("w", encoding="utf-8") as file:
+                file.writelines(lines)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, self.path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> tuple[dict[str, Any], list[Record]]:
+    number = 1
+    records: list[Record] = []
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        header = json.loads(lines[0])
+        known = header["format"], header["search_id"], header["seed"], header["identity"].items()
+        for number, line in enumerate(lines[1:], start=2):  # noqa: B007
+            record = json.loads(line)
+            if not isinstance(record, dict) or set(record) != set(Record.__annotations__):
+                raise ValueError
+            records.append(record)  # type: ignore[arg-type]
+    except (ValueError, LookupError, TypeError, AttributeError):
+        raise LstmzooError(f"{path}, line {number}: not the journal of a search; give another directory") from None
+    if known[0] != _FORMAT:
+        raise LstmzooError(f"{path} is a journal of format {known[0]}, and this version of lstmzoo reads format {_FORMAT}")
+    return header, records
+
+
+def _check_same(there: dict[str, Any], here: dict[str, Any], path: Path) -> None:
+    differ = [
+        f"{key} ({_short(there.get(key))} there, {_short(here.get(key))} here)"
+        for key in dict.fromkeys([*here, *there])
+        if there.get(key) != here.get(key)
+    ]
+    if differ:
+        raise ConfigError(f"{path} is the journal of another search; there differ: {'; '.join(differ)}. "
+                          "Give another directory, or delete that file")  # fmt: skip
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def data_digest(data: Any) -> str:
+    """SHA-256 of frames, series, arrays, and lists of them or of texts.
+
+    Examples:
+        >>> data_digest([1.0, 2.0]) == data_digest([1.0, 2.5])
+        False
+    """
+    hasher = hashlib.sha256()
+    _feed(hasher, data)
+    return hasher.hexdigest()
+
+
+def _feed(hasher: Any, value: Any) -> None:
+    frame = nw.from_native(value, eager_only=True, allow_series=True, pass_through=True)
+    if isinstance(frame, nw.DataFrame | nw.Series):
+        frame = frame.to_pandas()
+        parts = frame.items() if isinstance(frame, pd.DataFrame) else [(frame.name, frame)]
+        hasher.update(f"frame {len(frame)} ".encode())
+        for name, column in [*parts, ("index", frame.index)]:
+            hashes = pd.util.hash_pandas_object(pd.Series(column), index=False).to_numpy()
+            hasher.update(f"{name} {column.dtype} ".encode() + hashes.tobytes())
+    elif isinstance(value, np.ndarray) and value.dtype != object:
+        hasher.update(f"array {value.dtype} {value.shape} ".encode() + np.ascontiguousarray(value).tobytes())
+    elif isinstance(value, list | tuple):
+        hasher.update(f"list {len(value)} ".encode())
+        for item in value:
+            _feed(hasher, item)
+    elif isinstance(value, str | int | float | None):
+        hasher.update(f"{type(value).__name__} {value!r} ".encode())
+    else:
+        hasher.update(f"{type(value).__name__} {joblib.hash(value)} ".encode())

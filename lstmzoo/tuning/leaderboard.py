@@ -1,0 +1,69 @@
+"""The results of a search as tables."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lstmzoo.tuning._base import Record
+
+_NAN = float("nan")
+
+
+def leaderboard(records: list[Record]) -> pd.DataFrame:
+    """A row per trial and baseline, the best first and failures last.
+
+    Returns:
+        The columns ``rank``, ``model``, ``score``, ``seconds``, ``parameters``, ``epochs``, ``trial``, ``status`` (``completed``,
+        ``baseline`` or ``failed``) and ``error``.
+    """
+    order = sorted(records, key=lambda r: (r["score"] is None, -(r["score"] or 0.0), r["number"]))
+    frame = pd.DataFrame(
+        {
+            "rank": [None if r["score"] is None else i for i, r in enumerate(order, start=1)],
+            "model": [r["model"] for r in order],
+            "score": [r["score"] for r in order],
+            "seconds": [r["seconds"] for r in order],
+            "parameters": [r["num_parameters"] for r in order],
+            "epochs": [r["epochs"] for r in order],
+            "trial": [r["number"] for r in order],
+            "status": ["baseline" if r["baseline"] and not r["error"] else r["status"] for r in order],
+            "error": [r["error"] for r in order],
+        }
+    )
+    return frame.astype({"rank": "Int64", "score": float, "seconds": float, "parameters": "Int64", "epochs": "Int64"})
+
+
+def cv_results(records: list[Record]) -> dict[str, Any]:
+    """What scikit-learn's searches call ``cv_results_``: arrays by name, in the order of the trials; one split."""
+    scores = np.array([_or_nan(r["score"]) for r in records])
+    ranks = pd.Series(scores).rank(method="min", ascending=False, na_option="bottom").to_numpy().astype(np.int32)
+    params = [{"model": r["model"], **r["params"]} for r in records]
+    return {
+        "mean_fit_time": np.array([_or_nan(r["fit_seconds"]) for r in records]),
+        "std_fit_time": np.zeros(len(records)),
+        "mean_score_time": np.array([_or_nan(r["score_seconds"]) for r in records]),
+        "std_score_time": np.zeros(len(records)),
+        **{f"param_{key}": _masked([p.get(key, np.ma.masked) for p in params]) for key in _keys(params)},
+        "params": params,
+        "split0_test_score": scores,
+        "mean_test_score": scores,
+        "std_test_score": np.where(np.isnan(scores), _NAN, 0.0),
+        "rank_test_score": ranks,
+    }
+
+
+def _keys(params: list[dict[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(key for p in params for key in p))
+
+
+def _masked(values: list[Any]) -> np.ma.MaskedArray:
+    array = np.ma.masked_all(len(values), dtype=object)
+    for i, value in enumerate(values):
+        if value is not np.ma.masked:
+            array[i] = value
+    return array
+
+
+def _or_nan(value: float | None) -> float:
+    return _NAN if value is None else value

@@ -1,0 +1,129 @@
+"""What a search shows while it runs: a live table on a terminal, and plain lines elsewhere."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.table import Table
+
+from lstmzoo.tuning._base import Record, best_record
+
+_ROWS = 12
+
+
+@dataclass
+class Progress:
+    """What there is to show.
+
+    Attributes:
+        elapsed: Seconds since the search began.
+        time_limit: Its time, if limited.
+        max_trials: Its trials, if limited.
+        records: Trials that have ended.
+        running: The model that trains now, and since when.
+        note: What happens now, if it is no trial.
+    """
+
+    elapsed: Callable[[], float]
+    time_limit: float | None
+    max_trials: int | None
+    records: list[Record] = field(default_factory=list)
+    running: tuple[str, float] | None = None
+    note: str = ""
+
+    def begin(self, model: str) -> None:
+        """A trial begins."""
+        self.running = model, self.elapsed()
+
+    def end(self, record: Record) -> None:
+        """A trial has ended."""
+        self.running = None
+        self.records.append(record)
+
+    def say(self, note: str) -> None:
+        """Something else happens."""
+        self.note = note
+
+    def __rich__(self) -> RenderableType:
+        return _table(self)
+
+
+class _Lines(Progress):
+    console: Console
+
+    def end(self, record: Record) -> None:
+        super().end(record)
+        best = "  best so far" if best_record(self.records) is record else ""
+        result = record["error"] if record["score"] is None else f"{record['score']:.4g}"
+        self._print(f"{_count(self, record)}  {record['model']}  {result}  {record['seconds']:.1f} s{best}")
+
+    def say(self, note: str) -> None:
+        super().say(note)
+        self._print(note)
+
+    def _print(self, line: str) -> None:
+        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def show_progress(
+    elapsed: Callable[[], float], *, time_limit: float | None, max_trials: int | None, verbose: int
+) -> Iterator[Progress]:
+    """Show a search until the context ends; nothing if ``verbose`` is 0."""
+    console = Console()
+    if not verbose:
+        yield Progress(elapsed, time_limit, max_trials)
+    elif console.is_terminal or console.is_jupyter:
+        progress = Progress(elapsed, time_limit, max_trials)
+        with Live(progress, console=console, refresh_per_second=2):
+            yield progress
+    else:
+        lines = _Lines(elapsed, time_limit, max_trials)
+        lines.console = console
+        yield lines
+
+
+def _count(progress: Progress, record: Record) -> str:
+    if record["baseline"]:
+        return "baseline"
+    number = sum(not r["baseline"] for r in progress.records)
+    return f"trial {number}/{progress.max_trials}" if progress.max_trials else f"trial {number}"
+
+
+def _table(progress: Progress) -> Table:
+    best = best_record(progress.records)
+    table = Table(caption=_caption(progress), caption_justify="left", box=None, header_style="bold")
+    for name in ("trial", "model", "score", "seconds", "status"):
+        table.add_column(name, justify="left" if name in ("model", "status") else "right", no_wrap=True)
+    shown = progress.records[-_ROWS:]
+    if best is not None and not any(r is best for r in shown):
+        shown = [best, *shown[1:]]
+    for r in shown:
+        score = "" if r["score"] is None else f"{r['score']:.4g}"
+        status = "best" if r is best else r["error"] or ("baseline" if r["baseline"] else "")
+        style = "bold green" if r is best else "red" if r["error"] else "dim" if r["baseline"] else None
+        table.add_row(str(r["number"]), r["model"], score, f"{r['seconds']:.1f}", _cut(status), style=style)
+    if progress.running is not None:
+        model, since = progress.running
+        table.add_row(str(len(progress.records) + 1), model, "", f"{progress.elapsed() - since:.0f}", "training")
+    return table
+
+
+def _caption(progress: Progress) -> str:
+    trials = sum(not r["baseline"] for r in progress.records)
+    of_trials = f" of {progress.max_trials}" if progress.max_trials else ""
+    of_time = f" of {_clock(progress.time_limit)}" if progress.time_limit else ""
+    note = f"  {progress.note}" if progress.note else ""
+    return f"{trials}{of_trials} trials  {_clock(progress.elapsed())}{of_time}{note}"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}:{rest:02d}"
+
+
+def _cut(text: str, width: int = 60) -> str:
+    line = " ".join(text.split()).replace("[", r"\[")
+    return line if len(line) <= width else f"{line[: width - 3]}..."

@@ -1,0 +1,39 @@
+"""What all tests share."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+import numpy as np
+import pandas as pd
+import pytest
+
+
+def pytest_addoption(parser):
+    parser.addoption("--update-golden", action="store_true", help="write the golden files anew")
+
+
+@pytest.fixture(scope="session")
+def hourly() -> pd.DataFrame:
+    """Three hourly series of a day's period, 240 observations each."""
+    rng = np.random.default_rng(0)
+    steps = np.arange(240)
+    frames = []
+    for k in range(3):
+        y = 20 * k + 50 + 10 * np.sin(2 * np.pi * steps / 24 + k) + rng.normal(size=len(steps))
+        frames.append(pd.DataFrame({"unique_id": f"s{k}", "ds": pd.date_range("2024-01-01", periods=len(steps), freq="h"), "y": y}))
+    return pd.concat(frames, ignore_index=True)
+
+
+@pytest.fixture(scope="session")
+def tiny() -> dict:
+    """Parameters of a forecaster that fits in seconds."""
+    return {
+        "model": "segment_gru",
+        "horizon": 6,
+        "lookback": 24,
+        "random_state": 0,
+        "verbose": 0,
+        "hyperparameters": {"units": 8, "epochs": 2, "steps_per_epoch": 5},
+    }
