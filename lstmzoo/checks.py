@@ -219,7 +219,7 @@ def _toy(name: str, *, without_dropout: bool = False) -> _Toy:
         "window": rng.normal(size=(6, spec.lookback, spec.num_features)).astype("float32"),
         "future": rng.normal(size=(6, spec.horizon, spec.num_features)).astype("float32"),
     }
-    target = rng.normal(size=(6, spec.horizon)).astype("float32")
+    target = rng.normal(size=(6, spec.horizon, 1)).astype("float32")
     return _Toy(model, inputs, target, pinball_loss([0.1, 0.5, 0.9]))
 
 

@@ -40,6 +40,7 @@ class IntRange(_Strict):
         return _check_range(self)
 
     def contains(self, value: object) -> bool:
+        """Whether a value is one of them."""
         return isinstance(value, int) and not isinstance(value, bool) and self.min <= value <= self.max
 
 
@@ -57,6 +58,7 @@ class FloatRange(_Strict):
         return _check_range(self)
 
     def contains(self, value: object) -> bool:
+        """Whether a value is one of them."""
         return isinstance(value, int | float) and not isinstance(value, bool) and self.min <= value <= self.max
 
 
@@ -67,6 +69,7 @@ class Categorical(_Strict):
     values: Annotated[list[Scalar], Field(min_length=1)]
 
     def contains(self, value: object) -> bool:
+        """Whether a value is one of them."""
         return any(value == v and type(value) is type(v) for v in self.values)
 
 
@@ -143,6 +146,7 @@ class ModelConfig(_Strict):
 
     @property
     def task(self) -> str:
+        """The first part of the name."""
         return self.name.split("/", 1)[0]
 
     @property

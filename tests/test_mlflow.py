@@ -3,6 +3,7 @@
 import logging
 import math
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -32,9 +33,18 @@ AWAY = "http://127.0.0.1:9"
 SAVED = {".json", ".safetensors", ".yaml", ".txt", ""}
 
 
+@pytest.fixture(scope="module")
+def empty_store(tmp_path_factory):
+    """A store without runs; making one takes seconds, copying it none."""
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
 @pytest.fixture(autouse=True)
-def fresh_store(tmp_path, monkeypatch):
+def fresh_store(empty_store, tmp_path, monkeypatch):
     """A working directory of its own, and nothing that MLflow has been told."""
+    shutil.copy(empty_store, tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 
@@ -50,7 +60,10 @@ def baseline(hourly):
 
 
 def record(number: int, **changes) -> dict:
-    history = [{"epoch": e, "loss": 1 / e, "val_loss": 2 / e, "learning_rate": 1e-3, "seconds": 0.5} for e in (1, 2, 3)]
+    history = [
+        {"epoch": e, "loss": 1 / e, "val_loss": 2 / e, "learning_rate": 1e-3, "seconds": 0.5}
+        for e in (1, 2, 3)
+    ]
     base = {
         "number": number,
         "model": "forecasting/lstm",
@@ -92,7 +105,10 @@ def test_a_saved_model_comes_back_equal(forecaster, hourly, tmp_path):
 def test_the_generic_model_refuses_what_the_estimator_would(forecaster, hourly, tmp_path):
     save_model(forecaster, tmp_path / "model")
     generic = mlflow.pyfunc.load_model(str(tmp_path / "model"))
-    for frame, params in ((hourly, {"horizon": 7}), (hourly.assign(y=hourly["y"].where(hourly.index != 3)), {})):
+    for frame, params in (
+        (hourly, {"horizon": 7}),
+        (hourly.assign(y=hourly["y"].where(hourly.index != 3)), {}),
+    ):
         with pytest.raises(mlflow.MlflowException) as caught:
             generic.predict(frame, params=params)
         assert caught.value.error_code == "INVALID_PARAMETER_VALUE"
@@ -167,8 +183,13 @@ def test_logging_leaves_the_users_mlflow_as_it_was(baseline, tmp_path, monkeypat
 
 
 def test_a_search_is_a_parent_run_with_a_nested_run_per_trial(tmp_path):
-    records = [record(0), record(1, score=None, history=[], epochs=0, status="failed", error="ValueError: no\n  at all")]
-    parent = log_search(records, search_id="s1", params={"time_limit": 60}, tags={"data_digest": "abc"}, finished=True)
+    records = [
+        record(0),
+        record(1, score=None, history=[], epochs=0, status="failed", error="ValueError: no\n  at all"),
+    ]
+    parent = log_search(
+        records, search_id="s1", params={"time_limit": 60}, tags={"data_digest": "abc"}, finished=True
+    )
     run = client().get_run(parent)
     assert run.info.status == "FINISHED"
     assert run.data.params == {"time_limit": "60"}

@@ -14,11 +14,11 @@ from sklearn.exceptions import NotFittedError
 
 from lstmzoo import saving
 from lstmzoo.config import ModelConfig, load_config, parse_config
-from lstmzoo.errors import ConfigError, SavedModelError
+from lstmzoo.errors import ConfigError
 from lstmzoo.registry import get_builder
 from lstmzoo.training import compile_for_prediction
 
-_CLASSES: dict[str, type["ZooEstimator"]] = {}
+CLASSES: dict[str, type["ZooEstimator"]] = {}
 
 
 class ZooEstimator(BaseEstimator):
@@ -31,8 +31,8 @@ class ZooEstimator(BaseEstimator):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if not inspect.isabstract(cls) and not cls.__name__.startswith("_"):
-            _CLASSES[cls.__name__] = cls
+        if "__init__" in vars(cls):
+            CLASSES[cls.__name__] = cls
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "seconds_")
@@ -133,30 +133,6 @@ class ZooNetworkEstimator(ZooEstimator):
         self._check_fitted()
         hyperparameters = {**(self.hyperparameters or {}), "epochs": self.best_epoch_}
         return clone(self).set_params(hyperparameters=hyperparameters, validation_size=0, time_limit=None)
-
-
-def load(path: str | Path) -> ZooEstimator:
-    """The estimator that ``save`` wrote into a folder. Nothing in the folder is executed or unpickled.
-
-    Raises:
-        SavedModelError: If the folder is missing, incomplete, damaged, was tampered with, or is of a newer format.
-    """
-    import lstmzoo.estimators  # registers the classes
-
-    del lstmzoo
-    manifest, files = saving.read_bundle(path)
-    cls = _CLASSES.get(manifest.get("class", ""))
-    if cls is None:
-        raise SavedModelError(f"{path}: unknown class {manifest.get('class')!r}; valid: {', '.join(sorted(_CLASSES))}")
-    try:
-        estimator = cls(**files["params.json"]["params"])
-        estimator._check_params()
-        estimator._from_bundle(files)
-    except SavedModelError:
-        raise
-    except (ConfigError, LookupError, TypeError, ValueError, AttributeError) as error:
-        raise SavedModelError(f"{path} does not hold a consistent {cls.__name__}: {error}") from error
-    return estimator
 
 
 def set_weights(model: keras.Model, arrays: dict[str, np.ndarray]) -> None:

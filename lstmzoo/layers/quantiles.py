@@ -42,19 +42,19 @@ class OrderedQuantiles(keras.layers.Layer):
 def pinball_loss(quantiles: Sequence[float]) -> Callable[[Any, Any], Any]:
     """Twice the mean pinball loss over the quantiles; with the median alone, the mean absolute error.
 
-    The function it returns takes targets ``(B, H)`` and forecasts ``(B, H, Q)``, and gives a loss ``(B,)``.
+    The function it returns takes targets ``(B, H, 1)`` and forecasts ``(B, H, Q)``, and gives a loss ``(B,)``.
 
     References:
         Koenker & Bassett, "Regression Quantiles", Econometrica 46(1), 1978.
 
     Examples:
-        >>> float(pinball_loss([0.5])(np.array([[3.0]]), np.array([[[1.0]]]))[0])
+        >>> float(pinball_loss([0.5])(np.array([[[3.0]]]), np.array([[[1.0]]]))[0])
         2.0
     """
     levels = np.asarray(quantiles, dtype="float32")
 
     def loss(target: Any, forecast: Any) -> Any:
-        error = ops.expand_dims(target, -1) - forecast
+        error = target - forecast
         return 2 * ops.mean(ops.maximum(levels * error, (levels - 1) * error), axis=(-2, -1))
 
     return loss

@@ -1,4 +1,4 @@
-"""MLflow: the flavor, what a search leaves in the tracking store, and serving. Names are imported when first used."""
+"""MLflow: the flavor, tracking of searches, and serving. Names are imported when they are first touched."""
 
 import importlib
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,18 @@ _MODULES = {
     "verify_model": "serving",
 }
 
-__all__ = sorted(_MODULES)
+__all__ = [
+    "build_app",
+    "load_model",
+    "log_champion",
+    "log_model",
+    "log_search",
+    "resolve_tracking_uri",
+    "save_model",
+    "serve",
+    "serve_in_background",
+    "verify_model",
+]
 
 
 def __getattr__(name: str) -> Any:

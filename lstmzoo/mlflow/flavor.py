@@ -65,7 +65,7 @@ def log_model(
 ) -> ModelInfo:
     """Log a fitted estimator to a run, and register it.
 
-    Doing it again adds nothing: an equal model of the same run, or version of the same registered model, is reused.
+    Doing it again adds nothing: an equal model of the same run is reused, and so is its version.
 
     Args:
         estimator: Fitted.
@@ -103,7 +103,7 @@ def log_champion(
     alias: str = "champion",
     tracking_uri: str | None = None,
 ) -> str | None:
-    """Log the winner of a search to the search's run, and register it; MLflow being away is a warning, not an error.
+    """Log the winner of a search to the search's run, and register it. MLflow being away is only a warning.
 
     Args:
         estimator: Fitted.
@@ -178,7 +178,7 @@ def _as_run(run: Any) -> _Run:
 
 @contextmanager
 def _pyfunc_arguments(estimator: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The digest of the saved estimator, and what MLflow is called with; the folder lives as long as the context."""
+    """The digest of the saved estimator, and what MLflow is called with while the context lasts."""
     with tempfile.TemporaryDirectory(prefix="lstmzoo-") as private:
         folder = Path(private) / "model"
         estimator.save(folder)
@@ -214,7 +214,8 @@ def _signature(estimator: Any, example: pd.DataFrame, params: Mapping[str, Any])
 def _as_mlflow_has_it(frame: pd.DataFrame) -> pd.DataFrame:
     """Times in UTC and without a time zone, the only kind that a signature can say."""
     zoned = frame.select_dtypes("datetimetz")
-    return frame.assign(**{name: zoned[name].dt.tz_convert("UTC").dt.tz_localize(None) for name in zoned})
+    naive = {str(name): zoned[name].dt.tz_convert("UTC").dt.tz_localize(None) for name in zoned}
+    return frame.assign(**naive)
 
 
 def pip_requirements() -> list[str]:

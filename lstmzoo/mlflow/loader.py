@@ -1,13 +1,24 @@
-"""What MLflow imports to load a model: ``mlflow models serve``, ``mlflow.pyfunc.load_model`` and ``spark_udf`` come here."""
+"""What ``mlflow models serve``, ``mlflow.pyfunc.load_model`` and ``spark_udf`` import to load a model.
 
+A loaded model checks each request before its estimator sees it.
+"""
+
+import threading
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+import pandas as pd
+from mlflow.exceptions import MlflowException
+
+from lstmzoo.errors import DataError, LstmzooError, UnknownNameError
 from lstmzoo.estimators import load
-from lstmzoo.mlflow._base import ServedModel, refusal
+from lstmzoo.mlflow._base import one_line
+
+_ISO = "times as ISO 8601 text, such as '2026-01-31T00:00:00'"
 
 
-def _load_pyfunc(data_path: str, model_config: Mapping[str, Any] | None = None) -> ServedModel:
+def _load_pyfunc(data_path: str, model_config: Mapping[str, Any] | None = None) -> "ServedModel":
     """The saved model in a folder, as an object with MLflow's ``predict``.
 
     Raises:
@@ -15,5 +26,217 @@ def _load_pyfunc(data_path: str, model_config: Mapping[str, Any] | None = None) 
         MlflowException: If there is a ``model_config``; these models take none.
     """
     if model_config:
-        raise refusal(f"lstmzoo models take no model_config, got {', '.join(map(str, model_config))}")
+        raise _refusal(f"lstmzoo models take no model_config, got {', '.join(map(str, model_config))}")
     return ServedModel(load(data_path))
+
+
+class ServedModel:
+    """A fitted estimator behind MLflow's ``predict``: raw rows in, the user's terms out.
+
+    A request must be like the estimator's own example: the same columns, of the same kinds, and no missing
+    values; with no parameters but the estimator's own, each of the kind of its default.
+
+    Args:
+        estimator: Fitted; any class that has the serving hooks.
+    """
+
+    def __init__(self, estimator: Any) -> None:
+        example = estimator.serving_example()
+        self.estimator = estimator
+        self.columns = {str(name): _Column(str(name), example[name]) for name in example.columns}
+        self.params = dict(estimator.serving_params())
+        self._lock = threading.Lock()
+
+    def predict(self, model_input: Any, params: Mapping[str, Any] | None = None) -> pd.DataFrame:
+        """The estimator's answer.
+
+        Args:
+            model_input: A frame of raw rows. Times may be ISO 8601 text, as JSON has no other way.
+            params: Values by name; those left out have the estimator's defaults.
+
+        Raises:
+            MlflowException: With the code ``INVALID_PARAMETER_VALUE`` (HTTP 400) and one sentence, if the
+                request cannot be answered.
+        """
+        try:
+            frame, values = self._checked_frame(model_input), self._checked_params(params)
+            with self._lock, np.errstate(all="ignore"):  # what overflows is found in the answer
+                answer = self.estimator.serve(frame, values)
+            _check_finite(answer)
+        except LstmzooError as error:
+            raise _refusal(str(error)) from error
+        return answer
+
+    def _checked_frame(self, model_input: Any) -> pd.DataFrame:
+        if not isinstance(model_input, pd.DataFrame):
+            kind = type(model_input).__name__
+            raise DataError(f"expected a frame with the columns {', '.join(self.columns)}, got {kind}")
+        if not len(model_input):
+            raise DataError("the request has no rows")
+        names = list(model_input.columns)
+        for name in names:
+            if name not in self.columns:
+                raise UnknownNameError("column", _short(name), self.columns)
+        for name in self.columns:
+            if names.count(name) != 1:
+                raise DataError(f"column {name!r} is {'there twice' if name in names else 'missing'}")
+        checked = {name: column.checked(model_input[name]) for name, column in self.columns.items()}
+        return pd.DataFrame(checked)
+
+    def _checked_params(self, params: Mapping[str, Any] | None) -> dict[str, Any]:
+        if not isinstance(params, Mapping | None):
+            raise DataError(f"params must be names with values, got {type(params).__name__}")
+        given = dict(params or {})
+        for name in given:
+            if name not in self.params:
+                raise UnknownNameError("parameter", _short(name), self.params)
+        checked = {name: _checked_param(name, value, self.params[name]) for name, value in given.items()}
+        return {**self.params, **checked}
+
+
+class _Column:
+    """One column of the requests that a model takes: its name, and what an example of it holds."""
+
+    def __init__(self, name: str, example: pd.Series) -> None:
+        self.name = name
+        self.kind = _kind(example)
+        self.tz = example.dt.tz if isinstance(example.dtype, pd.DatetimeTZDtype) else None
+
+    def checked(self, column: pd.Series) -> pd.Series:
+        """The column as the estimator takes it.
+
+        Raises:
+            DataError: If a value is missing or of another kind; the message names the row.
+        """
+        column = column.reset_index(drop=True)
+        missing = column.isna().to_numpy()
+        if missing.any():
+            row = int(missing.argmax())
+            raise DataError(f"column {self.name!r} has a missing value (NaN or null) in row {row}")
+        return getattr(self, f"_{self.kind}")(column)
+
+    def _other(self, column: pd.Series) -> pd.Series:
+        return column
+
+    def _text(self, column: pd.Series) -> pd.Series:
+        if not isinstance(column.dtype, pd.StringDtype):
+            self._require(column, _instances(column, str), "text")
+        return column
+
+    def _boolean(self, column: pd.Series) -> pd.Series:
+        if not pd.api.types.is_bool_dtype(column):
+            self._require(column, _instances(column, bool), "true or false")
+        return column.astype(bool)
+
+    def _integer(self, column: pd.Series) -> pd.Series:
+        what = "whole numbers of at most 64 bits"
+        if not pd.api.types.is_integer_dtype(column):
+            self._require(column, _instances(column, int | np.integer) & ~_instances(column, bool), what)
+        self._require(column, np.array([-(2**63) <= int(value) < 2**63 for value in column]), what)
+        return column.astype(np.int64)
+
+    def _number(self, column: pd.Series) -> pd.Series:
+        if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+            numbers = _instances(column, int | float | np.number) & ~_instances(column, bool)
+            self._require(column, numbers, "numbers")
+        try:
+            values = column.astype(np.float64)
+        except OverflowError:
+            raise DataError(f"column {self.name!r} must hold numbers of at most 64 bits") from None
+        self._require(column, np.isfinite(values.to_numpy()), "finite numbers")
+        return values
+
+    def _time(self, column: pd.Series) -> pd.Series:
+        times = column if pd.api.types.is_datetime64_any_dtype(column) else self._parsed(column)
+        if self.tz is not None:
+            return (times if times.dt.tz is not None else times.dt.tz_localize("UTC")).dt.tz_convert(self.tz)
+        if times.dt.tz is not None:
+            raise DataError(
+                f"column {self.name!r} has a time zone; the model was trained on times without one"
+            )
+        return times
+
+    def _parsed(self, column: pd.Series) -> pd.Series:
+        """Text as times; in a model with a time zone, text without an offset is in UTC, as MLflow has it."""
+        if pd.api.types.infer_dtype(column) in ("date", "datetime", "datetime64"):
+            return pd.to_datetime(column)
+        self._require(column, _instances(column, str), _ISO)
+        try:
+            return pd.to_datetime(column, format="ISO8601", utc=self.tz is not None)
+        except (ValueError, OverflowError):
+            times = pd.to_datetime(column, format="ISO8601", utc=True, errors="coerce")
+            self._require(column, times.notna().to_numpy(), _ISO)
+            raise DataError(f"column {self.name!r} mixes times with different UTC offsets, or none") from None
+
+    def _require(self, column: pd.Series, fits: np.ndarray, what: str) -> None:
+        if not fits.all():
+            row = int(fits.argmin())
+            held = _shown(column.iloc[row])
+            raise DataError(f"column {self.name!r} must hold {what}; row {row} holds {held}")
+
+
+def _kind(example: pd.Series) -> str:
+    types = pd.api.types
+    tests = {
+        "boolean": types.is_bool_dtype,
+        "integer": types.is_integer_dtype,
+        "number": types.is_float_dtype,
+        "time": types.is_datetime64_any_dtype,
+    }
+    for kind, test in tests.items():
+        if test(example):
+            return kind
+    inferred = types.infer_dtype(example.astype(object))
+    return {"string": "text", "date": "time", "datetime": "time"}.get(inferred, "other")
+
+
+def _instances(column: pd.Series, types: Any) -> np.ndarray:
+    return np.fromiter((isinstance(value, types) for value in column), dtype=bool, count=len(column))
+
+
+_SCALARS: tuple[tuple[type, Any, str], ...] = (
+    (bool, bool, "true or false"),
+    (int, int, "a whole number"),
+    (float, int | float, "a number"),
+    (str, str, "text"),
+)
+
+
+def _checked_param(name: str, value: Any, default: Any) -> Any:
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
+    if isinstance(default, list | tuple):
+        if not isinstance(value, list | tuple):
+            raise DataError(f"parameter {name!r} must be a list, got {_shown(value)}")
+        return [_checked_param(name, item, default[0]) for item in value] if default else list(value)
+    for kind, allowed, what in _SCALARS:
+        if isinstance(default, kind):
+            if not isinstance(value, allowed) or isinstance(value, bool) != isinstance(default, bool):
+                raise DataError(f"parameter {name!r} must be {what}, got {_shown(value)}")
+            break
+    return value
+
+
+def _check_finite(answer: pd.DataFrame) -> None:
+    if not np.isfinite(answer.select_dtypes("number").to_numpy(dtype=float)).all():
+        raise DataError(
+            "the model's answer is not finite: these values are too far from what it was trained on"
+        )
+
+
+def _refusal(sentence: str) -> MlflowException:
+    """A refused request. MLflow's server rewrites the message that a model raises, but leaves ``detail``."""
+    sentence = one_line(sentence)
+    return MlflowException.invalid_parameter_value(sentence, detail=sentence)
+
+
+def _shown(value: Any) -> str:
+    """A value of the user's as it may appear in a message."""
+    if isinstance(value, list | tuple | dict | np.ndarray):
+        return f"a {type(value).__name__} of {len(value)}"
+    text = repr(value.item() if isinstance(value, np.generic) else value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def _short(name: Any) -> Any:
+    return f"{name[:37]}..." if isinstance(name, str) and len(name) > 40 else name

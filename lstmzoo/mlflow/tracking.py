@@ -40,8 +40,8 @@ def log_search(
 ) -> str | None:
     """Bring MLflow up to date with a search; call it after every trial, and at the end.
 
-    Only what MLflow lacks is sent, so that calling it again adds nothing, and a call that failed is made good by the next.
-    If MLflow is away, a warning is logged, once for each search.
+    Only what MLflow lacks is sent: calling it again adds nothing, and a call that failed is made good by the
+    next. If MLflow is away, a warning is logged, once for each search.
 
     Args:
         records: *All* trials so far, each with ``number``, ``model``, ``params``, ``score``, ``seconds``,
@@ -52,7 +52,7 @@ def log_search(
         params: Settings of the search, for the parent run.
         tags: Such as the data's digest, for the parent run and the trials.
         finished: Whether the search has ended.
-        tracking_uri: If None, as MLflow is set, or else ``mlflow.db`` in the working directory, with artifacts in
+        tracking_uri: If None, as MLflow is set, or else ``mlflow.db`` in the working directory, and
             ``mlartifacts`` beside it.
 
     Returns:
@@ -146,7 +146,7 @@ def _log_trial(
 
 
 def _metrics(record: Record, began: int) -> list[Metric]:
-    """Per epoch, and of the whole trial. Times follow from the record, so that sending twice is sending once."""
+    """Per epoch, and of the trial. Times follow from the record, so that sending twice is sending once."""
     metrics = []
     seconds = 0.0
     for epoch in record.get("history") or ():

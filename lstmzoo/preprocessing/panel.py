@@ -1,5 +1,6 @@
 """From the user's frame, series or array to a checked :class:`Panel`, and back."""
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,7 +121,7 @@ def _build(ids: pd.Series, times: pd.Series, values: np.ndarray, columns: Column
     for name, series in ((columns.id, ids), (columns.time, times)):
         if series.isna().any():
             raise DataError(f"column {name!r} has a missing value in row {int(series.isna().to_numpy().argmax())}")
-    codes, names = pd.factorize(ids)
+    codes, names = pd.factorize(ids, sort=True)
     stamps, tz = _as_times(times, columns.time)
     wall = stamps
     if tz is not None:
@@ -230,15 +231,24 @@ def _infer(panel: Panel, wall: np.ndarray) -> str:
     return freq
 
 
+def _infer_alias(index: pd.DatetimeIndex) -> str | None:
+    """The frequency alias of regular timestamps, under pandas versions that give a string and those that give an offset."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        warnings.simplefilter("ignore", DeprecationWarning)
+        found = pd.infer_freq(index)
+    return getattr(found, "freqstr", found)
+
+
 def _infer_one(times: np.ndarray) -> str | None:
     """The frequency of most of the series' stretches, so that a gap does not hide it."""
     index = pd.DatetimeIndex(times)
-    whole = pd.infer_freq(index[:4096])
+    whole = _infer_alias(index[:4096])
     if whole is not None:
         return whole
     width = min(8, len(index))
     starts = np.unique(np.linspace(0, len(index) - width, 24).astype(int))
-    found = [f for f in (pd.infer_freq(index[s : s + width]) for s in starts) if f is not None]
+    found = [f for f in (_infer_alias(index[s : s + width]) for s in starts) if f is not None]
     return max(sorted(set(found)), key=found.count) if found else None
 
 
@@ -268,7 +278,7 @@ def _own_freq(times: np.ndarray, panel: Panel) -> str | int | None:
     index = pd.DatetimeIndex(times)
     if panel.tz is not None and is_shorter_than_a_day(panel.freq):
         index = index.tz_localize("UTC").tz_convert(panel.tz)
-    return pd.infer_freq(index) if len(index) > 2 else None
+    return _infer_alias(index) if len(index) > 2 else None
 
 
 def _first_irregular(panel: Panel) -> int | None:

@@ -32,7 +32,7 @@ def find_season(panel: Panel, longest: int = 400, sample: int = 100) -> int:
     """The lag at which the panel's first differences are most correlated with themselves; 1 if none stands out.
 
     A lag stands out where the autocorrelation, averaged over (at most ``sample``) series, is a local peak and above both
-    0.2 and twice its standard error. Lags up to a third of the median length are looked at.
+    0.3 and three times its standard error. Lags up to a third of the median length are looked at.
 
     Examples:
         >>> from lstmzoo.preprocessing import Columns, read_panel
@@ -47,7 +47,7 @@ def find_season(panel: Panel, longest: int = 400, sample: int = 100) -> int:
     if lags < 2 or not curves:
         return 1
     curve = np.mean(curves, axis=0)
-    floor = max(0.2, 2 / np.sqrt(float(np.median(panel.lengths[chosen]))))
+    floor = max(0.3, 3 / np.sqrt(float(np.median(panel.lengths[chosen]))))
     inner = np.arange(2, lags)
     peaks = inner[(curve[inner] >= curve[inner - 1]) & (curve[inner] >= curve[inner + 1]) & (curve[inner] > floor)]
     if not len(peaks):

@@ -81,6 +81,7 @@ class WindowPreprocessor:
 
     @property
     def spec_(self) -> ForecastingSpec:
+        """The sizes that a builder needs."""
         return ForecastingSpec(
             lookback=self.lookback,
             horizon=self.horizon,
@@ -226,7 +227,7 @@ class Windows:
         return int(self._ends[-1]) if len(self._ends) else 0
 
     def batch(self, numbers: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray, Scale]:
-        """The inputs of windows ``(B,)``, their targets ``(B, H)`` (scaled deviations) and their scales."""
+        """The inputs of windows ``(B,)``, their targets ``(B, H, 1)`` (scaled deviations) and their scales."""
         series = np.searchsorted(self._ends, numbers, side="right")
         rows = self._first_row[series] + numbers - (self._ends[series] - self._counts[series])
         spans = self._spans[rows]
@@ -236,7 +237,7 @@ class Windows:
         if self._scales is not None:
             stored = Scale(self._scales.shift[series], self._scales.scale[series])
         inputs, scale = self._pre._inputs(past, stored, calendar)
-        return inputs, scale.apply(target).astype(np.float32) - inputs["future"][:, :, 0], scale
+        return inputs, scale.apply(target)[..., None].astype(np.float32) - inputs["future"][:, :, :1], scale
 
 
 def calendar_features(times: np.ndarray, freq: str | int) -> np.ndarray:
@@ -248,8 +249,8 @@ def calendar_features(times: np.ndarray, freq: str | int) -> np.ndarray:
     """
     index = pd.DatetimeIndex(times)
     hours = index.hour.to_numpy() + index.minute.to_numpy() / 60
-    weekday = index.dayofweek.to_numpy()
-    year = (index.dayofyear.to_numpy() - 1) / 365.25
+    weekday = index.day_of_week.to_numpy()
+    year = (index.day_of_year.to_numpy() - 1) / 365.25
     cycles = []
     if is_shorter_than_a_day(freq):
         cycles.append(hours / 24)

@@ -28,7 +28,7 @@ class Record(TypedDict):
         epochs: Epochs that were trained.
         best_epoch: The epoch whose weights were kept.
         history: A row per epoch.
-        refit: The estimator's parameters to train it anew on all data, where they differ from the search's estimator.
+        refit: Parameters to train it anew on all data, where they differ from those of the search's estimator.
         error: Type and message of the exception that ended a failed trial.
         traceback: Where it was raised.
     """

@@ -14,8 +14,8 @@ def leaderboard(records: list[Record]) -> pd.DataFrame:
     """A row per trial and baseline, the best first and failures last.
 
     Returns:
-        The columns ``rank``, ``model``, ``score``, ``seconds``, ``parameters``, ``epochs``, ``trial``, ``status`` (``completed``,
-        ``baseline`` or ``failed``) and ``error``.
+        The columns ``rank``, ``model``, ``score``, ``seconds``, ``parameters``, ``epochs``, ``trial``, ``status``
+        (``completed``, ``baseline`` or ``failed``) and ``error``.
     """
     order = sorted(records, key=lambda r: (r["score"] is None, -(r["score"] or 0.0), r["number"]))
     frame = pd.DataFrame(
@@ -31,13 +31,17 @@ def leaderboard(records: list[Record]) -> pd.DataFrame:
             "error": [r["error"] for r in order],
         }
     )
-    return frame.astype({"rank": "Int64", "score": float, "seconds": float, "parameters": "Int64", "epochs": "Int64"})
+    return frame.astype(
+        {"rank": "Int64", "score": float, "seconds": float, "parameters": "Int64", "epochs": "Int64"}
+    )
 
 
 def cv_results(records: list[Record]) -> dict[str, Any]:
-    """What scikit-learn's searches call ``cv_results_``: arrays by name, in the order of the trials; one split."""
+    """What scikit-learn's searches call ``cv_results_``: arrays by name, trials in their order, one split."""
     scores = np.array([_or_nan(r["score"]) for r in records])
-    ranks = pd.Series(scores).rank(method="min", ascending=False, na_option="bottom").to_numpy().astype(np.int32)
+    ranks = (
+        pd.Series(scores).rank(method="min", ascending=False, na_option="bottom").to_numpy().astype(np.int32)
+    )
     params = [{"model": r["model"], **r["params"]} for r in records]
     return {
         "mean_fit_time": np.array([_or_nan(r["fit_seconds"]) for r in records]),

@@ -1,14 +1,15 @@
 """keras-tuner's oracles, by ask and tell: each begins with given values, writes no file, prints nothing.
 
-Two of them are mended. Hyperband never promoted any trial of a round in which too many failed: here a failure is a score
-of minus infinity. Bayesian optimization treated the settings of every architecture as dimensions of one space, in which
-it was slow and close to random: here the architectures share the dimensions of like-named settings, and the acquisition
-is maximized over candidates.
+Two of them are mended. Hyperband promoted nothing from a round in which many trials failed: here a failure is a score
+of minus infinity. Bayesian optimization took the settings of each architecture for dimensions of their own, and was
+slow and no better than chance: here architectures share the dimensions of settings of the same name, and the
+acquisition is maximized over candidates.
 """
 
+import json
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,9 +17,11 @@ from typing import Any
 import keras_tuner
 import numpy as np
 
+from lstmzoo.config import Scalar
 from lstmzoo.errors import UnknownNameError
 
 ORACLES = ("random", "bayesian", "hyperband")
+_MAX_REPEATS = 100  # proposals in a row that were tried before: the space is as good as exhausted
 
 
 @dataclass(frozen=True)
@@ -28,16 +31,21 @@ class Suggestion:
     Attributes:
         trial_id: The oracle's name for it.
         values: In keras-tuner's terms.
-        budget: The share of the epochs to train, above 0 and up to 1.
+        budget: The share of the epochs to train, above 0 and up to 1; None if the oracle sets no budget.
     """
 
     trial_id: str
     values: dict[str, Any]
-    budget: float
+    budget: float | None
 
 
 def make_oracle(
-    kind: str, hyperparameters: keras_tuner.HyperParameters, *, first: list[dict[str, Any]], seed: int, max_epochs: int
+    kind: str,
+    hyperparameters: keras_tuner.HyperParameters,
+    *,
+    first: list[dict[str, Any]],
+    seed: int,
+    max_epochs: int,
 ) -> keras_tuner.Oracle:
     """An oracle that maximizes a score, for as long as it is asked.
 
@@ -78,7 +86,7 @@ def ask(oracle: keras_tuner.Oracle) -> Suggestion | None:
         return None
     values = dict(trial.hyperparameters.values)
     epochs = values.get("tuner/epochs")
-    budget = 1.0 if epochs is None else epochs / oracle.max_epochs
+    budget = None if epochs is None else epochs / oracle.max_epochs
     return Suggestion(trial.trial_id, {k: v for k, v in values.items() if not k.startswith("tuner/")}, budget)
 
 
@@ -90,10 +98,48 @@ def tell(oracle: keras_tuner.Oracle, suggestion: Suggestion, score: float | None
         oracle.end_trial(trial)
 
 
+def proposals(
+    oracle: keras_tuner.Oracle,
+    decode: Callable[[Mapping[str, Any]], tuple[str, dict[str, Scalar]]],
+    epochs: dict[str, int],
+) -> Generator[tuple[str, dict[str, Scalar]], float | None, None]:
+    """Models with their hyperparameters, none of them twice; is sent the score of each, None if it failed.
+
+    Args:
+        oracle: What proposes.
+        decode: From keras-tuner's values to a model and its hyperparameters.
+        epochs: Each model's full budget, where ``epochs`` is not searched.
+    """
+    scores: dict[str, float | None] = {}
+    hopeless: set[str] = set()
+    repeats = 0
+    while repeats < _MAX_REPEATS and (suggestion := ask(oracle)) is not None:
+        model, drawn = decode(suggestion.values)
+        params = dict(drawn)
+        if suggestion.budget is not None:
+            params["epochs"] = max(1, round(suggestion.budget * int(drawn.get("epochs") or epochs[model])))
+        key, whatever_budget = proposal_key(model, params), proposal_key(model, drawn)
+        repeats += 1
+        if key not in scores and whatever_budget not in hopeless:
+            scores[key] = yield model, params
+            repeats = 0
+        score = scores.get(key)
+        if score is None:
+            hopeless.add(whatever_budget)
+        tell(oracle, suggestion, score)
+
+
+def proposal_key(model: str, params: Mapping[str, Scalar]) -> str:
+    """What two equal proposals have in common."""
+    return json.dumps([model, params], sort_keys=True)
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # threading.currentThread in keras-tuner; convergence of the Gaussian process
+        warnings.simplefilter(
+            "ignore"
+        )  # threading.currentThread in keras-tuner; convergence of the Gaussian process
         yield
 
 
@@ -157,7 +203,7 @@ class _Bayesian(_Seeded, keras_tuner.oracles.BayesianOptimizationOracle):
         return varied
 
     def _vector(self, values: dict[str, Any]) -> np.ndarray:
-        """One dimension per architecture, then one per name of a setting, at its middle where it is inactive."""
+        """A dimension per architecture, then one per name of a setting, at its middle where it is inactive."""
         model, *settings = self.hyperparameters.space
         keys = _shared_keys(self.hyperparameters)
         vector = np.full(len(keys), 0.5)

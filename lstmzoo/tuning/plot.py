@@ -9,7 +9,7 @@ from lstmzoo.tuning._base import Record
 
 
 def plot_search(records: list[Record], path: str | Path | None = None) -> Figure:
-    """Each trial's score over time, in its architecture's color, with the baselines as lines and the best so far as steps.
+    """Each trial's score over time, in its architecture's color; baselines as lines, the best so far as steps.
 
     Args:
         records: Of the search.
@@ -17,20 +17,25 @@ def plot_search(records: list[Record], path: str | Path | None = None) -> Figure
     """
     figure = Figure(figsize=(9, 4.5), layout="constrained")
     axis = figure.subplots()
-    trials = [r for r in records if not r["baseline"] and r["score"] is not None]
-    baselines = [r for r in records if r["baseline"] and r["score"] is not None]
-    for i, model in enumerate(sorted({r["model"] for r in trials})):
-        own = [r for r in trials if r["model"] == model]
-        axis.scatter([r["elapsed"] for r in own], [r["score"] for r in own], label=model, color=f"C{i % 10}",
-                     marker="os^Dv"[i // 10 % 5], zorder=3)  # fmt: skip
-    for r, style in zip(baselines, ("-", "--", "-.", ":") * len(baselines), strict=False):
-        axis.axhline(r["score"], color="0.6", linestyle=style, linewidth=1, label=r["model"])
+    scored = [(r, r["score"]) for r in records if r["score"] is not None]
+    trials = [(r, score) for r, score in scored if not r["baseline"]]
+    baselines = [(r, score) for r, score in scored if r["baseline"]]
+    for i, model in enumerate(sorted({r["model"] for r, _ in trials})):
+        x, y = zip(*((r["elapsed"], score) for r, score in trials if r["model"] == model), strict=True)
+        axis.scatter(x, y, label=model, color=f"C{i % 10}", marker="os^Dv"[i // 10 % 5], zorder=3)
+    for i, (r, score) in enumerate(baselines):
+        axis.axhline(
+            score, color="0.6", linestyle=("-", "--", "-.", ":")[i % 4], linewidth=1, label=r["model"]
+        )
     if trials:
-        best = np.maximum.accumulate([r["score"] for r in trials])
-        axis.step([r["elapsed"] for r in trials], best, where="post", color="0.2", linewidth=1, label="best so far")
-        axis.set_ylim(*_limits([r["score"] or 0.0 for r in trials + baselines]))
+        best = np.maximum.accumulate([score for _, score in trials])
+        x = tuple(r["elapsed"] for r, _ in trials)
+        axis.step(x, best, where="post", color="0.2", linewidth=1, label="best so far")
+        axis.set_ylim(*_limits([score for _, score in scored]))
     failed = sum(r["score"] is None for r in records)
-    axis.set_xlabel("seconds since the search began" + (f" ({failed} failed trials not shown)" if failed else ""))
+    axis.set_xlabel(
+        "seconds since the search began" + (f" ({failed} failed trials not shown)" if failed else "")
+    )
     axis.set_ylabel("score")
     axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
     if path is not None:

@@ -23,7 +23,6 @@ class Progress:
         max_trials: Its trials, if limited.
         records: Trials that have ended.
         running: The model that trains now, and since when.
-        note: What happens now, if it is no trial.
     """
 
     elapsed: Callable[[], float]
@@ -31,7 +30,6 @@ class Progress:
     max_trials: int | None
     records: list[Record] = field(default_factory=list)
     running: tuple[str, float] | None = None
-    note: str = ""
 
     def begin(self, model: str) -> None:
         """A trial begins."""
@@ -41,10 +39,6 @@ class Progress:
         """A trial has ended."""
         self.running = None
         self.records.append(record)
-
-    def say(self, note: str) -> None:
-        """Something else happens."""
-        self.note = note
 
     def __rich__(self) -> RenderableType:
         return _table(self)
@@ -57,30 +51,29 @@ class _Lines(Progress):
         super().end(record)
         best = "  best so far" if best_record(self.records) is record else ""
         result = record["error"] if record["score"] is None else f"{record['score']:.4g}"
-        self._print(f"{_count(self, record)}  {record['model']}  {result}  {record['seconds']:.1f} s{best}")
-
-    def say(self, note: str) -> None:
-        super().say(note)
-        self._print(note)
-
-    def _print(self, line: str) -> None:
+        line = f"{_count(self, record)}  {record['model']}  {result}  {record['seconds']:.1f} s{best}"
         self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
 def show_progress(
-    elapsed: Callable[[], float], *, time_limit: float | None, max_trials: int | None, verbose: int
+    elapsed: Callable[[], float],
+    *,
+    time_limit: float | None,
+    max_trials: int | None,
+    records: list[Record],
+    verbose: int,
 ) -> Iterator[Progress]:
     """Show a search until the context ends; nothing if ``verbose`` is 0."""
     console = Console()
     if not verbose:
-        yield Progress(elapsed, time_limit, max_trials)
+        yield Progress(elapsed, time_limit, max_trials, records)
     elif console.is_terminal or console.is_jupyter:
-        progress = Progress(elapsed, time_limit, max_trials)
+        progress = Progress(elapsed, time_limit, max_trials, records)
         with Live(progress, console=console, refresh_per_second=2):
             yield progress
     else:
-        lines = _Lines(elapsed, time_limit, max_trials)
+        lines = _Lines(elapsed, time_limit, max_trials, records)
         lines.console = console
         yield lines
 
@@ -107,7 +100,9 @@ def _table(progress: Progress) -> Table:
         table.add_row(str(r["number"]), r["model"], score, f"{r['seconds']:.1f}", _cut(status), style=style)
     if progress.running is not None:
         model, since = progress.running
-        table.add_row(str(len(progress.records) + 1), model, "", f"{progress.elapsed() - since:.0f}", "training")
+        table.add_row(
+            str(len(progress.records) + 1), model, "", f"{progress.elapsed() - since:.0f}", "training"
+        )
     return table
 
 
@@ -115,8 +110,7 @@ def _caption(progress: Progress) -> str:
     trials = sum(not r["baseline"] for r in progress.records)
     of_trials = f" of {progress.max_trials}" if progress.max_trials else ""
     of_time = f" of {_clock(progress.time_limit)}" if progress.time_limit else ""
-    note = f"  {progress.note}" if progress.note else ""
-    return f"{trials}{of_trials} trials  {_clock(progress.elapsed())}{of_time}{note}"
+    return f"{trials}{of_trials} trials  {_clock(progress.elapsed())}{of_time}"
 
 
 def _clock(seconds: float) -> str:

@@ -1,7 +1,7 @@
 """The space of a search: which zoo entries, and for each of them its own ranges.
 
-An architecture is drawn first, then that architecture's own settings, then its data choices. keras-tuner is told all of
-it up front: a choice ``model``, and under each of its values the parameters ``<model>/<key>``.
+An architecture is drawn first, then that architecture's own settings, then its data choices. keras-tuner is told all
+of it up front: a choice ``model``, and under each of its values the parameters ``<model>/<key>``.
 """
 
 import json
@@ -14,7 +14,16 @@ import keras_tuner
 from pydantic import TypeAdapter, ValidationError
 from sklearn.base import clone
 
-from lstmzoo.config import Categorical, FloatRange, IntRange, ModelConfig, Scalar, SearchParameter, list_models, load_config
+from lstmzoo.config import (
+    Categorical,
+    FloatRange,
+    IntRange,
+    ModelConfig,
+    Scalar,
+    SearchParameter,
+    list_models,
+    load_config,
+)
 from lstmzoo.errors import ConfigError, UnknownNameError
 
 Range = IntRange | FloatRange | Categorical
@@ -44,7 +53,7 @@ Space = dict[str, ModelSpace]
 
 
 def select_models(task: str, models: str | Iterable[str]) -> list[ModelConfig]:
-    """The zoo entries of a task that names or patterns stand for; builders take turns, else in the order given.
+    """The zoo entries that names or patterns stand for: builders take turns, else in the order given.
 
     Raises:
         UnknownNameError: If a name or pattern matches nothing.
@@ -69,13 +78,15 @@ def select_models(task: str, models: str | Iterable[str]) -> list[ModelConfig]:
     return [config for _, _, config in sorted(order, key=lambda o: o[:2])]
 
 
-def make_space(estimator: Any, configs: list[ModelConfig], overrides: Mapping[str, Any], data: tuple) -> Space:
+def make_space(
+    estimator: Any, configs: list[ModelConfig], overrides: Mapping[str, Any], data: tuple
+) -> Space:
     """The space of a search, by the architectures' names without their task.
 
     Args:
         estimator: Settings in its ``hyperparameters`` are not searched; its ``restrict`` has the last word.
         configs: The zoo entries.
-        overrides: Ranges by key, in the YAML's form, instead of the configs' or beside them; None takes a key out.
+        overrides: Ranges by key, in the YAML's form, instead of the configs' or beside them; None removes a key.
         data: What the estimator is to be fitted on.
 
     Raises:
@@ -88,18 +99,24 @@ def make_space(estimator: Any, configs: list[ModelConfig], overrides: Mapping[st
             configs[0].override({key: value})  # raises, and lists the valid names
     parsed = {key: _parse(key, value, configs) for key, value in overrides.items()}
     space, dropped = {}, Counter[str]()
-    for config in configs:
-        name = config.name.split("/", 1)[1]
-        own = {k: v for k, v in fixed.items() if k in config.settings}
-        config = config.override(own)
-        ranges = {k: r for k, r in {**config.search_space, **parsed}.items() if r is not None and k in config.settings}
+    for entry in configs:
+        name = entry.name.split("/", 1)[1]
+        own = {k: v for k, v in fixed.items() if k in entry.settings}
+        config = entry.override(own)
+        ranges = {
+            k: r
+            for k, r in {**config.search_space, **parsed}.items()
+            if r is not None and k in config.settings
+        }
         _check_types(config, ranges)
         kept = clone(estimator).set_params(model=name).restrict(dict(ranges), *data)
         dropped.update(k for k in ranges if k not in kept)
         space[name] = ModelSpace(config, own, kept)
     for key in parsed:
         if dropped[key] and dropped[key] == sum(key in c.settings for c in configs):
-            raise ConfigError(f"search_space: {key!r} has no effect with these data and settings of the estimator")
+            raise ConfigError(
+                f"search_space: {key!r} has no effect with these data and settings of the estimator"
+            )
     return space
 
 
@@ -163,7 +180,9 @@ def _nearest(r: Range, value: Any) -> Scalar:
 
 def _declare(hp: keras_tuner.HyperParameters, name: str, r: Range) -> None:
     if isinstance(r, Categorical):
-        hp.Choice(name, [json.dumps(v) for v in r.values])  # keras-tuner has no None, and makes numbers of booleans
+        hp.Choice(
+            name, [json.dumps(v) for v in r.values]
+        )  # keras-tuner has no None, and makes numbers of booleans
     elif isinstance(r, IntRange):
         hp.Int(name, r.min, r.max, step=r.step, sampling=r.sampling)
     elif r.step is not None:

@@ -18,46 +18,64 @@ def with_params(estimator: Any, **params: Any) -> Any:
     return clone(estimator).set_params(**{k: v for k, v in params.items() if k in known})
 
 
-def run_trial(estimator: Any, train: tuple, valid: tuple, *, start: Any, about: dict[str, Any]) -> Record:
+def run_trial(record: Record, estimator: Any, train: tuple, valid: tuple, *, start: Any) -> None:
     """Fit and score an unfitted estimator; an exception, or a score that is not finite, becomes the record's error.
 
     Args:
+        record: A :func:`blank_record`, which is filled in.
         estimator: What the trial trains.
         train: What ``fit`` is given.
         valid: What ``score`` is given.
         start: The search's own estimator, which ``refit`` is told relative to.
-        about: The record's fields that the search knows: ``number``, ``baseline``, ``model``, ``params``, ``seed``.
     """
     keras.utils.clear_session()
     began = time.perf_counter()
-    record: Record = {
-        **about, "status": "failed", "score": None, "fit_seconds": None, "score_seconds": None, "seconds": 0.0,
-        "elapsed": 0.0, "started": datetime.now(UTC).isoformat(timespec="seconds"), "num_parameters": None,
-        "epochs": None, "best_epoch": None, "history": [], "refit": {}, "error": None, "traceback": None,
-    }  # type: ignore[typeddict-item]  # fmt: skip
     try:
         estimator.fit(*train)
-        record["fit_seconds"] = time.perf_counter() - began
-        record.update(_learned(estimator))  # type: ignore[typeddict-item]
+        fitted = time.perf_counter()
+        record["fit_seconds"] = fitted - began
+        record["history"] = to_json(getattr(estimator, "history_", []))
+        record["epochs"] = len(record["history"])
+        record["best_epoch"] = to_json(getattr(estimator, "best_epoch_", None))
+        record["num_parameters"] = to_json(getattr(estimator, "num_parameters_", None))
         score = float(estimator.score(*valid))
-        record["score_seconds"] = time.perf_counter() - began - record["fit_seconds"]
+        record["score_seconds"] = time.perf_counter() - fitted
         if not math.isfinite(score):
             raise FloatingPointError(f"the score is {score}")
-        record.update(refit=_refit_params(estimator, start), score=score, status="completed")
-    except Exception as error:  # whatever a trial raises: it is a row of the leaderboard, not the end of the search
+        record["refit"] = _refit_params(estimator, start)
+        record["score"], record["status"] = score, "completed"
+    except (
+        Exception
+    ) as error:  # whatever a trial raises: it is a row of the leaderboard, not the end of the search
         record["error"] = f"{type(error).__name__}: {error}"
         record["traceback"] = traceback.format_exc()
     record["seconds"] = time.perf_counter() - began
-    return record
 
 
-def _learned(estimator: Any) -> dict[str, Any]:
-    history = to_json(getattr(estimator, "history_", []))
+def blank_record(
+    number: int, model: str, params: dict[str, Any], *, baseline: bool, seed: int | None
+) -> Record:
+    """The record of a trial that has not begun."""
     return {
-        "history": history,
-        "epochs": len(history),
-        "best_epoch": to_json(getattr(estimator, "best_epoch_", None)),
-        "num_parameters": to_json(getattr(estimator, "num_parameters_", None)),
+        "number": number,
+        "baseline": baseline,
+        "model": model,
+        "params": params,
+        "seed": seed,
+        "status": "failed",
+        "score": None,
+        "fit_seconds": None,
+        "score_seconds": None,
+        "seconds": 0.0,
+        "elapsed": 0.0,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "num_parameters": None,
+        "epochs": None,
+        "best_epoch": None,
+        "history": [],
+        "refit": {},
+        "error": None,
+        "traceback": None,
     }
 
 

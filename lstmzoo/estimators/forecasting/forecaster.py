@@ -253,7 +253,7 @@ class _Validation:
 
     def loss(self) -> float:
         outputs = predict_padded(self._model, self._inputs)
-        error = self._target[..., None] - outputs
+        error = self._target - outputs
         levels = np.asarray(self._levels, dtype=np.float32)
         return float(2 * np.maximum(levels * error, (levels - 1) * error).mean())
 

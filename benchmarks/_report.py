@@ -1,0 +1,107 @@
+"""What the benchmarks print, ready for docs/benchmarks.md: a Markdown table, and what it was measured on."""
+
+import argparse
+import datetime
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # this module is imported before TensorFlow is
+
+_ROOT = Path(__file__).resolve().parent.parent
+_LOAD = os.getloadavg()[0]
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """A parser with ``--smoke``."""
+    made = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    made.add_argument(
+        "--smoke", action="store_true", help="tiny settings: seconds, and numbers that mean nothing"
+    )
+    return made
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Markdown; columns whose cells are numbers are aligned to the right.
+
+    Examples:
+        >>> print(table(["model", "MASE"], [["lstm", "0.9"]]))
+        | model | MASE |
+        | --- | ---: |
+        | lstm | 0.9 |
+    """
+    rows = [[str(cell) for cell in row] for row in rows]
+    numeric = [all(_is_number(row[i]) for row in rows) for i in range(len(columns))]
+    lines = [columns, ["---:" if right else "---" for right in numeric], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _is_number(cell: str) -> bool:
+    return not cell or cell.strip("*~ ")[:1] in "+-.0123456789"
+
+
+def setting(*, seeds: Sequence[int], smoke: bool, others: dict[str, str] | None = None) -> str:
+    """One line on machine, versions, seeds, date and command.
+
+    Args:
+        seeds: That were used.
+        smoke: Whether the numbers mean nothing.
+        others: Versions in other environments, by package.
+    """
+    versions = {
+        "Python": platform.python_version(),
+        **{p: _version(p) for p in ("keras", "tensorflow", "numpy")},
+    }
+    versions |= {"lstmzoo": f"{_version('lstmzoo')} ({_commit()})", **(others or {})}
+    parts = [
+        _machine(),
+        ", ".join(f"{name} {number}" for name, number in versions.items()),
+        f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}",
+        datetime.datetime.now(datetime.UTC).date().isoformat(),
+        f"load {_LOAD:.1f} at the start",
+        f"`python benchmarks/{Path(sys.argv[0]).name}{''.join(f' {a}' for a in sys.argv[1:])}`",
+    ]
+    return f"{'SMOKE RUN, the numbers mean nothing. ' if smoke else ''}{'; '.join(parts)}."
+
+
+def progress(text: str) -> None:
+    """A line to standard error, so that standard output can be kept as it is."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def _machine() -> str:
+    facts = {}
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        name, _, value = line.partition(":")
+        facts.setdefault(name.strip(), value.strip())
+    wide = ", AVX-512" if "avx512f" in facts.get("flags", "") else ""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    model = facts.get("model name", platform.machine())
+    kind = f"family {facts.get('cpu family')}, model {facts.get('model')}"  # "AMD EPYC" alone says little
+    return f"{model} ({kind}), {len(os.sched_getaffinity(0))} cores{wide}, {memory:.0f} GiB"
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _commit() -> str:
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", *arguments], cwd=_ROOT, capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--", "lstmzoo", "zoo_configs")
+        return git("rev-parse", "--short", "HEAD") + (" and changes" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "no git"

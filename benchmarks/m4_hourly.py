@@ -1,0 +1,204 @@
+"""M4 Hourly, all 414 series, 48 steps: official sMAPE, MASE and OWA beside the published ones.
+
+Fits one Forecaster per seed on the train part alone. The test part is looked at after the last forecast is
+made; with --validate never: then the last 48 steps of the train part are forecast instead, and this is what
+choices are made by. (`fetch_m4` always parses both files; until then its `.test` is discarded unread.)
+
+    python benchmarks/m4_hourly.py --validate --model segment_lstm --set residual=long_seasonal_naive
+    python benchmarks/m4_hourly.py --model segment_lstm --set residual=long_seasonal_naive --seeds 0 1 2
+"""
+
+import json
+import time
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from _report import parser, progress, setting, table
+
+from lstmzoo import BaselineForecaster, Forecaster
+from lstmzoo.datasets import fetch_m4
+from lstmzoo.metrics import mase, mean_over_series, smape
+
+HORIZON, SEASON = 48, 24
+NAIVE2 = (18.383, 2.395)
+# Official file of the competition, sheet "Point Forecasts-Frequency".
+PUBLISHED = {
+    "Naive": (43.003, 11.608),
+    "Theta": (18.138, 2.455),
+    "Naive2": NAIVE2,
+    "sNaive": (13.912, 1.193),
+    "Montero-Manso et al. (FFORMA, M4's second)": (11.506, 0.819),
+    "Smyl (ES-RNN, M4's winner)": (9.328, 0.893),
+    "Doornik et al. (best on hourly)": (8.913, 0.801),
+}
+
+
+def main() -> None:
+    args = arguments()
+    started = time.perf_counter()
+    train = fetch_m4("Hourly").train
+    if args.smoke:
+        train = train[train["unique_id"].isin([f"H{i}" for i in range(1, 9)])]
+    history, truth = held_out(train) if args.validate else (train, None)
+    load_seconds = time.perf_counter() - started
+
+    forecasts, seconds = fit_all(args, history)
+    reference = {"Naive": naive(history, 1), "sNaive": naive(history, SEASON), "Naive2": naive2(history)}
+    if truth is None:
+        truth = fetch_m4("Hourly").test
+        truth = truth[truth["unique_id"].isin(history["unique_id"])]
+    scores = {name: score_on(truth, frame, history) for name, frame in {**reference, **forecasts}.items()}
+
+    base = NAIVE2
+    if args.validate or args.smoke:
+        base = scores["Naive2"]
+        shown = {name: (*scores[name], None) for name in reference}
+    else:
+        shown = {name: (*pair, None) for name, pair in PUBLISHED.items()}
+        check_published(scores)
+    shown |= {f"**lstmzoo {name}**": (*scores[name], seconds.get(name)) for name in forecasts}
+    rows = []
+    for name, (s, m, taken) in shown.items():
+        rows.append([name, f"{s:.3f}", f"{m:.3f}", f"{owa(s, m, base):.3f}", *(taken or [""] * 4)])
+    part = "last 48 steps of the train part (validation)" if args.validate else "test part"
+    count = history["unique_id"].nunique()
+    print(f"M4 Hourly, {part}, {count} series; loading took {load_seconds:.2f} s.\n")
+    columns = ["method", "sMAPE", "MASE", "OWA", "fit s", "predict s", "epochs (best)", "parameters"]
+    print(table(columns, sorted(rows, key=lambda row: -float(row[3]))), "\n")
+    if len(args.seeds) > 1:
+        print(spread(args.seeds, scores, base), "\n")
+    print(f"`{args.model}` with {json.dumps(dict(args.set))}.", setting(seeds=args.seeds, smoke=args.smoke))
+
+
+def arguments() -> Any:
+    made = parser(__doc__)
+    made.add_argument("--model", default="lstm", help="zoo entry")
+    made.add_argument(
+        "--set",
+        action="append",
+        type=key_value,
+        default=[],
+        metavar="KEY=VALUE",
+        help="parameter of Forecaster (lookback, season_length, time_limit, ...) or hyperparameter",
+    )
+    made.add_argument("--seeds", type=int, nargs="+", default=[0])
+    made.add_argument(
+        "--validate", action="store_true", help="forecast the train part's end, not the test part"
+    )
+    return made.parse_args()
+
+
+def key_value(text: str) -> tuple[str, Any]:
+    """``units=64``, ``calendar=false``, ``season_length=[24,168]``; what is not JSON is text."""
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError(f"expected key=value, got {text!r}")
+    try:
+        return key, json.loads(value)
+    except ValueError:
+        return key, value
+
+
+def forecaster(args: Any, seed: int) -> Forecaster:
+    parameters = {"horizon": HORIZON, "season_length": [SEASON, 168], "random_state": seed, "verbose": 0}
+    hyperparameters = {"epochs": 2, "steps_per_epoch": 4} if args.smoke else {}
+    known = Forecaster("lstm", horizon=1).get_params()
+    for key, value in args.set:
+        (parameters if key in known else hyperparameters)[key] = value
+    return Forecaster(args.model, hyperparameters=hyperparameters, **parameters)
+
+
+def fit_all(args: Any, history: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], dict[str, list[str]]]:
+    """Forecasts by name, and what making them took; with several seeds, their median too."""
+    forecasts, seconds = {}, {}
+    for seed in args.seeds:
+        name = f"{args.model}, seed {seed}"
+        model = forecaster(args, seed).fit(history)
+        started = time.perf_counter()
+        forecasts[name] = model.predict()
+        taken = time.perf_counter() - started
+        epochs = f"{len(model.history_)} ({model.best_epoch_})"
+        seconds[name] = [f"{model.seconds_:.1f}", f"{taken:.2f}", epochs, f"{model.num_parameters_:,}"]
+        best = model.history_[model.best_epoch_ - 1]
+        losses = ", ".join(f"{key} {best[key]:.4f}" for key in ("loss", "val_loss") if key in best)
+        progress(f"{name}: {model.seconds_:.1f} s, {epochs} epochs, {losses}")
+    if len(args.seeds) > 1:
+        stacked = np.median([frame["y_hat"] for frame in forecasts.values()], axis=0)
+        forecasts[f"{args.model}, median of the {len(args.seeds)} forecasts"] = frame_like(forecasts, stacked)
+    return forecasts, seconds
+
+
+def frame_like(forecasts: dict[str, pd.DataFrame], values: np.ndarray) -> pd.DataFrame:
+    return next(iter(forecasts.values())).assign(y_hat=values)
+
+
+def held_out(train: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The train part without the last 48 steps of each series, and those."""
+    place = train.groupby("unique_id").cumcount(ascending=False)
+    return train[place >= HORIZON], train[place < HORIZON]
+
+
+def score_on(truth: pd.DataFrame, forecast: pd.DataFrame, history: pd.DataFrame) -> tuple[float, float]:
+    """sMAPE and MASE, averaged over the series; rows are matched by series and time."""
+    both = truth.merge(forecast, on=["unique_id", "ds"], how="left", validate="1:1")
+    if both["y_hat"].isna().any():
+        raise ValueError("some steps have no forecast")
+    actual, predicted = (both[column].to_numpy().reshape(-1, HORIZON) for column in ("y", "y_hat"))
+    past = dict(tuple(history.groupby("unique_id")["y"]))
+    past = [past[name].to_numpy() for name in both["unique_id"].iloc[::HORIZON]]
+    return float(smape(actual, predicted).mean()), mean_over_series(mase(actual, predicted, past, SEASON))
+
+
+def owa(smape_: float, mase_: float, base: tuple[float, float]) -> float:
+    return (smape_ / base[0] + mase_ / base[1]) / 2
+
+
+def naive(history: pd.DataFrame, season: int) -> pd.DataFrame:
+    """The last season repeated; with a season of 1, the last value."""
+    method = "seasonal_naive" if season > 1 else "naive"
+    return BaselineForecaster(method, horizon=HORIZON, season_length=season).fit(history).predict()
+
+
+def naive2(history: pd.DataFrame) -> pd.DataFrame:
+    """M4's Naive2: the last value, seasonally adjusted where the season is significant at 90 %."""
+    from statsmodels.tsa.seasonal import seasonal_decompose
+
+    frame = naive(history, 1)
+    values = []
+    for _, y in history.groupby("unique_id", sort=False)["y"]:
+        forecast = np.full(HORIZON, y.iloc[-1])
+        if is_seasonal(y.to_numpy()):
+            season = seasonal_decompose(y.to_numpy(), model="multiplicative", period=SEASON).seasonal
+            forecast = forecast / season[-1] * np.resize(season[-SEASON:], HORIZON)
+        values.append(forecast)
+    return frame.assign(y_hat=np.concatenate(values))
+
+
+def is_seasonal(y: np.ndarray) -> bool:
+    """The test of M4's benchmarks."""
+    if len(y) < 3 * SEASON or np.ptp(y) == 0:
+        return False
+    centred = y - y.mean()
+    acf = np.array([centred[lag:] @ centred[:-lag] for lag in range(1, SEASON + 1)]) / (centred @ centred)
+    limit = 1.645 / np.sqrt(len(y)) * np.sqrt(1 + 2 * np.sum(acf[:-1] ** 2))
+    return bool(abs(acf[-1]) > limit)
+
+
+def check_published(scores: dict[str, tuple[float, float]]) -> None:
+    """The whole chain of data and metrics gives the official scores of the naive forecasts."""
+    for name in ("Naive", "sNaive", "Naive2"):
+        same = np.allclose(scores[name], PUBLISHED[name], rtol=0, atol=5.1e-4)
+        found = " / ".join(f"{value:.3f}" for value in scores[name])
+        progress(f"{name}: {found}, {'as' if same else 'NOT AS'} published")
+
+
+def spread(seeds: list[int], scores: dict[str, tuple[float, float]], base: tuple[float, float]) -> str:
+    single = np.array([pair for name, pair in scores.items() if ", seed " in name])
+    columns = {"sMAPE": single[:, 0], "MASE": single[:, 1], "OWA": owa(single[:, 0], single[:, 1], base)}
+    texts = [f"{name} {values.mean():.3f} ± {values.std(ddof=1):.3f}" for name, values in columns.items()]
+    return f"Over {len(seeds)} seeds: {', '.join(texts)} (mean ± standard deviation)."
+
+
+if __name__ == "__main__":
+    main()

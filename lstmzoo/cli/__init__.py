@@ -1,0 +1,67 @@
+"""The command line ``lstmzoo``. What a command needs is imported when it runs: ``list`` loads no network."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from lstmzoo._version import __version__
+from lstmzoo.cli._base import ZooGroup
+from lstmzoo.cli.benchmark import benchmark
+from lstmzoo.cli.demo import demo
+from lstmzoo.cli.fit import fit
+from lstmzoo.cli.predict import predict
+from lstmzoo.cli.serve import serve
+from lstmzoo.cli.tune import tune
+from lstmzoo.cli.zoo import list_entries, show
+
+_EPILOG = (
+    "Errors are one line on stderr. Exit codes: 0 done; 1 unexpected error (--debug shows the traceback); "
+    "2 wrong usage, setting or data; 3 saved model missing or damaged; 130 interrupted."
+)
+_COMMANDS: dict[str, Callable[..., Any]] = {
+    "list": list_entries,
+    "show": show,
+    "demo": demo,
+    "fit": fit,
+    "tune": tune,
+    "benchmark": benchmark,
+    "predict": predict,
+    "serve": serve,
+}
+
+app = typer.Typer(
+    name="lstmzoo",
+    cls=ZooGroup,
+    help="Recurrent networks for your sequences: list, search, fit, predict, serve.",
+    epilog=_EPILOG,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for _name, _command in _COMMANDS.items():
+    app.command(_name)(_command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"lstmzoo {__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+]
+Debug = Annotated[
+    bool, typer.Option("--debug", help="Show tracebacks and TensorFlow's log; may stand anywhere.")
+]
+
+
+@app.callback(invoke_without_command=True)
+def _root(context: typer.Context, version: Version = False, debug: Debug = False) -> None:
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+def main() -> None:
+    """Run the command line, and exit with its code."""
+    app()

@@ -1,0 +1,112 @@
+"""How the command line begins and ends: quiet imports, errors of one line, exit codes."""
+
+import contextlib
+import os
+import re
+import sys
+import tempfile
+import traceback
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from typer.core import TyperGroup
+
+from lstmzoo.errors import LstmzooError, SavedModelError
+
+_QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "ABSL_MIN_LOG_LEVEL": "3", "GRPC_VERBOSITY": "ERROR"}
+_FILE_ERRORS = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError)
+
+
+class ZooGroup(TyperGroup):
+    """The commands, with errors as one line on stderr and the exit codes that ``lstmzoo --help`` lists."""
+
+    def main(self, args: Sequence[str] | None = None, *positional: Any, **extra: Any) -> Any:
+        arguments, debug = _without_debug(sys.argv[1:] if args is None else args)
+        if not debug:
+            os.environ.update({name: value for name, value in _QUIET.items() if name not in os.environ})
+        extra["standalone_mode"] = False
+        try:
+            with warnings.catch_warnings():
+                if not debug:
+                    warnings.simplefilter("ignore", FutureWarning)
+                code = super().main(arguments, *positional, **extra)
+        except Exception as error:
+            if debug:
+                traceback.print_exc()
+            code = _report(error)
+        if code == 130:
+            print("lstmzoo: interrupted", file=sys.stderr)
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _without_debug(args: Sequence[str]) -> tuple[list[str], bool]:
+    """The arguments without ``--debug``, wherever it stands, and whether it was there."""
+    end = list(args).index("--") if "--" in args else len(args)
+    kept = [a for i, a in enumerate(args) if a != "--debug" or i > end]
+    return kept, len(kept) < len(args)
+
+
+def _report(error: Any) -> int:
+    """Say what went wrong in one line; the exit code."""
+    message, code = _one_line(error), 2
+    if hasattr(error, "format_message"):  # the command line itself is wrong
+        command = error.ctx.command_path if getattr(error, "ctx", None) else "lstmzoo"
+        message = f"{_one_line(error.format_message())} (see '{command} --help')"
+    elif isinstance(error, LstmzooError):
+        message, code = _as_options(message), 3 if isinstance(error, SavedModelError) else 2
+    elif isinstance(error, _FILE_ERRORS):
+        message = f"{error.filename}: {error.strerror}" if error.filename else message
+    else:
+        message = message if len(message) <= 300 else f"{message[:297]}..."
+        message, code = f"unexpected {type(error).__name__}: {message} (--debug shows the traceback)", 1
+    print(f"lstmzoo: {message}", file=sys.stderr)
+    return code
+
+
+def _one_line(text: object) -> str:
+    return " ".join(str(text).split())
+
+
+def _as_options(message: str) -> str:
+    """Python's arguments in a message as the options of the same name.
+
+    Examples:
+        >>> _as_options("pass pad_short=True or id_col=None")
+        'pass --pad-short or --id-col ""'
+    """
+    names = "id_col|time_col|target_col|pad_short|freq|lookback|season_length"
+    message = re.sub(rf"\b({names})=", lambda m: f"--{m[1].replace('_', '-')} ", message)
+    return message.replace("--pad-short True", "--pad-short").replace("--id-col None", '--id-col ""')
+
+
+def import_networks() -> None:
+    """Import Keras and its backend; what their libraries print before they heed a log level is held back."""
+    held_back = _stderr_held_back if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "3" else contextlib.nullcontext
+    with held_back():
+        import keras
+
+    del keras
+
+
+@contextlib.contextmanager
+def _stderr_held_back() -> Iterator[None]:
+    """File descriptor 2 goes to a file, which is shown only if there is an exception."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as file:
+        os.dup2(file.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            file.seek(0)
+            os.write(saved, file.read())
+            raise
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+def progress_to_stderr() -> contextlib.redirect_stdout:
+    """Progress bars and live tables do not mix with results."""
+    return contextlib.redirect_stdout(sys.stderr)

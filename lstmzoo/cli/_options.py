@@ -1,0 +1,167 @@
+"""The commands' options, and what they mean."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from lstmzoo.config import list_models, load_config
+from lstmzoo.errors import ConfigError, UnknownNameError
+
+_ESTIMATORS = {"forecasting": "Forecaster"}
+
+Data = Annotated[
+    Path, typer.Argument(help="CSV or Parquet file: a row per series and time.", show_default=False)
+]
+Entry = Annotated[
+    str, typer.Argument(help="Zoo entry, such as forecasting/lstm, or lstm.", show_default=False)
+]
+Models = Annotated[str, typer.Option(help="Entries: names or shell patterns, separated by commas.")]
+Horizon = Annotated[int, typer.Option(min=1, help="Steps to forecast.", show_default=False)]
+Lookback = Annotated[int | None, typer.Option(min=1, help="Steps the network sees; else the entry's own.")]
+SeasonLength = Annotated[
+    str | None, typer.Option(help="Steps of a season, or several: 24,168; else from the data.")
+]
+Freq = Annotated[
+    str | None, typer.Option(help="pandas frequency alias, or a whole number; else from the data.")
+]
+Quantiles = Annotated[str | None, typer.Option(help="Levels to forecast besides the median: 0.1,0.9.")]
+IdCol = Annotated[
+    str | None, typer.Option(help='Column that names the series; "" if there is one only; else unique_id.')
+]
+TimeCol = Annotated[str, typer.Option(help="Column of times: ISO 8601, or whole numbers.")]
+TargetCol = Annotated[str, typer.Option(help="Column of values.")]
+PadShort = Annotated[
+    bool, typer.Option("--pad-short", help="Extend series that are too short, instead of refusing them.")
+]
+RandomState = Annotated[int | None, typer.Option(min=0, help="Seed: the same one gives the same result.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="A setting, such as units=64; may be repeated."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON to stdout; anything else goes to stderr.")]
+TrackingUri = Annotated[
+    str | None, typer.Option(help="MLflow store: sqlite:///mlflow.db, or a server's URL.")
+]
+
+
+def find_model(name: str) -> str:
+    """The full name of an entry that may be named without its task.
+
+    Raises:
+        UnknownNameError: If there is none; the message lists the names.
+        ConfigError: If it is one of several tasks.
+    """
+    names = list_models()
+    found = [n for n in names if name in (n, n.split("/", 1)[1])]
+    if not found:
+        raise UnknownNameError("model", name, names)
+    if len(found) > 1:
+        raise ConfigError(f"{name!r} is the name of several entries: {', '.join(found)}")
+    return found[0]
+
+
+def find_models(text: str) -> list[str]:
+    """The entries that names and patterns, separated by commas, stand for; all of one task.
+
+    Raises:
+        UnknownNameError: If one matches nothing; the message lists the names.
+        ConfigError: If they are of several tasks.
+
+    Examples:
+        >>> find_models("lstm, forecasting/*gru")
+        ['forecasting/gru', 'forecasting/lstm', 'forecasting/segment_gru', 'forecasting/seq2seq_gru']
+    """
+    parts = [part.strip() for part in text.split(",")]
+    names = list_models([part if set(part) & set("*?[/") else find_model(part) for part in parts])
+    tasks = sorted({name.split("/", 1)[0] for name in names})
+    if len(tasks) > 1:
+        raise ConfigError(
+            f"--models {text}: of several tasks, {', '.join(tasks)}; name one, such as '{tasks[0]}/*'"
+        )
+    return names
+
+
+def parse_settings(settings: Iterable[str] | None) -> dict[str, Any]:
+    """``KEY=VALUE`` pairs, each value read as in a zoo entry's YAML file.
+
+    Raises:
+        ConfigError: If one is not a pair.
+
+    Examples:
+        >>> parse_settings(["units=8", "learning_rate=1e-3", "residual=none", "clipnorm=null"])
+        {'units': 8, 'learning_rate': 0.001, 'residual': 'none', 'clipnorm': None}
+    """
+    pairs = [pair.partition("=") for pair in settings or ()]
+    for key, equals, value in pairs:
+        if not (key and equals and value):
+            raise ConfigError(f"--set {key}{equals}{value}: expected key=value, such as units=64")
+    return {key.strip(): _parse_value(value.strip()) for key, _, value in pairs}
+
+
+def _parse_value(text: str) -> Any:
+    if re.fullmatch(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+", text):  # which YAML takes for text
+        return float(text)
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+
+
+def check_settings(model: str, settings: dict[str, Any]) -> None:
+    """Refuse, before any network is loaded, settings that an entry does not have.
+
+    Raises:
+        ConfigError: If one is unknown or of the wrong type.
+    """
+    load_config(model).override(settings)
+
+
+def parse_numbers(text: str | None, kind: type, option: str) -> list[Any] | None:
+    """Numbers separated by commas.
+
+    Raises:
+        ConfigError: If one is not a number of that kind.
+    """
+    if text is None:
+        return None
+    try:
+        return [kind(part) for part in text.split(",")]
+    except ValueError:
+        raise ConfigError(f"{option}: expected numbers separated by commas, got {text!r}") from None
+
+
+def make_estimator(
+    model: str,
+    *,
+    season_length: str | None = None,
+    freq: str | None = None,
+    quantiles: str | None = None,
+    **params: Any,
+) -> Any:
+    """The unfitted estimator of an entry's task, from options as they were typed."""
+    import lstmzoo
+
+    task = model.split("/", 1)[0]
+    if task not in _ESTIMATORS:
+        raise UnknownNameError("task", task, _ESTIMATORS)
+    return getattr(lstmzoo, _ESTIMATORS[task])(
+        model,
+        season_length=parse_numbers(season_length, int, "--season-length"),
+        freq=int(freq) if freq is not None and freq.isdecimal() else freq,
+        quantiles=parse_numbers(quantiles, float, "--quantiles"),
+        **params,
+    )
+
+
+def check_folder(path: Path) -> None:
+    """Refuse, before any work is done, a folder that a model cannot be saved to.
+
+    Raises:
+        ConfigError: If there is something else in its place.
+    """
+    if path.exists() and not (path / "manifest.json").is_file():
+        raise ConfigError(f"--out {path}: exists and is not a saved model; choose another folder")

@@ -1,0 +1,122 @@
+"""``lstmzoo tune``: the search for the best entry and its settings."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lstmzoo.cli import _options as o
+from lstmzoo.cli._base import import_networks, progress_to_stderr
+from lstmzoo.cli._frames import read_frame
+from lstmzoo.cli._output import as_records, print_json, print_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SHOWN = 20
+_DEFAULT_LIMIT = 600.0
+MaxTrials = Annotated[int | None, typer.Option(min=1, help="Networks to train, at the most.")]
+Limit = Annotated[
+    float | None, typer.Option(min=0.001, help="Seconds for all of it; 600 if there is no --max-trials.")
+]
+Oracle = Annotated[str, typer.Option(help="What proposes: random, bayesian or hyperband.")]
+Directory = Annotated[Path | None, typer.Option(help="Journal of the search; given again, it goes on there.")]
+Out = Annotated[Path, typer.Option(help="Folder to save the winner to.")]
+Plot = Annotated[Path | None, typer.Option(help="Picture of the search to draw: .png, .svg or .pdf.")]
+Experiment = Annotated[str | None, typer.Option(help="MLflow experiment to log to.")]
+Register = Annotated[str | None, typer.Option(help="Name to register the winner by in MLflow.")]
+
+
+def tune(
+    data: o.Data,
+    *,
+    horizon: o.Horizon,
+    models: o.Models = "forecasting/*",
+    max_trials: MaxTrials = None,
+    time_limit: Limit = None,
+    oracle: Oracle = "random",
+    directory: Directory = None,
+    out: Out = Path("winner"),
+    plot: Plot = None,
+    settings: o.Settings = None,
+    lookback: o.Lookback = None,
+    season_length: o.SeasonLength = None,
+    freq: o.Freq = None,
+    quantiles: o.Quantiles = None,
+    id_col: o.IdCol = None,
+    time_col: o.TimeCol = "ds",
+    target_col: o.TargetCol = "y",
+    pad_short: o.PadShort = False,
+    experiment: Experiment = None,
+    tracking_uri: o.TrackingUri = None,
+    register: Register = None,
+    random_state: o.RandomState = None,
+    json: o.Json = False,
+) -> None:
+    """Search for the best entry and its settings, and save the winner, trained on all data."""
+    names, hyperparameters = o.find_models(models), o.parse_settings(settings)
+    o.check_folder(out)
+    frame, id_col = read_frame(data, id_col=id_col, time_col=time_col, target_col=target_col)
+    import_networks()
+    from lstmzoo import ZooSearchCV
+
+    estimator = o.make_estimator(
+        names[0], horizon=horizon, lookback=lookback, season_length=season_length, freq=freq,
+        quantiles=quantiles, hyperparameters=hyperparameters, id_col=id_col, time_col=time_col,
+        target_col=target_col, pad_short=pad_short,
+    )  # fmt: skip
+    search = ZooSearchCV(
+        estimator, names, max_trials=max_trials, oracle=oracle, directory=directory, experiment=experiment,
+        time_limit=_DEFAULT_LIMIT if max_trials is None and time_limit is None else time_limit,
+        tracking_uri=tracking_uri, registered_model_name=register, random_state=random_state,
+    )  # fmt: skip
+    with progress_to_stderr():
+        search.fit(frame)
+    search.best_estimator_.save(out)
+    if plot is not None:
+        search.plot(plot)
+    if json:
+        print_json(_report(search, out))
+    else:
+        print_leaderboard(search.leaderboard_)
+        print_winner(search)
+        print(f"saved to {out}; next: lstmzoo predict {out}")
+
+
+def _report(search: Any, folder: Path) -> dict[str, Any]:
+    return {
+        "best_params": search.best_params_,
+        "best_score": search.best_score_,
+        "best_is_baseline": search.records_[search.best_index_]["baseline"],
+        "folder": str(folder),
+        "directory": str(search.directory_),
+        "mlflow_run_id": search.mlflow_run_id_,
+        "model_uri": search.model_uri_,
+        "leaderboard": as_records(search.leaderboard_),
+    }
+
+
+def print_leaderboard(leaderboard: "pd.DataFrame") -> None:
+    """Print the best trials, all baselines, and how many trials failed."""
+    ranked = leaderboard[leaderboard["rank"].notna()]
+    shown = ranked[(ranked["rank"] <= _SHOWN) | (ranked["status"] == "baseline")]
+    columns = ("rank", "model", "score", "seconds", "parameters", "epochs", "status")
+    rows = shown[list(columns)].astype(object).where(shown[list(columns)].notna(), None)
+    print_table(columns, rows.itertuples(index=False))
+    print("score: negative MASE of the last horizon, which the trials did not see; higher is better")
+    if len(shown) < len(ranked):
+        print(f"{len(ranked) - len(shown)} more trials are not shown")
+    failed = leaderboard[leaderboard["rank"].isna()]
+    if len(failed):
+        print(
+            f"{len(failed)} trials failed, the first with: {' '.join(str(failed['error'].iloc[0]).split())}"
+        )
+
+
+def print_winner(search: Any) -> None:
+    """Print what won, with its settings, and where it is in MLflow."""
+    params = {key: value for key, value in search.best_params_.items() if key != "model"}
+    settings = ", ".join(f"{key}={value}" for key, value in params.items())
+    print(f"winner: {search.best_params_['model']}{f' ({settings})' if settings else ''}")
+    if search.model_uri_ is not None:
+        print(f"in MLflow: {search.model_uri_}")

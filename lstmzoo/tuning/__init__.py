@@ -1,0 +1,5 @@
+"""Search: which model and which hyperparameters are best for these data, within this time."""
+
+from lstmzoo.tuning.search import ZooSearchCV
+
+__all__ = ["ZooSearchCV"]

@@ -1,0 +1,387 @@
+"""The search: a scikit-learn meta-estimator around keras-tuner's oracles."""
+
+import logging
+import math
+import time
+import uuid
+from collections.abc import Generator, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import keras_tuner
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from sklearn.base import BaseEstimator, MetaEstimatorMixin
+from sklearn.exceptions import NotFittedError
+
+from lstmzoo.config import Scalar
+from lstmzoo.errors import ConfigError, LstmzooError, UnknownNameError
+from lstmzoo.tuning._base import Record, best_record, to_json
+from lstmzoo.tuning.budget import trial_limit
+from lstmzoo.tuning.journal import Journal, data_digest
+from lstmzoo.tuning.leaderboard import cv_results, leaderboard
+from lstmzoo.tuning.oracles import ORACLES, make_oracle, proposal_key, proposals
+from lstmzoo.tuning.plot import plot_search
+from lstmzoo.tuning.progress import Progress, show_progress
+from lstmzoo.tuning.space import Space, declare, decode, encode, make_space, select_models
+from lstmzoo.tuning.track import track_search, track_winner
+from lstmzoo.tuning.trials import blank_record, run_trial, with_params
+
+_logger = logging.getLogger(__name__)
+_HOOKS = ("holdout_split", "baselines", "restrict", "refit_clone", "fit", "score")
+_NOT_IDENTITY = ("model", "verbose")
+_MAX_FAILURES = 10  # in a row
+
+
+class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
+    """Find the best model and its hyperparameters for some data.
+
+    Each architecture is first tried with its zoo entry's own values, builders taking turns; then an oracle of
+    keras-tuner proposes. Trials are scored on data that they did not see, and the task's baselines beside them. The
+    winner is trained anew on all data. If no network beats a baseline, that baseline wins, and a warning is logged.
+
+    Args:
+        estimator: Of any task; what its ``hyperparameters`` set is not searched.
+        models: Names or shell patterns of zoo entries, with or without the task.
+        max_trials: Networks to train. With fewer than there are models, some are never tried, and a warning is
+            logged. This, ``time_limit`` or both are required.
+        time_limit: Seconds for all of it, the final training included. Trials share it, and one that would find too
+            little of it left is not begun.
+        oracle: ``random``; ``bayesian``, a Gaussian process over the scores so far; or ``hyperband``, which trains
+            many for a few epochs, and the better ones again for more.
+        search_space: Ranges by setting, as in a zoo entry's YAML, that replace the entries' own or come beside them;
+            None takes a setting out of the search.
+        directory: Where the journal is kept. Given the same directory, an interrupted search goes on where it was,
+            and a finished one is extended if it has more trials or time. If None, a temporary directory.
+        experiment: MLflow experiment. MLflow is used if this or one of the next two is given.
+        tracking_uri: MLflow store.
+        registered_model_name: Registers the winner in MLflow under this name.
+        refit: Whether to train the winner on all data.
+        random_state: Decides everything; an estimator that has no ``random_state`` gets one for each trial.
+        verbose: 0 for silence, 1 for a live table, or lines where there is no terminal.
+
+    Attributes:
+        best_estimator_: The winner, trained on all data.
+        best_params_: Its model and hyperparameters.
+        best_score_: Its score in the search, on held-out data.
+        best_index_: Its place in ``cv_results_``.
+        cv_results_: Arrays by name, as scikit-learn's searches have them.
+        leaderboard_: A frame, best first: ``rank``, ``model``, ``score``, ``seconds``, ``parameters``, ``epochs``,
+            ``trial``, ``status``, ``error``.
+        records_: The journal's rows: each trial with its hyperparameters, history, and traceback if it failed.
+        directory_: Where the journal is.
+        refit_time_: Seconds of the final training.
+        mlflow_run_id_: The search's run in MLflow; None without MLflow.
+        model_uri_: The winner in MLflow; None without MLflow.
+
+    Examples:
+        >>> import numpy as np
+        >>> from lstmzoo import Forecaster
+        >>> y = 10 + np.sin(np.arange(120) * np.pi / 6)
+        >>> forecaster = Forecaster(horizon=6, hyperparameters={"epochs": 1, "units": 4})
+        >>> search = ZooSearchCV(forecaster, ["gru"], max_trials=1, random_state=0, verbose=0).fit(y)
+        >>> search.predict().shape
+        (6,)
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        models: str | Iterable[str] = "*",
+        *,
+        max_trials: int | None = None,
+        time_limit: float | None = None,
+        oracle: str = "random",
+        search_space: Mapping[str, Any] | None = None,
+        directory: str | Path | None = None,
+        experiment: str | None = None,
+        tracking_uri: str | None = None,
+        registered_model_name: str | None = None,
+        refit: bool = True,
+        random_state: int | None = None,
+        verbose: int = 1,
+    ) -> None:
+        self.estimator = estimator
+        self.models = models
+        self.max_trials = max_trials
+        self.time_limit = time_limit
+        self.oracle = oracle
+        self.search_space = search_space
+        self.directory = directory
+        self.experiment = experiment
+        self.tracking_uri = tracking_uri
+        self.registered_model_name = registered_model_name
+        self.refit = refit
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, *data: Any) -> "ZooSearchCV":
+        """Search, and train the winner on all of the data.
+
+        Args:
+            data: As the estimator's own ``fit`` takes it.
+
+        Raises:
+            ConfigError: If a parameter or range is wrong, or the directory has the journal of another search.
+            UnknownNameError: If a model, a key of the search space or an oracle is unknown.
+            DataError: If the estimator refuses the data.
+            LstmzooError: If every trial failed; the message has the first one's error.
+            KeyboardInterrupt: If interrupted; the journal then has every trial that ended.
+        """
+        began = time.monotonic()
+        self._check_params()
+        configs = select_models(self.estimator.task, self.models)
+        space = make_space(self.estimator, configs, self.search_space or {}, data)
+        train, valid = self.estimator.holdout_split(*data)
+        journal = self._open_journal(space, data)
+        run = _Run(space, journal, train, valid, began - journal.elapsed)
+        try:
+            self._search(run)
+        except KeyboardInterrupt:
+            _logger.warning(
+                "interrupted; the search goes on when fitted with directory=%r", str(journal.directory)
+            )
+            raise
+        finally:
+            self._summarize(journal)
+        _check_any_succeeded(journal.records, self.time_limit)
+        if self.refit:
+            self._refit(run, data)
+        self._track(journal, finished=True)
+        return self
+
+    def predict(self, *args: Any, **kwargs: Any) -> Any:
+        """What the winner predicts; see its own ``predict``."""
+        return self._winner().predict(*args, **kwargs)
+
+    def score(self, *data: Any) -> float:
+        """The winner's score; see its own ``score``."""
+        return self._winner().score(*data)
+
+    def plot(self, path: str | Path | None = None) -> Figure:
+        """Draw each trial's score over time by architecture, the baselines as lines, and the best so far.
+
+        Args:
+            path: Where to save the figure, in a format that its suffix names; nowhere if None.
+        """
+        if not hasattr(self, "records_"):
+            raise NotFittedError("this ZooSearchCV is not fitted yet: call fit first")
+        return plot_search(self.records_, path)
+
+    def _winner(self) -> Any:
+        if not hasattr(self, "best_estimator_"):
+            reason = (
+                "was fitted with refit=False"
+                if hasattr(self, "best_params_")
+                else "is not fitted yet: call fit first"
+            )
+            raise NotFittedError(f"this ZooSearchCV {reason}")
+        return self.best_estimator_
+
+    def _check_params(self) -> None:
+        missing = [hook for hook in _HOOKS if not hasattr(self.estimator, hook)]
+        if missing:
+            raise ConfigError(f"estimator: {type(self.estimator).__name__} lacks {', '.join(missing)}")
+        if self.max_trials is None and self.time_limit is None:
+            raise ConfigError("give max_trials, time_limit, or both: else the search would never end")
+        for name in ("max_trials", "time_limit"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ConfigError(f"{name}: expected a number above 0, got {value!r}")
+        if self.oracle not in ORACLES:
+            raise UnknownNameError("oracle", self.oracle, ORACLES)
+        if self.random_state is not None and (
+            not isinstance(self.random_state, int) or self.random_state < 0
+        ):
+            raise ConfigError(
+                f"random_state: expected a whole number from 0 on, or None; got {self.random_state!r}"
+            )
+
+    def _open_journal(self, space: Space, data: tuple) -> Journal:
+        params = {
+            f"estimator.{k}": v
+            for k, v in self.estimator.get_params(deep=False).items()
+            if k not in _NOT_IDENTITY
+        }
+        ranges = {
+            f"{model}.{k}": r.model_dump() for model, own in space.items() for k, r in own.ranges.items()
+        }
+        settings = {model: own.config.settings for model, own in space.items()}
+        identity = {
+            "estimator": type(self.estimator).__name__, "models": list(space), **params, **settings, **ranges,
+            "data": data_digest(data), "oracle": self.oracle, "random_state": self.random_state,
+            "keras_tuner": keras_tuner.__version__,
+        }  # fmt: skip
+        seed = np.random.SeedSequence(self.random_state).entropy
+        return Journal(self.directory, to_json(identity), {"search_id": uuid.uuid4().hex, "seed": seed})
+
+    def _search(self, run: "_Run") -> None:
+        options: dict[str, Any] = {
+            "time_limit": self.time_limit,
+            "max_trials": self.max_trials,
+            "verbose": self.verbose,
+        }
+        with show_progress(run.elapsed, records=list(run.journal.records), **options) as run.progress:
+            done = {r["model"] for r in run.journal.records if r["baseline"]}
+            for name, baseline in self.estimator.baselines().items():
+                if name not in done:
+                    self._trial(run, baseline, name, {}, baseline=True, seed=None)
+            self._search_networks(run)
+
+    def _search_networks(self, run: "_Run") -> None:
+        if self.max_trials is not None and self.max_trials < len(run.space):
+            _logger.warning(
+                "max_trials=%d of %d models: some are never tried", self.max_trials, len(run.space)
+            )
+        known = {proposal_key(r["model"], r["params"]): r for r in run.journal.records if not r["baseline"]}
+        candidates = self._proposals(run)
+        candidate, tried, failures = next(candidates, None), 0, 0
+        while (
+            candidate is not None
+            and tried != self.max_trials
+            and failures < max(_MAX_FAILURES, len(run.space))
+        ):
+            record = known.get(proposal_key(*candidate))
+            if record is None:
+                limit = self._limit(run, tried)
+                if limit is None:
+                    return
+                record = self._network_trial(run, *candidate, limit)
+            tried += 1
+            failures = failures + 1 if record["score"] is None else 0
+            try:
+                candidate = candidates.send(record["score"])
+            except StopIteration:
+                _logger.info("the search space is exhausted after %d trials", tried)
+                return
+
+    def _proposals(self, run: "_Run") -> Generator[tuple[str, dict[str, Scalar]], float | None, None]:
+        epochs = {model: int(own.config.settings["epochs"] or 1) for model, own in run.space.items()}
+        oracle = make_oracle(
+            self.oracle,
+            declare(run.space),
+            first=[encode(run.space, model, own.first) for model, own in run.space.items()],
+            seed=_seed(run.journal.header["seed"], 0),
+            max_epochs=max(epochs.values()),
+        )
+        return proposals(oracle, partial(decode, run.space), epochs)
+
+    def _limit(self, run: "_Run", tried: int) -> float | None:
+        """Seconds that the next trial may train; None if the search is over."""
+        if self.time_limit is None:
+            return math.inf
+        unseen, left = len(run.space) - tried, None if self.max_trials is None else self.max_trials - tried
+        planned = min(unseen, left or unseen) if unseen > 0 else left
+        return trial_limit(
+            run.journal.records, self.time_limit - run.elapsed(), refit=self.refit, planned=planned
+        )
+
+    def _network_trial(self, run: "_Run", model: str, params: dict[str, Scalar], limit: float) -> Record:
+        own = self.estimator.get_params(deep=False)
+        seed = own.get("random_state")
+        if seed is None:
+            seed = _seed(run.journal.header["seed"], 1, len(run.journal.records))
+        limit = min(limit, math.inf if own.get("time_limit") is None else own["time_limit"])
+        estimator = with_params(
+            self.estimator,
+            model=model,
+            hyperparameters={**run.space[model].fixed, **params},
+            time_limit=None if limit == math.inf else limit,
+            random_state=seed,
+            verbose=0,
+        )
+        return self._trial(run, estimator, model, params, baseline=False, seed=seed)
+
+    def _trial(
+        self, run: "_Run", estimator: Any, model: str, params: dict[str, Scalar], **about: Any
+    ) -> Record:
+        record = blank_record(len(run.journal.records) + 1, model, params, **about)
+        run.progress.begin(model)
+        run_trial(record, estimator, run.train, run.valid, start=self.estimator)
+        record["elapsed"] = run.elapsed()
+        run.journal.append(record)
+        run.progress.end(record)
+        self._track(run.journal)
+        return record
+
+    def _summarize(self, journal: Journal) -> None:
+        self.records_ = journal.records
+        self.directory_ = journal.directory
+        self.cv_results_ = cv_results(journal.records)
+        self.leaderboard_: pd.DataFrame = leaderboard(journal.records)
+        best = best_record(journal.records)
+        if best is not None:
+            self.best_index_ = best["number"] - 1
+            self.best_score_ = best["score"]
+            self.best_params_ = {"model": best["model"], **best["params"]}
+
+    def _refit(self, run: "_Run", data: tuple) -> None:
+        best = run.journal.records[self.best_index_]
+        if best["baseline"]:
+            _logger.warning(
+                "no network beat the baseline %s: best_estimator_ is that baseline", best["model"]
+            )
+            winner = self.estimator.baselines()[best["model"]]
+        else:
+            verbose = self.estimator.get_params(deep=False).get("verbose") if self.verbose else 0
+            winner = with_params(self.estimator, **{**best["refit"], "verbose": verbose})
+            if self.time_limit is not None:
+                winner = with_params(winner, time_limit=max(self.time_limit - run.elapsed(), best["seconds"]))
+        began = time.monotonic()
+        self.best_estimator_ = winner.fit(*data)
+        self.refit_time_ = time.monotonic() - began
+
+    def _track(self, journal: Journal, finished: bool = False) -> None:
+        self.mlflow_run_id_ = self.model_uri_ = None
+        if (self.experiment, self.tracking_uri, self.registered_model_name) == (None, None, None):
+            return
+        store: dict[str, Any] = {"tracking_uri": self.tracking_uri}
+        self.mlflow_run_id_ = track_search(
+            journal.records,
+            journal.header,
+            task=self.estimator.task,
+            experiment=self.experiment,
+            finished=finished,
+            **store,
+        )
+        if finished and self.refit:
+            names = {
+                "parent_run_id": self.mlflow_run_id_,
+                "registered_model_name": self.registered_model_name,
+            }
+            self.model_uri_ = track_winner(self.best_estimator_, **names, **store)
+
+
+@dataclass
+class _Run:
+    """What one call of ``fit`` works with; ``began`` lies so far back as the search took before an interruption."""
+
+    space: Space
+    journal: Journal
+    train: tuple
+    valid: tuple
+    began: float
+    progress: Progress = field(init=False)
+
+    def elapsed(self) -> float:
+        return time.monotonic() - self.began
+
+
+def _check_any_succeeded(records: list[Record], time_limit: float | None) -> None:
+    networks = [r for r in records if not r["baseline"]]
+    if not networks:
+        raise LstmzooError(f"time_limit={time_limit} is too short for a single trial")
+    if all(r["score"] is None for r in networks):
+        first = networks[0]
+        raise LstmzooError(
+            f"every trial failed ({len(networks)} of them); the first, {first['model']}: {first['error']}. "
+            "Tracebacks are in records_"
+        )
+
+
+def _seed(entropy: int, *place: int) -> int:
+    """A seed of its own for each place in the search, from 1 up."""
+    return 1 + int(np.random.SeedSequence(entropy, spawn_key=place).generate_state(1)[0]) % (2**31 - 2)

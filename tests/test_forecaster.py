@@ -1,0 +1,309 @@
+"""The forecasters: contracts, kinds of data, and what is refused."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from lstmzoo import BaselineForecaster, Forecaster, checks, list_models
+from lstmzoo.errors import ConfigError, DataError, UnknownNameError
+from lstmzoo.estimators.forecasting.baselines import METHODS
+
+
+@pytest.fixture(scope="module")
+def fitted(hourly, tiny):
+    return Forecaster(**tiny, quantiles=[0.1, 0.9]).fit(hourly)
+
+
+@pytest.mark.parametrize("check", checks.ESTIMATOR_CHECKS, ids=lambda c: c.__name__)
+def test_forecaster_conforms(check, hourly, tiny):
+    check(Forecaster(**tiny, quantiles=[0.25, 0.75]), (hourly,))
+
+
+@pytest.mark.parametrize("check", checks.ESTIMATOR_CHECKS, ids=lambda c: c.__name__)
+@pytest.mark.parametrize("method", METHODS)
+def test_baselines_conform(check, method, hourly):
+    if check is checks.check_search_hooks:
+        check = _baseline_scores
+    check(BaselineForecaster(method, horizon=6, quantiles=[0.1, 0.9]), (hourly,))
+
+
+def _baseline_scores(estimator, data):
+    train, valid = estimator.holdout_split(*data)
+    assert np.isfinite(estimator.fit(*train).score(*valid))
+
+
+@pytest.mark.parametrize("name", list_models("forecasting/*"))
+def test_every_entry_fits_predicts_and_reloads(name, hourly, tiny, tmp_path):
+    settings = {"epochs": 1, "steps_per_epoch": 2, "batch_size": 8}
+    forecaster = Forecaster(**{**tiny, "model": name, "hyperparameters": settings}).fit(hourly)
+    forecast = forecaster.predict()
+    assert list(forecast.columns) == ["unique_id", "ds", "y_hat"]
+    assert len(forecast) == 3 * 6
+    assert np.isfinite(forecast["y_hat"]).all()
+    forecaster.save(tmp_path / "model")
+    import lstmzoo
+
+    pd.testing.assert_frame_equal(lstmzoo.load(tmp_path / "model").predict(), forecast)
+
+
+def test_quantiles_never_cross(fitted, hourly):
+    forecast = fitted.predict(history=hourly)
+    assert (forecast["y_hat_q0.1"] <= forecast["y_hat"]).all()
+    assert (forecast["y_hat"] <= forecast["y_hat_q0.9"]).all()
+
+
+def test_forecasts_continue_each_series(fitted, hourly):
+    forecast = fitted.predict()
+    for name, group in forecast.groupby("unique_id"):
+        last = hourly.loc[hourly["unique_id"] == name, "ds"].max()
+        expected = pd.date_range(last, periods=7, freq="h")[1:]
+        assert (group["ds"].to_numpy() == expected.to_numpy()).all()
+
+
+def test_training_series_as_history_give_the_same_forecast(fitted, hourly):
+    pd.testing.assert_frame_equal(fitted.predict(), fitted.predict(history=hourly))
+
+
+def test_a_series_never_seen(fitted, hourly):
+    new = hourly[hourly["unique_id"] == "s1"].assign(unique_id="new", y=lambda d: d["y"] + 1000)
+    known = fitted.predict(history=hourly[hourly["unique_id"] == "s1"])
+    np.testing.assert_allclose(fitted.predict(history=new)["y_hat"], known["y_hat"] + 1000, rtol=1e-5)
+
+
+def test_a_shorter_horizon_is_the_beginning(fitted):
+    short = fitted.predict(horizon=2).groupby("unique_id").size()
+    assert (short == 2).all()
+    full = fitted.predict().groupby("unique_id").head(2).reset_index(drop=True)
+    pd.testing.assert_frame_equal(fitted.predict(horizon=2), full)
+
+
+@pytest.mark.parametrize("horizon", [0, -1, 7, 10**9, 2.5, True])
+def test_horizons_that_are_refused(fitted, horizon):
+    with pytest.raises(ConfigError, match="from 1 to 6"):
+        fitted.predict(horizon=horizon)
+
+
+def test_quantiles_that_were_not_trained(fitted):
+    with pytest.raises(ConfigError, match=r"0\.3 was not trained; trained: 0\.1, 0\.5, 0\.9"):
+        fitted.predict(quantiles=[0.3])
+    assert "y_hat_q0.9" not in fitted.predict(quantiles=[0.1]).columns
+
+
+def test_polars_in_polars_out(fitted, hourly, tiny):
+    frame = pl.from_pandas(hourly)
+    forecast = fitted.predict(history=frame)
+    assert isinstance(forecast, pl.DataFrame)
+    np.testing.assert_array_equal(forecast["y_hat"].to_numpy(), fitted.predict(history=hourly)["y_hat"])
+    assert isinstance(Forecaster(**tiny).fit(frame).predict(), pl.DataFrame)
+
+
+def test_arrow_in_arrow_out(fitted, hourly):
+    forecast = fitted.predict(history=pa.Table.from_pandas(hourly))
+    assert isinstance(forecast, pa.Table)
+    np.testing.assert_array_equal(forecast["y_hat"].to_numpy(), fitted.predict(history=hourly)["y_hat"])
+
+
+def test_pandas_series_in_series_out(hourly, tiny):
+    series = hourly[hourly["unique_id"] == "s0"].set_index("ds")["y"]
+    forecast = Forecaster(**tiny).fit(series).predict()
+    assert isinstance(forecast, pd.Series)
+    assert forecast.index[0] == series.index[-1] + pd.Timedelta("1h")
+
+
+def test_polars_series_and_arrays(hourly, tiny):
+    y = hourly["y"].to_numpy()[:240]
+    from_array = Forecaster(**tiny).fit(y).predict()
+    assert from_array.shape == (6,)
+    from_series = Forecaster(**tiny).fit(pl.Series("y", y)).predict()
+    assert isinstance(from_series, pl.Series)
+    np.testing.assert_array_equal(from_series.to_numpy(), from_array)
+    assert Forecaster(**tiny, quantiles=[0.1, 0.9]).fit(y).predict().shape == (6, 3)
+
+
+def test_columns_can_be_named_and_rows_unsorted(fitted, hourly, tiny):
+    renamed = hourly.rename(columns={"unique_id": "shop", "ds": "when", "y": "sales"}).sample(frac=1, random_state=1)
+    names = {"id_col": "shop", "time_col": "when", "target_col": "sales"}
+    forecast = Forecaster(**tiny, **names).fit(renamed).predict()
+    assert list(forecast.columns) == ["shop", "when", "y_hat"]
+    plain = Forecaster(**tiny).fit(hourly).predict().set_index(["unique_id", "ds"])["y_hat"]
+    np.testing.assert_array_equal(forecast.sort_values(["shop", "when"])["y_hat"], plain.sort_index())
+
+
+def test_one_series_without_an_id(hourly, tiny):
+    frame = hourly[hourly["unique_id"] == "s0"].drop(columns="unique_id")
+    assert list(Forecaster(**tiny, id_col=None).fit(frame).predict().columns) == ["ds", "y_hat"]
+    with pytest.raises(DataError, match="'unique_id' is missing.*id_col=None"):
+        Forecaster(**tiny).fit(frame)
+
+
+@pytest.mark.parametrize("ids", [[3, 1, 2], ["a", "b", "c"]])
+def test_ids_keep_their_type_and_are_sorted(ids, hourly, tiny, tmp_path):
+    frame = hourly.assign(unique_id=hourly["unique_id"].map(dict(zip(["s0", "s1", "s2"], ids, strict=True))))
+    forecaster = Forecaster(**tiny).fit(frame)
+    assert forecaster.predict()["unique_id"].unique().tolist() == sorted(ids)
+    forecaster.save(tmp_path / "m")
+    import lstmzoo
+
+    assert lstmzoo.load(tmp_path / "m").predict()["unique_id"].unique().tolist() == sorted(ids)
+
+
+def test_panels_of_unequal_lengths(hourly, tiny):
+    frame = hourly.groupby("unique_id", group_keys=False).apply(lambda g: g.iloc[: 100 + 40 * int(g.name[1])], include_groups=False)
+    frame = hourly.loc[frame.index]
+    forecast = Forecaster(**tiny).fit(frame).predict()
+    assert forecast.groupby("unique_id")["ds"].min().nunique() == 3
+
+
+def test_a_clock_change_is_crossed(tiny):
+    ds = pd.date_range("2024-10-20", periods=160, freq="h", tz="Europe/Berlin")
+    frame = pd.DataFrame({"unique_id": "a", "ds": ds, "y": np.sin(np.arange(160) / 4)})
+    forecaster = Forecaster(**tiny).fit(frame)
+    assert (forecaster.predict()["ds"] == pd.date_range(ds[-1], periods=7, freq="h")[1:]).all()
+    daily = pd.date_range("2024-09-20", periods=60, freq="D", tz="Europe/Berlin")
+    forecast = Forecaster(**{**tiny, "lookback": 12}).fit(frame.iloc[:60].assign(ds=daily)).predict()
+    assert (forecast["ds"].dt.hour == 0).all()
+    assert str(forecast["ds"].dt.tz) == "Europe/Berlin"
+
+
+def test_constant_series_are_forecast_as_they_are(hourly, tiny):
+    flat = pd.DataFrame({"unique_id": "flat", "ds": pd.date_range("2024", periods=240, freq="h"), "y": 7.0})
+    forecaster = Forecaster(**tiny, quantiles=[0.1, 0.9]).fit(pd.concat([hourly, flat]))
+    forecast = forecaster.predict().query("unique_id == 'flat'")
+    assert (forecast[["y_hat", "y_hat_q0.1", "y_hat_q0.9"]] == 7.0).all(axis=None)
+    assert np.isfinite(forecaster.score(pd.concat([hourly, flat])))
+    only = Forecaster(**tiny).fit(flat)
+    assert (only.predict()["y_hat"] == 7.0).all()
+    with pytest.raises(DataError, match="no series varies"):
+        only.score(flat)
+
+
+@pytest.mark.parametrize("settings", [
+    {"scaling": "series"}, {"scaling": "none"}, {"transform": "log"}, {"residual": "none"}, {"residual": "naive"},
+    {"residual": "long_seasonal_naive"}, {"calendar": True}, {"schedule": "constant", "optimizer": "sgd"},
+], ids=str)  # fmt: skip
+def test_data_choices(settings, hourly, tiny, tmp_path):
+    import lstmzoo
+
+    hyperparameters = {**tiny["hyperparameters"], **settings}
+    forecaster = Forecaster(**{**tiny, "hyperparameters": hyperparameters, "season_length": [24, 48]}).fit(hourly)
+    forecast = forecaster.predict()
+    assert np.isfinite(forecast["y_hat"]).all()
+    forecaster.save(tmp_path / "m")
+    pd.testing.assert_frame_equal(lstmzoo.load(tmp_path / "m").predict(history=hourly), forecaster.predict(history=hourly))
+
+
+def test_validation_chooses_the_epoch_whose_weights_are_kept(hourly, tiny):
+    settings = {"units": 8, "epochs": 12, "steps_per_epoch": 3, "patience": 3, "learning_rate": 0.05, "schedule": "constant"}
+    forecaster = Forecaster(**{**tiny, "hyperparameters": settings}).fit(hourly)
+    losses = [row["val_loss"] for row in forecaster.history_]
+    assert forecaster.best_epoch_ == int(np.argmin(losses)) + 1
+    assert len(losses) == min(12, forecaster.best_epoch_ + 3)
+    blind = Forecaster(**{**tiny, "hyperparameters": settings, "validation_size": 0}).fit(hourly)
+    assert "val_loss" not in blind.history_[0]
+    assert blind.best_epoch_ == 12
+
+
+def test_refit_clone_trains_on_everything_for_the_best_number_of_epochs(fitted, hourly):
+    clone = fitted.refit_clone()
+    assert clone.validation_size == 0
+    assert clone.hyperparameters["epochs"] == fitted.best_epoch_
+    assert len(clone.fit(hourly).history_) == fitted.best_epoch_
+
+
+def test_validation_data_is_not_trained_on(hourly, tiny):
+    """Changing what is held out changes neither the weights nor the scales."""
+    changed = hourly.copy()
+    last = changed.groupby("unique_id").tail(6).index
+    changed.loc[last, "y"] += 1000.0
+    one = Forecaster(**{**tiny, "hyperparameters": {**tiny["hyperparameters"], "epochs": 1, "scaling": "series"}})
+    a, b = one.fit(hourly).model_.get_weights(), one.fit(changed).model_.get_weights()
+    assert all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def test_a_time_limit_ends_training(hourly, tiny):
+    settings = {"units": 8, "epochs": 100_000, "patience": 100_000}
+    forecaster = Forecaster(**{**tiny, "hyperparameters": settings, "time_limit": 1.0}).fit(hourly)
+    assert len(forecaster.history_) < 100_000
+
+
+def test_plot(fitted, tmp_path):
+    figure = fitted.plot(tmp_path / "forecast.png", ids=["s1", "s2"])
+    assert (tmp_path / "forecast.png").stat().st_size > 5000
+    assert [axis.get_title() for axis in figure.axes] == ["s1", "s2"]
+    with pytest.raises(UnknownNameError, match="valid: s0, s1, s2"):
+        fitted.plot(ids=["s9"])
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"model": "lstmm"}, "unknown model 'forecasting/lstmm'; valid: .*forecasting/lstm"),
+    ({"hyperparameters": {"unit": 3}}, "did you mean 'units'"),
+    ({"hyperparameters": {"units": "3"}}, "units must be int"),
+    ({"horizon": 0}, "horizon: .*greater than 0, got 0"),
+    ({"horizon": -4}, "horizon: .*greater than 0, got -4"),
+    ({"horizon": "6"}, "horizon: .*integer"),
+    ({"quantiles": [0.0, 0.5]}, "quantiles: .*greater than 0"),
+    ({"quantiles": [1.5]}, "quantiles: .*less than 1"),
+    ({"validation_size": 3}, "validation_size: expected 0, or the horizon 6 or more"),
+    ({"freq": "hourly-ish"}, "not a pandas frequency"),
+    ({"freq": 2}, "does not fit a time column of timestamps"),
+    ({"lookback": 500}, "series 's0' has 240 observations, but 512 are needed"),
+])  # fmt: skip
+def test_parameters_that_are_refused(change, message, hourly, tiny):
+    with pytest.raises((ConfigError, DataError, UnknownNameError), match=message):
+        Forecaster(**{**tiny, **change}).fit(hourly)
+
+
+def test_short_series_are_named_or_padded(hourly, tiny):
+    short = pd.concat([hourly, hourly[hourly["unique_id"] == "s0"].head(20).assign(unique_id="short")])
+    with pytest.raises(DataError, match="series 'short' has 20 observations, but 36 are needed.*pad_short=True"):
+        Forecaster(**tiny).fit(short)
+    forecaster = Forecaster(**{**tiny, "pad_short": True}).fit(short)
+    assert forecaster.predict()["unique_id"].nunique() == 4
+    with pytest.raises(DataError, match="20 observations of history; a forecast needs 24"):
+        Forecaster(**tiny).fit(hourly).predict(history=short)
+
+
+def test_a_logarithm_of_what_is_not_positive(hourly, tiny):
+    low = hourly.assign(y=hourly["y"] - 45)
+    with pytest.raises(DataError, match="transform='log' needs positive values, but series 's0'"):
+        Forecaster(**{**tiny, "hyperparameters": {"transform": "log"}}).fit(low)
+
+
+def test_calendar_features_need_a_calendar(hourly, tiny):
+    with pytest.raises(DataError, match="calendar features need timestamps"):
+        Forecaster(**{**tiny, "hyperparameters": {"calendar": True}}).fit(hourly["y"].to_numpy()[:240])
+
+
+def test_a_loss_that_explodes_is_an_error(hourly, tiny):
+    settings = {"units": 8, "learning_rate": 1.0e38, "optimizer": "sgd", "scaling": "none", "clipnorm": None, "schedule": "constant"}
+    with pytest.raises(FloatingPointError, match="lower learning_rate"):
+        Forecaster(**{**tiny, "hyperparameters": settings}).fit(hourly.assign(y=hourly["y"] * 1e12))
+
+
+def test_restrict_drops_what_makes_no_sense(hourly, tiny):
+    from lstmzoo.config import load_config
+
+    space = load_config("forecasting/lstm").search_space
+    kept = Forecaster(**{**tiny, "hyperparameters": {"units": 8}}).restrict(space, hourly)
+    assert "units" not in kept
+    assert "lookback_horizons" not in kept
+    short = hourly.groupby("unique_id").head(60)
+    free = Forecaster(horizon=12).restrict(space, short)
+    assert free["lookback_horizons"].max == 3
+    assert "long_seasonal_naive" not in free["residual"].values
+
+
+@pytest.mark.parametrize(("method", "expected"), [
+    ("naive", [4, 4, 4]), ("seasonal_naive", [3, 4, 3]), ("drift", [5, 6, 7]), ("window_average", [3.5, 3.5, 3.5]),
+])  # fmt: skip
+def test_baseline_forecasts_by_hand(method, expected):
+    forecast = BaselineForecaster(method, horizon=3, season_length=2).fit([1.0, 2.0, 3.0, 4.0]).predict()
+    np.testing.assert_allclose(forecast, expected)
+
+
+def test_baseline_spread_by_hand():
+    y = [0.0, 1.0, 0.0, 1.0]
+    forecast = BaselineForecaster("naive", horizon=4, quantiles=[0.975]).fit(y).predict()
+    np.testing.assert_allclose(forecast[:, 1], 1 + 1.959964 * np.sqrt([1, 2, 3, 4]), rtol=1e-6)

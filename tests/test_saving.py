@@ -1,0 +1,158 @@
+"""A saved model is whole and unchanged, or refused."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+
+import lstmzoo
+from lstmzoo import BaselineForecaster, Forecaster
+from lstmzoo.errors import SavedModelError
+
+
+@pytest.fixture(scope="module")
+def network(hourly, tiny):
+    return Forecaster(**tiny).fit(hourly)
+
+
+@pytest.fixture
+def folder(network, tmp_path):
+    network.save(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def rewrite_manifest(folder, **changes):
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_text())
+    path.write_text(json.dumps({**manifest, **changes}))
+
+
+def resign(folder, name):
+    """Make the manifest fit a changed file, as someone who tampers would."""
+    import hashlib
+
+    raw = (folder / name).read_bytes()
+    files = json.loads((folder / "manifest.json").read_text())["files"]
+    rewrite_manifest(folder, files={**files, name: {"sha256": hashlib.sha256(raw).hexdigest(), "bytes": len(raw)}})
+
+
+def edit_json(folder, name, edit):
+    document = json.loads((folder / name).read_text())
+    edit(document)
+    (folder / name).write_text(json.dumps(document))
+    resign(folder, name)
+
+
+def test_files_are_json_and_safetensors(folder):
+    assert {p.name for p in folder.iterdir()} == {
+        "manifest.json", "params.json", "preprocessor.json", "state.safetensors", "weights.safetensors"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["params.json", "preprocessor.json", "state.safetensors", "weights.safetensors"])
+def test_each_flipped_bit_is_found(folder, name):
+    raw = bytearray((folder / name).read_bytes())
+    for position in np.random.default_rng(0).integers(0, len(raw) * 8, size=10):
+        flipped = raw.copy()
+        flipped[position // 8] ^= 1 << (position % 8)
+        (folder / name).write_bytes(flipped)
+        with pytest.raises(SavedModelError, match=f"{name} is damaged"):
+            lstmzoo.load(folder)
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "params.json", "weights.safetensors"])
+def test_truncated(folder, name):
+    path = folder / name
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(SavedModelError, match=name):
+        lstmzoo.load(folder)
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "params.json", "weights.safetensors"])
+def test_missing_file(folder, name):
+    (folder / name).unlink()
+    with pytest.raises(SavedModelError, match=name):
+        lstmzoo.load(folder)
+
+
+def test_extra_file(folder):
+    (folder / "run.pkl").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
+    with pytest.raises(SavedModelError, match=r"run\.pkl"):
+        lstmzoo.load(folder)
+
+
+def test_links_are_refused(folder, tmp_path):
+    (folder / "params.json").rename(tmp_path / "elsewhere.json")
+    os.symlink(tmp_path / "elsewhere.json", folder / "params.json")
+    with pytest.raises(SavedModelError, match=r"params\.json"):
+        lstmzoo.load(folder)
+
+
+def test_a_newer_format_says_what_to_do(folder):
+    rewrite_manifest(folder, format=9, min_reader=9, lstmzoo="9.0")
+    with pytest.raises(SavedModelError, match=r"saved by lstmzoo 9\.0 in format 9.*upgrade lstmzoo"):
+        lstmzoo.load(folder)
+
+
+def test_nothing_there(tmp_path):
+    with pytest.raises(SavedModelError, match=r"is not a saved model: it has no manifest\.json"):
+        lstmzoo.load(tmp_path / "nowhere")
+
+
+def test_an_unknown_class(folder):
+    rewrite_manifest(folder, **{"class": "os.system"})
+    with pytest.raises(SavedModelError, match=r"unknown class 'os\.system'; valid: BaselineForecaster, Forecaster"):
+        lstmzoo.load(folder)
+
+
+def test_another_class(folder):
+    rewrite_manifest(folder, **{"class": "BaselineForecaster"})
+    with pytest.raises(SavedModelError, match="does not hold a consistent BaselineForecaster"):
+        lstmzoo.load(folder)
+
+
+@pytest.mark.parametrize(("name", "edit"), [
+    ("params.json", lambda d: d["params"].update(horizon="six")),
+    ("params.json", lambda d: d["params"].update(surprise=1)),
+    ("params.json", lambda d: d["params"].pop("horizon")),
+    ("params.json", lambda d: d["config"].update(builder="eval")),
+    ("params.json", lambda d: d["config"]["hyperparameters"].update(units=9)),
+    ("params.json", lambda d: d.pop("learned")),
+    ("preprocessor.json", lambda d: d["windows"].update(horizon=3)),
+    ("preprocessor.json", lambda d: d.pop("panel")),
+])  # fmt: skip
+def test_tampering_that_keeps_the_hashes_right(folder, name, edit):
+    edit_json(folder, name, edit)
+    with pytest.raises(SavedModelError):
+        lstmzoo.load(folder)
+
+
+def test_saving_again_replaces_the_whole(network, folder, hourly):
+    BaselineForecaster("naive", horizon=3).fit(hourly).save(folder)
+    assert isinstance(lstmzoo.load(folder), BaselineForecaster)
+    assert not (folder / "weights.safetensors").exists()
+    assert [p.name for p in folder.parent.iterdir()] == ["model"]
+
+
+def test_a_folder_of_something_else_is_left_alone(network, tmp_path):
+    (tmp_path / "thesis.txt").write_text("three years of work")
+    with pytest.raises(SavedModelError, match="is not a saved model: choose another folder"):
+        network.save(tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_save_that_fails_leaves_nothing(network, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda handle: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        network.save(tmp_path / "model")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_fresh_process_predicts_the_same_bits(network, folder, tmp_path):
+    import subprocess
+    import sys
+
+    code = f"import lstmzoo, numpy; numpy.save({str(tmp_path / 'y.npy')!r}, lstmzoo.load({str(folder)!r}).predict()['y_hat'].to_numpy())"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120, capture_output=True)
+    np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), network.predict()["y_hat"])

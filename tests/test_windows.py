@@ -1,0 +1,117 @@
+"""Windows are what slicing gives, and scaling is undone exactly."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lstmzoo.errors import DataError
+from lstmzoo.preprocessing import Columns, WindowPreprocessor, calendar_features, read_panel
+
+
+def make_panel(lengths, seed=0):
+    rng = np.random.default_rng(seed)
+    frames = [
+        pd.DataFrame({"unique_id": f"s{i}", "ds": pd.date_range("2024-01-01", periods=n, freq="h"), "y": rng.normal(100, 10, n)})
+        for i, n in enumerate(lengths)
+    ]
+    return read_panel(pd.concat(frames), Columns(), "h")[0]
+
+
+def make(period=3, scaling="window", transform="none", calendar=False, lookback=5, horizon=4):
+    return WindowPreprocessor(
+        lookback=lookback, horizon=horizon, quantiles=[0.5], period=period, scaling=scaling, transform=transform, calendar=calendar
+    )
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    lengths=st.lists(st.integers(9, 25), min_size=1, max_size=4),
+    drop=st.integers(0, 6), skip=st.integers(0, 12), period=st.integers(0, 7),
+)  # fmt: skip
+def test_windows_are_all_the_slices_of_each_series(lengths, drop, skip, period):
+    panel = make_panel(lengths)
+    pre = make(period, scaling="none").fit(panel)
+    windows = pre.windows(panel, drop=drop, skip=skip)
+    expected = []
+    for i in range(len(panel)):
+        y = panel.series(i)
+        for origin in range(max(pre.context, skip), len(y) - drop - 4 + 1):
+            expected.append((y[origin - 5 : origin], y[origin : origin + 4]))
+    assert len(windows) == len(expected)
+    if expected:
+        inputs, target, _ = windows.batch(np.arange(len(windows)))
+        np.testing.assert_allclose(inputs["window"][:, :, 0], [w for w, _ in expected], rtol=1e-6)
+        np.testing.assert_allclose((target + inputs["future"][:, :, :1])[..., 0], [t for _, t in expected], rtol=1e-5)
+
+
+@pytest.mark.parametrize("scaling", ["window", "series", "none"])
+@pytest.mark.parametrize("transform", ["none", "log"])
+@pytest.mark.parametrize("period", [0, 1, 3, 6])
+def test_perfect_outputs_invert_to_the_truth(scaling, transform, period):
+    panel = make_panel([30, 40])
+    pre = make(period, scaling, transform).fit(panel)
+    windows = pre.windows(panel)
+    inputs, target, scale = windows.batch(np.arange(len(windows)))
+    forecast = pre.invert(target, inputs, scale)[..., 0]
+    truth = [panel.series(i)[o : o + 4] for i in range(2) for o in range(pre.context, panel.lengths[i] - 3)]
+    np.testing.assert_allclose(forecast, truth, rtol=1e-5)
+
+
+@pytest.mark.parametrize("calendar", [False, True])
+def test_the_last_window_is_the_training_window_that_ends_there(calendar):
+    panel = make_panel([30, 40])
+    pre = make(calendar=calendar).fit(panel)
+    inputs, _ = pre.last_windows(panel.head(4))
+    windows = pre.windows(panel)
+    last = np.cumsum(windows._counts) - 1
+    trained, _, _ = windows.batch(last)
+    for key in ("window", "future"):
+        np.testing.assert_array_equal(inputs[key], trained[key])
+    assert inputs["window"].shape == (2, 5, 7 if calendar else 1)
+
+
+def test_references_by_hand():
+    panel = read_panel(np.array([1.0, 2.0, 3.0, 4.0, 5.0]), Columns())[0]
+    expected = {0: [3, 3, 3, 3], 1: [5, 5, 5, 5], 3: [3, 4, 5, 3]}
+    for period, reference in expected.items():
+        inputs, _ = make(period, scaling="none").fit(panel).last_windows(panel)
+        np.testing.assert_allclose(inputs["future"][0, :, 0], reference)
+
+
+def test_windows_are_never_materialized():
+    """A million windows cost no more memory than their panel."""
+    panel = read_panel(np.zeros(1_000_000), Columns())[0]
+    windows = make(lookback=300, period=1).fit(panel).windows(panel)
+    assert len(windows) == 1_000_000 - 304 + 1
+    assert np.shares_memory(windows._spans, panel.values)
+
+
+def test_scales_are_learned_from_what_is_fitted():
+    panel = make_panel([30, 40])
+    stored = make(scaling="series").fit(panel.head(10)).series_scales_
+    assert stored["s1"][0] == pytest.approx(panel.series(1)[:30].mean())
+
+
+def test_json_round_trip():
+    panel = make_panel([30])
+    pre = make(scaling="series", calendar=True).fit(panel)
+    again = WindowPreprocessor.from_json(pre.to_json())
+    assert again.spec_ == pre.spec_
+    assert again.series_scales_ == pre.series_scales_
+
+
+def test_history_shorter_than_the_context():
+    panel = make_panel([30])
+    pre = make(period=12).fit(panel)
+    with pytest.raises(DataError, match="series 's0' has 9 observations of history; a forecast needs 12"):
+        pre.last_windows(panel.tail(9))
+
+
+@pytest.mark.parametrize(("freq", "columns"), [("h", 6), ("D", 4), ("B", 4), ("MS", 2), ("W-MON", 2)])
+def test_calendar_features_resolve_what_the_frequency_does(freq, columns):
+    times = pd.date_range("2024-01-01", periods=50, freq=freq).to_numpy()
+    features = calendar_features(times, freq)
+    assert features.shape == (50, columns)
+    assert np.allclose(features[:, 0::2] ** 2 + features[:, 1::2] ** 2, 1, atol=1e-5)
