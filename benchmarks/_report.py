@@ -18,12 +18,8 @@ _LOAD = os.getloadavg()[0]
 
 def parser(description: str | None) -> argparse.ArgumentParser:
     """A parser with ``--smoke``."""
-    made = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    made.add_argument(
-        "--smoke", action="store_true", help="tiny settings: seconds, and numbers that mean nothing"
-    )
+    made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--smoke", action="store_true", help="tiny settings: seconds, and numbers that mean nothing")
     return made
 
 
@@ -96,9 +92,7 @@ def _version(package: str) -> str:
 
 def _commit() -> str:
     def git(*arguments: str) -> str:
-        return subprocess.run(
-            ["git", *arguments], cwd=_ROOT, capture_output=True, text=True, check=True
-        ).stdout.strip()
+        return subprocess.run(["git", *arguments], cwd=_ROOT, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
         changed = git("status", "--porcelain", "--", "lstmzoo", "zoo_configs")

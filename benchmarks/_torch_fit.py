@@ -46,9 +46,7 @@ def make_windows(values: np.ndarray, calendar: np.ndarray, s: dict[str, Any]) ->
     return TensorDataset(window, future, (ahead - reference).float())
 
 
-def fit(
-    values: np.ndarray, calendar: np.ndarray, s: dict[str, Any]
-) -> tuple[Network, Any, DataLoader, list[dict]]:
+def fit(values: np.ndarray, calendar: np.ndarray, s: dict[str, Any]) -> tuple[Network, Any, DataLoader, list[dict]]:
     started = time.perf_counter()
     torch.manual_seed(s["seed"])
     dataset = make_windows(values, calendar, s)

@@ -53,16 +53,14 @@ def main() -> None:
         end="",
     )
     print(f"{load_seconds:.2f} s to load; TensorFlow had been running.\n")
-    print(table(["call", "median ms", "p95 ms", "first ms", "calls"], rows), "\n")
+    print(table(["call", "median ms", "p95 ms", "first ms", "calls"], rows) + "\n")
     print(setting(seeds=[0], smoke=args.smoke))
 
 
 def arguments() -> Any:
     made = parser(__doc__)
     made.add_argument("--model", default="lstm", help="zoo entry")
-    made.add_argument(
-        "--calls", type=int, default=200, help="of each kind; a fifth of it for all series at once"
-    )
+    made.add_argument("--calls", type=int, default=200, help="of each kind; a fifth of it for all series at once")
     made.add_argument("--series", type=int, default=414)
     made.add_argument("--length", type=int, default=960)
     return made.parse_args()

@@ -65,9 +65,9 @@ def main() -> None:
     count = history["unique_id"].nunique()
     print(f"M4 Hourly, {part}, {count} series; loading took {load_seconds:.2f} s.\n")
     columns = ["method", "sMAPE", "MASE", "OWA", "fit s", "predict s", "epochs (best)", "parameters"]
-    print(table(columns, sorted(rows, key=lambda row: -float(row[3]))), "\n")
+    print(table(columns, sorted(rows, key=lambda row: -float(row[3]))) + "\n")
     if len(args.seeds) > 1:
-        print(spread(args.seeds, scores, base), "\n")
+        print(spread(args.seeds, scores, base) + "\n")
     print(f"`{args.model}` with {json.dumps(dict(args.set))}.", setting(seeds=args.seeds, smoke=args.smoke))
 
 
@@ -83,9 +83,7 @@ def arguments() -> Any:
         help="parameter of Forecaster (lookback, season_length, time_limit, ...) or hyperparameter",
     )
     made.add_argument("--seeds", type=int, nargs="+", default=[0])
-    made.add_argument(
-        "--validate", action="store_true", help="forecast the train part's end, not the test part"
-    )
+    made.add_argument("--validate", action="store_true", help="forecast the train part's end, not the test part")
     return made.parse_args()
 
 
@@ -164,15 +162,15 @@ def naive2(history: pd.DataFrame) -> pd.DataFrame:
     """M4's Naive2: the last value, seasonally adjusted where the season is significant at 90 %."""
     from statsmodels.tsa.seasonal import seasonal_decompose
 
-    frame = naive(history, 1)
-    values = []
-    for _, y in history.groupby("unique_id", sort=False)["y"]:
-        forecast = np.full(HORIZON, y.iloc[-1])
+    factors = {}
+    for name, y in history.groupby("unique_id")["y"]:
+        factors[name] = np.ones(HORIZON)
         if is_seasonal(y.to_numpy()):
             season = seasonal_decompose(y.to_numpy(), model="multiplicative", period=SEASON).seasonal
-            forecast = forecast / season[-1] * np.resize(season[-SEASON:], HORIZON)
-        values.append(forecast)
-    return frame.assign(y_hat=np.concatenate(values))
+            factors[name] = np.resize(season[-SEASON:], HORIZON) / season[-1]
+    frame = naive(history, 1)
+    ids = frame["unique_id"].iloc[::HORIZON]
+    return frame.assign(y_hat=frame["y_hat"] * np.concatenate([factors[name] for name in ids]))
 
 
 def is_seasonal(y: np.ndarray) -> bool:

@@ -1,9 +1,9 @@
 """Peak memory (resident set) of fitting 10,000 series of 1,000 steps with a lookback of 336.
 
 Two processes: one imports lstmzoo and fits a tiny model of the same entry (what TensorFlow itself takes); one
-imports, generates the data, and fits it. What the data takes is in the total, and given separately: the frame,
-and the peak while it is generated. Training is 2 epochs of 50 steps: the panel and the validation windows are
-all there, and more steps hold nothing more.
+imports, generates the data, and fits it. What the data takes is in the total, and given separately: the
+frame, and the peak while it is generated. Training is 2 epochs of 50 steps: the panel and the validation
+windows are all there, and more steps hold nothing more.
 """
 
 import gc
@@ -22,7 +22,7 @@ MIB = 2**20
 def main() -> None:
     args = arguments()
     if args.smoke:
-        args.series, args.length = 200, 700
+        args.series, args.length, args.lookback, args.steps = 200, 400, 48, 2
     if args.worker:
         print(json.dumps(work(args)))
         return
@@ -46,9 +46,7 @@ def main() -> None:
         end="",
     )
     print(f"generating {fit['data_seconds']:.1f} s, fit {fit['fit_seconds']:.1f} s.\n")
-    print(
-        table(["stage", "MiB", "above the framework, MiB"], [[name, *map(mib, v)] for name, *v in rows]), "\n"
-    )
+    print(table(["stage", "MiB", "above the framework, MiB"], [[name, *map(mib, v)] for name, *v in rows]) + "\n")
     print(setting(seeds=[0], smoke=args.smoke))
 
 

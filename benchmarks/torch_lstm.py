@@ -6,8 +6,8 @@ cosine schedule; clipping at 1 (Keras' ``clipnorm`` by variable, torch's ``clip_
 same batch and steps; no validation. Neither has 8 features: hourly timestamps give the value and six calendar
 features, 7 channels, on both sides. PyTorch's side (`_torch_fit.py`) is the usual loop: all windows made and
 scaled up front by ``unfold``, a ``TensorDataset``, a ``DataLoader(shuffle=True)``. It is given arrays with
-the calendar in place; the Forecaster (`_forecaster_fit.py`) is given the frame, which it checks, and makes the
-calendar itself.
+the calendar in place; the Forecaster (`_forecaster_fit.py`) is given the frame, which it checks, and makes
+the calendar itself.
 
 Each side runs in a process of its own, the two in turn, the order changing from round to round. ``fit`` is
 timed whole, compilation included, imports not. "Startup" is what it takes beyond its steps: data, tracing,
@@ -61,9 +61,9 @@ def main() -> None:
     xla = " and ".join(sorted({"with XLA" if jit else "without XLA" for jit in compiled}))
     print(f"{args.steps} steps in epochs of {args.steps_per_epoch}, {args.threads} threads, 7 channels,")
     print(f"horizon {HORIZON}, lstmzoo {xla}; medians of {args.rounds} rounds (lowest to highest).\n")
-    print(table([*first, "batches / fit", "last loss", "parameters"], rows), "\n")
+    print(table([*first, "batches / fit", "last loss", "parameters"], rows) + "\n")
     print("Torch's time over lstmzoo's (above 1: lstmzoo is faster), the median of the rounds' ratios:\n")
-    print(table(["shape", "whole fit", "step in fit", "bare step"], ratios), "\n")
+    print(table(["shape", "whole fit", "step in fit", "bare step"], ratios) + "\n")
     print(setting(seeds=[args.seed], smoke=args.smoke, others=versions))
 
 
@@ -76,9 +76,7 @@ def arguments() -> Any:
     made.add_argument("--rounds", type=int, default=3)
     made.add_argument("--threads", type=int, default=2)
     made.add_argument("--seed", type=int, default=0)
-    made.add_argument(
-        "--shapes", type=int, nargs="+", choices=range(len(SHAPES)), help="only these, by number"
-    )
+    made.add_argument("--shapes", type=int, nargs="+", choices=range(len(SHAPES)), help="only these, by number")
     return made.parse_args()
 
 

@@ -31,17 +31,17 @@ def m4_hourly() -> tuple[pd.DataFrame, dict[str, Any], str]:
     train = datasets.fetch_m4("Hourly").train
     ids = train["unique_id"].unique()[::7]
     parameters = {"horizon": 48, "season_length": [24, 168]}
-    return train[train["unique_id"].isin(ids)], parameters, f"{len(ids)} series of M4 Hourly (train part)"
+    return train[train["unique_id"].isin(ids)], parameters, "series of M4 Hourly (train part)"
 
 
 def seasonal() -> tuple[pd.DataFrame, dict[str, Any], str]:
     data = datasets.generate_seasonal(60, 500, freq="h", season_length=24, random_state=0)
-    return data, {"horizon": 24, "season_length": 24}, "60 generated hourly series of 500 steps"
+    return data, {"horizon": 24, "season_length": 24}, "generated hourly series of 500 steps"
 
 
 def climate() -> tuple[pd.DataFrame, dict[str, Any], str]:
     data = datasets.load_climate()
-    return data, {"horizon": 12, "season_length": 12}, "The two monthly series of load_climate"
+    return data, {"horizon": 12, "season_length": 12}, "monthly series of load_climate"
 
 
 TASKS: dict[str, Callable] = {"m4_hourly": m4_hourly, "seasonal": seasonal, "climate": climate}
@@ -83,9 +83,11 @@ def main() -> None:
     rows = [row(name, results, bar) for name, results in found.items()]
     rows += [row(f"*{name}*", [result], bar) for name, result in naive.items()]
     rows.sort(key=lambda cells: float(cells[1].split()[0]))
-    print(f"{title}, horizon {parameters['horizon']}; {args.seconds:g} s of training for each.\n")
+    print(
+        f"{data['unique_id'].nunique()} {title}, horizon {parameters['horizon']}; {args.seconds:g} s of training for each.\n"
+    )
     columns = ["entry", "MASE", "of seasonal naive", "better", "parameters", "epochs", "fit s", "predict s"]
-    print(table(columns, rows), "\n")
+    print(table(columns, rows) + "\n")
     print(setting(seeds=args.seeds, smoke=args.smoke))
 
 

@@ -21,7 +21,7 @@ _PLACES = {
     "register_model": "lstmzoo.registry",
 }
 
-__all__ = [*sorted(_PLACES), "__version__"]
+__all__ = [*sorted(_PLACES), "__version__"]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> Any:

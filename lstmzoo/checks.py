@@ -65,7 +65,11 @@ def check_every_weight_learns(name: str) -> None:
     losses = toy.train(steps=2)
     assert np.isfinite(losses).all(), f"{name}: the loss is {losses}"
     after = [w.numpy() for w in toy.model.trainable_weights]
-    idle = [w.path for w, old, new in zip(toy.model.trainable_weights, before, after, strict=True) if np.array_equal(old, new)]
+    idle = [
+        w.path
+        for w, old, new in zip(toy.model.trainable_weights, before, after, strict=True)
+        if np.array_equal(old, new)
+    ]
     assert not idle, f"{name}: weights that training leaves alone: {idle}"
 
 
@@ -73,7 +77,9 @@ def check_overfits_one_batch(name: str) -> None:
     """Trained on one small batch, without dropout, the network learns it."""
     toy = _toy(name, without_dropout=True)
     losses = toy.train(steps=250)
-    assert losses[-1] < 0.3 * losses[0], f"{name}: the loss of one batch fell from {losses[0]:.3f} to {losses[-1]:.3f} only"
+    assert losses[-1] < 0.3 * losses[0], (
+        f"{name}: the loss of one batch fell from {losses[0]:.3f} to {losses[-1]:.3f} only"
+    )
 
 
 def check_same_seed_same_bits(name: str) -> None:
@@ -116,7 +122,7 @@ ENTRY_CHECKS: tuple[Callable[[str], None], ...] = (
 
 
 def check_params_are_stored(estimator: Any, data: tuple[Any, ...]) -> None:
-    """``__init__`` only assigns; ``clone``, ``get_params``, ``set_params`` and ``repr`` work, and ``fit`` leaves parameters alone."""
+    """``__init__`` only assigns, ``fit`` leaves parameters alone; ``clone``, ``get_params``, ``set_params`` and ``repr`` work."""
     params = estimator.get_params()
     for name, value in params.items():
         assert getattr(estimator, name) is value, f"__init__ changes {name}"
@@ -140,10 +146,11 @@ def check_unfitted_refuses(estimator: Any, data: tuple[Any, ...]) -> None:
 
 def check_fit_is_reproducible(estimator: Any, data: tuple[Any, ...]) -> None:
     """Two fits with one ``random_state`` predict the same bits, and leave NumPy's global generator alone."""
-    state = np.random.get_state()[1].copy()
+    state = np.random.get_state(legacy=True)[1]  # type: ignore[index]  # noqa: NPY002
     first, second = (_numbers(clone(estimator).fit(*data).predict()) for _ in range(2))
     assert np.array_equal(first, second), "same random_state, other predictions"
-    assert np.array_equal(state, np.random.get_state()[1]), "fit changes NumPy's global random state"
+    unchanged = np.array_equal(state, np.random.get_state(legacy=True)[1])  # type: ignore[index]  # noqa: NPY002
+    assert unchanged, "fit changes NumPy's global random state"
 
 
 def check_predictions_survive_storage(estimator: Any, data: tuple[Any, ...]) -> None:

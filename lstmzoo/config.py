@@ -140,7 +140,7 @@ class ModelConfig(_Strict):
     reference: Annotated[str, Field(min_length=1)]
     tags: list[str]
     hyperparameters: dict[str, Scalar]
-    data: BaseModel
+    data: Any
     training: TrainingConfig
     search_space: dict[str, SearchParameter]
 

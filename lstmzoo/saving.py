@@ -53,8 +53,16 @@ def write_bundle(path: str | Path, header: dict[str, Any], files: Bundle) -> Non
     staging = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     try:
         contents = {name: _encode(name, value) for name, value in files.items()}
-        listing = {name: {"sha256": hashlib.sha256(raw).hexdigest(), "bytes": len(raw)} for name, raw in contents.items()}
-        manifest = {"format": FORMAT, "min_reader": FORMAT, "lstmzoo": __version__, **header, "files": listing}
+        listing = {
+            name: {"sha256": hashlib.sha256(raw).hexdigest(), "bytes": len(raw)} for name, raw in contents.items()
+        }
+        manifest = {
+            "format": FORMAT,
+            "min_reader": FORMAT,
+            "lstmzoo": __version__,
+            **header,
+            "files": listing,
+        }
         for name, raw in [*contents.items(), (_MANIFEST, json.dumps(manifest, indent=1).encode())]:
             _write_synced(staging / name, raw)
         staging.chmod(0o755)
@@ -94,7 +102,11 @@ def _checked_listing(path: Path, manifest: Any) -> dict[str, dict[str, Any]]:
         raise SavedModelError(f"{path} was saved by lstmzoo {manifest.get('lstmzoo')} in format {manifest.get('format')}; "
                               f"this is lstmzoo {__version__}, which reads up to {FORMAT}: upgrade lstmzoo")  # fmt: skip
     listing = manifest.get("files")
-    if not isinstance(listing, dict) or not set(listing) <= _ALLOWED or not all(isinstance(e, dict) for e in listing.values()):
+    if (
+        not isinstance(listing, dict)
+        or not set(listing) <= _ALLOWED
+        or not all(isinstance(e, dict) for e in listing.values())
+    ):
         raise SavedModelError(f"{path / _MANIFEST} is not a manifest: its file list is wrong")
     return listing
 

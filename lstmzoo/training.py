@@ -39,7 +39,15 @@ class Batches(keras.utils.PyDataset):
         seed: Of the order.
     """
 
-    def __init__(self, make: Callable[[np.ndarray], Any], *, num_items: int, batch_size: int, steps_per_epoch: int, seed: int) -> None:
+    def __init__(
+        self,
+        make: Callable[[np.ndarray], Any],
+        *,
+        num_items: int,
+        batch_size: int,
+        steps_per_epoch: int,
+        seed: int,
+    ) -> None:
         super().__init__()
         self._make = make
         self._num_items = num_items
@@ -71,7 +79,13 @@ class Batches(keras.utils.PyDataset):
 class _Loop(keras.callbacks.Callback):
     """Learning-rate schedule, validation, early stopping, time limit and history, epoch by epoch."""
 
-    def __init__(self, config: TrainingConfig, validate: Callable[[], float] | None, time_limit: float | None, report: Callable) -> None:
+    def __init__(
+        self,
+        config: TrainingConfig,
+        validate: Callable[[], float] | None,
+        time_limit: float | None,
+        report: Callable,
+    ) -> None:
         super().__init__()
         self._config = config
         self._validate = validate
@@ -97,7 +111,11 @@ class _Loop(keras.callbacks.Callback):
             self.model.stop_training = True
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        row = {"epoch": epoch + 1, "loss": float((logs or {})["loss"]), "learning_rate": float(self.model.optimizer.learning_rate)}
+        row = {
+            "epoch": epoch + 1,
+            "loss": float((logs or {})["loss"]),
+            "learning_rate": float(self.model.optimizer.learning_rate),
+        }
         if self._validate is not None:
             row["val_loss"] = self._validate()
         self.history.append({**row, "seconds": self._elapsed()})
@@ -158,7 +176,11 @@ def _progress(epochs: int, title: str, verbose: int) -> Iterator[Callable[[dict[
     if not verbose:
         yield lambda row: None
         return
-    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("epoch {task.completed:.0f}/{task.total:.0f}{task.fields[losses]}")
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("epoch {task.completed:.0f}/{task.total:.0f}{task.fields[losses]}"),
+    )
     with Progress(*columns, TimeElapsedColumn()) as bar:
         task = bar.add_task(title, total=epochs, losses="")
 
@@ -172,13 +194,13 @@ def _progress(epochs: int, title: str, verbose: int) -> Iterator[Callable[[dict[
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Seed every generator that a network draws from; Python's and NumPy's global states are put back afterwards."""
-    python_state, numpy_state = random.getstate(), np.random.get_state()
+    python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
     keras.utils.set_random_seed(seed)
     try:
         yield
     finally:
         random.setstate(python_state)
-        np.random.set_state(numpy_state)
+        np.random.set_state(numpy_state)  # noqa: NPY002
 
 
 def compile_for_prediction(model: keras.Model) -> None:

@@ -22,7 +22,15 @@ def hourly() -> pd.DataFrame:
     frames = []
     for k in range(3):
         y = 20 * k + 50 + 10 * np.sin(2 * np.pi * steps / 24 + k) + rng.normal(size=len(steps))
-        frames.append(pd.DataFrame({"unique_id": f"s{k}", "ds": pd.date_range("2024-01-01", periods=len(steps), freq="h"), "y": y}))
+        frames.append(
+            pd.DataFrame(
+                {
+                    "unique_id": f"s{k}",
+                    "ds": pd.date_range("2024-01-01", periods=len(steps), freq="h"),
+                    "y": y,
+                }
+            )
+        )
     return pd.concat(frames, ignore_index=True)
 
 

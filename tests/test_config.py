@@ -33,11 +33,11 @@ def test_entries_are_told_of(name):
 
 
 def test_a_user_s_entry_is_listed_beside_the_shipped_ones(user):
-    name = user(LSTM.replace("units: 64", "units: 7"))
+    name = user(LSTM.replace("units: 64", "units: 32"))
     assert name in list_models("forecasting/*")
-    assert load_config(name).hyperparameters["units"] == 7
-    user(LSTM.replace("units: 64", "units: 9"))
-    assert load_config(name).hyperparameters["units"] == 9
+    assert load_config(name).hyperparameters["units"] == 32
+    user(LSTM.replace("units: 64", "units: 48"))
+    assert load_config(name).hyperparameters["units"] == 48
 
 
 def test_a_shipped_name_cannot_be_taken(user):

@@ -29,9 +29,7 @@ def real(monkeypatch):
     """The published files, which are not part of the repository."""
     directory = real_data()
     if directory is None:
-        pytest.skip(
-            "no data: set LSTMZOO_DATA to a directory with m4_hourly_weekly/, ett_h1/, air_passengers/"
-        )
+        pytest.skip("no data: set LSTMZOO_DATA to a directory with m4_hourly_weekly/, ett_h1/, air_passengers/")
     monkeypatch.setenv("LSTMZOO_DATA", str(directory))
     return directory
 
@@ -226,9 +224,7 @@ def test_generator_is_vectorized():
 
 
 def test_unknown_names_list_the_valid_ones():
-    with pytest.raises(
-        UnknownNameError, match="'Minutely'; valid: Daily, Hourly, Monthly, Quarterly, Weekly, Yearly"
-    ):
+    with pytest.raises(UnknownNameError, match="'Minutely'; valid: Daily, Hourly, Monthly, Quarterly, Weekly, Yearly"):
         datasets.fetch_m4("Minutely")
     with pytest.raises(UnknownNameError, match="'ETTh9'; valid: ETTh1, ETTh2, ETTm1, ETTm2"):
         datasets.fetch_ett("ETTh9")
@@ -479,6 +475,4 @@ def test_air_passengers_are_the_published_ones(real):
     assert (y[0], y[-1]) == (112.0, 432.0)
     past, future, forecast = y[:-12], y[-12:], y[-24:-12]
     assert np.mean(100 * np.abs(future - forecast) / future) == pytest.approx(9.99, abs=5e-3)
-    assert np.abs(future - forecast).mean() / np.abs(past[12:] - past[:-12]).mean() == pytest.approx(
-        1.571, abs=5e-4
-    )
+    assert np.abs(future - forecast).mean() / np.abs(past[12:] - past[:-12]).mean() == pytest.approx(1.571, abs=5e-4)

@@ -150,7 +150,9 @@ def test_ids_keep_their_type_and_are_sorted(ids, hourly, tiny, tmp_path):
 
 
 def test_panels_of_unequal_lengths(hourly, tiny):
-    frame = hourly.groupby("unique_id", group_keys=False).apply(lambda g: g.iloc[: 100 + 40 * int(g.name[1])], include_groups=False)
+    frame = hourly.groupby("unique_id", group_keys=False).apply(
+        lambda g: g.iloc[: 100 + 40 * int(g.name[1])], include_groups=False
+    )
     frame = hourly.loc[frame.index]
     forecast = Forecaster(**tiny).fit(frame).predict()
     assert forecast.groupby("unique_id")["ds"].min().nunique() == 3
@@ -191,11 +193,20 @@ def test_data_choices(settings, hourly, tiny, tmp_path):
     forecast = forecaster.predict()
     assert np.isfinite(forecast["y_hat"]).all()
     forecaster.save(tmp_path / "m")
-    pd.testing.assert_frame_equal(lstmzoo.load(tmp_path / "m").predict(history=hourly), forecaster.predict(history=hourly))
+    pd.testing.assert_frame_equal(
+        lstmzoo.load(tmp_path / "m").predict(history=hourly), forecaster.predict(history=hourly)
+    )
 
 
 def test_validation_chooses_the_epoch_whose_weights_are_kept(hourly, tiny):
-    settings = {"units": 8, "epochs": 12, "steps_per_epoch": 3, "patience": 3, "learning_rate": 0.05, "schedule": "constant"}
+    settings = {
+        "units": 8,
+        "epochs": 12,
+        "steps_per_epoch": 3,
+        "patience": 3,
+        "learning_rate": 0.05,
+        "schedule": "constant",
+    }
     forecaster = Forecaster(**{**tiny, "hyperparameters": settings}).fit(hourly)
     losses = [row["val_loss"] for row in forecaster.history_]
     assert forecaster.best_epoch_ == int(np.argmin(losses)) + 1
@@ -277,7 +288,14 @@ def test_calendar_features_need_a_calendar(hourly, tiny):
 
 
 def test_a_loss_that_explodes_is_an_error(hourly, tiny):
-    settings = {"units": 8, "learning_rate": 1.0e38, "optimizer": "sgd", "scaling": "none", "clipnorm": None, "schedule": "constant"}
+    settings = {
+        "units": 8,
+        "learning_rate": 1.0e38,
+        "optimizer": "sgd",
+        "scaling": "none",
+        "clipnorm": None,
+        "schedule": "constant",
+    }
     with pytest.raises(FloatingPointError, match="lower learning_rate"):
         Forecaster(**{**tiny, "hyperparameters": settings}).fit(hourly.assign(y=hourly["y"] * 1e12))
 

@@ -33,7 +33,10 @@ def imports_of(path):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: imports are absolute"
-            names = [f"{node.module}.{a.name}" if f"{node.module}.{a.name}" in MODULES else str(node.module) for a in node.names]
+            names = [
+                f"{node.module}.{a.name}" if f"{node.module}.{a.name}" in MODULES else str(node.module)
+                for a in node.names
+            ]
         else:
             continue
         yield from (name for name in names if name.split(".")[0] == "lstmzoo")

@@ -29,7 +29,10 @@ def test_attention_equals_its_equations(score):
             "dot": lambda q, k: q @ k,
             "general": lambda q, k: q @ (k @ w["key_kernel"]),
             "additive": lambda q, k: (np.tanh(q @ w["query_kernel"] + k @ w["key_kernel"]) @ w["energy"])[0],
-            "concat": lambda q, k: (np.tanh(np.concatenate([q, k]) @ np.vstack([w["query_kernel"], w["key_kernel"]]) + w["bias"]) @ w["energy"])[0],
+            "concat": lambda q, k: (
+                np.tanh(np.concatenate([q, k]) @ np.vstack([w["query_kernel"], w["key_kernel"]]) + w["bias"])
+                @ w["energy"]
+            )[0],
         }[score](q, k)
     np.testing.assert_allclose(weights, softmax(expected), atol=1e-5)
     np.testing.assert_allclose(context, softmax(expected) @ memory, atol=1e-5)
@@ -57,6 +60,10 @@ def test_pinball_loss_is_least_at_the_quantile():
         assert grid[int(np.argmin(losses))] == pytest.approx(quantile, abs=0.06)
 
 
-@pytest.mark.parametrize("layer", [Attention(score="additive", units=3), OrderedQuantiles(median_index=1)], ids=lambda x: type(x).__name__)
+@pytest.mark.parametrize(
+    "layer",
+    [Attention(score="additive", units=3), OrderedQuantiles(median_index=1)],
+    ids=lambda x: type(x).__name__,
+)
 def test_layers_come_back_from_their_config(layer):
     assert keras.layers.deserialize(keras.layers.serialize(layer)).get_config() == layer.get_config()

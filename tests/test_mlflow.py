@@ -60,10 +60,7 @@ def baseline(hourly):
 
 
 def record(number: int, **changes) -> dict:
-    history = [
-        {"epoch": e, "loss": 1 / e, "val_loss": 2 / e, "learning_rate": 1e-3, "seconds": 0.5}
-        for e in (1, 2, 3)
-    ]
+    history = [{"epoch": e, "loss": 1 / e, "val_loss": 2 / e, "learning_rate": 1e-3, "seconds": 0.5} for e in (1, 2, 3)]
     base = {
         "number": number,
         "model": "forecasting/lstm",
@@ -187,9 +184,7 @@ def test_a_search_is_a_parent_run_with_a_nested_run_per_trial(tmp_path):
         record(0),
         record(1, score=None, history=[], epochs=0, status="failed", error="ValueError: no\n  at all"),
     ]
-    parent = log_search(
-        records, search_id="s1", params={"time_limit": 60}, tags={"data_digest": "abc"}, finished=True
-    )
+    parent = log_search(records, search_id="s1", params={"time_limit": 60}, tags={"data_digest": "abc"}, finished=True)
     run = client().get_run(parent)
     assert run.info.status == "FINISHED"
     assert run.data.params == {"time_limit": "60"}

@@ -73,11 +73,19 @@ def test_the_wheel_carries_the_zoo(tmp_path):
     subprocess.run(build, check=True, capture_output=True, timeout=180)
     wheel = next(tmp_path.glob("lstmzoo-*.whl"))
     site = tmp_path / "site"
-    install = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-index", "--target", str(site), str(wheel)]
+    install = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--no-deps",
+        "--no-index",
+        "--target",
+        str(site),
+        str(wheel),
+    ]
     subprocess.run(install, check=True, capture_output=True, timeout=120)
-    code = (
-        "import json, lstmzoo, lstmzoo.config as c; print(json.dumps([lstmzoo.__file__, str(c.config_directories()[0]), lstmzoo.list_models()]))"
-    )
+    code = "import json, lstmzoo, lstmzoo.config as c; print(json.dumps([lstmzoo.__file__, str(c.config_directories()[0]), lstmzoo.list_models()]))"
     done = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=tmp_path,
         env={"PYTHONPATH": str(site), "PATH": sysconfig.get_path("scripts")}, timeout=60,

@@ -118,12 +118,7 @@ def changed(history: pd.DataFrame, column: str, value: object, row: int = 2) -> 
     return {"dataframe_records": document}
 
 
-NESTED = (
-    b'{"dataframe_split": {"columns": ["unique_id", "ds", "y"], "data": '
-    + b"[" * 10_000
-    + b"]" * 10_000
-    + b"}}"
-)
+NESTED = b'{"dataframe_split": {"columns": ["unique_id", "ds", "y"], "data": ' + b"[" * 10_000 + b"]" * 10_000 + b"}}"
 BAD = {
     "null": (lambda h: changed(h, "y", None), "'y' has a missing value"),
     "null-id": (lambda h: changed(h, "unique_id", None), "'unique_id' has a missing value"),
@@ -158,9 +153,7 @@ BAD = {
     "missing-column": (lambda h: {"dataframe_split": split(h.drop(columns="ds"))}, "column 'ds' is missing"),
     "no-columns": (lambda h: {"dataframe_split": {"data": split(h)["data"]}}, "keys columns and data"),
     "column-twice": (
-        lambda h: {
-            "dataframe_split": {"columns": ["unique_id", "ds", "ds", "y"], "data": [["a", "b", "c", 1]]}
-        },
+        lambda h: {"dataframe_split": {"columns": ["unique_id", "ds", "ds", "y"], "data": [["a", "b", "c", 1]]}},
         "there twice",
     ),
     "ragged": (
@@ -227,9 +220,7 @@ def test_requests_of_another_kind_are_refused(url, history):
 
 def test_a_body_without_a_length_is_limited_too(url):
     connection = HTTPConnection(url.removeprefix("http://"), timeout=30)
-    connection.request(
-        "POST", "/invocations", iter([b" " * 50_000] * 5), {"Content-Type": "application/json"}
-    )
+    connection.request("POST", "/invocations", iter([b" " * 50_000] * 5), {"Content-Type": "application/json"})
     response = connection.getresponse()
     assert_refused(response.status, response.read().decode(), 413, "larger")
     connection.close()
@@ -260,9 +251,7 @@ def test_the_stock_server_gives_the_same_numbers_and_refuses_in_its_own_way(fold
     ]
     server.should_exit = True
     thread.join()
-    pd.testing.assert_frame_equal(
-        frame_of(good[1]), forecaster.predict(2, history=history), check_dtype=False
-    )
+    pd.testing.assert_frame_equal(frame_of(good[1]), forecaster.predict(2, history=history), check_dtype=False)
     for status, text in bad:
         assert status == 400
         assert "Traceback" not in text
@@ -329,9 +318,7 @@ def test_serve_runs_the_guarded_app(folder, monkeypatch):
 
 def test_verify_model_copies_what_is_sound(folder, tmp_path):
     copy = verify_model(folder, tmp_path / "copy")
-    assert sorted(p.name for p in copy.iterdir()) == sorted(
-        p.name for p in (folder / "data" / "model").iterdir()
-    )
+    assert sorted(p.name for p in copy.iterdir()) == sorted(p.name for p in (folder / "data" / "model").iterdir())
     weights = copy / "weights.safetensors"
     raw = bytearray(weights.read_bytes())
     raw[-1] ^= 1

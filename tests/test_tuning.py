@@ -224,7 +224,9 @@ def test_every_architecture_is_tried_first_with_its_own_values(oracle):
     assert [model for model, *_ in first] == ["lstm", "segment_lstm", "gru"]  # builders take turns
     for model, params, _, _ in first:
         config = load_config(f"forecasting/{model}")
-        assert {k: v for k, v in params.items() if k != "epochs"} == {k: config.settings[k] for k in config.search_space}
+        assert {k: v for k, v in params.items() if k != "epochs"} == {
+            k: config.settings[k] for k in config.search_space
+        }
 
 
 @pytest.mark.parametrize("oracle", ORACLES)
@@ -287,8 +289,13 @@ def test_hyperband_promotes_the_better_half_to_more_epochs():
 def test_hyperband_promotes_although_many_failed_and_does_not_repeat_failures():
     Fake.fail = {"gru": ValueError("no"), "segment_lstm": ValueError("no")}
     fitted = searcher(oracle="hyperband", max_trials=60).fit(Y)
-    assert max(p["epochs"] for m, p, *_ in trials(fitted) if m == "lstm") == load_config("forecasting/lstm").training.epochs
-    failed = [json.dumps((m, {k: v for k, v in p.items() if k != "epochs"})) for m, p, _, s in trials(fitted) if s is None]
+    assert (
+        max(p["epochs"] for m, p, *_ in trials(fitted) if m == "lstm")
+        == load_config("forecasting/lstm").training.epochs
+    )
+    failed = [
+        json.dumps((m, {k: v for k, v in p.items() if k != "epochs"})) for m, p, _, s in trials(fitted) if s is None
+    ]
     assert len(failed) == len(set(failed))
 
 
@@ -316,7 +323,7 @@ def test_a_failed_trial_is_a_row():
     assert failed["rank"].isna().all()
     assert failed["error"].iloc[0] == "ValueError: too [short]\nby far"
     record = next(r for r in fitted.records_ if r["status"] == "failed")
-    assert 'raise Fake.fail[self.model]' in record["traceback"]
+    assert "raise Fake.fail[self.model]" in record["traceback"]
     assert np.isnan(fitted.cv_results_["mean_test_score"][record["number"] - 1])
 
 
@@ -517,7 +524,9 @@ def test_trial_limits():
 def test_models_by_name_pattern_and_task():
     names = [c.name for c in select_models("forecasting", ["forecasting/*lstm", "gru"])]
     assert names[0] == "forecasting/bilstm"
-    assert {c.builder for c in select_models("forecasting", "*")[:4]} == {c.builder for c in select_models("forecasting", "*")}
+    assert {c.builder for c in select_models("forecasting", "*")[:4]} == {
+        c.builder for c in select_models("forecasting", "*")
+    }
     assert len(names) == len(set(names))
     with pytest.raises(UnknownNameError, match=r"forecasting/lstn.*valid:.*forecasting/lstm"):
         searcher(models="lstn").fit(Y)
@@ -566,7 +575,11 @@ def test_values_survive_keras_tuners_terms():
 
 
 def test_the_first_trial_lies_within_the_ranges_asked_for():
-    ranges = {"units": {"type": "int", "min": 8, "max": 16}, "dropout": None, "epochs": IntRange(type="int", min=1, max=3)}
+    ranges = {
+        "units": {"type": "int", "min": 8, "max": 16},
+        "dropout": None,
+        "epochs": IntRange(type="int", min=1, max=3),
+    }
     run = trials(searcher(max_trials=9, search_space=ranges).fit(Y))
     assert run[0][1]["units"] == 16
     assert all(8 <= p["units"] <= 16 and 1 <= p["epochs"] <= 3 and "dropout" not in p for _, p, *_ in run)
@@ -602,11 +615,23 @@ def test_a_range_may_be_given_to_what_the_estimator_fixes():
         ({"random_state": -1}, ConfigError, "random_state"),
         ({"estimator": Constant()}, ConfigError, "Constant lacks holdout_split, baselines, restrict"),
         ({"estimator": Fake(hyperparameters={"unit": 3})}, ConfigError, "did you mean 'units'"),
-        ({"search_space": {"unit": None}}, UnknownNameError, "unknown search_space key 'unit'; valid: .*units"),
+        (
+            {"search_space": {"unit": None}},
+            UnknownNameError,
+            "unknown search_space key 'unit'; valid: .*units",
+        ),
         ({"search_space": {"units": {"type": "int", "min": 3}}}, ConfigError, "search_space: units.*max"),
-        ({"search_space": {"units": {"type": "int", "min": 3, "max": 3}}}, ConfigError, "min 3 must be below max 3"),
+        (
+            {"search_space": {"units": {"type": "int", "min": 3, "max": 3}}},
+            ConfigError,
+            "min 3 must be below max 3",
+        ),
         ({"search_space": {"units": 64}}, ConfigError, "search_space: units"),
-        ({"search_space": {"units": {"type": "categorical", "values": ["a"]}}}, ConfigError, "units must be int"),
+        (
+            {"search_space": {"units": {"type": "categorical", "values": ["a"]}}},
+            ConfigError,
+            "units must be int",
+        ),
         (
             {
                 "estimator": Fake(lookback=9),
@@ -653,13 +678,32 @@ def test_silence(capsys):
 
 
 def test_json():
-    assert to_json([np.arange(2), {1: (np.bool_(True), math.inf)}, Fake]) == [[0, 1], {"1": [True, None]}, repr(Fake)]
+    assert to_json([np.arange(2), {1: (np.bool_(True), math.inf)}, Fake]) == [
+        [0, 1],
+        {"1": [True, None]},
+        repr(Fake),
+    ]
 
 
 def test_data_digests():
     frame = pd.DataFrame({"unique_id": ["a", "b"], "y": [1.0, 2.0]})
-    kinds = [frame, pl.DataFrame(frame.to_dict("list")), frame["y"], Y, Y.tolist(), ["text"], "text", None, frame[::-1]]
-    kinds += [frame.rename(columns={"y": "z"}), frame.assign(y=[1.0, 3.0]), Y.astype(np.float32), np.array(["a"], dtype=object)]
+    kinds = [
+        frame,
+        pl.DataFrame(frame.to_dict("list")),
+        frame["y"],
+        Y,
+        Y.tolist(),
+        ["text"],
+        "text",
+        None,
+        frame[::-1],
+    ]
+    kinds += [
+        frame.rename(columns={"y": "z"}),
+        frame.assign(y=[1.0, 3.0]),
+        Y.astype(np.float32),
+        np.array(["a"], dtype=object),
+    ]
     digests = [data_digest(kind) for kind in kinds]
     assert len(set(digests)) == len(digests)
     assert digests == [data_digest(kind) for kind in kinds]

@@ -7,13 +7,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lstmzoo.errors import DataError
-from lstmzoo.preprocessing import Columns, WindowPreprocessor, calendar_features, read_panel
+from lstmzoo.preprocessing import Columns, Scale, WindowPreprocessor, Windows, calendar_features, read_panel
 
 
 def make_panel(lengths, seed=0):
     rng = np.random.default_rng(seed)
     frames = [
-        pd.DataFrame({"unique_id": f"s{i}", "ds": pd.date_range("2024-01-01", periods=n, freq="h"), "y": rng.normal(100, 10, n)})
+        pd.DataFrame(
+            {
+                "unique_id": f"s{i}",
+                "ds": pd.date_range("2024-01-01", periods=n, freq="h"),
+                "y": rng.normal(100, 10, n),
+            }
+        )
         for i, n in enumerate(lengths)
     ]
     return read_panel(pd.concat(frames), Columns(), "h")[0]
@@ -21,7 +27,13 @@ def make_panel(lengths, seed=0):
 
 def make(period=3, scaling="window", transform="none", calendar=False, lookback=5, horizon=4):
     return WindowPreprocessor(
-        lookback=lookback, horizon=horizon, quantiles=[0.5], period=period, scaling=scaling, transform=transform, calendar=calendar
+        lookback=lookback,
+        horizon=horizon,
+        quantiles=[0.5],
+        period=period,
+        scaling=scaling,
+        transform=transform,
+        calendar=calendar,
     )
 
 
@@ -92,6 +104,18 @@ def test_scales_are_learned_from_what_is_fitted():
     panel = make_panel([30, 40])
     stored = make(scaling="series").fit(panel.head(10)).series_scales_
     assert stored["s1"][0] == pytest.approx(panel.series(1)[:30].mean())
+
+
+def test_a_scale_of_zero_leaves_deviations_as_they_are():
+    scale = Scale(np.array([[10.0], [10.0]]), np.array([[2.0], [0.0]]))
+    np.testing.assert_allclose(scale.apply(np.array([[14.0], [14.0]])), [[2.0], [4.0]])
+
+
+def test_numbered_windows_need_not_be_in_order():
+    windows = Windows(make().fit(make_panel([20, 30])), make_panel([20, 30]), skip=0, drop=0)
+    numbers = np.array([5, 0, 30])
+    together = windows.batch(numbers)[1]
+    np.testing.assert_array_equal(together, np.concatenate([windows.batch(numbers[i : i + 1])[1] for i in range(3)]))
 
 
 def test_json_round_trip():

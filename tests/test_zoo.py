@@ -37,7 +37,10 @@ def test_golden_shapes(name, request):
 @pytest.mark.parametrize("name", list_models("forecasting/*"))
 def test_forecasts_have_the_spec_s_shape(name):
     config = load_config(name)
-    for spec in (SPECS["forecasting"], replace(SPECS["forecasting"], lookback=7, horizon=5, num_features=1, num_outputs=1, median_index=0)):
+    for spec in (
+        SPECS["forecasting"],
+        replace(SPECS["forecasting"], lookback=7, horizon=5, num_features=1, num_outputs=1, median_index=0),
+    ):
         model = get_builder(config.builder)(spec, **config.hyperparameters)
         assert model.output_shape == (None, spec.horizon, spec.num_outputs)
 

@@ -48,12 +48,8 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-Version = Annotated[
-    bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
-]
-Debug = Annotated[
-    bool, typer.Option("--debug", help="Show tracebacks and TensorFlow's log; may stand anywhere.")
-]
+Version = Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and TensorFlow's log; may stand anywhere.")]
 
 
 @app.callback(invoke_without_command=True)

@@ -13,21 +13,13 @@ from lstmzoo.errors import ConfigError, UnknownNameError
 
 _ESTIMATORS = {"forecasting": "Forecaster"}
 
-Data = Annotated[
-    Path, typer.Argument(help="CSV or Parquet file: a row per series and time.", show_default=False)
-]
-Entry = Annotated[
-    str, typer.Argument(help="Zoo entry, such as forecasting/lstm, or lstm.", show_default=False)
-]
+Data = Annotated[Path, typer.Argument(help="CSV or Parquet file: a row per series and time.", show_default=False)]
+Entry = Annotated[str, typer.Argument(help="Zoo entry, such as forecasting/lstm, or lstm.", show_default=False)]
 Models = Annotated[str, typer.Option(help="Entries: names or shell patterns, separated by commas.")]
 Horizon = Annotated[int, typer.Option(min=1, help="Steps to forecast.", show_default=False)]
 Lookback = Annotated[int | None, typer.Option(min=1, help="Steps the network sees; else the entry's own.")]
-SeasonLength = Annotated[
-    str | None, typer.Option(help="Steps of a season, or several: 24,168; else from the data.")
-]
-Freq = Annotated[
-    str | None, typer.Option(help="pandas frequency alias, or a whole number; else from the data.")
-]
+SeasonLength = Annotated[str | None, typer.Option(help="Steps of a season, or several: 24,168; else from the data.")]
+Freq = Annotated[str | None, typer.Option(help="pandas frequency alias, or a whole number; else from the data.")]
 Quantiles = Annotated[str | None, typer.Option(help="Levels to forecast besides the median: 0.1,0.9.")]
 IdCol = Annotated[
     str | None, typer.Option(help='Column that names the series; "" if there is one only; else unique_id.')
@@ -43,9 +35,7 @@ Settings = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="A setting, such as units=64; may be repeated."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON to stdout; anything else goes to stderr.")]
-TrackingUri = Annotated[
-    str | None, typer.Option(help="MLflow store: sqlite:///mlflow.db, or a server's URL.")
-]
+TrackingUri = Annotated[str | None, typer.Option(help="MLflow store: sqlite:///mlflow.db, or a server's URL.")]
 
 
 def find_model(name: str) -> str:
@@ -79,9 +69,7 @@ def find_models(text: str) -> list[str]:
     names = list_models([part if set(part) & set("*?[/") else find_model(part) for part in parts])
     tasks = sorted({name.split("/", 1)[0] for name in names})
     if len(tasks) > 1:
-        raise ConfigError(
-            f"--models {text}: of several tasks, {', '.join(tasks)}; name one, such as '{tasks[0]}/*'"
-        )
+        raise ConfigError(f"--models {text}: of several tasks, {', '.join(tasks)}; name one, such as '{tasks[0]}/*'")
     return names
 
 

@@ -11,6 +11,7 @@ import typer
 
 from lstmzoo.cli import _options as o
 from lstmzoo.cli._base import import_networks
+from lstmzoo.cli._output import print_table
 from lstmzoo.cli.tune import print_leaderboard, print_winner
 from lstmzoo.errors import UnknownNameError
 
@@ -49,16 +50,14 @@ def forecast_climate(out: Path, time_limit: float, random_state: int | None) -> 
     data = load_climate()
     test = data.groupby("unique_id").tail(_HORIZON)
     train = data.drop(test.index).reset_index(drop=True)
-    _say(
-        f"data: CO2 in the air and temperature of the sea, by month; the last {_HORIZON} months are set aside"
-    )
-    _say(f"search: {', '.join(_MODELS)}, {time_limit:g} s")
+    _say(f"data: CO2 in the air and temperature of the sea, by month; the last {_HORIZON} months are set aside")
+    _say(f"search: {', '.join(_MODELS)}; {time_limit:g} s")
     search = _search(train, out, store, time_limit, random_state)
     print_leaderboard(search.leaderboard_)
     print_winner(search)
     winner = search.best_estimator_
     winner.save(out / "model")
-    _say(_verdict(winner, search.estimator, train, data))
+    _print_test(search, train, data)
     _plot(winner, test, out / "forecast.png")
     _say(f"picture: {out / 'forecast.png'}")
     _serve(search.model_uri_ or str(out / "model"), store, train)
@@ -71,11 +70,12 @@ DEMOS: dict[str, Callable[[Path, float, int | None], None]] = {"forecasting": fo
 def _search(train: "pd.DataFrame", out: Path, store: str, time_limit: float, random_state: int | None) -> Any:
     from lstmzoo import Forecaster, ZooSearchCV
 
+    share = time_limit / (len(_MODELS) + 2)  # so that each is tried, and the winner trained anew
     search = ZooSearchCV(
-        Forecaster(horizon=_HORIZON, quantiles=[0.1, 0.9]),
+        Forecaster(horizon=_HORIZON, quantiles=[0.1, 0.9], time_limit=share),
         _MODELS,
         time_limit=time_limit,
-        directory=out / "search",
+        directory=out / f"search-{time_limit:g}s-{random_state}",
         experiment="lstmzoo-demo",
         tracking_uri=store,
         registered_model_name=_REGISTERED,
@@ -84,15 +84,17 @@ def _search(train: "pd.DataFrame", out: Path, store: str, time_limit: float, ran
     return search.fit(train)
 
 
-def _verdict(winner: Any, estimator: Any, train: "pd.DataFrame", data: "pd.DataFrame") -> str:
-    """The winner against the seasonal naive forecast, on months that nothing was chosen by."""
-    ours = -winner.score(data)
-    naive = -estimator.baselines()["seasonal_naive"].fit(train).score(data)
-    verdict = "beats" if ours < naive else "does not beat"
-    return (
-        f"test: MASE {ours:.3f} over the {_HORIZON} months set aside; seasonal naive {naive:.3f}: "
-        f"the winner {verdict} it, with {abs(1 - ours / naive):.0%} {'less' if ours < naive else 'more'} error"
-    )
+def _print_test(search: Any, train: "pd.DataFrame", data: "pd.DataFrame") -> None:
+    """The winner and the baselines, on months that nothing was chosen by."""
+    naive = {name: b.fit(train) for name, b in search.estimator.baselines().items()}
+    errors = {name: -baseline.score(data) for name, baseline in naive.items()}
+    ours, theirs = -search.best_estimator_.score(data), errors["seasonal_naive"]
+    winner = f"winner: {search.best_params_['model']}"
+    _say(f"test: the {_HORIZON} months that were set aside")
+    rows = sorted([*errors.items(), (winner, ours)], key=lambda row: row[1])
+    print_table(("model", "MASE"), rows)
+    verdict, less = ("beats", "less") if ours < theirs else ("does not beat", "more")
+    print(f"the winner {verdict} seasonal_naive: {abs(1 - ours / theirs):.0%} {less} error")
 
 
 def _plot(winner: Any, test: "pd.DataFrame", path: Path) -> None:
@@ -109,9 +111,7 @@ def _serve(model: str, store: str, train: "pd.DataFrame") -> None:
     """Start the served model, ask it for one forecast, and stop it."""
     from lstmzoo.mlflow import serve_in_background
 
-    history = (
-        train[train["unique_id"] == "co2"].tail(240).assign(ds=lambda f: f["ds"].dt.strftime("%Y-%m-%d"))
-    )
+    history = train[train["unique_id"] == "co2"].tail(240).assign(ds=lambda f: f["ds"].dt.strftime("%Y-%m-%d"))
     request = {"dataframe_split": history.to_dict("split", index=False), "params": {"horizon": 3}}
     with serve_in_background(model, tracking_uri=store) as url:
         _say(f"served at {url}: POST /invocations with {len(history)} months of CO2 and horizon 3 answers")
@@ -125,9 +125,7 @@ def _post(url: str, document: dict[str, Any]) -> str:
 
 
 def _print_next(out: Path, store: str, model_uri: str | None) -> None:
-    served = (
-        [f"models:/{_REGISTERED}@champion", "--tracking-uri", store] if model_uri else [str(out / "model")]
-    )
+    served = [f"models:/{_REGISTERED}@champion", "--tracking-uri", store] if model_uri else [str(out / "model")]
     commands = [
         ["mlflow", "ui", "--backend-store-uri", store],
         ["lstmzoo", "serve", *served],

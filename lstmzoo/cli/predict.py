@@ -15,21 +15,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _SHOWN = 40
-Model = Annotated[
-    str, typer.Argument(metavar="FOLDER", help="Saved model, or its MLflow URI.", show_default=False)
-]
+Model = Annotated[str, typer.Argument(metavar="FOLDER", help="Saved model, or its MLflow URI.", show_default=False)]
 History = Annotated[
     Path | None,
-    typer.Argument(
-        metavar="[DATA]", help="CSV or Parquet file of the history to forecast; else the training's."
-    ),
+    typer.Argument(metavar="[DATA]", help="CSV or Parquet file of the history; else that of the training."),
 ]
-Steps = Annotated[
-    int | None, typer.Option(min=1, help="Steps to forecast; else as many as were trained for.")
-]
-Levels = Annotated[
-    str | None, typer.Option(help="Levels to forecast, of those trained for; else all of them.")
-]
+Steps = Annotated[int | None, typer.Option(min=1, help="Steps to forecast; else as many as were trained for.")]
+Levels = Annotated[str | None, typer.Option(help="Levels to forecast, of those trained for; else all of them.")]
 Out = Annotated[Path | None, typer.Option(help="File to write: .csv, .csv.gz or .parquet.")]
 Plot = Annotated[Path | None, typer.Option(help="Picture to draw: .png, .svg or .pdf.")]
 

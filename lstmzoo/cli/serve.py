@@ -15,9 +15,7 @@ Host = Annotated[str, typer.Option(help="Address to listen at; there is no authe
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen at.")]
 
 
-def serve(
-    model: Model, *, host: Host = "127.0.0.1", port: Port = 5000, tracking_uri: o.TrackingUri = None
-) -> None:
+def serve(model: Model, *, host: Host = "127.0.0.1", port: Port = 5000, tracking_uri: o.TrackingUri = None) -> None:
     """Serve a saved model over HTTP as MLflow does (POST /invocations, GET /ping), until interrupted."""
     _check_free(host, port)
     import_networks()
@@ -31,6 +29,4 @@ def _check_free(host: str, port: int) -> None:
     try:
         socket.create_server((host, port)).close()
     except OSError as error:
-        raise ConfigError(
-            f"cannot listen at {host}:{port}: {error.strerror}; choose another --port"
-        ) from None
+        raise ConfigError(f"cannot listen at {host}:{port}: {error.strerror}; choose another --port") from None

@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 _SHOWN = 20
 _DEFAULT_LIMIT = 600.0
 MaxTrials = Annotated[int | None, typer.Option(min=1, help="Networks to train, at the most.")]
-Limit = Annotated[
-    float | None, typer.Option(min=0.001, help="Seconds for all of it; 600 if there is no --max-trials.")
-]
+Limit = Annotated[float | None, typer.Option(min=0.001, help="Seconds for all of it; 600 if there is no --max-trials.")]
 Oracle = Annotated[str, typer.Option(help="What proposes: random, bayesian or hyperband.")]
 Directory = Annotated[Path | None, typer.Option(help="Journal of the search; given again, it goes on there.")]
 Out = Annotated[Path, typer.Option(help="Folder to save the winner to.")]
@@ -108,9 +106,7 @@ def print_leaderboard(leaderboard: "pd.DataFrame") -> None:
         print(f"{len(ranked) - len(shown)} more trials are not shown")
     failed = leaderboard[leaderboard["rank"].isna()]
     if len(failed):
-        print(
-            f"{len(failed)} trials failed, the first with: {' '.join(str(failed['error'].iloc[0]).split())}"
-        )
+        print(f"{len(failed)} trials failed, the first with: {' '.join(str(failed['error'].iloc[0]).split())}")
 
 
 def print_winner(search: Any) -> None:

@@ -9,12 +9,13 @@ from lstmzoo.cli._options import Entry, Json, find_model
 from lstmzoo.cli._output import print_json, print_table
 from lstmzoo.config import Categorical, ModelConfig, config_directories, list_models, load_config
 
-Pattern = Annotated[str, typer.Argument(help="Shell pattern over task/name, such as 'forecasting/*gru*'.")]
+Pattern = Annotated[str, typer.Argument(help="Part of a name, or a shell pattern: 'forecasting/*gru'.")]
 Tag = Annotated[str | None, typer.Option(help="Only entries with this tag.")]
 
 
 def list_entries(pattern: Pattern = "*", *, tag: Tag = None, json: Json = False) -> None:
     """List the zoo's entries."""
+    pattern = pattern if set(pattern) & set("*?[") else f"*{pattern}*"
     configs = [load_config(name) for name in list_models(pattern, tag=tag)]
     if json:
         keys = ("name", "summary", "tags", "reference")

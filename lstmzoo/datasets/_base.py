@@ -36,10 +36,12 @@ class Origin:
 
     @property
     def url(self) -> str:
+        """Where the file is downloaded from."""
         return f"https://raw.githubusercontent.com/{self.repository}/{self.revision}/{self.path}"
 
     @property
     def name(self) -> str:
+        """The file's own name."""
         return self.path.rsplit("/", 1)[-1]
 
 
@@ -70,9 +72,7 @@ def _read_local(path: Path, origin: Origin) -> bytes:
         try:
             content = gzip.decompress(content)
         except (OSError, EOFError, zlib.error) as error:
-            raise DataError(
-                f"{path} is not a whole gzip file ({error}); replace it or unset LSTMZOO_DATA"
-            ) from None
+            raise DataError(f"{path} is not a whole gzip file ({error}); replace it or unset LSTMZOO_DATA") from None
     digest = hashlib.sha256(content).hexdigest()
     if origin.sha256 not in (None, digest):
         raise DataError(

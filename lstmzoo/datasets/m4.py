@@ -142,9 +142,7 @@ def _parse(origin: Origin) -> tuple[list[str], np.ndarray, np.ndarray]:
         values = np.empty(0)
     distinct = 0 < len(set(ids)) == len(ids)
     if not distinct or len(values) != lengths.sum() or not np.isfinite(values).all():
-        raise DataError(
-            f"{origin.name} is not an M4 file: a header, then rows of a distinct name and its numbers"
-        )
+        raise DataError(f"{origin.name} is not an M4 file: a header, then rows of a distinct name and its numbers")
     return ids, lengths, values
 
 

@@ -74,9 +74,7 @@ def generate_seasonal(
     y += pattern[:, step % season_length]
     width = len(str(n_series - 1))
     ids = pd.Index([f"s{i:0{width}d}" for i in range(n_series)])
-    return pd.DataFrame(
-        {"unique_id": ids.repeat(length), "ds": np.tile(times, n_series), "y": y.ravel()}, copy=False
-    )
+    return pd.DataFrame({"unique_id": ids.repeat(length), "ds": np.tile(times, n_series), "y": y.ravel()}, copy=False)
 
 
 def _times(start: str, length: int, freq: str | None) -> np.ndarray:

@@ -53,7 +53,7 @@ class ZooEstimator(BaseEstimator):
 
     def _check_params(self) -> None:
         """Check each parameter against the type that ``__init__`` declares."""
-        for name, adapter in _adapters(type(self)).items():
+        for name, adapter in _adapters(type(self)).items():  # type: ignore[arg-type]
             try:
                 adapter.validate_python(getattr(self, name))
             except ValidationError as error:
@@ -62,7 +62,11 @@ class ZooEstimator(BaseEstimator):
     def _to_bundle(self) -> tuple[dict[str, Any], saving.Bundle]:
         learned, preprocessor, arrays = self._learned()
         params = {"params": self.get_params(deep=False), "learned": learned}
-        files: saving.Bundle = {"params.json": params, "preprocessor.json": preprocessor, "state.safetensors": arrays}
+        files: saving.Bundle = {
+            "params.json": params,
+            "preprocessor.json": preprocessor,
+            "state.safetensors": arrays,
+        }
         header = {"class": type(self).__name__, "keras": keras.__version__}
         if hasattr(self, "model_"):
             header["model"] = self.config_.name
@@ -99,7 +103,8 @@ class ZooEstimator(BaseEstimator):
         if "bundle" not in state:
             super().__setstate__(state)
             return
-        self.__init__(**state["params"])  # type: ignore[misc]
+        for name, value in state["params"].items():
+            setattr(self, name, value)
         self._from_bundle(state["bundle"])
 
 
@@ -153,12 +158,12 @@ def digest(*arrays: np.ndarray) -> str:
     for array in arrays:
         raw = np.ascontiguousarray(array)
         hasher.update(f"{raw.dtype}{raw.shape}".encode())
-        hasher.update(raw.view(np.uint8) if raw.dtype != object else repr(raw.tolist()).encode())
+        hasher.update(repr(raw.tolist()).encode() if raw.dtype == object else raw.tobytes())
     return hasher.hexdigest()
 
 
 @functools.cache
-def _adapters(cls: type) -> dict[str, TypeAdapter]:
+def _adapters(cls: Any) -> dict[str, TypeAdapter]:
     hints = get_type_hints(cls.__init__, include_extras=True)
     names = list(inspect.signature(cls.__init__).parameters)[1:]
     return {name: TypeAdapter(hints[name], config=ConfigDict(strict=True)) for name in names}

@@ -4,8 +4,10 @@ from pathlib import Path
 
 from lstmzoo import saving
 from lstmzoo.errors import ConfigError, SavedModelError
-from lstmzoo.estimators import forecasting as forecasting  # each task's import registers its classes
+from lstmzoo.estimators import forecasting
 from lstmzoo.estimators._base import CLASSES, ZooEstimator
+
+TASKS = (forecasting,)  # importing a task's package registers its classes
 
 
 def load(path: str | Path) -> ZooEstimator:

@@ -119,9 +119,7 @@ def log_champion(
         return None
     try:
         with connection(tracking_uri, timeout=5):
-            MlflowClient().get_run(
-                parent_run_id
-            )  # fails in seconds if the server is away, before anything is saved
+            MlflowClient().get_run(parent_run_id)  # fails in seconds if the server is away, before anything is saved
         info = log_model(
             estimator,
             registered_model_name=registered_model_name,
@@ -129,9 +127,7 @@ def log_champion(
             run_id=parent_run_id,
             tracking_uri=tracking_uri,
         )
-    except (
-        Exception
-    ) as error:  # whatever MLflow, its store or the network raises: the search's own result stands
+    except Exception as error:  # whatever MLflow, its store or the network raises: the search's own result stands
         _logger.warning("the champion was not logged to MLflow: %s", one_line(str(error)))
         return None
     if info.registered_model_version is None:
@@ -252,11 +248,7 @@ def _register(info: ModelInfo, name: str, alias: str | None) -> str:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     same = [v for v in client.search_model_versions(f"name = '{name}'") if v.source == info.model_uri]
-    made = (
-        same[0]
-        if same
-        else client.create_model_version(name, info.model_uri, info.run_id, model_id=info.model_id)
-    )
+    made = same[0] if same else client.create_model_version(name, info.model_uri, info.run_id, model_id=info.model_id)
     if alias is not None:
         client.set_registered_model_alias(name, alias, made.version)
     return str(made.version)

@@ -151,9 +151,7 @@ class _Column:
         if self.tz is not None:
             return (times if times.dt.tz is not None else times.dt.tz_localize("UTC")).dt.tz_convert(self.tz)
         if times.dt.tz is not None:
-            raise DataError(
-                f"column {self.name!r} has a time zone; the model was trained on times without one"
-            )
+            raise DataError(f"column {self.name!r} has a time zone; the model was trained on times without one")
         return times
 
     def _parsed(self, column: pd.Series) -> pd.Series:
@@ -219,9 +217,7 @@ def _checked_param(name: str, value: Any, default: Any) -> Any:
 
 def _check_finite(answer: pd.DataFrame) -> None:
     if not np.isfinite(answer.select_dtypes("number").to_numpy(dtype=float)).all():
-        raise DataError(
-            "the model's answer is not finite: these values are too far from what it was trained on"
-        )
+        raise DataError("the model's answer is not finite: these values are too far from what it was trained on")
 
 
 def _refusal(sentence: str) -> MlflowException:

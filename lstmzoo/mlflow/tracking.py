@@ -97,9 +97,7 @@ def _experiment(client: MlflowClient, name: str, uri: str) -> str:
     if found is not None:
         return str(found.experiment_id)
     file = sqlite_file(uri)
-    return str(
-        client.create_experiment(name, None if file is None else (file.parent / "mlartifacts").as_uri())
-    )
+    return str(client.create_experiment(name, None if file is None else (file.parent / "mlartifacts").as_uri()))
 
 
 def _runs(client: MlflowClient, experiment_id: str, search_id: str) -> dict[str, Run]:
@@ -114,9 +112,7 @@ def _runs(client: MlflowClient, experiment_id: str, search_id: str) -> dict[str,
             return runs
 
 
-def _log_trial(
-    client: MlflowClient, experiment_id: str, run: Run | None, record: Record, tags: dict[str, str]
-) -> None:
+def _log_trial(client: MlflowClient, experiment_id: str, run: Run | None, record: Record, tags: dict[str, str]) -> None:
     """Log one trial, unless its run has this very record; a run that was left half-made is completed."""
     mark = hashlib.sha256(json.dumps(record, sort_keys=True, default=str).encode()).hexdigest()
     if run is not None and run.data.tags.get(_RECORD) == mark:
@@ -139,9 +135,7 @@ def _log_trial(
         _metrics(record, began),
         texts,
     )
-    client.set_terminated(
-        run.info.run_id, "FAILED" if record.get("error") else "FINISHED", began + milliseconds
-    )
+    client.set_terminated(run.info.run_id, "FAILED" if record.get("error") else "FINISHED", began + milliseconds)
     client.set_tag(run.info.run_id, _RECORD, mark)
 
 
@@ -152,11 +146,7 @@ def _metrics(record: Record, began: int) -> list[Metric]:
     for epoch in record.get("history") or ():
         step = int(epoch["epoch"])
         seconds += epoch.get("seconds") or 0
-        names = {
-            "epoch_seconds" if key == "seconds" else key: value
-            for key, value in epoch.items()
-            if key != "epoch"
-        }
+        names = {"epoch_seconds" if key == "seconds" else key: value for key, value in epoch.items() if key != "epoch"}
         metrics += [_metric(name, value, began + int(1000 * seconds), step) for name, value in names.items()]
     for name in ("score", "seconds", "num_parameters", "epochs"):
         metrics.append(_metric(name, record.get(name), began, int(record.get("epochs") or 0)))
@@ -192,9 +182,7 @@ def _log(
 ) -> None:
     """Log what the run lacks; MLflow takes at most 1000 metrics or 100 params a call."""
     run_id = run.info.run_id
-    fresh = [
-        Param(_key(key), _text(value)) for key, value in params.items() if _key(key) not in run.data.params
-    ]
+    fresh = [Param(_key(key), _text(value)) for key, value in params.items() if _key(key) not in run.data.params]
     for start in range(0, len(fresh), 100):
         client.log_batch(run_id, params=fresh[start : start + 100])
     for start in range(0, len(metrics), 1000):

@@ -26,7 +26,9 @@ def recurrent(cell: str, units: int, *, name: str, **kwargs: Any) -> keras.layer
     return CELLS[cell](units, name=name, **kwargs)
 
 
-def encoder_stack(x: Any, *, cell: str, units: int, num_layers: int, dropout: float, name: str) -> tuple[Any, list[list[Any]]]:
+def encoder_stack(
+    x: Any, *, cell: str, units: int, num_layers: int, dropout: float, name: str
+) -> tuple[Any, list[list[Any]]]:
     """Stacked recurrent layers, with dropout between them.
 
     Returns:

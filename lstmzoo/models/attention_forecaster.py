@@ -10,7 +10,14 @@ from lstmzoo.spec import ForecastingSpec
 
 @register_model
 def attention_forecaster(
-    spec: ForecastingSpec, *, cell: str, units: int, num_layers: int, dropout: float, score: str, attention_units: int
+    spec: ForecastingSpec,
+    *,
+    cell: str,
+    units: int,
+    num_layers: int,
+    dropout: float,
+    score: str,
+    attention_units: int,
 ) -> keras.Model:
     """Encoder-decoder whose decoder outputs attend over all encoder outputs (global attention).
 
@@ -34,7 +41,9 @@ def attention_forecaster(
         Luong, Pham & Manning, "Effective Approaches to Attention-based Neural Machine Translation", EMNLP 2015.
     """
     window, future = forecaster_inputs(spec)
-    memory, states = encoder_stack(window, cell=cell, units=units, num_layers=num_layers, dropout=dropout, name="encoder")
+    memory, states = encoder_stack(
+        window, cell=cell, units=units, num_layers=num_layers, dropout=dropout, name="encoder"
+    )
     query = decoder_stack(future, states, cell=cell, units=units, dropout=dropout, name="decoder")
     context, _ = Attention(score=score, units=attention_units, name="attention")(query, memory)
     x = keras.layers.Concatenate(name="attentional_inputs")([context, query])

@@ -39,7 +39,13 @@ def recurrent_forecaster(
     for i in range(num_layers):
         layer = recurrent(cell, units, name=f"encoder_{i}", return_sequences=i < num_layers - 1)
         if bidirectional:
-            backward = recurrent(cell, units, name=f"encoder_{i}_backward", return_sequences=i < num_layers - 1, go_backwards=True)
+            backward = recurrent(
+                cell,
+                units,
+                name=f"encoder_{i}_backward",
+                return_sequences=i < num_layers - 1,
+                go_backwards=True,
+            )
             layer = keras.layers.Bidirectional(layer, backward_layer=backward, name=f"encoder_{i}_both")
         x = keras.layers.Dropout(dropout, name=f"dropout_{i}")(layer(x))  # (B, T, U), at last (B, U)
     steps = keras.layers.Dense(spec.horizon * spec.num_outputs, name="head")(x)

@@ -73,7 +73,9 @@ def _array_values(data: Any) -> np.ndarray:
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim != 1:
-        raise DataError(f"expected one series, an array of shape (T,), got shape {values.shape}; pass several as a long frame")
+        raise DataError(
+            f"expected one series, an array of shape (T,), got shape {values.shape}; pass several as a long frame"
+        )
     return values
 
 
@@ -144,7 +146,9 @@ def _as_times(times: pd.Series, column: str) -> tuple[np.ndarray, str | None]:
     if times.dtype == object or str(times.dtype).startswith("date32"):
         kind = pd.api.types.infer_dtype(times)
         if kind not in ("date", "datetime", "datetime64"):
-            raise DataError(f"column {column!r} holds {kind}, not times: convert it, for instance with pandas.to_datetime")
+            raise DataError(
+                f"column {column!r} holds {kind}, not times: convert it, for instance with pandas.to_datetime"
+            )
         times = pd.to_datetime(times)
     if not pd.api.types.is_datetime64_any_dtype(times):
         raise DataError(f"column {column!r} is {times.dtype}, not timestamps, dates or integers: convert it, for instance "
@@ -186,7 +190,9 @@ def _check_duplicates(panel: Panel) -> None:
     if same.any():
         row = int(same.argmax())
         name = panel.ids[np.searchsorted(panel.offsets, row, side="right") - 1]
-        hint = "" if panel.times.dtype == np.int64 or panel.tz else "; local times across a clock change need a time zone"
+        hint = (
+            "" if panel.times.dtype == np.int64 or panel.tz else "; local times across a clock change need a time zone"
+        )
         raise DataError(f"series {name!r} has more than one row at {time_text(panel.times[row])} "
                         f"({int(same.sum())} duplicates in all): aggregate or drop them first{hint}")  # fmt: skip
 
@@ -217,17 +223,23 @@ def _canonical(freq: str | int) -> str:
     try:
         return pd.tseries.frequencies.to_offset(str(freq)).freqstr
     except ValueError:
-        raise DataError(f"freq={freq!r} is not a pandas frequency; for instance: 'h', 'D', 'W', 'MS', 'QS', '15min'") from None
+        raise DataError(
+            f"freq={freq!r} is not a pandas frequency; for instance: 'h', 'D', 'W', 'MS', 'QS', '15min'"
+        ) from None
 
 
 def _infer(panel: Panel, wall: np.ndarray) -> str:
     longest = int(panel.lengths.argmax())
     first, last = panel.offsets[longest], panel.offsets[longest + 1]
     if last - first < 3:
-        raise DataError(f"the frequency cannot be inferred from {last - first} rows of series {panel.ids[longest]!r}: pass freq=")
+        raise DataError(
+            f"the frequency cannot be inferred from {last - first} rows of series {panel.ids[longest]!r}: pass freq="
+        )
     freq = _infer_one(panel.times[first:last]) or _infer_one(wall[first:last])
     if freq is None:
-        raise DataError(f"the time steps of series {panel.ids[longest]!r} are irregular: no frequency fits them; resample, or pass freq=")
+        raise DataError(
+            f"the time steps of series {panel.ids[longest]!r} are irregular: no frequency fits them; resample, or pass freq="
+        )
     return freq
 
 
@@ -260,14 +272,20 @@ def _check_regular(panel: Panel) -> None:
     times = panel.times[panel.offsets[i] : panel.offsets[i + 1]]
     own = _own_freq(times, panel)
     if own is not None and own != panel.freq:
-        raise DataError(f"mixed frequencies: series {panel.ids[i]!r} has {own!r}, others have {panel.freq!r}: fit them apart, or resample")
+        raise DataError(
+            f"mixed frequencies: series {panel.ids[i]!r} has {own!r}, others have {panel.freq!r}: fit them apart, or resample"
+        )
     before = panel.times[row - 1]
     expected = step_times(before, panel.freq, 1)[0] if row > panel.offsets[i] else None
     if expected is None or panel.times[row] < expected:
-        raise DataError(f"series {panel.ids[i]!r} does not keep to freq {panel.freq!r} at {time_text(panel.times[row])}")
-    raise DataError(f"series {panel.ids[i]!r} has a gap: nothing between {time_text(before)} and {time_text(panel.times[row])}, where "
-                    f"{time_text(expected)} should follow (freq {panel.freq!r}): fill it first, "
-                    "for instance with utilsforecast.preprocessing.fill_gaps")  # fmt: skip
+        raise DataError(
+            f"series {panel.ids[i]!r} does not keep to freq {panel.freq!r} at {time_text(panel.times[row])}"
+        )
+    raise DataError(
+        f"series {panel.ids[i]!r} has a gap: nothing between {time_text(before)} and {time_text(panel.times[row])}, "
+        f"where {time_text(expected)} should follow (freq {panel.freq!r}): fill it first, "
+        "for instance with utilsforecast.preprocessing.fill_gaps"
+    )
 
 
 def _own_freq(times: np.ndarray, panel: Panel) -> str | int | None:
@@ -286,7 +304,11 @@ def _first_irregular(panel: Panel) -> int | None:
     freq = panel.freq
     offset = None if isinstance(freq, int) else pd.tseries.frequencies.to_offset(freq)
     if offset is None or isinstance(offset, pd.offsets.Tick | pd.offsets.Day):
-        step = freq if offset is None else np.timedelta64(pd.Timedelta(offset.freqstr if offset.n != 1 else "1" + offset.freqstr))
+        step = (
+            freq
+            if offset is None
+            else np.timedelta64(pd.Timedelta(offset.freqstr if offset.n != 1 else "1" + offset.freqstr))
+        )
         bad = (np.diff(panel.times) != step) & _inner(panel)
         return int(bad.argmax()) + 1 if bad.any() else None
     grids: dict[tuple[Any, int], np.ndarray] = {}
@@ -326,12 +348,21 @@ def forecast_frame(panel: Panel, forecasts: dict[str, np.ndarray], form: Form, c
     """
     horizon = next(iter(forecasts.values())).shape[1]
     ids = np.repeat(panel.ids, horizon)
-    return _assemble(ids, panel.future_times(horizon).ravel(), {n: f.ravel() for n, f in forecasts.items()}, panel, form, columns)
+    return _assemble(
+        ids,
+        panel.future_times(horizon).ravel(),
+        {n: f.ravel() for n, f in forecasts.items()},
+        panel,
+        form,
+        columns,
+    )
 
 
 def panel_frame(panel: Panel, form: Form, columns: Columns) -> Any:
     """The panel as the long frame, series or array that it was read from."""
-    return _assemble(np.repeat(panel.ids, panel.lengths), panel.times, {columns.target: panel.values}, panel, form, columns)
+    return _assemble(
+        np.repeat(panel.ids, panel.lengths), panel.times, {columns.target: panel.values}, panel, form, columns
+    )
 
 
 def _assemble(ids: np.ndarray, times: Any, data: dict[str, Any], panel: Panel, form: Form, columns: Columns) -> Any:

@@ -20,9 +20,11 @@ def usual_seasons(freq: str | int) -> tuple[int, ...]:
         return ()
     offset = pd.tseries.frequencies.to_offset(freq)
     if is_shorter_than_a_day(freq):
-        step = pd.Timedelta(offset)
+        step = pd.Timedelta(offset.freqstr if offset.n != 1 else "1" + offset.freqstr)
         spans = (pd.Timedelta("1h"), pd.Timedelta("1D"), pd.Timedelta("7D"))
-        return tuple(int(span / step) for span in spans[step >= pd.Timedelta("1min") :] if span % step == pd.Timedelta(0))
+        return tuple(
+            int(span / step) for span in spans[step >= pd.Timedelta("1min") :] if span % step == pd.Timedelta(0)
+        )
     prefix = offset.rule_code.split("-")[0].removesuffix("S").removesuffix("E").removeprefix("B") or "B"
     seasons = _CALENDAR_SEASONS.get(prefix, ())
     return tuple(s // offset.n for s in seasons if s % offset.n == 0)
@@ -42,8 +44,8 @@ def find_season(panel: Panel, longest: int = 400, sample: int = 100) -> int:
     """
     chosen = np.unique(np.linspace(0, len(panel) - 1, min(sample, len(panel))).astype(int))
     lags = int(min(longest, np.median(panel.lengths[chosen]) // 3))
-    curves = [_autocorrelation(np.diff(panel.series(i)), lags) for i in chosen if panel.lengths[i] > lags + 2]
-    curves = [c for c in curves if c is not None]
+    all_curves = (_autocorrelation(np.diff(panel.series(i)), lags) for i in chosen if panel.lengths[i] > lags + 2)
+    curves = [curve for curve in all_curves if curve is not None]
     if lags < 2 or not curves:
         return 1
     curve = np.mean(curves, axis=0)

@@ -45,7 +45,17 @@ class WindowPreprocessor:
         calendar: Whether calendar features accompany each time step.
     """
 
-    def __init__(self, *, lookback: int, horizon: int, quantiles: list[float], period: int, scaling: str, transform: str, calendar: bool):
+    def __init__(
+        self,
+        *,
+        lookback: int,
+        horizon: int,
+        quantiles: list[float],
+        period: int,
+        scaling: str,
+        transform: str,
+        calendar: bool,
+    ):
         self.lookback = lookback
         self.horizon = horizon
         self.quantiles = quantiles
@@ -71,7 +81,9 @@ class WindowPreprocessor:
             DataError: If calendar features are asked for where time is a count, or a logarithm of what is not positive.
         """
         if self.calendar and not panel.has_calendar:
-            raise DataError("calendar features need timestamps, but the time column holds integers: pass calendar=False")
+            raise DataError(
+                "calendar features need timestamps, but the time column holds integers: pass calendar=False"
+            )
         self._check_transform(panel)
         self.freq_ = panel.freq
         self.num_calendar_ = calendar_features(panel.times[:1], panel.freq).shape[1] if self.calendar else 0
@@ -131,7 +143,10 @@ class WindowPreprocessor:
         short = panel.lengths < self.context
         if short.any():
             i = int(short.argmax())
-            raise DataError(f"series {panel.ids[i]!r} has {panel.lengths[i]} observations of history; a forecast needs {self.context}")
+            raise DataError(
+                f"series {panel.ids[i]!r} has {panel.lengths[i]} observations of history; a forecast needs {self.context}: "
+                "give a longer history, or fit with pad_short=True"
+            )
         self._check_transform(panel)
         take = panel.offsets[1:, None] + np.arange(-self.context, 0)
         past = self._transformed(panel.values[take])
@@ -154,7 +169,9 @@ class WindowPreprocessor:
         values = scale.shift[..., None] + scale.scale[..., None] * scaled
         return np.exp(values) if self.transform == "log" else values
 
-    def _inputs(self, past: np.ndarray, stored: Scale | None, calendar: np.ndarray | None) -> tuple[dict[str, np.ndarray], Scale]:
+    def _inputs(
+        self, past: np.ndarray, stored: Scale | None, calendar: np.ndarray | None
+    ) -> tuple[dict[str, np.ndarray], Scale]:
         window = past[:, -self.lookback :]
         scale = self._window_scale(window) if stored is None else stored
         reference = self._reference(past, window)
@@ -162,7 +179,9 @@ class WindowPreprocessor:
         if calendar is not None:
             channels[0].append(calendar[:, : self.lookback])
             channels[1].append(calendar[:, self.lookback :])
-        join = [np.concatenate(c, axis=-1).astype(np.float32) if len(c) > 1 else c[0].astype(np.float32) for c in channels]
+        join = [
+            np.concatenate(c, axis=-1).astype(np.float32) if len(c) > 1 else c[0].astype(np.float32) for c in channels
+        ]
         return {"window": join[0], "future": join[1]}, scale
 
     def _reference(self, past: np.ndarray, window: np.ndarray) -> np.ndarray:
@@ -185,7 +204,9 @@ class WindowPreprocessor:
 
     def _stored_scales(self, panel: Panel) -> Scale:
         """The scales of known series; a series never seen has that of the history given."""
-        pairs = [self.series_scales_.get(name) or self._series_scale(panel.series(i)) for i, name in enumerate(panel.ids)]
+        pairs = [
+            self.series_scales_.get(name) or self._series_scale(panel.series(i)) for i, name in enumerate(panel.ids)
+        ]
         table = np.array(pairs, dtype=float)
         return Scale(table[:, :1], table[:, 1:])
 
@@ -254,7 +275,7 @@ def calendar_features(times: np.ndarray, freq: str | int) -> np.ndarray:
     cycles = []
     if is_shorter_than_a_day(freq):
         cycles.append(hours / 24)
-    offset = pd.tseries.frequencies.to_offset(freq)
+    offset = pd.tseries.frequencies.to_offset(str(freq))
     if is_shorter_than_a_day(freq) or offset.rule_code in ("D", "B"):
         cycles.append(weekday / 7)
     cycles.append(year)

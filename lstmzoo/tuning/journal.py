@@ -80,9 +80,7 @@ def _read(path: Path) -> tuple[dict[str, Any], list[Record]]:
                 raise ValueError
             records.append(record)  # type: ignore[arg-type]
     except (ValueError, LookupError, TypeError, AttributeError):
-        raise LstmzooError(
-            f"{path}, line {number}: not the journal of a search; give another directory"
-        ) from None
+        raise LstmzooError(f"{path}, line {number}: not the journal of a search; give another directory") from None
     if known[0] != _FORMAT:
         raise LstmzooError(
             f"{path} is a journal of format {known[0]}, and this version of lstmzoo reads format {_FORMAT}"

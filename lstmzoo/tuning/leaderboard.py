@@ -31,17 +31,13 @@ def leaderboard(records: list[Record]) -> pd.DataFrame:
             "error": [r["error"] for r in order],
         }
     )
-    return frame.astype(
-        {"rank": "Int64", "score": float, "seconds": float, "parameters": "Int64", "epochs": "Int64"}
-    )
+    return frame.astype({"rank": "Int64", "score": float, "seconds": float, "parameters": "Int64", "epochs": "Int64"})
 
 
 def cv_results(records: list[Record]) -> dict[str, Any]:
     """What scikit-learn's searches call ``cv_results_``: arrays by name, trials in their order, one split."""
     scores = np.array([_or_nan(r["score"]) for r in records])
-    ranks = (
-        pd.Series(scores).rank(method="min", ascending=False, na_option="bottom").to_numpy().astype(np.int32)
-    )
+    ranks = pd.Series(scores).rank(method="min", ascending=False, na_option="bottom").to_numpy().astype(np.int32)
     params = [{"model": r["model"], **r["params"]} for r in records]
     return {
         "mean_fit_time": np.array([_or_nan(r["fit_seconds"]) for r in records]),

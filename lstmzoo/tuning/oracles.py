@@ -137,9 +137,7 @@ def proposal_key(model: str, params: Mapping[str, Scalar]) -> str:
 @contextmanager
 def _quiet() -> Iterator[None]:
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # threading.currentThread in keras-tuner; convergence of the Gaussian process
+        warnings.simplefilter("ignore")  # threading.currentThread in keras-tuner; convergence of the Gaussian process
         yield
 
 

@@ -24,18 +24,14 @@ def plot_search(records: list[Record], path: str | Path | None = None) -> Figure
         x, y = zip(*((r["elapsed"], score) for r, score in trials if r["model"] == model), strict=True)
         axis.scatter(x, y, label=model, color=f"C{i % 10}", marker="os^Dv"[i // 10 % 5], zorder=3)
     for i, (r, score) in enumerate(baselines):
-        axis.axhline(
-            score, color="0.6", linestyle=("-", "--", "-.", ":")[i % 4], linewidth=1, label=r["model"]
-        )
+        axis.axhline(score, color="0.6", linestyle=("-", "--", "-.", ":")[i % 4], linewidth=1, label=r["model"])
     if trials:
         best = np.maximum.accumulate([score for _, score in trials])
         x = tuple(r["elapsed"] for r, _ in trials)
         axis.step(x, best, where="post", color="0.2", linewidth=1, label="best so far")
         axis.set_ylim(*_limits([score for _, score in scored]))
     failed = sum(r["score"] is None for r in records)
-    axis.set_xlabel(
-        "seconds since the search began" + (f" ({failed} failed trials not shown)" if failed else "")
-    )
+    axis.set_xlabel("seconds since the search began" + (f" ({failed} failed trials not shown)" if failed else ""))
     axis.set_ylabel("score")
     axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
     if path is not None:

@@ -100,9 +100,7 @@ def _table(progress: Progress) -> Table:
         table.add_row(str(r["number"]), r["model"], score, f"{r['seconds']:.1f}", _cut(status), style=style)
     if progress.running is not None:
         model, since = progress.running
-        table.add_row(
-            str(len(progress.records) + 1), model, "", f"{progress.elapsed() - since:.0f}", "training"
-        )
+        table.add_row(str(len(progress.records) + 1), model, "", f"{progress.elapsed() - since:.0f}", "training")
     return table
 
 

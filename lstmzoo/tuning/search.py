@@ -141,9 +141,7 @@ class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
         try:
             self._search(run)
         except KeyboardInterrupt:
-            _logger.warning(
-                "interrupted; the search goes on when fitted with directory=%r", str(journal.directory)
-            )
+            _logger.warning("interrupted; the search goes on when fitted with directory=%r", str(journal.directory))
             raise
         finally:
             self._summarize(journal)
@@ -174,9 +172,7 @@ class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
     def _winner(self) -> Any:
         if not hasattr(self, "best_estimator_"):
             reason = (
-                "was fitted with refit=False"
-                if hasattr(self, "best_params_")
-                else "is not fitted yet: call fit first"
+                "was fitted with refit=False" if hasattr(self, "best_params_") else "is not fitted yet: call fit first"
             )
             raise NotFittedError(f"this ZooSearchCV {reason}")
         return self.best_estimator_
@@ -193,22 +189,14 @@ class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
                 raise ConfigError(f"{name}: expected a number above 0, got {value!r}")
         if self.oracle not in ORACLES:
             raise UnknownNameError("oracle", self.oracle, ORACLES)
-        if self.random_state is not None and (
-            not isinstance(self.random_state, int) or self.random_state < 0
-        ):
-            raise ConfigError(
-                f"random_state: expected a whole number from 0 on, or None; got {self.random_state!r}"
-            )
+        if self.random_state is not None and (not isinstance(self.random_state, int) or self.random_state < 0):
+            raise ConfigError(f"random_state: expected a whole number from 0 on, or None; got {self.random_state!r}")
 
     def _open_journal(self, space: Space, data: tuple) -> Journal:
         params = {
-            f"estimator.{k}": v
-            for k, v in self.estimator.get_params(deep=False).items()
-            if k not in _NOT_IDENTITY
+            f"estimator.{k}": v for k, v in self.estimator.get_params(deep=False).items() if k not in _NOT_IDENTITY
         }
-        ranges = {
-            f"{model}.{k}": r.model_dump() for model, own in space.items() for k, r in own.ranges.items()
-        }
+        ranges = {f"{model}.{k}": r.model_dump() for model, own in space.items() for k, r in own.ranges.items()}
         settings = {model: own.config.settings for model, own in space.items()}
         identity = {
             "estimator": type(self.estimator).__name__, "models": list(space), **params, **settings, **ranges,
@@ -233,17 +221,11 @@ class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
 
     def _search_networks(self, run: "_Run") -> None:
         if self.max_trials is not None and self.max_trials < len(run.space):
-            _logger.warning(
-                "max_trials=%d of %d models: some are never tried", self.max_trials, len(run.space)
-            )
+            _logger.warning("max_trials=%d of %d models: some are never tried", self.max_trials, len(run.space))
         known = {proposal_key(r["model"], r["params"]): r for r in run.journal.records if not r["baseline"]}
         candidates = self._proposals(run)
         candidate, tried, failures = next(candidates, None), 0, 0
-        while (
-            candidate is not None
-            and tried != self.max_trials
-            and failures < max(_MAX_FAILURES, len(run.space))
-        ):
+        while candidate is not None and tried != self.max_trials and failures < max(_MAX_FAILURES, len(run.space)):
             record = known.get(proposal_key(*candidate))
             if record is None:
                 limit = self._limit(run, tried)
@@ -275,9 +257,7 @@ class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
             return math.inf
         unseen, left = len(run.space) - tried, None if self.max_trials is None else self.max_trials - tried
         planned = min(unseen, left or unseen) if unseen > 0 else left
-        return trial_limit(
-            run.journal.records, self.time_limit - run.elapsed(), refit=self.refit, planned=planned
-        )
+        return trial_limit(run.journal.records, self.time_limit - run.elapsed(), refit=self.refit, planned=planned)
 
     def _network_trial(self, run: "_Run", model: str, params: dict[str, Scalar], limit: float) -> Record:
         own = self.estimator.get_params(deep=False)
@@ -295,9 +275,7 @@ class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
         )
         return self._trial(run, estimator, model, params, baseline=False, seed=seed)
 
-    def _trial(
-        self, run: "_Run", estimator: Any, model: str, params: dict[str, Scalar], **about: Any
-    ) -> Record:
+    def _trial(self, run: "_Run", estimator: Any, model: str, params: dict[str, Scalar], **about: Any) -> Record:
         record = blank_record(len(run.journal.records) + 1, model, params, **about)
         run.progress.begin(model)
         run_trial(record, estimator, run.train, run.valid, start=self.estimator)
@@ -321,9 +299,7 @@ class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
     def _refit(self, run: "_Run", data: tuple) -> None:
         best = run.journal.records[self.best_index_]
         if best["baseline"]:
-            _logger.warning(
-                "no network beat the baseline %s: best_estimator_ is that baseline", best["model"]
-            )
+            _logger.warning("no network beat the baseline %s: best_estimator_ is that baseline", best["model"])
             winner = self.estimator.baselines()[best["model"]]
         else:
             verbose = self.estimator.get_params(deep=False).get("verbose") if self.verbose else 0
@@ -377,8 +353,7 @@ def _check_any_succeeded(records: list[Record], time_limit: float | None) -> Non
     if all(r["score"] is None for r in networks):
         first = networks[0]
         raise LstmzooError(
-            f"every trial failed ({len(networks)} of them); the first, {first['model']}: {first['error']}. "
-            "Tracebacks are in records_"
+            f"every trial failed ({len(networks)} of them); the first, {first['model']}: {first['error']}. Tracebacks are in records_"
         )
 
 

@@ -78,9 +78,7 @@ def select_models(task: str, models: str | Iterable[str]) -> list[ModelConfig]:
     return [config for _, _, config in sorted(order, key=lambda o: o[:2])]
 
 
-def make_space(
-    estimator: Any, configs: list[ModelConfig], overrides: Mapping[str, Any], data: tuple
-) -> Space:
+def make_space(estimator: Any, configs: list[ModelConfig], overrides: Mapping[str, Any], data: tuple) -> Space:
     """The space of a search, by the architectures' names without their task.
 
     Args:
@@ -103,20 +101,14 @@ def make_space(
         name = entry.name.split("/", 1)[1]
         own = {k: v for k, v in fixed.items() if k in entry.settings}
         config = entry.override(own)
-        ranges = {
-            k: r
-            for k, r in {**config.search_space, **parsed}.items()
-            if r is not None and k in config.settings
-        }
+        ranges = {k: r for k, r in {**config.search_space, **parsed}.items() if r is not None and k in config.settings}
         _check_types(config, ranges)
         kept = clone(estimator).set_params(model=name).restrict(dict(ranges), *data)
         dropped.update(k for k in ranges if k not in kept)
         space[name] = ModelSpace(config, own, kept)
     for key in parsed:
         if dropped[key] and dropped[key] == sum(key in c.settings for c in configs):
-            raise ConfigError(
-                f"search_space: {key!r} has no effect with these data and settings of the estimator"
-            )
+            raise ConfigError(f"search_space: {key!r} has no effect with these data and settings of the estimator")
     return space
 
 
@@ -180,9 +172,7 @@ def _nearest(r: Range, value: Any) -> Scalar:
 
 def _declare(hp: keras_tuner.HyperParameters, name: str, r: Range) -> None:
     if isinstance(r, Categorical):
-        hp.Choice(
-            name, [json.dumps(v) for v in r.values]
-        )  # keras-tuner has no None, and makes numbers of booleans
+        hp.Choice(name, [json.dumps(v) for v in r.values])  # keras-tuner has no None, and makes numbers of booleans
     elif isinstance(r, IntRange):
         hp.Int(name, r.min, r.max, step=r.step, sampling=r.sampling)
     elif r.step is not None:

@@ -44,17 +44,13 @@ def run_trial(record: Record, estimator: Any, train: tuple, valid: tuple, *, sta
             raise FloatingPointError(f"the score is {score}")
         record["refit"] = _refit_params(estimator, start)
         record["score"], record["status"] = score, "completed"
-    except (
-        Exception
-    ) as error:  # whatever a trial raises: it is a row of the leaderboard, not the end of the search
+    except Exception as error:  # whatever a trial raises: it is a row of the leaderboard, not the end of the search
         record["error"] = f"{type(error).__name__}: {error}"
         record["traceback"] = traceback.format_exc()
     record["seconds"] = time.perf_counter() - began
 
 
-def blank_record(
-    number: int, model: str, params: dict[str, Any], *, baseline: bool, seed: int | None
-) -> Record:
+def blank_record(number: int, model: str, params: dict[str, Any], *, baseline: bool, seed: int | None) -> Record:
     """The record of a trial that has not begun."""
     return {
         "number": number,

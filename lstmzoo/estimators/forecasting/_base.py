@@ -10,7 +10,16 @@ from matplotlib.figure import Figure
 from lstmzoo.errors import ConfigError, DataError, UnknownNameError
 from lstmzoo.estimators._base import ZooEstimator
 from lstmzoo.metrics import mase, mean_over_series
-from lstmzoo.preprocessing import Columns, Form, Panel, find_season, forecast_frame, panel_frame, read_panel, usual_seasons
+from lstmzoo.preprocessing import (
+    Columns,
+    Form,
+    Panel,
+    find_season,
+    forecast_frame,
+    panel_frame,
+    read_panel,
+    usual_seasons,
+)
 
 
 class PanelForecaster(ZooEstimator):
@@ -98,7 +107,13 @@ class PanelForecaster(ZooEstimator):
             levels = sorted(forecast)
             if len(levels) > 1:
                 low, high = levels[0], levels[-1]
-                axis.fill_between(times[i], forecast[low][i], forecast[high][i], alpha=0.25, label=f"{low:g} to {high:g} quantile")
+                axis.fill_between(
+                    times[i],
+                    forecast[low][i],
+                    forecast[high][i],
+                    alpha=0.25,
+                    label=f"{low:g} to {high:g} quantile",
+                )
             axis.set_title(str(shown.ids[i]))
             axis.tick_params(axis="x", rotation=20)
         figure.axes[0].legend()
@@ -112,7 +127,9 @@ class PanelForecaster(ZooEstimator):
         panel, form = read_panel(y, self._columns, self.freq)
         if (panel.lengths <= self.horizon).any():
             i = int((panel.lengths <= self.horizon).argmax())
-            raise DataError(f"series {panel.ids[i]!r} has {panel.lengths[i]} observations, too few to hold out {self.horizon}")
+            raise DataError(
+                f"series {panel.ids[i]!r} has {panel.lengths[i]} observations, too few to hold out {self.horizon}"
+            )
         return (panel_frame(panel.head(self.horizon), form, self._columns),), (y,)
 
     def serving_example(self) -> pd.DataFrame:
@@ -163,7 +180,9 @@ class PanelForecaster(ZooEstimator):
     def _checked_horizon(self, horizon: int | None) -> int:
         steps = self.horizon if horizon is None else horizon
         if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or not 1 <= steps <= self.horizon:
-            raise ConfigError(f"horizon: expected a whole number from 1 to {self.horizon}, the horizon trained for; got {horizon!r}")
+            raise ConfigError(
+                f"horizon: expected a whole number from 1 to {self.horizon}, the horizon trained for; got {horizon!r}"
+            )
         return int(steps)
 
     def _checked_quantiles(self, quantiles: list[float] | None) -> list[float]:
@@ -172,14 +191,18 @@ class PanelForecaster(ZooEstimator):
         levels = self._levels()
         for level in quantiles:
             if level not in levels:
-                raise ConfigError(f"quantiles: {level!r} was not trained; trained: {', '.join(f'{q:g}' for q in levels)}")
+                raise ConfigError(
+                    f"quantiles: {level!r} was not trained; trained: {', '.join(f'{q:g}' for q in levels)}"
+                )
         return list(quantiles)
 
     def _read_history(self, history: Any, short: int = 0) -> tuple[Panel, Form]:
         panel, form = read_panel(history, self._columns, self.tail_.freq)
         if short and (panel.lengths <= short).any():
             i = int((panel.lengths <= short).argmax())
-            raise DataError(f"series {panel.ids[i]!r} has {panel.lengths[i]} observations; scoring needs more than {short}")
+            raise DataError(
+                f"series {panel.ids[i]!r} has {panel.lengths[i]} observations; scoring needs more than {short}"
+            )
         return (panel if short else self._prepared(panel)), form
 
     def _seasons(self, panel: Panel) -> list[int]:

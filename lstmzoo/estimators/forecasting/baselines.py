@@ -1,7 +1,7 @@
 """The naive forecasts."""
 
 import time
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 from pydantic import Field
@@ -12,7 +12,8 @@ from lstmzoo.estimators._base import digest
 from lstmzoo.estimators.forecasting._base import PanelForecaster
 from lstmzoo.preprocessing import Panel, read_panel
 
-METHODS = ("naive", "seasonal_naive", "drift", "window_average")
+Method = Literal["naive", "seasonal_naive", "drift", "window_average"]
+METHODS: tuple[Method, ...] = get_args(Method)
 Positive = Annotated[int, Field(gt=0)]
 Level = Annotated[float, Field(gt=0, lt=1)]
 
@@ -49,7 +50,7 @@ class BaselineForecaster(PanelForecaster):
 
     def __init__(
         self,
-        method: Literal["naive", "seasonal_naive", "drift", "window_average"] = "seasonal_naive",
+        method: Method = "seasonal_naive",
         *,
         horizon: Positive,
         season_length: Positive | list[Positive] | None = None,
@@ -105,19 +106,25 @@ class BaselineForecaster(PanelForecaster):
         if self.method == "naive":
             return np.full(len(steps), y[-1]), _spread(y[1:] - y[:-1]) * np.sqrt(steps)
         if self.method == "seasonal_naive":
-            return y[len(y) - season + (steps - 1) % season], _spread(y[season:] - y[:-season]) * np.sqrt((steps - 1) // season + 1)
+            return y[len(y) - season + (steps - 1) % season], _spread(y[season:] - y[:-season]) * np.sqrt(
+                (steps - 1) // season + 1
+            )
         if self.method == "drift":
             slope = (y[-1] - y[0]) / (len(y) - 1)
             return y[-1] + slope * steps, _spread(np.diff(y) - slope) * np.sqrt(steps * (1 + steps / (len(y) - 1)))
         width = min(season if season > 1 else self.horizon, len(y))
-        return np.full(len(steps), y[-width:].mean()), np.full(len(steps), _spread(y[-width:] - y[-width:].mean()) * np.sqrt(1 + 1 / width))
+        return np.full(len(steps), y[-width:].mean()), np.full(
+            len(steps), _spread(y[-width:] - y[-width:].mean()) * np.sqrt(1 + 1 / width)
+        )
 
     def _prepared(self, panel: Panel) -> Panel:
         needed = max(2, self.season_length_)
         short = panel.lengths < needed
         if short.any():
             i = int(short.argmax())
-            raise DataError(f"series {panel.ids[i]!r} has {panel.lengths[i]} observations; {self.method} needs {needed}")
+            raise DataError(
+                f"series {panel.ids[i]!r} has {panel.lengths[i]} observations; {self.method} needs {needed}"
+            )
         return panel
 
     def _learned(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, np.ndarray]]:

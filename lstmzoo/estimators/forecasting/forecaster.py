@@ -13,7 +13,6 @@ from lstmzoo.estimators.forecasting._base import PanelForecaster
 from lstmzoo.estimators.forecasting.baselines import METHODS, BaselineForecaster
 from lstmzoo.layers import pinball_loss
 from lstmzoo.preprocessing import Panel, WindowPreprocessor, Windows, read_panel
-from lstmzoo.spec import ForecastingSpec
 from lstmzoo.training import Batches, predict_padded, seeded, train
 
 Positive = Annotated[int, Field(gt=0)]
@@ -118,7 +117,12 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         with seeded(seed):
             model = self._build(config, preprocessor.spec_)
             history, best_epoch = self._train(model, preprocessor, panel, config.training, seed)
-        self.model_, self.config_, self.preprocessor_, self.spec_ = model, config, preprocessor, preprocessor.spec_
+        self.model_, self.config_, self.preprocessor_, self.spec_ = (
+            model,
+            config,
+            preprocessor,
+            preprocessor.spec_,
+        )
         self.tail_, self.form_, self.season_length_ = panel.tail(preprocessor.context), form, seasons[0]
         self.history_, self.best_epoch_ = history, best_epoch
         self.data_digest_ = digest(panel.ids, panel.offsets, panel.values, panel.times)
@@ -189,11 +193,16 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         if self.pad_short:
             return panel.padded(needed)
         i = int(panel.lengths.argmin())
-        raise DataError(f"series {panel.ids[i]!r} has {panel.lengths[i]} observations, but {needed} are needed: {preprocessor.context} of "
-                        f"lookback, {self.horizon} to forecast, {self._held_out()} of validation ({int(short.sum())} such series): "
-                        "lower lookback, season_length, horizon or validation_size, pass pad_short=True, or drop it")  # fmt: skip
+        raise DataError(
+            f"series {panel.ids[i]!r} has {panel.lengths[i]} observations, but {needed} are needed "
+            f"({int(short.sum())} such series): {preprocessor.context} of lookback, {self.horizon} to forecast, "
+            f"{self._held_out()} of validation: lower lookback, season_length, horizon or validation_size, "
+            "pass pad_short=True, or drop it"
+        )
 
-    def _train(self, model: Any, preprocessor: WindowPreprocessor, panel: Panel, config: Any, seed: int) -> tuple[list, int]:
+    def _train(
+        self, model: Any, preprocessor: WindowPreprocessor, panel: Panel, config: Any, seed: int
+    ) -> tuple[list, int]:
         held_out = self._held_out()
         windows = preprocessor.windows(panel, drop=held_out)
         batches = Batches(
@@ -205,7 +214,9 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         )
         validate = None
         if held_out:
-            validation = _Validation(model, preprocessor.windows(panel.tail(held_out + preprocessor.context)), self._levels())
+            validation = _Validation(
+                model, preprocessor.windows(panel.tail(held_out + preprocessor.context)), self._levels()
+            )
             validate = validation.loss
         return train(
             model, pinball_loss(self._levels()), batches, config=config, validate=validate,
@@ -213,15 +224,7 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         )  # fmt: skip
 
     def _prepared(self, panel: Panel) -> Panel:
-        context = self.preprocessor_.context
-        if self.pad_short:
-            return panel.padded(context)
-        short = panel.lengths < context
-        if short.any():
-            i = int(short.argmax())
-            raise DataError(f"series {panel.ids[i]!r} has {panel.lengths[i]} observations of history; a forecast needs {context}: "
-                            "give a longer history, or fit with pad_short=True")  # fmt: skip
-        return panel
+        return panel.padded(self.preprocessor_.context) if self.pad_short else panel
 
     def _forecast(self, panel: Panel) -> dict[float, np.ndarray]:
         inputs, scale = self.preprocessor_.last_windows(panel)
@@ -232,13 +235,17 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
     def _learned(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, np.ndarray]]:
         names = ("history_", "best_epoch_", "seconds_", "data_digest_", "season_length_")
         document, arrays = self._panel_state()
-        return {n: getattr(self, n) for n in names}, {"windows": self.preprocessor_.to_json(), "panel": document}, arrays
+        return (
+            {n: getattr(self, n) for n in names},
+            {"windows": self.preprocessor_.to_json(), "panel": document},
+            arrays,
+        )
 
     def _restore(self, learned: dict[str, Any], preprocessor: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         for name in ("history_", "best_epoch_", "seconds_", "data_digest_", "season_length_"):
             setattr(self, name, learned[name])
         self.preprocessor_ = WindowPreprocessor.from_json(preprocessor["windows"])
-        self.spec_: ForecastingSpec = self.preprocessor_.spec_
+        self.spec_ = self.preprocessor_.spec_
         self._restore_panel(preprocessor["panel"], arrays)
 
 

@@ -1,0 +1,47 @@
+# `make demo` and `make test` do everything on a machine with Python 3.11 to 3.13 and make; each makes the environment it needs.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: help demo test lint docs golden clean
+
+help:
+	@echo "make demo   search, track and serve a forecaster on real series, in a few minutes"
+	@echo "make test   format, lint, types and all tests"
+	@echo "make lint   format, lint and types alone"
+	@echo "make docs   write the pages that are generated from the zoo"
+	@echo "make golden write the golden files anew, after a change of architecture that is meant"
+	@echo "make clean  remove the environment and what tests and demos leave"
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+	  || { echo "lstmzoo needs Python 3.11 to 3.13; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@ $(VENV)/.installed
+
+demo: $(VENV)/.installed
+	$(BIN)/lstmzoo demo forecasting
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+docs: $(VENV)/.installed-dev
+	$(BIN)/python docs/zoo_table.py
+
+golden: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest tests/test_zoo.py -k golden_shapes --update-golden
+
+clean:
+	rm -rf $(VENV) lstmzoo-demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
