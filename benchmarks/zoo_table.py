@@ -83,9 +83,8 @@ def main() -> None:
     rows = [row(name, results, bar) for name, results in found.items()]
     rows += [row(f"*{name}*", [result], bar) for name, result in naive.items()]
     rows.sort(key=lambda cells: float(cells[1].split()[0]))
-    print(
-        f"{data['unique_id'].nunique()} {title}, horizon {parameters['horizon']}; {args.seconds:g} s of training for each.\n"
-    )
+    count, horizon = data["unique_id"].nunique(), parameters["horizon"]
+    print(f"{count} {title}, horizon {horizon}; {args.seconds:g} s of training for each.\n")
     columns = ["entry", "MASE", "of seasonal naive", "better", "parameters", "epochs", "fit s", "predict s"]
     print(table(columns, rows) + "\n")
     print(setting(seeds=args.seeds, smoke=args.smoke))

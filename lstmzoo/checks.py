@@ -194,7 +194,7 @@ ESTIMATOR_CHECKS: tuple[Callable[[Any, tuple[Any, ...]], None], ...] = (
     check_search_hooks,
 )
 
-_FORECASTING = ForecastingSpec(lookback=10, horizon=4, num_features=3, num_outputs=3, median_index=1)
+_FORECASTING = ForecastingSpec(lookback=10, horizon=4, num_features=3, num_references=2, num_outputs=3, median_index=1)
 
 
 class _Toy:
@@ -224,7 +224,7 @@ def _toy(name: str, *, without_dropout: bool = False) -> _Toy:
         model = _build(config, spec)
     inputs = {
         "window": rng.normal(size=(6, spec.lookback, spec.num_features)).astype("float32"),
-        "future": rng.normal(size=(6, spec.horizon, spec.num_features)).astype("float32"),
+        "future": rng.normal(size=(6, spec.horizon, spec.num_future_features)).astype("float32"),
     }
     target = rng.normal(size=(6, spec.horizon, 1)).astype("float32")
     return _Toy(model, inputs, target, pinball_loss([0.1, 0.5, 0.9]))

@@ -104,15 +104,16 @@ class ForecastingData(_Strict):
         lookback_horizons: Window length as a multiple of the horizon, where the estimator sets no ``lookback``.
         scaling: Mean and standard deviation of each window, of each series' training part, or none.
         transform: ``log`` (of series that are positive) or none.
-        residual: What forecasts are a deviation from: zero (``none``), the last value (``naive``), the last period of
-            the shortest season (``seasonal_naive``) or of the longest (``long_seasonal_naive``).
+        residual: What forecasts are a deviation from: the window's mean (``none``), the last value (``naive``), the last
+            period of the shortest season (``seasonal_naive``) or of the longest (``long_seasonal_naive``), or a mixture, by
+            weights that the network gives, of the last period of each season and of its double (``seasonal_mix``).
         calendar: Whether hour, weekday, month, ... (as sines and cosines) accompany each time step.
     """
 
     lookback_horizons: PositiveInt
     scaling: Literal["window", "series", "none"]
     transform: Literal["none", "log"]
-    residual: Literal["none", "naive", "seasonal_naive", "long_seasonal_naive"]
+    residual: Literal["none", "naive", "seasonal_naive", "long_seasonal_naive", "seasonal_mix"]
     calendar: bool
 
 

@@ -10,8 +10,8 @@ class ForecastingSpec:
     Attributes:
         lookback: T, time steps in a window.
         horizon: H, time steps to forecast.
-        num_features: F, channels of the window and of the known future alike: channel 0 is the scaled series in the
-            window and its reference forecast in the future; the others are calendar features.
+        num_features: F, channels of the window: the scaled series first, then the calendar.
+        num_references: R, reference forecasts; they are the first channels of the known future, the calendar the others.
         num_outputs: Q, forecast quantiles a step.
         median_index: Which of the Q outputs is the median.
     """
@@ -19,5 +19,11 @@ class ForecastingSpec:
     lookback: int
     horizon: int
     num_features: int
+    num_references: int
     num_outputs: int
     median_index: int
+
+    @property
+    def num_future_features(self) -> int:
+        """Channels of the known future: references and calendar."""
+        return self.num_references + self.num_features - 1

@@ -183,7 +183,7 @@ def test_constant_series_are_forecast_as_they_are(hourly, tiny):
 
 @pytest.mark.parametrize("settings", [
     {"scaling": "series"}, {"scaling": "none"}, {"transform": "log"}, {"residual": "none"}, {"residual": "naive"},
-    {"residual": "long_seasonal_naive"}, {"calendar": True}, {"schedule": "constant", "optimizer": "sgd"},
+    {"residual": "long_seasonal_naive"}, {"residual": "seasonal_mix"}, {"calendar": True}, {"schedule": "constant", "optimizer": "sgd"},
 ], ids=str)  # fmt: skip
 def test_data_choices(settings, hourly, tiny, tmp_path):
     import lstmzoo

@@ -12,7 +12,11 @@ from lstmzoo.registry import get_builder
 from lstmzoo.spec import ForecastingSpec
 
 GOLDEN = Path(__file__).parent / "golden"
-SPECS = {"forecasting": ForecastingSpec(lookback=24, horizon=8, num_features=5, num_outputs=3, median_index=1)}
+SPECS = {
+    "forecasting": ForecastingSpec(
+        lookback=24, horizon=8, num_features=5, num_references=2, num_outputs=3, median_index=1
+    )
+}
 
 
 @pytest.mark.parametrize("check", checks.ENTRY_CHECKS, ids=lambda c: c.__name__)
@@ -39,7 +43,9 @@ def test_forecasts_have_the_spec_s_shape(name):
     config = load_config(name)
     for spec in (
         SPECS["forecasting"],
-        replace(SPECS["forecasting"], lookback=7, horizon=5, num_features=1, num_outputs=1, median_index=0),
+        replace(
+            SPECS["forecasting"], lookback=7, horizon=5, num_features=1, num_references=1, num_outputs=1, median_index=0
+        ),
     ):
         model = get_builder(config.builder)(spec, **config.hyperparameters)
         assert model.output_shape == (None, spec.horizon, spec.num_outputs)

@@ -18,8 +18,8 @@ def read_frame(path: Path, *, id_col: str | None, time_col: str, target_col: str
 
     Args:
         path: CSV or Parquet, by its suffix.
-        id_col: Column that names the series; ``""`` if there is one only. If None, ``unique_id``, or no column in a
-            file that has only times and values.
+        id_col: Column that names the series; ``""`` if there is one only. If None, ``unique_id``, or no column in
+            a file that has only times and values.
         time_col: Column of times. Text is read as whole numbers, if all of it is, or else as ISO 8601.
         target_col: Column of values.
 

@@ -54,4 +54,12 @@ def _finite(value: Any) -> Any:
 
 def as_records(frame: "pd.DataFrame") -> list[dict[str, Any]]:
     """A frame as plain rows, times as ISO 8601."""
-    return json.loads(frame.to_json(orient="records", date_format="iso", double_precision=15))
+    return json.loads(with_text_times(frame).to_json(orient="records", double_precision=15))
+
+
+def with_text_times(frame: "pd.DataFrame", separator: str = "T") -> "pd.DataFrame":
+    """A frame whose times are ISO 8601 text, without hours where all are midnight."""
+    out = frame.copy()
+    for name, column in frame.select_dtypes(["datetime", "datetimetz"]).items():
+        out[name] = column.astype(str).str.replace(" ", separator)
+    return out

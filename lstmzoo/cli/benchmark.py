@@ -91,7 +91,7 @@ def _fit_and_score(estimator: Any, train: tuple, valid: tuple) -> dict[str, Any]
 
 def _verdict(row: dict[str, Any]) -> str:
     ratio = row[f"ratio_to_{REFERENCE}"]
-    if ratio is None or row["model"] == REFERENCE:
+    if ratio is None or row["baseline"]:
         return row["error"] or ""
     verdict, more_or_less = ("beats it", "less") if ratio < 1 else ("does not beat it", "more")
     return f"{verdict}: {abs(1 - ratio):.1%} {more_or_less} error"

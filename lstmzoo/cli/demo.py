@@ -128,7 +128,7 @@ def _print_next(out: Path, store: str, model_uri: str | None) -> None:
     served = [f"models:/{_REGISTERED}@champion", "--tracking-uri", store] if model_uri else [str(out / "model")]
     commands = [
         ["mlflow", "ui", "--backend-store-uri", store],
-        ["lstmzoo", "serve", *served],
+        ["lstmzoo", "serve", *served, "--port", "5001"],
         ["lstmzoo", "predict", str(out / "model"), "--horizon", "12", "--out", str(out / "forecast.csv")],
     ]
     _say("next:")

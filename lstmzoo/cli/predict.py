@@ -8,7 +8,7 @@ import typer
 from lstmzoo.cli import _options as o
 from lstmzoo.cli._base import import_networks
 from lstmzoo.cli._frames import as_frame, check_output, read_frame, write_frame
-from lstmzoo.cli._output import as_records, print_json, print_table
+from lstmzoo.cli._output import as_records, print_json, print_table, with_text_times
 from lstmzoo.errors import SavedModelError
 
 if TYPE_CHECKING:
@@ -82,6 +82,6 @@ def _read_history(path: Path, estimator: Any) -> "pd.DataFrame":
 
 def print_forecast(forecast: "pd.DataFrame") -> None:
     """Print a forecast's first rows."""
-    print_table(forecast.columns, forecast.head(_SHOWN).itertuples(index=False))
+    print_table(forecast.columns, with_text_times(forecast.head(_SHOWN), " ").itertuples(index=False))
     if len(forecast) > _SHOWN:
         print(f"and {len(forecast) - _SHOWN} more rows: --out FILE.csv writes them all")

@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+from keras import ops
 
 from lstmzoo.errors import UnknownNameError
 from lstmzoo.layers import OrderedQuantiles
@@ -53,18 +54,35 @@ def decoder_stack(x: Any, states: list[list[Any]], *, cell: str, units: int, dro
 
 
 def forecaster_inputs(spec: ForecastingSpec) -> tuple[Any, Any]:
-    """The inputs of every forecaster: ``window`` (B, T, F) and what is known of the ``future`` (B, H, F)."""
+    """The inputs of every forecaster: ``window`` (B, T, F) and what is known of the ``future`` (B, H, R + F - 1)."""
     window = keras.Input((spec.lookback, spec.num_features), name="window")
-    future = keras.Input((spec.horizon, spec.num_features), name="future")
+    future = keras.Input((spec.horizon, spec.num_future_features), name="future")
     return window, future
 
 
-def quantile_head(x: Any, spec: ForecastingSpec, name: str = "forecast") -> Any:
-    """Forecasts ``(B, H, Q)`` in ascending order, from features ``(B, H, any)``."""
-    raw = keras.layers.Dense(spec.num_outputs, name=f"{name}_raw")(x)
-    return ordered(raw, spec, name)
+def output_size(spec: ForecastingSpec) -> int:
+    """Numbers a step that :func:`forecast_head` makes a forecast of."""
+    return spec.num_outputs + (spec.num_references if spec.num_references > 1 else 0)
 
 
-def ordered(raw: Any, spec: ForecastingSpec, name: str = "forecast") -> Any:
-    """Raw outputs ``(B, H, Q)`` in ascending order."""
-    return OrderedQuantiles(median_index=spec.median_index, name=name)(raw)
+def forecast_head(raw: Any, future: Any, spec: ForecastingSpec) -> Any:
+    """Forecasts ``(B, H, Q)``, ascending, as deviations from the references.
+
+    Where there are several references, a mean of them is corrected, weighted by a softmax over R of the raw numbers.
+
+    Args:
+        raw: ``(B, H, output_size(spec))``; with zeros, the forecast is the (mean) reference.
+        future: The input of that name.
+        spec: Sizes learned from the training data.
+    """
+    references = future[..., : spec.num_references]
+    if spec.num_references > 1:
+        weights = ops.softmax(raw[..., spec.num_outputs :], axis=-1)
+        references = ops.sum(weights * references, axis=-1, keepdims=True)
+    raw = raw[..., : spec.num_outputs] + references
+    return OrderedQuantiles(median_index=spec.median_index, name="forecast")(raw)
+
+
+def small_weights() -> keras.initializers.Initializer:
+    """Initial weights of an output layer whose forecasts shall begin near the reference."""
+    return keras.initializers.RandomNormal(stddev=0.01)

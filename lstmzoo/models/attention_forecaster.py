@@ -3,7 +3,14 @@
 import keras
 
 from lstmzoo.layers import Attention
-from lstmzoo.models._base import decoder_stack, encoder_stack, forecaster_inputs, quantile_head
+from lstmzoo.models._base import (
+    decoder_stack,
+    encoder_stack,
+    forecast_head,
+    forecaster_inputs,
+    output_size,
+    small_weights,
+)
 from lstmzoo.registry import register_model
 from lstmzoo.spec import ForecastingSpec
 
@@ -21,7 +28,8 @@ def attention_forecaster(
 ) -> keras.Model:
     """Encoder-decoder whose decoder outputs attend over all encoder outputs (global attention).
 
-    Sizes: B batch, T ``spec.lookback``, H ``spec.horizon``, F ``spec.num_features``, Q ``spec.num_outputs``, U units.
+    Sizes: B batch, T ``spec.lookback``, H ``spec.horizon``, F ``spec.num_features``, R ``spec.num_references``,
+    Q ``spec.num_outputs``, U units.
 
     Args:
         spec: Sizes learned from the training data.
@@ -33,7 +41,7 @@ def attention_forecaster(
         attention_units: Hidden width of the ``additive`` and ``concat`` scores.
 
     Returns:
-        An uncompiled model from ``window`` (B, T, F) and ``future`` (B, H, F) to forecasts (B, H, Q). The layer
+        An uncompiled model from ``window`` (B, T, F) and ``future`` (B, H, R + F - 1) to forecasts (B, H, Q). The layer
         ``attention`` gives the alignment (B, H, T) as its second output.
 
     References:
@@ -49,4 +57,7 @@ def attention_forecaster(
     x = keras.layers.Concatenate(name="attentional_inputs")([context, query])
     x = keras.layers.Dense(units, activation="tanh", name="attentional_state")(x)  # (B, H, U)
     x = keras.layers.Dropout(dropout, name="head_dropout")(x)
-    return keras.Model({"window": window, "future": future}, quantile_head(x, spec), name="attention_forecaster")
+    x = keras.layers.Dense(output_size(spec), kernel_initializer=small_weights(), name="head")(x)
+    return keras.Model(
+        {"window": window, "future": future}, forecast_head(x, future, spec), name="attention_forecaster"
+    )

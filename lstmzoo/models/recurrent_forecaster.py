@@ -2,7 +2,7 @@
 
 import keras
 
-from lstmzoo.models._base import forecaster_inputs, ordered, recurrent
+from lstmzoo.models._base import forecast_head, forecaster_inputs, output_size, recurrent, small_weights
 from lstmzoo.registry import register_model
 from lstmzoo.spec import ForecastingSpec
 
@@ -15,7 +15,8 @@ def recurrent_forecaster(
 
     What is known of the future (the reference forecast, the calendar) enters the head linearly, the same for every step.
 
-    Sizes: B batch, T ``spec.lookback``, H ``spec.horizon``, F ``spec.num_features``, Q ``spec.num_outputs``, U units.
+    Sizes: B batch, T ``spec.lookback``, H ``spec.horizon``, F ``spec.num_features``, R ``spec.num_references``,
+    Q ``spec.num_outputs``, U units.
 
     Args:
         spec: Sizes learned from the training data.
@@ -26,7 +27,7 @@ def recurrent_forecaster(
         bidirectional: Whether each layer reads the window in both directions.
 
     Returns:
-        An uncompiled model from ``window`` (B, T, F) and ``future`` (B, H, F) to forecasts (B, H, Q).
+        An uncompiled model from ``window`` (B, T, F) and ``future`` (B, H, R + F - 1) to forecasts (B, H, Q).
 
     References:
         Elman, "Finding Structure in Time", Cognitive Science 14(2), 1990.
@@ -48,8 +49,9 @@ def recurrent_forecaster(
             )
             layer = keras.layers.Bidirectional(layer, backward_layer=backward, name=f"encoder_{i}_both")
         x = keras.layers.Dropout(dropout, name=f"dropout_{i}")(layer(x))  # (B, T, U), at last (B, U)
-    steps = keras.layers.Dense(spec.horizon * spec.num_outputs, name="head")(x)
-    steps = keras.layers.Reshape((spec.horizon, spec.num_outputs), name="head_steps")(steps)
-    known = keras.layers.Dense(spec.num_outputs, use_bias=False, kernel_initializer="zeros", name="head_future")(future)
-    forecast = ordered(keras.layers.Add(name="forecast_raw")([steps, known]), spec)
+    size = output_size(spec)
+    steps = keras.layers.Dense(spec.horizon * size, kernel_initializer=small_weights(), name="head")(x)
+    steps = keras.layers.Reshape((spec.horizon, size), name="head_steps")(steps)
+    known = keras.layers.Dense(size, use_bias=False, kernel_initializer="zeros", name="head_future")(future)
+    forecast = forecast_head(steps + known, future, spec)
     return keras.Model({"window": window, "future": future}, forecast, name="recurrent_forecaster")

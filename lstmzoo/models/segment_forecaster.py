@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from lstmzoo.models._base import forecaster_inputs, ordered, recurrent
+from lstmzoo.models._base import forecast_head, forecaster_inputs, output_size, recurrent, small_weights
 from lstmzoo.registry import register_model
 from lstmzoo.spec import ForecastingSpec
 
@@ -45,7 +45,8 @@ def segment_forecaster(
     one further step of the *same* layer from the encoder's final state (parallel multi-step forecasting): its input is
     the projection of what is known of that segment (the reference forecast, the calendar) and its learned position.
 
-    Sizes: B batch, T ``spec.lookback``, H ``spec.horizon``, F ``spec.num_features``, Q ``spec.num_outputs``, U units,
+    Sizes: B batch, T ``spec.lookback``, H ``spec.horizon``, F ``spec.num_features``, R ``spec.num_references``,
+    Q ``spec.num_outputs``, U units,
     W the segment's length, M = H / W segments of the future.
 
     Args:
@@ -56,7 +57,7 @@ def segment_forecaster(
         segments_per_horizon: M; a segment is the horizon divided by it, rounded up.
 
     Returns:
-        An uncompiled model from ``window`` (B, T, F) and ``future`` (B, H, F) to forecasts (B, H, Q).
+        An uncompiled model from ``window`` (B, T, F) and ``future`` (B, H, R + F - 1) to forecasts (B, H, Q).
 
     References:
         Lin et al., "SegRNN: Segment Recurrent Neural Network for Long-Term Time Series Forecasting", arXiv:2308.11200, 2023.
@@ -74,6 +75,7 @@ def segment_forecaster(
     x = ops.reshape(ahead, (-1, 1, units))  # (B * M, 1, U)
     x = rnn(x, initial_state=[ops.repeat(state, count, axis=0) for state in states])[0]  # (B * M, U)
     x = keras.layers.Dropout(dropout, name="head_dropout")(x)
-    x = keras.layers.Dense(length * spec.num_outputs, name="head")(x)
-    x = ops.reshape(x, (-1, count * length, spec.num_outputs))[:, : spec.horizon]
-    return keras.Model({"window": window, "future": future}, ordered(x, spec), name="segment_forecaster")
+    size = output_size(spec)
+    x = keras.layers.Dense(length * size, kernel_initializer=small_weights(), name="head")(x)
+    x = ops.reshape(x, (-1, count * length, size))[:, : spec.horizon]
+    return keras.Model({"window": window, "future": future}, forecast_head(x, future, spec), name="segment_forecaster")

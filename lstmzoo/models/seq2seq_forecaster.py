@@ -2,7 +2,14 @@
 
 import keras
 
-from lstmzoo.models._base import decoder_stack, encoder_stack, forecaster_inputs, quantile_head
+from lstmzoo.models._base import (
+    decoder_stack,
+    encoder_stack,
+    forecast_head,
+    forecaster_inputs,
+    output_size,
+    small_weights,
+)
 from lstmzoo.registry import register_model
 from lstmzoo.spec import ForecastingSpec
 
@@ -14,7 +21,8 @@ def seq2seq_forecaster(spec: ForecastingSpec, *, cell: str, units: int, num_laye
     The decoder reads what is known of each future step (the reference forecast, the calendar) rather than its own last
     output, so that training and forecasting are the same computation and errors do not feed on themselves (Wen et al. 2017).
 
-    Sizes: B batch, T ``spec.lookback``, H ``spec.horizon``, F ``spec.num_features``, Q ``spec.num_outputs``.
+    Sizes: B batch, T ``spec.lookback``, H ``spec.horizon``, F ``spec.num_features``, R ``spec.num_references``,
+    Q ``spec.num_outputs``.
 
     Args:
         spec: Sizes learned from the training data.
@@ -24,7 +32,7 @@ def seq2seq_forecaster(spec: ForecastingSpec, *, cell: str, units: int, num_laye
         dropout: Rate between layers and before the head.
 
     Returns:
-        An uncompiled model from ``window`` (B, T, F) and ``future`` (B, H, F) to forecasts (B, H, Q).
+        An uncompiled model from ``window`` (B, T, F) and ``future`` (B, H, R + F - 1) to forecasts (B, H, Q).
 
     References:
         Sutskever, Vinyals & Le, "Sequence to Sequence Learning with Neural Networks", NeurIPS 2014.
@@ -34,4 +42,5 @@ def seq2seq_forecaster(spec: ForecastingSpec, *, cell: str, units: int, num_laye
     _, states = encoder_stack(window, cell=cell, units=units, num_layers=num_layers, dropout=dropout, name="encoder")
     x = decoder_stack(future, states, cell=cell, units=units, dropout=dropout, name="decoder")  # (B, H, U)
     x = keras.layers.Dropout(dropout, name="head_dropout")(x)
-    return keras.Model({"window": window, "future": future}, quantile_head(x, spec), name="seq2seq_forecaster")
+    x = keras.layers.Dense(output_size(spec), kernel_initializer=small_weights(), name="head")(x)
+    return keras.Model({"window": window, "future": future}, forecast_head(x, future, spec), name="seq2seq_forecaster")

@@ -16,30 +16,31 @@ from lstmzoo.spec import ForecastingSpec
 class Scale:
     """Where and how large each window is: ``value = shift + scale * scaled``; both are ``(B, 1)``.
 
-    A window that does not vary has the scale 0, so that its forecast is its reference.
+    A window that does not vary has the scale 0, so that its forecast is its value.
     """
 
     shift: np.ndarray
     scale: np.ndarray
 
     def apply(self, values: np.ndarray) -> np.ndarray:
-        """Values ``(B, ...)`` in units of their window."""
-        return (values - self.shift) / np.where(self.scale > 0, self.scale, 1.0)
+        """Values ``(B, any)`` or ``(B, any, any)`` in units of their window."""
+        shape = (len(self.shift),) + (1,) * (values.ndim - 1)
+        return (values - self.shift.reshape(shape)) / np.where(self.scale > 0, self.scale, 1.0).reshape(shape)
 
 
 class WindowPreprocessor:
     """Cuts a panel into windows and scales them; inverts forecasts.
 
-    A window's forecast is predicted as the deviation from a *reference* (its last season repeated, its last value, its
-    mean), in units of the window's own standard deviation, as shown to work by Smyl (2020) and SegRNN (Lin et al. 2023).
+    The network is shown *reference* forecasts (the last season repeated, the last value, the window's mean), which its
+    own forecasts correct, and works in units of each window's own mean and standard deviation.
 
-    Sizes: B windows, T ``lookback``, H ``horizon``, F ``num_features`` (the series and the calendar), Q quantiles.
+    Sizes: B windows, T ``lookback``, H ``horizon``, F features (the series and the calendar), R references, Q quantiles.
 
     Args:
         lookback: Time steps that the network sees.
         horizon: Time steps that it forecasts.
         quantiles: Levels that it forecasts, sorted, with 0.5 among them.
-        period: Period of the reference: the last value (1), the last season (its length), or the window's mean (0).
+        periods: Periods of the references: of the last value (1), of a season (its length), or 0 for the window's mean.
         scaling: ``window``, ``series`` or ``none``.
         transform: ``log`` or ``none``.
         calendar: Whether calendar features accompany each time step.
@@ -51,7 +52,7 @@ class WindowPreprocessor:
         lookback: int,
         horizon: int,
         quantiles: list[float],
-        period: int,
+        periods: list[int],
         scaling: str,
         transform: str,
         calendar: bool,
@@ -59,15 +60,15 @@ class WindowPreprocessor:
         self.lookback = lookback
         self.horizon = horizon
         self.quantiles = quantiles
-        self.period = period
+        self.periods = periods
         self.scaling = scaling
         self.transform = transform
         self.calendar = calendar
 
     @property
     def context(self) -> int:
-        """Past time steps that a forecast needs: the lookback, or the reference's period if that is longer."""
-        return max(self.lookback, self.period)
+        """Past time steps that a forecast needs: the lookback, or the longest period if that is longer."""
+        return max(self.lookback, *self.periods)
 
     @property
     def min_length(self) -> int:
@@ -98,13 +99,14 @@ class WindowPreprocessor:
             lookback=self.lookback,
             horizon=self.horizon,
             num_features=1 + self.num_calendar_,
+            num_references=len(self.periods),
             num_outputs=len(self.quantiles),
             median_index=self.quantiles.index(0.5),
         )
 
     def to_json(self) -> dict[str, Any]:
         """Everything that has been learned, for :meth:`from_json`."""
-        names = ("lookback", "horizon", "quantiles", "period", "scaling", "transform", "calendar")
+        names = ("lookback", "horizon", "quantiles", "periods", "scaling", "transform", "calendar")
         document = {name: getattr(self, name) for name in names}
         document |= {"freq_": self.freq_, "num_calendar_": self.num_calendar_}
         if self.scaling == "series":
@@ -135,7 +137,7 @@ class WindowPreprocessor:
         """What the network is shown to forecast what follows each series.
 
         Returns:
-            The inputs ``window`` (N, T, F) and ``future`` (N, H, F), and the scales that :meth:`invert` needs.
+            The inputs ``window`` (N, T, F) and ``future`` (N, H, R + F - 1), and the scales that :meth:`invert` needs.
 
         Raises:
             DataError: If a series is shorter than the context.
@@ -157,16 +159,14 @@ class WindowPreprocessor:
         stored = self._stored_scales(panel) if self.scaling == "series" else None
         return self._inputs(past, stored, calendar)
 
-    def invert(self, outputs: np.ndarray, inputs: dict[str, np.ndarray], scale: Scale) -> np.ndarray:
+    def invert(self, outputs: np.ndarray, scale: Scale) -> np.ndarray:
         """Forecasts in the data's own units.
 
         Args:
-            outputs: ``(B, H, Q)``, scaled deviations from the reference.
-            inputs: What the network was shown.
+            outputs: ``(B, H, Q)``, scaled.
             scale: From :meth:`last_windows`.
         """
-        scaled = outputs.astype(float) + inputs["future"][:, :, :1].astype(float)
-        values = scale.shift[..., None] + scale.scale[..., None] * scaled
+        values = scale.shift[..., None] + scale.scale[..., None] * outputs.astype(float)
         return np.exp(values) if self.transform == "log" else values
 
     def _inputs(
@@ -174,8 +174,8 @@ class WindowPreprocessor:
     ) -> tuple[dict[str, np.ndarray], Scale]:
         window = past[:, -self.lookback :]
         scale = self._window_scale(window) if stored is None else stored
-        reference = self._reference(past, window)
-        channels = [scale.apply(window)[..., None]], [scale.apply(reference)[..., None]]
+        reference = self._references(past, window)
+        channels = [scale.apply(window)[..., None]], [scale.apply(reference)]
         if calendar is not None:
             channels[0].append(calendar[:, : self.lookback])
             channels[1].append(calendar[:, self.lookback :])
@@ -184,12 +184,12 @@ class WindowPreprocessor:
         ]
         return {"window": join[0], "future": join[1]}, scale
 
-    def _reference(self, past: np.ndarray, window: np.ndarray) -> np.ndarray:
-        """``(B, H)`` the forecast that the network corrects."""
-        if self.period == 0:
-            return np.repeat(window.mean(axis=1, keepdims=True), self.horizon, axis=1)
-        season = past[:, past.shape[1] - self.period :]
-        return season[:, np.arange(self.horizon) % self.period]
+    def _references(self, past: np.ndarray, window: np.ndarray) -> np.ndarray:
+        """``(B, H, R)`` the forecasts that the network corrects."""
+        steps, length = np.arange(self.horizon), past.shape[1]
+        seasonal = [past[:, length - p + steps % p] if p else None for p in self.periods]
+        mean = np.repeat(window.mean(axis=1, keepdims=True), self.horizon, axis=1)
+        return np.stack([mean if r is None else r for r in seasonal], axis=-1)
 
     def _window_scale(self, window: np.ndarray) -> Scale:
         if self.scaling == "none":
@@ -248,7 +248,7 @@ class Windows:
         return int(self._ends[-1]) if len(self._ends) else 0
 
     def batch(self, numbers: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray, Scale]:
-        """The inputs of windows ``(B,)``, their targets ``(B, H, 1)`` (scaled deviations) and their scales."""
+        """The inputs of windows ``(B,)``, their scaled targets ``(B, H, 1)``, and their scales."""
         series = np.searchsorted(self._ends, numbers, side="right")
         rows = self._first_row[series] + numbers - (self._ends[series] - self._counts[series])
         spans = self._spans[rows]
@@ -258,7 +258,7 @@ class Windows:
         if self._scales is not None:
             stored = Scale(self._scales.shift[series], self._scales.scale[series])
         inputs, scale = self._pre._inputs(past, stored, calendar)
-        return inputs, scale.apply(target)[..., None].astype(np.float32) - inputs["future"][:, :, :1], scale
+        return inputs, scale.apply(target)[..., None].astype(np.float32), scale
 
 
 def calendar_features(times: np.ndarray, freq: str | int) -> np.ndarray:

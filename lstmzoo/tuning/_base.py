@@ -54,6 +54,11 @@ class Record(TypedDict):
     traceback: str | None
 
 
+def derived_seed(entropy: int, *place: int) -> int:
+    """A seed of its own for each place in a search, from 1 up."""
+    return 1 + int(np.random.SeedSequence(entropy, spawn_key=place).generate_state(1)[0]) % (2**31 - 2)
+
+
 def best_record(records: list[Record]) -> Record | None:
     """The record with the highest score, the earliest of equals; None if every trial failed."""
     scored = [r for r in records if r["score"] is not None]

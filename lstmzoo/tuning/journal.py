@@ -4,6 +4,9 @@ import hashlib
 import json
 import os
 import tempfile
+import uuid
+from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from lstmzoo.errors import ConfigError, LstmzooError
-from lstmzoo.tuning._base import Record
+from lstmzoo.tuning._base import Record, to_json
 
 _NAME = "search.jsonl"
 _FORMAT = 1
@@ -25,19 +28,19 @@ class Journal:
     Args:
         directory: Where it lives; a fresh temporary directory if None.
         identity: What makes a search the same one, as JSON.
-        fresh: What a new journal remembers besides: ``search_id`` and ``seed``.
+        seed: Remembered by a new journal, with a new ``search_id``.
 
     Raises:
         ConfigError: If the directory has the journal of another search; the message names what differs.
         LstmzooError: If the file there is no journal.
     """
 
-    def __init__(self, directory: str | Path | None, identity: dict[str, Any], fresh: dict[str, Any]) -> None:
+    def __init__(self, directory: str | Path | None, identity: dict[str, Any], seed: int) -> None:
         self.directory = Path(directory or tempfile.mkdtemp(prefix="lstmzoo-search-")).absolute()
         self.directory.mkdir(parents=True, exist_ok=True)
         self.path = self.directory / _NAME
         self.records: list[Record] = []
-        self.header = {"format": _FORMAT, **fresh, "identity": identity}
+        self.header = {"format": _FORMAT, "search_id": uuid.uuid4().hex, "seed": seed, "identity": identity}
         if self.path.exists():
             self.header, self.records = _read(self.path)
             _check_same(self.header["identity"], identity, self.path)
@@ -102,6 +105,29 @@ def _check_same(there: dict[str, Any], here: dict[str, Any], path: Path) -> None
 def _short(value: Any) -> str:
     text = json.dumps(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def search_identity(estimator: Any, space: Mapping[str, Any], data: tuple, **settings: Any) -> dict[str, Any]:
+    """What makes a search the same one, by names that a message can tell, as JSON.
+
+    Args:
+        estimator: The search's; its ``model`` and ``verbose`` do not matter.
+        space: Configs and ranges, by model.
+        data: What the estimator is to be fitted on.
+        settings: What else matters.
+    """
+    params = estimator.get_params(deep=False).items()
+    identity = {
+        "estimator": type(estimator).__name__,
+        **{f"estimator.{k}": v for k, v in params if k not in ("model", "verbose")},
+        "models": list(space),
+        **settings,
+        "data": data_digest(data),
+        **{f"{model}": own.config.settings for model, own in space.items()},
+        **{f"{model}.{k}": r.model_dump() for model, own in space.items() for k, r in own.ranges.items()},
+        "keras_tuner": version("keras-tuner"),
+    }
+    return to_json(identity)
 
 
 def data_digest(data: Any) -> str:

@@ -3,14 +3,12 @@
 import logging
 import math
 import time
-import uuid
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import keras_tuner
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -18,44 +16,45 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin
 from sklearn.exceptions import NotFittedError
 
 from lstmzoo.config import Scalar
-from lstmzoo.errors import ConfigError, LstmzooError, UnknownNameError
-from lstmzoo.tuning._base import Record, best_record, to_json
+from lstmzoo.errors import ConfigError, UnknownNameError
+from lstmzoo.tuning._base import Record, best_record, derived_seed
 from lstmzoo.tuning.budget import trial_limit
-from lstmzoo.tuning.journal import Journal, data_digest
+from lstmzoo.tuning.journal import Journal, search_identity
 from lstmzoo.tuning.leaderboard import cv_results, leaderboard
 from lstmzoo.tuning.oracles import ORACLES, make_oracle, proposal_key, proposals
 from lstmzoo.tuning.plot import plot_search
 from lstmzoo.tuning.progress import Progress, show_progress
 from lstmzoo.tuning.space import Space, declare, decode, encode, make_space, select_models
 from lstmzoo.tuning.track import track_search, track_winner
-from lstmzoo.tuning.trials import blank_record, run_trial, with_params
+from lstmzoo.tuning.trials import blank_record, check_any_succeeded, run_trial, with_params
 
 _logger = logging.getLogger(__name__)
 _HOOKS = ("holdout_split", "baselines", "restrict", "refit_clone", "fit", "score")
-_NOT_IDENTITY = ("model", "verbose")
 _MAX_FAILURES = 10  # in a row
+Proposal = tuple[str, dict[str, Scalar]]
 
 
 class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
     """Find the best model and its hyperparameters for some data.
 
     Each architecture is first tried with its zoo entry's own values, builders taking turns; then an oracle of
-    keras-tuner proposes. Trials are scored on data that they did not see, and the task's baselines beside them. The
-    winner is trained anew on all data. If no network beats a baseline, that baseline wins, and a warning is logged.
+    keras-tuner proposes. Trials are scored on data that they did not see, and the task's baselines beside
+    them. The winner is trained anew on all data. If no network beats a baseline, that baseline is the winner,
+    and a warning is logged.
 
     Args:
         estimator: Of any task; what its ``hyperparameters`` set is not searched.
         models: Names or shell patterns of zoo entries, with or without the task.
         max_trials: Networks to train. With fewer than there are models, some are never tried, and a warning is
             logged. This, ``time_limit`` or both are required.
-        time_limit: Seconds for all of it, the final training included. Trials share it, and one that would find too
-            little of it left is not begun.
-        oracle: ``random``; ``bayesian``, a Gaussian process over the scores so far; or ``hyperband``, which trains
-            many for a few epochs, and the better ones again for more.
-        search_space: Ranges by setting, as in a zoo entry's YAML, that replace the entries' own or come beside them;
-            None takes a setting out of the search.
-        directory: Where the journal is kept. Given the same directory, an interrupted search goes on where it was,
-            and a finished one is extended if it has more trials or time. If None, a temporary directory.
+        time_limit: Seconds for all of it, the final training included. Trials share it, and one that would
+            find too little of it left is not begun.
+        oracle: ``random``; ``bayesian``, a Gaussian process over the scores so far; or ``hyperband``, which
+            trains many for a few epochs, and the better ones again for more.
+        search_space: Ranges by setting, as in a zoo entry's YAML, that replace the entries' own or come beside
+            them; None takes a setting out of the search.
+        directory: Where the journal is kept. Given the same directory, an interrupted search goes on where it
+            was, and one that had ended is extended if it has more trials or time. If None, a temporary one.
         experiment: MLflow experiment. MLflow is used if this or one of the next two is given.
         tracking_uri: MLflow store.
         registered_model_name: Registers the winner in MLflow under this name.
@@ -69,9 +68,9 @@ class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
         best_score_: Its score in the search, on held-out data.
         best_index_: Its place in ``cv_results_``.
         cv_results_: Arrays by name, as scikit-learn's searches have them.
-        leaderboard_: A frame, best first: ``rank``, ``model``, ``score``, ``seconds``, ``parameters``, ``epochs``,
-            ``trial``, ``status``, ``error``.
-        records_: The journal's rows: each trial with its hyperparameters, history, and traceback if it failed.
+        leaderboard_: A frame, best first: ``rank``, ``model``, ``score``, ``seconds``, ``parameters``,
+            ``epochs``, ``trial``, ``status``, ``error``.
+        records_: The journal's rows: each trial with hyperparameters, history, and traceback if it failed.
         directory_: Where the journal is.
         refit_time_: Seconds of the final training.
         mlflow_run_id_: The search's run in MLflow; None without MLflow.
@@ -131,24 +130,18 @@ class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
             LstmzooError: If every trial failed; the message has the first one's error.
             KeyboardInterrupt: If interrupted; the journal then has every trial that ended.
         """
-        began = time.monotonic()
-        self._check_params()
-        configs = select_models(self.estimator.task, self.models)
-        space = make_space(self.estimator, configs, self.search_space or {}, data)
-        train, valid = self.estimator.holdout_split(*data)
-        journal = self._open_journal(space, data)
-        run = _Run(space, journal, train, valid, began - journal.elapsed)
+        run = self._begin(data)
         try:
             self._search(run)
         except KeyboardInterrupt:
-            _logger.warning("interrupted; the search goes on when fitted with directory=%r", str(journal.directory))
+            _logger.warning("interrupted; fit with directory=%r goes on from here", str(run.journal.directory))
             raise
         finally:
-            self._summarize(journal)
-        _check_any_succeeded(journal.records, self.time_limit)
+            self._summarize(run.journal)
+        check_any_succeeded(self.records_)
         if self.refit:
             self._refit(run, data)
-        self._track(journal, finished=True)
+        self._track(run.journal, finished=True)
         return self
 
     def predict(self, *args: Any, **kwargs: Any) -> Any:
@@ -171,11 +164,22 @@ class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
 
     def _winner(self) -> Any:
         if not hasattr(self, "best_estimator_"):
-            reason = (
-                "was fitted with refit=False" if hasattr(self, "best_params_") else "is not fitted yet: call fit first"
-            )
+            searched = hasattr(self, "records_") and not self.refit
+            reason = "was fitted with refit=False" if searched else "is not fitted yet: call fit first"
             raise NotFittedError(f"this ZooSearchCV {reason}")
         return self.best_estimator_
+
+    def _begin(self, data: tuple) -> "_Run":
+        began = time.monotonic()
+        self._check_params()
+        configs = select_models(self.estimator.task, self.models)
+        space = make_space(self.estimator, configs, self.search_space or {}, data)
+        train, valid = self.estimator.holdout_split(*data)
+        settings = {"oracle": self.oracle, "random_state": self.random_state}
+        identity = search_identity(self.estimator, space, data, **settings)
+        seed = int(np.random.SeedSequence(self.random_state).generate_state(1, np.uint64)[0])
+        journal = Journal(self.directory, identity, seed)
+        return _Run(space, journal, train, valid, began - journal.elapsed)
 
     def _check_params(self) -> None:
         missing = [hook for hook in _HOOKS if not hasattr(self.estimator, hook)]
@@ -189,31 +193,14 @@ class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
                 raise ConfigError(f"{name}: expected a number above 0, got {value!r}")
         if self.oracle not in ORACLES:
             raise UnknownNameError("oracle", self.oracle, ORACLES)
-        if self.random_state is not None and (not isinstance(self.random_state, int) or self.random_state < 0):
-            raise ConfigError(f"random_state: expected a whole number from 0 on, or None; got {self.random_state!r}")
-
-    def _open_journal(self, space: Space, data: tuple) -> Journal:
-        params = {
-            f"estimator.{k}": v for k, v in self.estimator.get_params(deep=False).items() if k not in _NOT_IDENTITY
-        }
-        ranges = {f"{model}.{k}": r.model_dump() for model, own in space.items() for k, r in own.ranges.items()}
-        settings = {model: own.config.settings for model, own in space.items()}
-        identity = {
-            "estimator": type(self.estimator).__name__, "models": list(space), **params, **settings, **ranges,
-            "data": data_digest(data), "oracle": self.oracle, "random_state": self.random_state,
-            "keras_tuner": keras_tuner.__version__,
-        }  # fmt: skip
-        seed = np.random.SeedSequence(self.random_state).entropy
-        return Journal(self.directory, to_json(identity), {"search_id": uuid.uuid4().hex, "seed": seed})
+        if self.random_state is not None and not (isinstance(self.random_state, int) and self.random_state >= 0):
+            raise ConfigError(f"random_state: expected None or a whole number from 0, got {self.random_state!r}")
 
     def _search(self, run: "_Run") -> None:
-        options: dict[str, Any] = {
-            "time_limit": self.time_limit,
-            "max_trials": self.max_trials,
-            "verbose": self.verbose,
-        }
-        with show_progress(run.elapsed, records=list(run.journal.records), **options) as run.progress:
-            done = {r["model"] for r in run.journal.records if r["baseline"]}
+        records = list(run.journal.records)
+        limits: dict[str, Any] = {"time_limit": self.time_limit, "max_trials": self.max_trials}
+        with show_progress(run.elapsed, records=records, verbose=self.verbose, **limits) as run.progress:
+            done = {r["model"] for r in records if r["baseline"]}
             for name, baseline in self.estimator.baselines().items():
                 if name not in done:
                     self._trial(run, baseline, name, {}, baseline=True, seed=None)
@@ -240,13 +227,13 @@ class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
                 _logger.info("the search space is exhausted after %d trials", tried)
                 return
 
-    def _proposals(self, run: "_Run") -> Generator[tuple[str, dict[str, Scalar]], float | None, None]:
+    def _proposals(self, run: "_Run") -> Generator[Proposal, float | None, None]:
         epochs = {model: int(own.config.settings["epochs"] or 1) for model, own in run.space.items()}
         oracle = make_oracle(
             self.oracle,
             declare(run.space),
             first=[encode(run.space, model, own.first) for model, own in run.space.items()],
-            seed=_seed(run.journal.header["seed"], 0),
+            seed=derived_seed(run.journal.header["seed"], 0),
             max_epochs=max(epochs.values()),
         )
         return proposals(oracle, partial(decode, run.space), epochs)
@@ -255,7 +242,8 @@ class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
         """Seconds that the next trial may train; None if the search is over."""
         if self.time_limit is None:
             return math.inf
-        unseen, left = len(run.space) - tried, None if self.max_trials is None else self.max_trials - tried
+        left = None if self.max_trials is None else self.max_trials - tried
+        unseen = len(run.space) - tried
         planned = min(unseen, left or unseen) if unseen > 0 else left
         return trial_limit(run.journal.records, self.time_limit - run.elapsed(), refit=self.refit, planned=planned)
 
@@ -263,7 +251,7 @@ class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
         own = self.estimator.get_params(deep=False)
         seed = own.get("random_state")
         if seed is None:
-            seed = _seed(run.journal.header["seed"], 1, len(run.journal.records))
+            seed = derived_seed(run.journal.header["seed"], 1, len(run.journal.records))
         limit = min(limit, math.inf if own.get("time_limit") is None else own["time_limit"])
         estimator = with_params(
             self.estimator,
@@ -297,7 +285,7 @@ class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
             self.best_params_ = {"model": best["model"], **best["params"]}
 
     def _refit(self, run: "_Run", data: tuple) -> None:
-        best = run.journal.records[self.best_index_]
+        best = self.records_[self.best_index_]
         if best["baseline"]:
             _logger.warning("no network beat the baseline %s: best_estimator_ is that baseline", best["model"])
             winner = self.estimator.baselines()[best["model"]]
@@ -312,28 +300,24 @@ class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
 
     def _track(self, journal: Journal, finished: bool = False) -> None:
         self.mlflow_run_id_ = self.model_uri_ = None
-        if (self.experiment, self.tracking_uri, self.registered_model_name) == (None, None, None):
+        names = {"registered_model_name": self.registered_model_name, "tracking_uri": self.tracking_uri}
+        if self.experiment is None and not any(names.values()):
             return
-        store: dict[str, Any] = {"tracking_uri": self.tracking_uri}
         self.mlflow_run_id_ = track_search(
             journal.records,
             journal.header,
             task=self.estimator.task,
             experiment=self.experiment,
+            tracking_uri=self.tracking_uri,
             finished=finished,
-            **store,
         )
         if finished and self.refit:
-            names = {
-                "parent_run_id": self.mlflow_run_id_,
-                "registered_model_name": self.registered_model_name,
-            }
-            self.model_uri_ = track_winner(self.best_estimator_, **names, **store)
+            self.model_uri_ = track_winner(self.best_estimator_, parent_run_id=self.mlflow_run_id_, **names)
 
 
 @dataclass
 class _Run:
-    """What one call of ``fit`` works with; ``began`` lies so far back as the search took before an interruption."""
+    """What one call of ``fit`` works with; ``began`` lies so far back as the search took before it resumed."""
 
     space: Space
     journal: Journal
@@ -344,19 +328,3 @@ class _Run:
 
     def elapsed(self) -> float:
         return time.monotonic() - self.began
-
-
-def _check_any_succeeded(records: list[Record], time_limit: float | None) -> None:
-    networks = [r for r in records if not r["baseline"]]
-    if not networks:
-        raise LstmzooError(f"time_limit={time_limit} is too short for a single trial")
-    if all(r["score"] is None for r in networks):
-        first = networks[0]
-        raise LstmzooError(
-            f"every trial failed ({len(networks)} of them); the first, {first['model']}: {first['error']}. Tracebacks are in records_"
-        )
-
-
-def _seed(entropy: int, *place: int) -> int:
-    """A seed of its own for each place in the search, from 1 up."""
-    return 1 + int(np.random.SeedSequence(entropy, spawn_key=place).generate_state(1)[0]) % (2**31 - 2)

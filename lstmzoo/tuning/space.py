@@ -103,7 +103,8 @@ def make_space(estimator: Any, configs: list[ModelConfig], overrides: Mapping[st
         config = entry.override(own)
         ranges = {k: r for k, r in {**config.search_space, **parsed}.items() if r is not None and k in config.settings}
         _check_types(config, ranges)
-        kept = clone(estimator).set_params(model=name).restrict(dict(ranges), *data)
+        rest = {k: v for k, v in own.items() if k not in ranges}
+        kept = clone(estimator).set_params(model=name, hyperparameters=rest).restrict(dict(ranges), *data)
         dropped.update(k for k in ranges if k not in kept)
         space[name] = ModelSpace(config, own, kept)
     for key in parsed:

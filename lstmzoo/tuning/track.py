@@ -8,10 +8,15 @@ _SETTINGS = ("models", "oracle", "random_state")
 
 
 def track_search(
-    records: list[Record], header: dict[str, Any], *, task: str, experiment: str | None, tracking_uri: str | None,
+    records: list[Record],
+    header: dict[str, Any],
+    *,
+    task: str,
+    experiment: str | None,
+    tracking_uri: str | None,
     finished: bool,
-) -> str | None:  # fmt: skip
-    """Bring MLflow up to date with a search; the id of the parent run, or None if MLflow is away.
+) -> str | None:
+    """Bring MLflow up to date with a search.
 
     Args:
         records: All trials so far.
@@ -20,6 +25,9 @@ def track_search(
         experiment: ``lstmzoo`` if None.
         tracking_uri: As MLflow is set if None.
         finished: Whether the search has ended.
+
+    Returns:
+        The id of the parent run, or None if MLflow is away.
     """
     from lstmzoo import mlflow
 

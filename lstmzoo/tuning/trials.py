@@ -9,6 +9,7 @@ from typing import Any
 import keras
 from sklearn.base import clone
 
+from lstmzoo.errors import LstmzooError
 from lstmzoo.tuning._base import Record, to_json
 
 
@@ -28,7 +29,8 @@ def run_trial(record: Record, estimator: Any, train: tuple, valid: tuple, *, sta
         valid: What ``score`` is given.
         start: The search's own estimator, which ``refit`` is told relative to.
     """
-    keras.utils.clear_session()
+    if not record["baseline"]:
+        keras.utils.clear_session()
     began = time.perf_counter()
     try:
         estimator.fit(*train)
@@ -73,6 +75,23 @@ def blank_record(number: int, model: str, params: dict[str, Any], *, baseline: b
         "error": None,
         "traceback": None,
     }
+
+
+def check_any_succeeded(records: list[Record]) -> None:
+    """Refuse a search without a result.
+
+    Raises:
+        LstmzooError: If no network was trained, or each failed; the message has the first one's error.
+    """
+    networks = [r for r in records if not r["baseline"]]
+    if not networks:
+        raise LstmzooError("time_limit is too short for a single trial")
+    if all(r["score"] is None for r in networks):
+        first = networks[0]
+        raise LstmzooError(
+            f"every trial failed ({len(networks)} of them); the first, {first['model']}: {first['error']}. "
+            "Tracebacks are in records_"
+        )
 
 
 def _refit_params(estimator: Any, start: Any) -> dict[str, Any]:

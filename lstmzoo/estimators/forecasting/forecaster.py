@@ -165,15 +165,17 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
             useful.add("seasonal_naive")
         if short < long and (long <= spare or self.pad_short):
             useful.add("long_seasonal_naive")
+        if "seasonal_naive" in useful and (long <= spare or self.pad_short):
+            useful.add("seasonal_mix")
         return useful
 
     def _preprocessor(self, data: ForecastingData, seasons: list[int]) -> WindowPreprocessor:
-        periods = {"none": 0, "naive": 1, "seasonal_naive": seasons[0], "long_seasonal_naive": seasons[-1]}
+        lookback = self.lookback or data.lookback_horizons * self.horizon
         return WindowPreprocessor(
-            lookback=self.lookback or data.lookback_horizons * self.horizon,
+            lookback=lookback,
             horizon=self.horizon,
             quantiles=self._levels(),
-            period=periods[data.residual],
+            periods=_periods(data.residual, seasons, lookback),
             scaling=data.scaling,
             transform=data.transform,
             calendar=data.calendar,
@@ -229,7 +231,7 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
     def _forecast(self, panel: Panel) -> dict[float, np.ndarray]:
         inputs, scale = self.preprocessor_.last_windows(panel)
         outputs = predict_padded(self.model_, inputs)
-        forecast = self.preprocessor_.invert(outputs, inputs, scale)
+        forecast = self.preprocessor_.invert(outputs, scale)
         return {level: forecast[:, :, i] for i, level in enumerate(self.preprocessor_.quantiles)}
 
     def _learned(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, np.ndarray]]:
@@ -263,6 +265,14 @@ class _Validation:
         error = self._target - outputs
         levels = np.asarray(self._levels, dtype=np.float32)
         return float(2 * np.maximum(levels * error, (levels - 1) * error).mean())
+
+
+def _periods(residual: str, seasons: list[int], lookback: int) -> list[int]:
+    """Periods of the references that forecasts are a deviation from."""
+    if residual == "seasonal_mix":
+        doubles = [2 * s for s in seasons if s > 1 and 2 * s <= max(lookback, *seasons)]
+        return sorted({*seasons, *doubles})
+    return [{"none": 0, "naive": 1, "seasonal_naive": seasons[0], "long_seasonal_naive": seasons[-1]}[residual]]
 
 
 def _cap(space: dict[str, Any], key: str, largest: int) -> None:

@@ -1,0 +1,92 @@
+"""Every Python block of the README and the docs runs; every command named in them exists."""
+
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"(?:<!-- needs: (?P<needs>[\w, ]+) -->\s*)?^```(?P<language>\w*)\n(?P<code>.*?)^```", re.M | re.S)
+NEEDS = {"m4": "m4_hourly_weekly", "ett": "ett_h1", "air_passengers": "air_passengers"}
+
+
+def blocks(page, *languages):
+    return [m for m in BLOCK.finditer(page.read_text(encoding="utf-8")) if m["language"] in languages]
+
+
+def data_directory():
+    import os
+
+    for directory in (os.environ.get("LSTMZOO_DATA"), ROOT.parent / "shared" / "data"):
+        if directory and Path(directory).is_dir():
+            return Path(directory)
+    return None
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "python")], ids=lambda p: p.name)
+@pytest.mark.filterwarnings("default")
+def test_python_blocks_run(page, tmp_path, monkeypatch):
+    """The blocks of a page run one after the other, in one namespace and an empty directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    data = data_directory()
+    if data is not None:
+        monkeypatch.setenv("LSTMZOO_DATA", str(data))
+    namespace = {"__name__": "__main__"}
+    skipped = []
+    for match in blocks(page, "python"):
+        missing = [
+            n for n in re.findall(r"\w+", match["needs"] or "") if data is None or not (data / NEEDS[n]).is_dir()
+        ]
+        if missing:
+            skipped += missing
+            continue
+        line = page.read_text(encoding="utf-8")[: match.start("code")].count("\n")
+        exec(compile("\n" * line + match["code"], str(page), "exec"), namespace)
+    if skipped:
+        pytest.skip(f"blocks of {page.name} need data that is not here: {', '.join(sorted(set(skipped)))}")
+
+
+def commands():
+    for page in PAGES:
+        for match in blocks(page, "sh", "bash", "console"):
+            for line in re.sub(r"\\\n\s*", " ", match["code"]).splitlines():
+                words = shlex.split(line.removeprefix("$ "), comments=True)
+                if words and words[0] in ("lstmzoo", "make"):
+                    yield pytest.param(words, id=f"{page.name}: {' '.join(words)[:60]}")
+
+
+@pytest.mark.parametrize("words", commands())
+def test_commands_exist(words):
+    """Subcommands and options of ``lstmzoo``, targets of make, and options that the program does not know are refused."""
+    if words[0] == "make":
+        targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.M)
+        assert set(words[1:]) <= set(targets)
+        return
+    import subprocess
+
+    done = subprocess.run(
+        [sys.executable, "-m", "lstmzoo.cli", *words[1:2], "--help"], capture_output=True, text=True, timeout=60,
+        env={"COLUMNS": "200", "PATH": "/usr/bin:/bin", "HOME": "/tmp"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    unknown = [w for w in words[2:] if w.startswith("--") and w.split("=")[0] not in done.stdout]
+    assert not unknown, f"lstmzoo {words[1]} has no {unknown}"
+
+
+def test_the_zoo_page_is_up_to_date():
+    sys.path.insert(0, str(ROOT / "docs"))
+    try:
+        import zoo_table
+    finally:
+        sys.path.pop(0)
+    assert (ROOT / "docs" / "zoo.md").read_text(encoding="utf-8") == zoo_table.render(), "run `make docs`"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), f"{page.name} links to {target}"
