@@ -77,7 +77,10 @@ def arguments() -> Any:
     made.add_argument("--threads", type=int, default=2)
     made.add_argument("--seed", type=int, default=0)
     made.add_argument("--shapes", type=int, nargs="+", choices=range(len(SHAPES)), help="only these, by number")
-    return made.parse_args()
+    args = made.parse_args()
+    if args.steps < 2 * args.steps_per_epoch:
+        made.error("a step is timed from the second epoch on: steps must be at least twice steps-per-epoch")
+    return args
 
 
 def settings(args: Any, shape: dict[str, int]) -> dict[str, Any]:

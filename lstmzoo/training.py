@@ -21,6 +21,8 @@ _OPTIMIZERS: dict[str, type[keras.optimizers.Optimizer]] = {
     "sgd": keras.optimizers.SGD,
 }
 
+_STEPS_THAT_PAY = 200  # compiling by XLA takes as long as so many steps of a small network
+
 # Each batch size is traced once, on purpose; TensorFlow warns of several.
 logging.getLogger("tensorflow").addFilter(lambda record: "tf.function retracing" not in record.getMessage())
 
@@ -160,11 +162,13 @@ def train(
     Raises:
         FloatingPointError: If the loss stops being finite.
     """
-    optimizer = _OPTIMIZERS[config.optimizer](learning_rate=config.learning_rate, clipnorm=config.clipnorm)
-    model.compile(optimizer=optimizer, loss=loss, jit_compile="auto")
+    optimizer = _OPTIMIZERS[config.optimizer](learning_rate=config.learning_rate, global_clipnorm=config.clipnorm)
+    pays = config.epochs * len(batches) >= _STEPS_THAT_PAY
+    model.compile(optimizer=optimizer, loss=loss, jit_compile=_jit_compile() if pays else False)
     with _progress(config.epochs, title, verbose) as report:
         loop = _Loop(config, validate, time_limit, report)
         model.fit(batches, epochs=config.epochs, callbacks=[loop], verbose=0, shuffle=False)
+    compile_for_prediction(model)
     if not math.isfinite(loop.history[-1]["loss"]):
         raise FloatingPointError(f"the loss of {title} is {loop.history[-1]['loss']} in epoch {len(loop.history)}: "
                                  "lower learning_rate or clipnorm, or scale the data")  # fmt: skip
@@ -203,9 +207,15 @@ def seeded(seed: int) -> Iterator[None]:
         np.random.set_state(numpy_state)  # noqa: NPY002
 
 
+def _jit_compile() -> bool | str:
+    """XLA on CPUs, where Keras leaves TensorFlow without it; elsewhere what Keras chooses, such as cuDNN on GPUs."""
+    on_cpu = keras.backend.backend() == "tensorflow" and not keras.distribution.list_devices("gpu")
+    return True if on_cpu else "auto"
+
+
 def compile_for_prediction(model: keras.Model) -> None:
-    """Let a model that was not trained here predict as fast as one that was."""
-    model.compile(jit_compile="auto")
+    """Let a model predict, whether it was trained here or loaded, by the same compiled step."""
+    model.compile(jit_compile=_jit_compile())
 
 
 def predict_padded(model: keras.Model, inputs: dict[str, np.ndarray], largest: int = 256) -> np.ndarray:

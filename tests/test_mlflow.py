@@ -162,7 +162,9 @@ def test_a_logged_model_is_registered_once_with_its_alias(baseline, hourly):
         load_model("models:/demand@nobody")
 
 
-def test_logging_leaves_the_users_mlflow_as_it_was(baseline, tmp_path, monkeypatch):
+def test_logging_leaves_the_users_mlflow_as_it_was(baseline, empty_store, tmp_path, monkeypatch):
+    for name in ("own.db", "other.db"):
+        shutil.copy(empty_store, tmp_path / name)
     store = f"sqlite:///{tmp_path}/own.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
     environment = dict(os.environ)

@@ -48,7 +48,7 @@ def url(folder):
 
 @pytest.fixture(scope="module")
 def history(hourly):
-    return hourly[hourly["unique_id"] == "s1"].tail(60).reset_index(drop=True)
+    return hourly[hourly["unique_id"] == "s1"].reset_index(drop=True)
 
 
 def split(frame: pd.DataFrame) -> dict:

@@ -6,28 +6,22 @@ from typing import Annotated, Any
 import typer
 
 from lstmzoo._version import __version__
+from lstmzoo.cli import benchmark, demo, fit, predict, serve, tune, zoo
 from lstmzoo.cli._base import ZooGroup
-from lstmzoo.cli.benchmark import benchmark
-from lstmzoo.cli.demo import demo
-from lstmzoo.cli.fit import fit
-from lstmzoo.cli.predict import predict
-from lstmzoo.cli.serve import serve
-from lstmzoo.cli.tune import tune
-from lstmzoo.cli.zoo import list_entries, show
 
 _EPILOG = (
     "Errors are one line on stderr. Exit codes: 0 done; 1 unexpected error (--debug shows the traceback); "
     "2 wrong usage, setting or data; 3 saved model missing or damaged; 130 interrupted."
 )
 _COMMANDS: dict[str, Callable[..., Any]] = {
-    "list": list_entries,
-    "show": show,
-    "demo": demo,
-    "fit": fit,
-    "tune": tune,
-    "benchmark": benchmark,
-    "predict": predict,
-    "serve": serve,
+    "list": zoo.list_entries,
+    "show": zoo.show,
+    "demo": demo.demo,
+    "fit": fit.fit,
+    "tune": tune.tune,
+    "benchmark": benchmark.benchmark,
+    "predict": predict.predict,
+    "serve": serve.serve,
 }
 
 app = typer.Typer(
@@ -58,6 +52,6 @@ def _root(context: typer.Context, version: Version = False, debug: Debug = False
         print(context.get_help())
 
 
-def main() -> None:
+def main(args: list[str] | None = None) -> None:
     """Run the command line, and exit with its code."""
-    app()
+    app(args)

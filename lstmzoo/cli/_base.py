@@ -22,6 +22,7 @@ class ZooGroup(TyperGroup):
     """The commands, with errors as one line on stderr and the exit codes that ``lstmzoo --help`` lists."""
 
     def main(self, args: Sequence[str] | None = None, *positional: Any, **extra: Any) -> Any:
+        """Run a command, and exit with its code."""
         arguments, debug = _without_debug(sys.argv[1:] if args is None else args)
         if not debug:
             os.environ.update({name: value for name, value in _QUIET.items() if name not in os.environ})

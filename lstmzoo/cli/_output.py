@@ -12,6 +12,8 @@ from rich.table import Table
 if TYPE_CHECKING:
     import pandas as pd
 
+_SHOWN = 20
+
 
 def print_table(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
     """Print a table, numbers to the right; where stdout is no terminal, it is not cut to a width."""
@@ -37,6 +39,30 @@ def _cell(value: Any) -> str:
     return "-" if value is None else markup.escape(str(value))
 
 
+def print_leaderboard(leaderboard: "pd.DataFrame") -> None:
+    """Print the best trials, all baselines, and how many trials failed."""
+    ranked = leaderboard[leaderboard["rank"].notna()]
+    shown = ranked[(ranked["rank"] <= _SHOWN) | (ranked["status"] == "baseline")]
+    columns = ("rank", "model", "score", "seconds", "parameters", "epochs", "status")
+    rows = shown[list(columns)].astype(object).where(shown[list(columns)].notna(), None)
+    print_table(columns, rows.itertuples(index=False))
+    print("score: negative MASE of the last horizon, which the trials did not see; higher is better")
+    if len(shown) < len(ranked):
+        print(f"{len(ranked) - len(shown)} more trials are not shown")
+    failed = leaderboard[leaderboard["rank"].isna()]
+    if len(failed):
+        print(f"{len(failed)} trials failed, the first with: {' '.join(str(failed['error'].iloc[0]).split())}")
+
+
+def print_winner(search: Any) -> None:
+    """Print what won, with its settings, and where it is in MLflow."""
+    params = {key: value for key, value in search.best_params_.items() if key != "model"}
+    settings = ", ".join(f"{key}={value}" for key, value in params.items())
+    print(f"winner: {search.best_params_['model']}{f' ({settings})' if settings else ''}")
+    if search.model_uri_ is not None:
+        print(f"in MLflow: {search.model_uri_}")
+
+
 def print_json(document: Any) -> None:
     """Print plain values as JSON; what is not finite becomes null."""
     print(json.dumps(_finite(document), indent=2, allow_nan=False, default=str))
@@ -54,7 +80,8 @@ def _finite(value: Any) -> Any:
 
 def as_records(frame: "pd.DataFrame") -> list[dict[str, Any]]:
     """A frame as plain rows, times as ISO 8601."""
-    return json.loads(with_text_times(frame).to_json(orient="records", double_precision=15))
+    frame = with_text_times(frame).astype(object)
+    return frame.where(frame.notna(), None).to_dict("records")
 
 
 def with_text_times(frame: "pd.DataFrame", separator: str = "T") -> "pd.DataFrame":

@@ -11,8 +11,7 @@ import typer
 
 from lstmzoo.cli import _options as o
 from lstmzoo.cli._base import import_networks
-from lstmzoo.cli._output import print_table
-from lstmzoo.cli.tune import print_leaderboard, print_winner
+from lstmzoo.cli._output import print_leaderboard, print_table, print_winner
 from lstmzoo.errors import UnknownNameError
 
 if TYPE_CHECKING:

@@ -1,7 +1,6 @@
 """``lstmzoo serve``: a saved model behind HTTP."""
 
 import socket
-import sys
 from typing import Annotated
 
 import typer
@@ -21,7 +20,6 @@ def serve(model: Model, *, host: Host = "127.0.0.1", port: Port = 5000, tracking
     import_networks()
     from lstmzoo.mlflow import serve as run
 
-    print(f"lstmzoo: {model} will be at http://{host}:{port}/invocations, until Ctrl-C", file=sys.stderr)
     run(model, host=host, port=port, tracking_uri=tracking_uri)
 
 

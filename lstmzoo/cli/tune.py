@@ -1,19 +1,15 @@
 """``lstmzoo tune``: the search for the best entry and its settings."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from lstmzoo.cli import _options as o
 from lstmzoo.cli._base import import_networks, progress_to_stderr
 from lstmzoo.cli._frames import read_frame
-from lstmzoo.cli._output import as_records, print_json, print_table
+from lstmzoo.cli._output import as_records, print_json, print_leaderboard, print_winner
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-_SHOWN = 20
 _DEFAULT_LIMIT = 600.0
 MaxTrials = Annotated[int | None, typer.Option(min=1, help="Networks to train, at the most.")]
 Limit = Annotated[float | None, typer.Option(min=0.001, help="Seconds for all of it; 600 if there is no --max-trials.")]
@@ -92,27 +88,3 @@ def _report(search: Any, folder: Path) -> dict[str, Any]:
         "model_uri": search.model_uri_,
         "leaderboard": as_records(search.leaderboard_),
     }
-
-
-def print_leaderboard(leaderboard: "pd.DataFrame") -> None:
-    """Print the best trials, all baselines, and how many trials failed."""
-    ranked = leaderboard[leaderboard["rank"].notna()]
-    shown = ranked[(ranked["rank"] <= _SHOWN) | (ranked["status"] == "baseline")]
-    columns = ("rank", "model", "score", "seconds", "parameters", "epochs", "status")
-    rows = shown[list(columns)].astype(object).where(shown[list(columns)].notna(), None)
-    print_table(columns, rows.itertuples(index=False))
-    print("score: negative MASE of the last horizon, which the trials did not see; higher is better")
-    if len(shown) < len(ranked):
-        print(f"{len(ranked) - len(shown)} more trials are not shown")
-    failed = leaderboard[leaderboard["rank"].isna()]
-    if len(failed):
-        print(f"{len(failed)} trials failed, the first with: {' '.join(str(failed['error'].iloc[0]).split())}")
-
-
-def print_winner(search: Any) -> None:
-    """Print what won, with its settings, and where it is in MLflow."""
-    params = {key: value for key, value in search.best_params_.items() if key != "model"}
-    settings = ", ".join(f"{key}={value}" for key, value in params.items())
-    print(f"winner: {search.best_params_['model']}{f' ({settings})' if settings else ''}")
-    if search.model_uri_ is not None:
-        print(f"in MLflow: {search.model_uri_}")

@@ -124,6 +124,7 @@ def connection(tracking_uri: str | None, timeout: int) -> Iterator[str]:
         "MLFLOW_HTTP_REQUEST_TIMEOUT": str(timeout),
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
         "MLFLOW_UV_AUTO_DETECT": "false",  # else the working directory's uv.lock travels with the model
     }
     before = {name: os.environ.get(name) for name in [*ours, "MLFLOW_TRACKING_URI"]}

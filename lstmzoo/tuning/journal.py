@@ -40,7 +40,12 @@ class Journal:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.path = self.directory / _NAME
         self.records: list[Record] = []
-        self.header = {"format": _FORMAT, "search_id": uuid.uuid4().hex, "seed": seed, "identity": identity}
+        self.header: dict[str, Any] = {
+            "format": _FORMAT,
+            "search_id": uuid.uuid4().hex,
+            "seed": seed,
+            "identity": identity,
+        }
         if self.path.exists():
             self.header, self.records = _read(self.path)
             _check_same(self.header["identity"], identity, self.path)

@@ -24,12 +24,15 @@ def plot_search(records: list[Record], path: str | Path | None = None) -> Figure
         x, y = zip(*((r["elapsed"], score) for r, score in trials if r["model"] == model), strict=True)
         axis.scatter(x, y, label=model, color=f"C{i % 10}", marker="os^Dv"[i // 10 % 5], zorder=3)
     for i, (r, score) in enumerate(baselines):
-        axis.axhline(score, color="0.6", linestyle=("-", "--", "-.", ":")[i % 4], linewidth=1, label=r["model"])
+        axis.axhline(
+            score, color="0.6", linestyle=("-", "--", "-.", ":")[i % 4], linewidth=1, label=f"{r['model']} {score:.3g}"
+        )
     if trials:
         best = np.maximum.accumulate([score for _, score in trials])
         x = tuple(r["elapsed"] for r, _ in trials)
         axis.step(x, best, where="post", color="0.2", linewidth=1, label="best so far")
-        axis.set_ylim(*_limits([score for _, score in scored]))
+        axis.set_ylim(*_limits([score for _, score in trials], [score for _, score in baselines]))
+    axis.set_xlim(left=0)
     failed = sum(r["score"] is None for r in records)
     axis.set_xlabel("seconds since the search began" + (f" ({failed} failed trials not shown)" if failed else ""))
     axis.set_ylabel("score")
@@ -39,9 +42,10 @@ def plot_search(records: list[Record], path: str | Path | None = None) -> Figure
     return figure
 
 
-def _limits(scores: list[float]) -> tuple[float, float]:
-    """Bounds that show what is good; a score far below the rest lies outside."""
+def _limits(scores: list[float], baselines: list[float]) -> tuple[float, float]:
+    """Bounds that show the good trials and the best baseline; a score far below lies outside."""
     lower, upper = np.quantile(scores, [0.25, 0.75])
-    bottom = max(min(scores), lower - 3 * (upper - lower))
-    margin = 0.05 * (max(scores) - bottom) or 0.05
-    return bottom - margin, max(scores) + margin
+    near = max(min(scores), lower - 1.5 * (upper - lower))
+    bottom, top = min(near, max(baselines, default=near)), max(scores + baselines)
+    margin = 0.05 * (top - bottom) or 0.05
+    return bottom - margin, top + margin

@@ -49,9 +49,9 @@ class _Lines(Progress):
 
     def end(self, record: Record) -> None:
         super().end(record)
-        best = "  best so far" if best_record(self.records) is record else ""
         result = record["error"] if record["score"] is None else f"{record['score']:.4g}"
-        line = f"{_count(self, record)}  {record['model']}  {result}  {record['seconds']:.1f} s{best}"
+        best = "  best so far" if best_record(self.records) is record else ""
+        line = f"trial {record['number']}  {record['model']}  {result}  {record['seconds']:.1f} s  ({_progress(self)}){best}"
         self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -78,16 +78,9 @@ def show_progress(
         yield lines
 
 
-def _count(progress: Progress, record: Record) -> str:
-    if record["baseline"]:
-        return "baseline"
-    number = sum(not r["baseline"] for r in progress.records)
-    return f"trial {number}/{progress.max_trials}" if progress.max_trials else f"trial {number}"
-
-
 def _table(progress: Progress) -> Table:
     best = best_record(progress.records)
-    table = Table(caption=_caption(progress), caption_justify="left", box=None, header_style="bold")
+    table = Table(caption=_progress(progress), caption_justify="left", box=None, header_style="bold")
     for name in ("trial", "model", "score", "seconds", "status"):
         table.add_column(name, justify="left" if name in ("model", "status") else "right", no_wrap=True)
     shown = progress.records[-_ROWS:]
@@ -104,11 +97,11 @@ def _table(progress: Progress) -> Table:
     return table
 
 
-def _caption(progress: Progress) -> str:
-    trials = sum(not r["baseline"] for r in progress.records)
-    of_trials = f" of {progress.max_trials}" if progress.max_trials else ""
+def _progress(progress: Progress) -> str:
+    networks = sum(not r["baseline"] for r in progress.records)
+    of_networks = f" of {progress.max_trials}" if progress.max_trials else ""
     of_time = f" of {_clock(progress.time_limit)}" if progress.time_limit else ""
-    return f"{trials}{of_trials} trials  {_clock(progress.elapsed())}{of_time}"
+    return f"{networks}{of_networks} networks, {_clock(progress.elapsed())}{of_time}"
 
 
 def _clock(seconds: float) -> str:

@@ -30,7 +30,7 @@ def run_trial(record: Record, estimator: Any, train: tuple, valid: tuple, *, sta
         start: The search's own estimator, which ``refit`` is told relative to.
     """
     if not record["baseline"]:
-        keras.utils.clear_session()
+        _clear_session()
     began = time.perf_counter()
     try:
         estimator.fit(*train)
@@ -92,6 +92,13 @@ def check_any_succeeded(records: list[Record]) -> None:
             f"every trial failed ({len(networks)} of them); the first, {first['model']}: {first['error']}. "
             "Tracebacks are in records_"
         )
+
+
+def _clear_session() -> None:
+    """Forget the networks of earlier trials, but not the user's dtype policy, which Keras forgets with them."""
+    policy = keras.config.dtype_policy()
+    keras.utils.clear_session()
+    keras.config.set_dtype_policy(policy)
 
 
 def _refit_params(estimator: Any, start: Any) -> dict[str, Any]:

@@ -1,0 +1,429 @@
+"""The command line: what each command prints, writes and refuses."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+import lstmzoo
+from lstmzoo.cli import _frames, app, demo, main
+
+pytestmark = pytest.mark.filterwarnings(
+    r"ignore::DeprecationWarning:(mlflow|sqlalchemy)\b",  # MLflow's own use of what others deprecate
+    "ignore:__array__ implementation:DeprecationWarning",  # Keras' own
+)
+QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "ABSL_MIN_LOG_LEVEL": "3", "GRPC_VERBOSITY": "ERROR", "COLUMNS": "200"}
+TINY = ["--set", "epochs=1", "--set", "units=4", "--set", "steps_per_epoch=4"]
+FIT = ["fit", "gru", "sales.csv", "--horizon", "4", *TINY, "--random-state", "0"]
+IDS = ["001", "NA"]
+STEPS = 60
+
+
+@pytest.fixture(autouse=True)
+def workplace(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def sales() -> pd.DataFrame:
+    """Two monthly series of a year's period."""
+    rng = np.random.default_rng(0)
+    steps = np.arange(STEPS)
+    times = pd.date_range("2015-01-01", periods=STEPS, freq="MS")
+    return pd.concat(
+        pd.DataFrame({
+            "unique_id": name, "ds": times,
+            "y": (10 * k + 5 + np.sin(steps * np.pi / 6) + 0.1 * rng.normal(size=STEPS)).round(3),
+        })
+        for k, name in enumerate(IDS)
+    )  # fmt: skip
+
+
+@pytest.fixture
+def files(workplace, sales):
+    """The same series as CSV and as Parquet."""
+    sales.to_csv("sales.csv", index=False)
+    sales.to_parquet("sales.parquet")
+
+
+@pytest.fixture(scope="session")
+def model(sales, tmp_path_factory):
+    """The folder of a saved model."""
+    folder = tmp_path_factory.mktemp("cli")
+    sales.to_csv(folder / "sales.csv", index=False)
+    args = [*FIT, "--quantiles", "0.1,0.9", "--out", str(folder / "model")]
+    args[2] = str(folder / "sales.csv")
+    assert run(*args).exit_code == 0
+    return folder / "model"
+
+
+def run(*args):
+    return CliRunner(env=QUIET).invoke(app, [str(a) for a in args])
+
+
+def run_json(*args):
+    """What a command prints to stdout, which is nothing but JSON."""
+    result = run(*args, "--json")
+    assert result.exit_code == 0, result.stderr
+    return json.loads(result.stdout, parse_constant=pytest.fail)
+
+
+def assert_refused(result, code, *fragments):
+    """One line on stderr, nothing on stdout, and the exit code."""
+    assert result.exit_code == code, result.output
+    assert result.stdout == ""
+    assert result.stderr.startswith("lstmzoo: ")
+    assert result.stderr.count("\n") == 1, result.stderr
+    for fragment in fragments:
+        assert fragment in result.stderr
+
+
+def test_list():
+    result = run("list")
+    assert result.exit_code == 0
+    for name in lstmzoo.list_models():
+        assert name in result.stdout
+    assert "Hochreiter & Schmidhuber, 1997" in result.stdout
+
+
+@pytest.mark.parametrize(("args", "names"), [
+    (["forecasting/*gru"], lstmzoo.list_models("forecasting/*gru")),
+    (["attention"], lstmzoo.list_models("*attention*")),
+    (["--tag", "gru"], lstmzoo.list_models(tag="gru")),
+    (["--tag", "nothing"], []),
+])  # fmt: skip
+def test_list_chooses(args, names):
+    entries = run_json("list", *args)
+    assert [entry["name"] for entry in entries] == names
+    assert all(set(entry) == {"name", "summary", "tags", "reference"} for entry in entries)
+
+
+def test_show():
+    result = run("show", "lstm")
+    assert result.exit_code == 0
+    config = lstmzoo.load_config("forecasting/lstm")
+    for word in (config.name, config.summary, config.builder, "lstm.yaml", "16 to 256, step 16", *config.settings):
+        assert word in result.stdout
+    entry = run_json("show", "forecasting/lstm")
+    assert Path(entry.pop("file")).read_text(encoding="utf-8").startswith(f"builder: {config.builder}")
+    assert entry == json.loads(config.model_dump_json())
+
+
+def test_a_short_name_of_several_tasks_is_refused(monkeypatch):
+    monkeypatch.setattr("lstmzoo.cli._options.list_models", lambda: ["a/lstm", "b/lstm"])
+    assert_refused(run("show", "lstm"), 2, "a/lstm, b/lstm")
+
+
+def test_version():
+    assert run("--version").stdout == f"lstmzoo {lstmzoo.__version__}\n"
+    done = subprocess.run(
+        [sys.executable, "-m", "lstmzoo.cli", "--version"], check=True, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout == f"lstmzoo {lstmzoo.__version__}\n"
+
+
+@pytest.mark.parametrize("args", [[], ["--help"]])
+def test_help(args):
+    result = run(*args)
+    assert result.exit_code == 0
+    for word in ("list", "show", "demo", "fit", "tune", "benchmark", "predict", "serve", "Exit codes", "130"):
+        assert word in result.stdout
+
+
+@pytest.mark.parametrize(("args", "fragments"), [
+    (["lis"], ["Did you mean 'list'?", "lstmzoo --help"]),
+    (["--nothing"], ["--nothing"]),
+    (["list", "nothing"], ["'*nothing*'", "forecasting/lstm"]),
+    (["show"], ["lstmzoo show --help"]),
+    (["show", "nothing"], ["'nothing'", "forecasting/lstm"]),
+    (["demo", "nothing"], ["'nothing'", "valid: forecasting"]),
+    (["fit", "gru", "sales.csv"], ["--horizon"]),
+    (["fit", "gru", "sales.csv", "--horizon", "0"], ["--horizon"]),
+    (["fit", "nothing", "sales.csv", "--horizon", "4"], ["'nothing'", "forecasting/lstm"]),
+    (["fit", "gru", "absent.csv", "--horizon", "4"], ["absent.csv: no such file"]),
+    (["fit", "gru", "sales.csv", "--horizon", "4", "--set", "unit=3"], ["did you mean 'units'", "dropout"]),
+    (["fit", "gru", "sales.csv", "--horizon", "4", "--set", "units"], ["--set units", "key=value"]),
+    (["fit", "gru", "sales.csv", "--horizon", "4", "--set", "units=many"], ["units must be int", "'many'"]),
+    (["fit", "gru", "sales.csv", "--horizon", "4", "--quantiles", "a"], ["--quantiles", "'a'"]),
+    (["fit", "gru", "sales.csv", "--horizon", "4", "--quantiles", "2"], ["quantiles", "less than 1"]),
+    (["fit", "gru", "sales.csv", "--horizon", "4", "--season-length", "x"], ["--season-length"]),
+    (["fit", "gru", "sales.csv", "--horizon", "4", "--freq", "D"], ["'MS'"]),
+    (["fit", "gru", "sales.csv", "--horizon", "40"], ["needed", "--pad-short"]),
+    (["fit", "gru", "sales.csv", "--horizon", "4", "--id-col", "store"], ["'store'", "--id-col", "'unique_id'"]),
+    (["fit", "gru", "sales.csv", "--horizon", "4", "--out", "."], ["--out .", "another folder"]),
+    (["tune", "sales.csv", "--horizon", "4", "--oracle", "x"], ["'x'", "hyperband"]),
+    (["tune", "sales.csv", "--horizon", "4", "--models", "x"], ["'x'", "forecasting/lstm"]),
+    (["tune", "sales.csv", "--horizon", "4", "--set", "unit=3"], ["'unit'"]),
+    (["benchmark", "sales.csv", "--horizon", "60"], ["too few to hold out 60"]),
+])  # fmt: skip
+def test_wrong_usage_settings_and_data_exit_with_2(files, args, fragments):
+    assert_refused(run(*args), 2, *fragments)
+    assert sorted(os.listdir()) == ["sales.csv", "sales.parquet"]
+
+
+@pytest.mark.parametrize(("name", "text", "fragments"), [
+    ("day_first.csv", "unique_id,ds,y\na,2020-01-01,1\na,01/02/2020,2\n", ["'01/02/2020' in row 2", "ISO 8601"]),
+    ("offsets.csv", "ds,y\n2020-01-01T00:00+01:00,1\n2020-01-01T01:00+02:00,2\n", ["several UTC offsets"]),
+    ("no_time.csv", "unique_id,ds,y\na,1,1\na,,2\n", ["no time in row 2"]),
+    ("no_id.csv", "store,ds,y\na,1,1\n", ["'unique_id'", "'store', 'ds', 'y'", "--id-col"]),
+    ("semicolons.csv", "unique_id;ds;y\na;1;1\n", ["'unique_id;ds;y'"]),
+    ("text.csv", "unique_id,ds,y\na,1,1\na,2,x\n", ["'y' is not numeric"]),
+    ("missing.csv", "unique_id,ds,y\na,1,1\na,2,\na,3,4\n", ["'a' is missing"]),
+    ("empty.csv", "", ["cannot be read as CSV"]),
+    ("head.csv", "unique_id,ds,y\n", ["no rows"]),
+    ("false.parquet", "unique_id,ds,y\n", ["cannot be read as Parquet"]),
+    ("data.json", "{}", ["ends in .csv, .csv.gz, .parquet"]),
+])  # fmt: skip
+def test_files_that_cannot_be_read_exit_with_2(name, text, fragments):
+    Path(name).write_text(text)
+    assert_refused(run("fit", "gru", name, "--horizon", "2"), 2, *fragments)
+
+
+def test_saved_model_errors_exit_with_3(model, workplace):
+    for target in ("absent", workplace, "runs:/0/model"):
+        uri = ["--tracking-uri", f"sqlite:///{workplace}/mlflow.db"] if target == "runs:/0/model" else []
+        assert_refused(run("predict", target, *uri), 3, str(target))
+    assert_refused(run("serve", "absent", "--port", free_port()), 3, "absent")
+    damaged = workplace / "damaged"
+    damaged.mkdir()
+    for file in model.iterdir():
+        (damaged / file.name).write_bytes(file.read_bytes())
+    (damaged / "params.json").write_text("{}")
+    assert_refused(run("predict", damaged), 3, "params.json")
+
+
+@pytest.mark.parametrize(("args", "fragments"), [
+    (["--horizon", "5"], ["from 1 to 4"]),
+    (["--quantiles", "0.3"], ["0.3", "trained: 0.1"]),
+    (["--out", "forecast.txt"], ["forecast.txt", ".parquet"]),
+    (["--out", "absent/forecast.csv"], ["absent: no such directory"]),
+    (["absent.csv"], ["absent.csv: no such file"]),
+    (["short.csv"], ["needs", "--pad-short"]),
+])  # fmt: skip
+def test_wrong_predictions_exit_with_2(model, args, fragments):
+    Path("short.csv").write_text("unique_id,ds,y\na,2020-01-01,1\na,2020-02-01,2\n")
+    assert_refused(run("predict", model, *args), 2, *fragments)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def test_an_unexpected_error_exits_with_1_and_a_traceback_only_if_asked(monkeypatch):
+    def fail(*args, **kwargs):
+        raise RuntimeError("first line\nsecond line")
+
+    monkeypatch.setattr("lstmzoo.cli.zoo.load_config", fail)
+    assert_refused(run("list"), 1, "unexpected RuntimeError: first line second line", "--debug")
+    for args in (["--debug", "list"], ["list", "--debug"]):
+        result = run(*args)
+        assert result.exit_code == 1
+        assert "Traceback" in result.stderr
+        assert "in fail" in result.stderr
+
+
+def test_debug_after_a_double_dash_is_an_argument():
+    assert_refused(run("list", "--", "--debug"), 2, "'*--debug*'")
+
+
+def test_ctrl_c_exits_with_130(monkeypatch):
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lstmzoo.cli.zoo.load_config", interrupt)
+    assert_refused(run("list"), 130, "interrupted")
+
+
+def test_main_exits_with_the_code(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["show", "nothing"])
+    assert caught.value.code == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_fit_and_predict_round_trip(files):
+    """CSV and Parquet say the same; names of series stay what the file says."""
+    report = run_json(*FIT, "--out", "a", "--quantiles", "0.1,0.9")
+    assert report["model"] == "forecasting/gru"
+    assert report["folder"] == "a"
+    assert report["epochs"] == report["best_epoch"] == 1
+    parquet = run_json(*[a.replace(".csv", ".parquet") for a in FIT], "--out", "b", "--quantiles", "0.1,0.9")
+    assert parquet["data_digest"] == report["data_digest"]
+    forecast = run_json("predict", "a")
+    assert forecast == run_json("predict", "b") == run_json("predict", "a", "sales.parquet")
+    assert [row["unique_id"] for row in forecast] == np.repeat(IDS, 4).tolist()
+    assert forecast[0]["ds"] == "2020-01-01"
+    expected = lstmzoo.load("a").predict()
+    np.testing.assert_allclose([row["y_hat_q0.9"] for row in forecast], expected["y_hat_q0.9"], rtol=1e-12)
+
+
+def test_fit_prints_where_the_model_is(files):
+    result = run(*FIT)
+    assert result.exit_code == 0, result.stderr
+    assert "saved to gru; next: lstmzoo predict gru" in result.stdout
+    assert "epoch 1/1" in result.stderr
+    assert lstmzoo.load("gru").id_col == "unique_id"
+
+
+def test_predict_writes_what_it_prints(model):
+    printed = run_json("predict", model, "--horizon", "3", "--quantiles", "0.9", "--out", "f.csv", "--plot", "f.png")
+    assert Path("f.png").read_bytes().startswith(b"\x89PNG")
+    csv = pd.read_csv("f.csv", dtype={"unique_id": str}, keep_default_na=False)
+    assert csv.to_dict("records") == printed
+    assert list(csv.columns) == ["unique_id", "ds", "y_hat", "y_hat_q0.9"]
+    assert run("predict", model, "--out", "f.parquet").stdout == "wrote f.parquet\n"
+    assert pd.read_parquet("f.parquet")["ds"].dtype.kind == "M"
+    assert sorted(os.listdir()) == ["f.csv", "f.parquet", "f.png"]
+
+
+def test_predict_prints_a_table_with_the_first_rows(model, monkeypatch):
+    monkeypatch.setattr("lstmzoo.cli.predict._SHOWN", 3)
+    lines = run("predict", model).stdout
+    assert "2020-03-01" in lines
+    assert "2020-04-01" not in lines
+    assert "and 5 more rows" in lines
+
+
+def test_one_series_with_whole_numbers_as_times(sales):
+    """A file of times and values only holds one series, and its numbers stay numbers."""
+    sales.head(STEPS)[["y"]].assign(ds=range(STEPS)).to_csv("one.csv", index=False)
+    run_json(*FIT[:2], "one.csv", *FIT[3:], "--season-length", "6,12", "--out", "one")
+    assert [row["ds"] for row in run_json("predict", "one")] == [STEPS, STEPS + 1, STEPS + 2, STEPS + 3]
+    assert run_json("predict", "one", "one.csv") == run_json("predict", "one")
+    assert lstmzoo.load("one").season_length == [6, 12]
+
+
+def test_files_are_read_as_they_say(sales, workplace):
+    """Byte-order mark, compression, missing values, time zones, text in Parquet, other columns and other names."""
+    read = {"id_col": None, "time_col": "ds", "target_col": "y"}
+    Path("bom.csv").write_text("\ufeffunique_id,ds,y,z\nNA,2020-01-01T00:00Z,NA,1\n001,2020-01-02T00:00Z,2.5,1\n")
+    frame, id_col = _frames.read_frame(Path("bom.csv"), **read)
+    assert id_col == "unique_id"
+    assert frame["unique_id"].tolist() == ["NA", "001"]
+    assert np.isnan(frame["y"][0])
+    assert str(frame["ds"].dt.tz) == "UTC"
+    assert list(frame.columns) == ["unique_id", "ds", "y"]
+    sales.assign(ds=sales["ds"].astype(str)).to_parquet("text.parquet")
+    sales.to_csv("sales.csv.gz", index=False)
+    for name in ("text.parquet", "sales.csv.gz"):
+        pd.testing.assert_frame_equal(
+            _frames.read_frame(Path(name), **read)[0], sales.reset_index(drop=True), check_dtype=False
+        )
+    sales.head(9).rename(columns={"ds": "month", "y": "sold"}).to_csv("named.csv", index=False)
+    frame, id_col = _frames.read_frame(Path("named.csv"), id_col="", time_col="month", target_col="sold")
+    assert id_col is None
+    assert list(frame.columns) == ["month", "sold"]
+
+
+@pytest.mark.parametrize(("answer", "columns"), [
+    (np.zeros(3), ["y_hat"]),
+    (np.zeros((3, 2)), ["y_hat", "y_hat_1"]),
+    (pd.Series(np.zeros(3), pd.date_range("2020", periods=3), name="y"), ["ds", "y_hat"]),
+    (pd.DataFrame({"unique_id": ["a"], "y_hat": [1.0]}), ["unique_id", "y_hat"]),
+])  # fmt: skip
+def test_forecasts_of_any_kind_become_frames(answer, columns):
+    assert list(_frames.as_frame(answer).columns) == columns
+
+
+def test_tune(files):
+    """One trial; then a second, with the first from the journal."""
+    args = ["tune", "sales.csv", "--horizon", "4", "--models", "gru", *TINY, "--random-state", "1",
+            "--directory", "journal", "--out", "best"]  # fmt: skip
+    result = run(*args, "--max-trials", "1", "--plot", "search.png")
+    assert result.exit_code == 0, result.stderr
+    for word in ("seasonal_naive", "gru", "winner: ", "saved to best; next: lstmzoo predict best"):
+        assert word in result.stdout
+    assert "1 of 1" in result.stderr
+    assert Path("search.png").exists()
+    report = run_json(*args, "--max-trials", "2")
+    assert set(report["best_params"]) >= {"model"}
+    board = report["leaderboard"]
+    assert sum(row["status"] == "completed" for row in board) == 2
+    assert sum(row["status"] == "baseline" for row in board) == 4
+    assert board[0]["score"] == report["best_score"] == max(row["score"] for row in board)
+    assert lstmzoo.load("best").horizon == 4
+    assert_refused(run(*args, "--max-trials", "2", "--quantiles", "0.9"), 2, "journal", "quantiles")
+
+
+def test_benchmark(files):
+    args = ["benchmark", "sales.csv", "--horizon", "4", "--models", "gru", "--time-limit-per-model", "0.2"]
+    rows = {row["model"]: row for row in run_json(*args)}
+    assert list(rows) == sorted(rows, key=lambda name: rows[name]["mase"])
+    assert {"forecasting/gru", "seasonal_naive", "naive"} <= set(rows)
+    assert rows["seasonal_naive"]["ratio_to_seasonal_naive"] == 1
+    for row in rows.values():
+        assert row["beats_seasonal_naive"] == (row["mase"] < rows["seasonal_naive"]["mase"])
+        assert row["baseline"] == (row["parameters"] == 0)
+
+
+def test_benchmark_has_a_row_for_an_entry_that_fails(files, monkeypatch):
+    def fail(self, y):
+        raise RuntimeError("out of [red] memory" if self.model.endswith("gru") else "worse")
+
+    monkeypatch.setattr(lstmzoo.Forecaster, "fit", fail)
+    result = run("benchmark", "sales.csv", "--horizon", "4", "--models", "gru")
+    assert result.exit_code == 0
+    assert "RuntimeError: out of [red] memory" in result.stdout
+    assert "RuntimeError: out of [red] memory" in result.stderr
+
+
+def test_serve(model, monkeypatch):
+    served = []
+    monkeypatch.setattr("lstmzoo.mlflow.serve", lambda *args, **options: served.append((args, options)), raising=False)
+    port = free_port()
+    assert run("serve", model, "--port", port).exit_code == 0
+    assert served == [((str(model),), {"host": "127.0.0.1", "port": port, "tracking_uri": None})]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        taken = listener.getsockname()[1]
+        assert_refused(run("serve", model, "--port", taken), 2, f"127.0.0.1:{taken}", "--port")
+
+
+def test_demo(monkeypatch):
+    """All of it, with two architectures and little time; what it says to type next is what it made."""
+    monkeypatch.setattr("lstmzoo.cli.demo._MODELS", ("gru", "segment_gru"))
+    result = run("demo", "forecasting", "--out", "shown", "--time-limit", "12")
+    assert result.exit_code == 0, result.stderr
+    for word in ("segment_gru", "seasonal_naive", "MASE", '"predictions"', "mlflow ui --backend-store-uri"):
+        assert word in result.stdout
+    assert "the winner beats seasonal_naive" in result.stdout or "does not beat" in result.stdout
+    assert Path("shown/forecast.png").read_bytes().startswith(b"\x89PNG")
+    store = ["--tracking-uri", "sqlite:///shown/mlflow.db"]
+    forecast = run_json("predict", "models:/climate-forecaster@champion", *store, "--horizon", "12")
+    assert forecast == run_json("predict", "shown/model", "--horizon", "12")
+    assert [row["unique_id"] for row in forecast] == ["co2"] * 12 + ["el_nino"] * 12
+    assert f"lstmzoo serve models:/climate-forecaster@champion {' '.join(store)}" in result.stdout
+
+
+def test_the_demo_serves_the_folder_where_mlflow_failed(capsys):
+    demo._print_next(Path("a b"), "sqlite:///x", None)
+    assert "lstmzoo serve 'a b/model' --port 5001" in capsys.readouterr().out
+
+
+def test_a_command_in_its_own_process_is_quiet(files):
+    """TensorFlow says nothing; stdout is JSON; and the exit code is the shell's."""
+    environment = {k: v for k, v in os.environ.items() if k not in QUIET}
+    command = [sys.executable, "-m", "lstmzoo.cli", *FIT, "--out", "m", "--json"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120, env=environment)
+    assert json.loads(done.stdout)["folder"] == "m"
+    noise = [line for line in done.stderr.splitlines() if "epoch" not in line and line.strip()]
+    assert not noise
+
+
+def test_what_is_held_back_is_shown_if_the_import_fails(capfd):
+    from lstmzoo.cli._base import _stderr_held_back
+
+    with _stderr_held_back():
+        os.write(2, b"noise\n")
+    with pytest.raises(ZeroDivisionError), _stderr_held_back():
+        os.write(2, b"%d\n" % (1 / 0))
+    assert capfd.readouterr().err == "reason\n"
