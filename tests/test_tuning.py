@@ -101,8 +101,9 @@ class Fake(BaseEstimator):
 
 
 @pytest.fixture(autouse=True)
-def _fresh(request, monkeypatch):
+def _fresh(request, monkeypatch, tmp_path_factory):
     Fake.fits, Fake.fail, Fake.interrupt_at = [], {}, None
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path_factory.mktemp("tmp")))
     if "real" not in request.node.name:
         monkeypatch.setattr("keras.utils.clear_session", lambda: None)  # collects garbage, for half a second
 
@@ -188,6 +189,17 @@ def test_unfitted():
         searcher().predict()
     with pytest.raises(NotFittedError, match="call fit first"):
         searcher().plot()
+
+
+def test_fitting_again_forgets_what_was_learned():
+    fitted = searcher().fit(Y)
+    fitted.set_params(refit=False).fit(Y)
+    with pytest.raises(NotFittedError, match="refit=False"):
+        fitted.predict()
+    Fake.fail = dict.fromkeys(MODELS, ValueError("no"))
+    with pytest.raises(LstmzooError, match="every trial failed"):
+        fitted.fit(Y)
+    assert fitted.best_params_ == {"model": "naive"}
 
 
 def test_a_baseline_can_win(caplog):
@@ -504,7 +516,7 @@ def test_no_time_for_a_single_trial(clock, monkeypatch):
         clock.now += 100
 
     monkeypatch.setattr(Constant, "fit", fit)
-    with pytest.raises(LstmzooError, match="time_limit=50 is too short for a single trial"):
+    with pytest.raises(LstmzooError, match="time_limit is too short for a single trial"):
         searcher(max_trials=None, time_limit=50).fit(Y)
 
 

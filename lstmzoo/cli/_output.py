@@ -78,7 +78,7 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not abs(value) < float("inf") else value
 
 
-def as_records(frame: "pd.DataFrame") -> list[dict[str, Any]]:
+def as_records(frame: "pd.DataFrame") -> list[dict[Any, Any]]:
     """A frame as plain rows, times as ISO 8601."""
     frame = with_text_times(frame).astype(object)
     return frame.where(frame.notna(), None).to_dict("records")

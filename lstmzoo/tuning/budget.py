@@ -9,6 +9,13 @@ _LEAST = 5.0  # seconds; less is spent on compiling
 _ROUNDS = 4  # where the number of trials is open, none takes more than this part of what is left
 
 
+def planned_trials(models: int, tried: int, max_trials: int | None) -> int | None:
+    """How many trials are to come: first one for each model, then what ``max_trials`` allows; None if that is open."""
+    left = None if max_trials is None else max_trials - tried
+    unseen = models - tried
+    return min(unseen, left or unseen) if unseen > 0 else left
+
+
 def trial_limit(records: list[Record], remaining: float, *, refit: bool, planned: int | None) -> float | None:
     """Seconds that the next trial may train; None if there is no fair chance left for one.
 

@@ -18,7 +18,7 @@ from sklearn.exceptions import NotFittedError
 from lstmzoo.config import Scalar
 from lstmzoo.errors import ConfigError, UnknownNameError
 from lstmzoo.tuning._base import Record, best_record, derived_seed
-from lstmzoo.tuning.budget import trial_limit
+from lstmzoo.tuning.budget import planned_trials, trial_limit
 from lstmzoo.tuning.journal import Journal, search_identity
 from lstmzoo.tuning.leaderboard import cv_results, leaderboard
 from lstmzoo.tuning.oracles import ORACLES, make_oracle, proposal_key, proposals
@@ -37,24 +37,23 @@ Proposal = tuple[str, dict[str, Scalar]]
 class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
     """Find the best model and its hyperparameters for some data.
 
-    Each architecture is first tried with its zoo entry's own values, builders taking turns; then an oracle of
-    keras-tuner proposes. Trials are scored on data that they did not see, and the task's baselines beside
-    them. The winner is trained anew on all data. If no network beats a baseline, that baseline is the winner,
-    and a warning is logged.
+    Each architecture is first tried with its zoo entry's own values, builders taking turns; then an oracle of keras-tuner
+    proposes. Trials are scored on data that they did not see, and the task's baselines beside them. The winner is trained
+    anew on all data. If no network beats a baseline, that baseline is the winner, and a warning is logged.
 
     Args:
         estimator: Of any task; what its ``hyperparameters`` set is not searched.
         models: Names or shell patterns of zoo entries, with or without the task.
-        max_trials: Networks to train. With fewer than there are models, some are never tried, and a warning is
-            logged. This, ``time_limit`` or both are required.
-        time_limit: Seconds for all of it, the final training included. Trials share it, and one that would
-            find too little of it left is not begun.
-        oracle: ``random``; ``bayesian``, a Gaussian process over the scores so far; or ``hyperband``, which
-            trains many for a few epochs, and the better ones again for more.
-        search_space: Ranges by setting, as in a zoo entry's YAML, that replace the entries' own or come beside
-            them; None takes a setting out of the search.
-        directory: Where the journal is kept. Given the same directory, an interrupted search goes on where it
-            was, and one that had ended is extended if it has more trials or time. If None, a temporary one.
+        max_trials: Networks to train. With fewer than there are models, some are never tried, and a warning is logged.
+            This, ``time_limit`` or both are required.
+        time_limit: Seconds for all of it, the final training included. Trials share it, and one that would find too little
+            of it left is not begun.
+        oracle: ``random``; ``bayesian``, a Gaussian process over the scores so far; or ``hyperband``, which trains many for
+            a few epochs, and the better ones again for more.
+        search_space: Ranges by setting, as in a zoo entry's YAML, that replace the entries' own or come beside them; None
+            takes a setting out of the search.
+        directory: Where the journal is kept. Given the same directory, an interrupted search goes on where it was, and one
+            that had ended is extended if it has more trials or time. If None, a temporary one.
         experiment: MLflow experiment. MLflow is used if this or one of the next two is given.
         tracking_uri: MLflow store.
         registered_model_name: Registers the winner in MLflow under this name.
@@ -68,8 +67,8 @@ class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
         best_score_: Its score in the search, on held-out data.
         best_index_: Its place in ``cv_results_``.
         cv_results_: Arrays by name, as scikit-learn's searches have them.
-        leaderboard_: A frame, best first: ``rank``, ``model``, ``score``, ``seconds``, ``parameters``,
-            ``epochs``, ``trial``, ``status``, ``error``.
+        leaderboard_: A frame, best first: ``rank``, ``model``, ``score``, ``seconds``, ``parameters``, ``epochs``,
+            ``trial``, ``status``, ``error``.
         records_: The journal's rows: each trial with hyperparameters, history, and traceback if it failed.
         directory_: Where the journal is.
         refit_time_: Seconds of the final training.
@@ -171,6 +170,8 @@ class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
 
     def _begin(self, data: tuple) -> "_Run":
         began = time.monotonic()
+        for learned in [name for name in vars(self) if name.endswith("_")]:
+            delattr(self, learned)
         self._check_params()
         configs = select_models(self.estimator.task, self.models)
         space = make_space(self.estimator, configs, self.search_space or {}, data)
@@ -242,10 +243,9 @@ class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
         """Seconds that the next trial may train; None if the search is over."""
         if self.time_limit is None:
             return math.inf
-        left = None if self.max_trials is None else self.max_trials - tried
-        unseen = len(run.space) - tried
-        planned = min(unseen, left or unseen) if unseen > 0 else left
-        return trial_limit(run.journal.records, self.time_limit - run.elapsed(), refit=self.refit, planned=planned)
+        remaining = self.time_limit - run.elapsed()
+        planned = planned_trials(len(run.space), tried, self.max_trials)
+        return trial_limit(run.journal.records, remaining, refit=self.refit, planned=planned)
 
     def _network_trial(self, run: "_Run", model: str, params: dict[str, Scalar], limit: float) -> Record:
         own = self.estimator.get_params(deep=False)

@@ -206,10 +206,10 @@ class PanelForecaster(ZooEstimator):
         return (panel if short else self._prepared(panel)), form
 
     def _seasons(self, panel: Panel) -> list[int]:
-        """Season lengths, shortest first: those given, or the usual ones that the shortest series holds, or the one found."""
+        """Season lengths, shortest first: given; else the usual ones that the shortest series holds twice; else found."""
         if self.season_length is not None:
             return sorted([self.season_length] if isinstance(self.season_length, int) else self.season_length)
-        fitting = [s for s in usual_seasons(panel.freq) if s + 2 * self.horizon <= panel.lengths.min()]
+        fitting = [s for s in usual_seasons(panel.freq) if 2 * (s + self.horizon) <= panel.lengths.min()]
         return fitting or [find_season(panel)]
 
     def _chosen(self, panel: Panel, ids: list | None) -> np.ndarray:

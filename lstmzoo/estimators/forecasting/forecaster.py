@@ -26,8 +26,8 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         model: Zoo entry, such as ``lstm`` or ``forecasting/lstm``; see :func:`lstmzoo.list_models`.
         horizon: H, steps to forecast.
         lookback: T, steps that the network sees; the entry's ``lookback_horizons`` times the horizon if None.
-        season_length: One or several season lengths in steps. If None, the usual ones of the frequency that fit the
-            shortest series, or, where time is a count, the one found in the data.
+        season_length: One or several season lengths in steps. If None, the usual ones of the frequency that the
+            shortest series holds twice, or, where time is a count, the one found in the data.
         freq: pandas frequency alias or integer step; inferred if None.
         quantiles: Levels to forecast besides the median.
         hyperparameters: Overrides of the entry's settings: of the network, of the data (``scaling``, ``residual``, ...) and
