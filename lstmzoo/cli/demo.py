@@ -30,7 +30,7 @@ def demo(
     task: Task,
     *,
     out: Out = Path("lstmzoo-demo"),
-    time_limit: Limit = 90.0,
+    time_limit: Limit = 120.0,
     random_state: o.RandomState = 0,
 ) -> None:
     """Search, score, track, register and serve on small data that is already here."""
