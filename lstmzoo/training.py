@@ -120,7 +120,7 @@ class _Loop(keras.callbacks.Callback):
         }
         if self._validate is not None:
             row["val_loss"] = self._validate()
-        self.history.append({**row, "seconds": self._elapsed()})
+        self.history.append({**row, "seconds": self._elapsed() - sum(before["seconds"] for before in self.history)})
         self._report(self.history[-1])
         if self._validate is None:
             self.best_epoch = epoch + 1
@@ -157,7 +157,7 @@ def train(
         title: What the progress bar says.
 
     Returns:
-        A row per epoch (``epoch``, ``loss``, ``val_loss``, ``learning_rate``, ``seconds``), and the best epoch.
+        A row per epoch (``epoch``, ``loss``, ``val_loss``, ``learning_rate``, ``seconds`` of that epoch), and the best epoch.
 
     Raises:
         FloatingPointError: If the loss stops being finite.

@@ -309,7 +309,9 @@ def test_restrict_drops_what_makes_no_sense(hourly, tiny):
     assert "lookback_horizons" not in kept
     short = hourly.groupby("unique_id").head(60)
     free = Forecaster(horizon=12).restrict(space, short)
-    assert free["lookback_horizons"].max == 3
+    assert free["lookback_horizons"].values == [2]
+    assert Forecaster(horizon=6).restrict(space, short)["lookback_horizons"].max == 7
+    assert Forecaster(horizon=8).restrict(space, short)["lookback_horizons"].max == 4
     assert "long_seasonal_naive" not in free["residual"].values
 
 

@@ -17,21 +17,11 @@ Limit = Annotated[float, typer.Option(min=0.001, help="Seconds of training, the 
 
 
 def benchmark(
-    data: o.Data,
-    *,
-    horizon: o.Horizon,
-    models: o.Models = "forecasting/*",
-    time_limit_per_model: Limit = 30.0,
-    lookback: o.Lookback = None,
-    season_length: o.SeasonLength = None,
-    freq: o.Freq = None,
-    id_col: o.IdCol = None,
-    time_col: o.TimeCol = "ds",
-    target_col: o.TargetCol = "y",
-    pad_short: o.PadShort = False,
-    random_state: o.RandomState = 0,
-    json: o.Json = False,
-) -> None:
+    data: o.Data, *, horizon: o.Horizon, models: o.Models = "forecasting/*",
+    time_limit_per_model: Limit = 30.0, lookback: o.Lookback = None, season_length: o.SeasonLength = None,
+    freq: o.Freq = None, id_col: o.IdCol = None, time_col: o.TimeCol = "ds", target_col: o.TargetCol = "y",
+    pad_short: o.PadShort = False, random_state: o.RandomState = 0, json: o.Json = False,
+) -> None:  # fmt: skip
     """Train each entry once as it comes, without a search, and compare them on the last horizon, held out."""
     names = o.find_models(models)
     frame, id_col = read_frame(data, id_col=id_col, time_col=time_col, target_col=target_col)

@@ -22,31 +22,14 @@ Register = Annotated[str | None, typer.Option(help="Name to register the winner 
 
 
 def tune(
-    data: o.Data,
-    *,
-    horizon: o.Horizon,
-    models: o.Models = "forecasting/*",
-    max_trials: MaxTrials = None,
-    time_limit: Limit = None,
-    oracle: Oracle = "random",
-    directory: Directory = None,
-    out: Out = Path("winner"),
-    plot: Plot = None,
-    settings: o.Settings = None,
-    lookback: o.Lookback = None,
-    season_length: o.SeasonLength = None,
-    freq: o.Freq = None,
-    quantiles: o.Quantiles = None,
-    id_col: o.IdCol = None,
-    time_col: o.TimeCol = "ds",
-    target_col: o.TargetCol = "y",
-    pad_short: o.PadShort = False,
-    experiment: Experiment = None,
-    tracking_uri: o.TrackingUri = None,
-    register: Register = None,
-    random_state: o.RandomState = None,
-    json: o.Json = False,
-) -> None:
+    data: o.Data, *, horizon: o.Horizon, models: o.Models = "forecasting/*", max_trials: MaxTrials = None,
+    time_limit: Limit = None, oracle: Oracle = "random", directory: Directory = None,
+    out: Out = Path("winner"), plot: Plot = None, settings: o.Settings = None, lookback: o.Lookback = None,
+    season_length: o.SeasonLength = None, freq: o.Freq = None, quantiles: o.Quantiles = None,
+    id_col: o.IdCol = None, time_col: o.TimeCol = "ds", target_col: o.TargetCol = "y",
+    pad_short: o.PadShort = False, experiment: Experiment = None, tracking_uri: o.TrackingUri = None,
+    register: Register = None, random_state: o.RandomState = None, json: o.Json = False,
+) -> None:  # fmt: skip
     """Search for the best entry and its settings, and save the winner, trained on all data."""
     names, hyperparameters = o.find_models(models), o.parse_settings(settings)
     o.check_folder(out)

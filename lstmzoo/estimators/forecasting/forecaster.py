@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from lstmzoo.config import ForecastingData
+from lstmzoo.config import Categorical, ForecastingData
 from lstmzoo.errors import ConfigError, DataError
 from lstmzoo.estimators._base import ZooNetworkEstimator, digest
 from lstmzoo.estimators.forecasting._base import PanelForecaster
@@ -149,9 +149,9 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
             space.pop("calendar", None)
         if "transform" in space and (panel.values <= 0).any():
             space.pop("transform")
-        spare = int(panel.lengths.min()) - self.horizon - self._held_out()
+        spare = int(panel.lengths.min()) - 2 * self.horizon - self._held_out()  # a search holds out a horizon, too
         if "lookback_horizons" in space and not self.pad_short:
-            _cap(space, "lookback_horizons", spare // self.horizon)
+            space["lookback_horizons"] = _capped(space["lookback_horizons"], spare // self.horizon)
         if "residual" in space:
             useful = self._useful_residuals(self._seasons(panel), spare)
             values = [v for v in space["residual"].values if v in useful]
@@ -275,10 +275,11 @@ def _periods(residual: str, seasons: list[int], lookback: int) -> list[int]:
     return [{"none": 0, "naive": 1, "seasonal_naive": seasons[0], "long_seasonal_naive": seasons[-1]}[residual]]
 
 
-def _cap(space: dict[str, Any], key: str, largest: int) -> None:
-    """Lower the upper end of a range of whole numbers; a range of one value or none is dropped."""
-    span = space[key]
+def _capped(span: Any, largest: int) -> Any:
+    """Of a range of whole numbers, what is not above ``largest``; at least one value is left."""
+    if isinstance(span, Categorical):
+        values = [v for v in span.values if isinstance(v, int) and v <= largest]
+        return span.model_copy(update={"values": values or [max(largest, 1)]})
     if largest <= span.min:
-        del space[key]
-    else:
-        space[key] = span.model_copy(update={"max": min(span.max, largest)})
+        return Categorical(type="categorical", values=[max(largest, 1)])
+    return span.model_copy(update={"max": min(span.max, largest)})
