@@ -69,7 +69,7 @@ def main() -> None:
 
 def arguments() -> Any:
     made = parser(__doc__)
-    made.add_argument("--torch-python", default="/tmp/torchenv/bin/python", help="interpreter that has torch")
+    made.add_argument("--torch-python", default=sys.executable, help="interpreter that has torch")
     made.add_argument("--steps", type=int, default=2000, help="of training")
     made.add_argument("--steps-per-epoch", type=int, default=100)
     made.add_argument("--bare-steps", type=int, default=200)

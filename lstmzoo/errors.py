@@ -21,5 +21,9 @@ class DataError(LstmzooError, ValueError):
     """Data that was passed in cannot be used as it is."""
 
 
+class TrainingError(LstmzooError, FloatingPointError):
+    """Training diverged."""
+
+
 class SavedModelError(LstmzooError, ValueError):
     """A saved model is missing, damaged, tampered with, or of a newer format."""

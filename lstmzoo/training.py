@@ -13,6 +13,7 @@ import numpy as np
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from lstmzoo.config import TrainingConfig
+from lstmzoo.errors import TrainingError
 
 _OPTIMIZERS: dict[str, type[keras.optimizers.Optimizer]] = {
     "adam": keras.optimizers.Adam,
@@ -160,7 +161,7 @@ def train(
         A row per epoch (``epoch``, ``loss``, ``val_loss``, ``learning_rate``, ``seconds`` of that epoch), and the best epoch.
 
     Raises:
-        FloatingPointError: If the loss stops being finite.
+        TrainingError: If the loss stops being finite.
     """
     optimizer = _OPTIMIZERS[config.optimizer](learning_rate=config.learning_rate, global_clipnorm=config.clipnorm)
     pays = config.epochs * len(batches) >= _STEPS_THAT_PAY
@@ -170,7 +171,7 @@ def train(
         model.fit(batches, epochs=config.epochs, callbacks=[loop], verbose=0, shuffle=False)
     compile_for_prediction(model)
     if not math.isfinite(loop.history[-1]["loss"]):
-        raise FloatingPointError(f"the loss of {title} is {loop.history[-1]['loss']} in epoch {len(loop.history)}: "
+        raise TrainingError(f"the loss of {title} is {loop.history[-1]['loss']} in epoch {len(loop.history)}: "
                                  "lower learning_rate or clipnorm, or scale the data")  # fmt: skip
     return loop.history, loop.best_epoch
 

@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 
 from lstmzoo import BaselineForecaster, Forecaster, checks, list_models
-from lstmzoo.errors import ConfigError, DataError, UnknownNameError
+from lstmzoo.errors import ConfigError, DataError, TrainingError, UnknownNameError
+from lstmzoo.estimators import ZooEstimator
 from lstmzoo.estimators.forecasting.baselines import METHODS
 
 
@@ -46,6 +47,11 @@ def test_every_entry_fits_predicts_and_reloads(name, hourly, tiny, tmp_path):
     import lstmzoo
 
     pd.testing.assert_frame_equal(lstmzoo.load(tmp_path / "model").predict(), forecast)
+
+
+def test_estimators_have_one_base(fitted):
+    assert isinstance(fitted, ZooEstimator)
+    assert issubclass(BaselineForecaster, ZooEstimator)
 
 
 def test_quantiles_never_cross(fitted, hourly):
@@ -296,7 +302,7 @@ def test_a_loss_that_explodes_is_an_error(hourly, tiny):
         "clipnorm": None,
         "schedule": "constant",
     }
-    with pytest.raises(FloatingPointError, match="lower learning_rate"):
+    with pytest.raises(TrainingError, match="lower learning_rate"):
         Forecaster(**{**tiny, "hyperparameters": settings}).fit(hourly.assign(y=hourly["y"] * 1e12))
 
 

@@ -73,6 +73,11 @@ def test_the_message_names_the_series_that_is_wrong():
         read_panel(bad, Columns())
 
 
+def test_a_given_frequency_that_does_not_fit():
+    with pytest.raises(DataError, match="series 'a' has 'MS', not the freq 'D' that is expected"):
+        read_panel(frame(freq="MS"), Columns(), "D")
+
+
 @pytest.mark.parametrize("freq", ["h", "15min", "2h", "D", "B", "W-MON", "MS", "ME", "QS-JAN", "YS-JAN", "s", "2D"])
 def test_frequencies_are_inferred_and_continued(freq):
     panel, form = read_panel(frame(freq=freq), Columns())

@@ -205,12 +205,12 @@ def _with_freq(panel: Panel, wall: np.ndarray, freq: str | int | None) -> Panel:
     if integers:
         step = freq or _integer_step(panel)
         panel = Panel(panel.ids, panel.offsets, panel.values, panel.times, int(step))
-        _check_regular(panel)
+        _check_regular(panel, given=freq is not None)
         return panel
     alias = _canonical(freq) if freq is not None else _infer(panel, wall)
     times = panel.times if is_shorter_than_a_day(alias) else wall
     panel = Panel(panel.ids, panel.offsets, panel.values, times, alias, panel.tz)
-    _check_regular(panel)
+    _check_regular(panel, given=freq is not None)
     return panel
 
 
@@ -264,7 +264,7 @@ def _infer_one(times: np.ndarray) -> str | None:
     return max(sorted(set(found)), key=found.count) if found else None
 
 
-def _check_regular(panel: Panel) -> None:
+def _check_regular(panel: Panel, *, given: bool) -> None:
     row = _first_irregular(panel)
     if row is None:
         return
@@ -272,8 +272,9 @@ def _check_regular(panel: Panel) -> None:
     times = panel.times[panel.offsets[i] : panel.offsets[i + 1]]
     own = _own_freq(times, panel)
     if own is not None and own != panel.freq:
+        others = f"not the freq {panel.freq!r} that is expected" if given else f"others have {panel.freq!r}"
         raise DataError(
-            f"mixed frequencies: series {panel.ids[i]!r} has {own!r}, others have {panel.freq!r}: fit them apart, or resample"
+            f"mixed frequencies: series {panel.ids[i]!r} has {own!r}, {others}: fit them apart, or resample"
         )
     before = panel.times[row - 1]
     expected = step_times(before, panel.freq, 1)[0] if row > panel.offsets[i] else None

@@ -20,7 +20,7 @@ def trial_limit(records: list[Record], remaining: float, *, refit: bool, planned
     """Seconds that the next trial may train; None if there is no fair chance left for one.
 
     The winner so far keeps the time of its refit in reserve; and as the next trial may win, the time of its own
-    refit has to remain as well. Of the rest, a trial gets an equal share, or twice the usual time if that is more.
+    refit has to remain as well. Of the rest, a trial gets an equal share; where the number of trials is open, twice the usual time if that is more.
 
     Args:
         records: Trials so far.
@@ -43,4 +43,5 @@ def trial_limit(records: list[Record], remaining: float, *, refit: bool, planned
     if most <= 0.5 * usual:
         return None
     shares = (_ROUNDS if planned is None else max(planned, 1)) + (0.0 if best else factor)
-    return min(most, max(pool / shares, 2 * usual, _LEAST))
+    fair = max(pool / shares, _LEAST)
+    return min(most, fair if planned is not None else max(fair, 2 * usual))

@@ -101,7 +101,8 @@ def _progress(progress: Progress) -> str:
     networks = sum(not r["baseline"] for r in progress.records)
     of_networks = f" of {progress.max_trials}" if progress.max_trials else ""
     of_time = f" of {_clock(progress.time_limit)}" if progress.time_limit else ""
-    return f"{networks}{of_networks} networks, {_clock(progress.elapsed())}{of_time}"
+    noun = "network" if networks == 1 and not of_networks else "networks"
+    return f"{networks}{of_networks} {noun}, {_clock(progress.elapsed())}{of_time}"
 
 
 def _clock(seconds: float) -> str:

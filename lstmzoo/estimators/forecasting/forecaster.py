@@ -102,6 +102,7 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         Raises:
             ConfigError: If a parameter or hyperparameter is wrong.
             UnknownNameError: If the zoo has no such entry.
+            TrainingError: If the loss stops being finite.
             DataError: If the data is refused; see :func:`lstmzoo.preprocessing.read_panel`, or a series is too short.
         """
         started = time.perf_counter()
