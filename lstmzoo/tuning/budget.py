@@ -20,7 +20,8 @@ def trial_limit(records: list[Record], remaining: float, *, refit: bool, planned
     """Seconds that the next trial may train; None if there is no fair chance left for one.
 
     The winner so far keeps the time of its refit in reserve; and as the next trial may win, the time of its own
-    refit has to remain as well. Of the rest, a trial gets an equal share; where the number of trials is open, twice the usual time if that is more.
+    refit has to remain as well. Of the rest, a trial gets an equal share;
+    where the number of trials is open, twice the usual time if that is more.
 
     Args:
         records: Trials so far.
