@@ -4,9 +4,21 @@ The public names are imported when they are first touched: ``import lstmzoo`` it
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lstmzoo._version import __version__
+
+if TYPE_CHECKING:
+    from lstmzoo import checks as checks
+    from lstmzoo import datasets as datasets
+    from lstmzoo import mlflow as mlflow
+    from lstmzoo.config import list_models as list_models
+    from lstmzoo.config import load_config as load_config
+    from lstmzoo.estimators import BaselineForecaster as BaselineForecaster
+    from lstmzoo.estimators import Forecaster as Forecaster
+    from lstmzoo.estimators import load as load
+    from lstmzoo.registry import register_model as register_model
+    from lstmzoo.tuning import ZooSearchCV as ZooSearchCV
 
 _PLACES = {
     "BaselineForecaster": "lstmzoo.estimators",

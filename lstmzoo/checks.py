@@ -19,10 +19,10 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from lstmzoo.config import ModelConfig, load_config
+from lstmzoo.config import load_config
 from lstmzoo.estimators import load
 from lstmzoo.layers import pinball_loss
-from lstmzoo.registry import get_builder, hyperparameter_names
+from lstmzoo.registry import build_model, hyperparameter_names
 from lstmzoo.spec import ForecastingSpec
 from lstmzoo.training import seeded
 
@@ -107,7 +107,8 @@ def check_search_space_builds(name: str) -> None:
     for key, span in config.search_space.items():
         if key in config.hyperparameters:
             for value in span.values if span.type == "categorical" else (span.min, span.max):
-                _build(config.override({key: value}), _FORECASTING)
+                changed = config.override({key: value})
+                build_model(changed.builder, _FORECASTING, changed.hyperparameters)
 
 
 ENTRY_CHECKS: tuple[Callable[[str], None], ...] = (
@@ -221,17 +222,13 @@ def _toy(name: str, *, without_dropout: bool = False) -> _Toy:
     rng = np.random.default_rng(0)
     spec = _FORECASTING
     with seeded(1):
-        model = _build(config, spec)
+        model = build_model(config.builder, spec, config.hyperparameters)
     inputs = {
         "window": rng.normal(size=(6, spec.lookback, spec.num_features)).astype("float32"),
         "future": rng.normal(size=(6, spec.horizon, spec.num_future_features)).astype("float32"),
     }
     target = rng.normal(size=(6, spec.horizon, 1)).astype("float32")
     return _Toy(model, inputs, target, pinball_loss([0.1, 0.5, 0.9]))
-
-
-def _build(config: ModelConfig, spec: Any) -> keras.Model:
-    return get_builder(config.builder)(spec, **config.hyperparameters)
 
 
 def _numbers(answer: Any) -> np.ndarray:

@@ -40,7 +40,7 @@ class IntRange(_Strict):
         return _check_range(self)
 
     def contains(self, value: object) -> bool:
-        """Whether a value is one of them."""
+        """Whether a value lies in the range."""
         return isinstance(value, int) and not isinstance(value, bool) and self.min <= value <= self.max
 
 
@@ -58,7 +58,7 @@ class FloatRange(_Strict):
         return _check_range(self)
 
     def contains(self, value: object) -> bool:
-        """Whether a value is one of them."""
+        """Whether a value lies in the range."""
         return isinstance(value, int | float) and not isinstance(value, bool) and self.min <= value <= self.max
 
 

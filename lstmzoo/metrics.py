@@ -19,7 +19,8 @@ def mase(actual: np.ndarray, forecast: np.ndarray, history: Sequence[np.ndarray]
         season_length: Of the seasonal naive forecast.
 
     Returns:
-        ``(N,)``; NaN for a series whose history does not vary, or is no longer than a season.
+        ``(N,)``; NaN for a series whose history does not vary, or is no longer than a season; infinity for a forecast
+        that is not finite.
 
     References:
         Hyndman & Koehler, "Another look at measures of forecast accuracy", Int. J. Forecasting 22(4), 2006.
@@ -31,7 +32,8 @@ def mase(actual: np.ndarray, forecast: np.ndarray, history: Sequence[np.ndarray]
     numbers = np.repeat(np.arange(len(history)), [len(h) for h in history])
     past = pd.DataFrame({"unique_id": numbers, "y": np.concatenate(list(history))})
     values = losses.mase(_frame(actual, forecast), ["y_hat"], season_length, past)["y_hat"].to_numpy(dtype=float)
-    return np.where(np.isfinite(values), values, np.nan)
+    defined = [len(h) > season_length and np.any(h[season_length:] != h[:-season_length]) for h in history]
+    return np.where(np.array(defined), np.where(np.isfinite(values), values, np.inf), np.nan)
 
 
 def smape(actual: np.ndarray, forecast: np.ndarray) -> np.ndarray:

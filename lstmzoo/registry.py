@@ -9,9 +9,11 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_type_hints
 
-from lstmzoo.errors import UnknownNameError
+from pydantic import TypeAdapter, ValidationError
+
+from lstmzoo.errors import ConfigError, UnknownNameError
 
 Builder = Callable[..., Any]
 
@@ -58,6 +60,29 @@ def get_builder(name: str) -> Builder:
     if name not in _BUILDERS:
         raise UnknownNameError("builder", name, _BUILDERS)
     return _BUILDERS[name]
+
+
+def build_model(name: str, spec: Any, hyperparameters: dict[str, Any]) -> Any:
+    """The uncompiled model that a builder makes, its hyperparameters checked against the builder's annotations.
+
+    Raises:
+        UnknownNameError: If there is no such builder.
+        ConfigError: If a hyperparameter is missing, unknown, or not of the annotated type or range.
+    """
+    builder = get_builder(name)
+    hints = get_type_hints(builder, include_extras=True)
+    expected = hyperparameter_names(name)
+    odd = sorted(set(expected) ^ set(hyperparameters))
+    if odd:
+        raise ConfigError(
+            f"{name} takes the hyperparameters {', '.join(expected)}; missing or unknown: {', '.join(odd)}"
+        )
+    for key, value in hyperparameters.items():
+        try:
+            TypeAdapter(hints.get(key, Any)).validate_python(value, strict=True)
+        except ValidationError as error:
+            raise ConfigError(f"{key}: {error.errors()[0]['msg']}, got {value!r}") from None
+    return builder(spec, **hyperparameters)
 
 
 def hyperparameter_names(name: str) -> tuple[str, ...]:

@@ -6,7 +6,8 @@
     state.safetensors    arrays that predictions need
     weights.safetensors  the network's variables by path; absent where there is no network
 
-A folder appears whole or not at all, and is read whole or refused.
+A folder appears whole or not at all, and is read whole or refused. If the machine dies in the instant in which one model
+replaces another, the old one is found beside it, in a folder ``.<name>-old-...``.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ import json
 import math
 import os
 import shutil
+import stat
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -47,7 +49,7 @@ def write_bundle(path: str | Path, header: dict[str, Any], files: Bundle) -> Non
         SavedModelError: If the folder exists and is not a saved model.
     """
     path = Path(path)
-    if path.exists() and not (path / _MANIFEST).is_file():
+    if path.exists() and not is_bundle(path):
         raise SavedModelError(f"{path} exists and is not a saved model: choose another folder")
     path.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
@@ -69,6 +71,16 @@ def write_bundle(path: str | Path, header: dict[str, Any], files: Bundle) -> Non
         _replace_folder(staging, path)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def is_bundle(path: str | Path) -> bool:
+    """Whether a folder holds a saved model, of any format, and nothing besides."""
+    path = Path(path)
+    try:
+        manifest = _decode_json(_MANIFEST, _read_regular(path / _MANIFEST, _MAX_MANIFEST_BYTES))
+        return {entry.name for entry in path.iterdir()} == {_MANIFEST, *manifest["files"]} and "min_reader" in manifest
+    except (SavedModelError, LookupError, TypeError):
+        return False
 
 
 def read_bundle(path: str | Path) -> tuple[dict[str, Any], Bundle]:
@@ -148,12 +160,16 @@ def _decode_json(name: str, raw: bytes) -> Any:
 
 
 def _read_regular(path: Path, limit: int) -> bytes:
+    flags = os.O_RDONLY
+    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"):  # those that the system has: no links, no waiting for a pipe
+        flags |= getattr(os, name, 0)
     try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
+        handle = os.open(path, flags)
     except OSError as error:
         raise SavedModelError(f"{path} cannot be read: {error.strerror}") from None
     with open(handle, "rb") as file:
-        if not path.is_file() or os.fstat(handle).st_size > limit:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > limit:
             raise SavedModelError(f"{path} is not a plain file of at most {limit} bytes")
         return file.read()
 
@@ -167,15 +183,27 @@ def _write_synced(path: Path, raw: bytes) -> None:
 
 def _replace_folder(staging: Path, path: Path) -> None:
     """Move the new folder into place; an old one is moved aside first, and put back if that fails."""
-    if not path.exists():
-        staging.rename(path)
-        return
     aside = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent))
-    path.rename(aside / path.name)
+    old = aside / path.name
     try:
+        if path.exists():
+            path.rename(old)
         staging.rename(path)
-    except OSError:
-        (aside / path.name).rename(path)
+    except BaseException:
+        if old.exists() and not path.exists():
+            old.rename(path)
         raise
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        if path.exists():
+            shutil.rmtree(aside, ignore_errors=True)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(path: Path) -> None:
+    """Let the names in a folder survive a power failure, where the system can."""
+    if hasattr(os, "O_DIRECTORY"):
+        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -124,13 +124,13 @@ class _Loop(keras.callbacks.Callback):
         self.history.append({**row, "seconds": self._elapsed() - sum(before["seconds"] for before in self.history)})
         self._report(self.history[-1])
         if self._validate is None:
-            self.best_epoch = epoch + 1
+            self.best_epoch = epoch + 1 if math.isfinite(row["loss"]) else 0
         elif row["val_loss"] < self._best_loss:
             self.best_epoch, self._best_loss = epoch + 1, row["val_loss"]
             self._best_weights = self.model.get_weights()
         elif epoch + 1 - self.best_epoch >= self._config.patience:
             self.model.stop_training = True
-        if not math.isfinite(row["loss"]):
+        if not math.isfinite(row["loss"] + row.get("val_loss", 0.0)):
             self.model.stop_training = True
 
     def on_train_end(self, logs: Any = None) -> None:
@@ -161,7 +161,7 @@ def train(
         A row per epoch (``epoch``, ``loss``, ``val_loss``, ``learning_rate``, ``seconds`` of that epoch), and the best epoch.
 
     Raises:
-        TrainingError: If the loss stops being finite.
+        TrainingError: If the loss stops being finite, before any epoch was good.
     """
     optimizer = _OPTIMIZERS[config.optimizer](learning_rate=config.learning_rate, global_clipnorm=config.clipnorm)
     pays = config.epochs * len(batches) >= _STEPS_THAT_PAY
@@ -170,7 +170,7 @@ def train(
         loop = _Loop(config, validate, time_limit, report)
         model.fit(batches, epochs=config.epochs, callbacks=[loop], verbose=0, shuffle=False)
     compile_for_prediction(model)
-    if not math.isfinite(loop.history[-1]["loss"]):
+    if loop.best_epoch == 0:
         raise TrainingError(f"the loss of {title} is {loop.history[-1]['loss']} in epoch {len(loop.history)}: "
                                  "lower learning_rate or clipnorm, or scale the data")  # fmt: skip
     return loop.history, loop.best_epoch
@@ -198,12 +198,16 @@ def _progress(epochs: int, title: str, verbose: int) -> Iterator[Callable[[dict[
 
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Seed every generator that a network draws from; Python's and NumPy's global states are put back afterwards."""
+    """Seed every generator that a network draws from, and leave the global ones as if nothing had been drawn.
+
+    Python's and NumPy's states are put back; the backend's, which cannot be read, is seeded afresh.
+    """
     python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
     keras.utils.set_random_seed(seed)
     try:
         yield
     finally:
+        keras.utils.set_random_seed(int(np.random.SeedSequence().generate_state(1)[0] % 2**31))
         random.setstate(python_state)
         np.random.set_state(numpy_state)  # noqa: NPY002
 

@@ -137,13 +137,14 @@ def test_a_builder_of_one_s_own(user, hourly):
     def linear_forecaster(spec, *, units):
         import keras
 
-        from lstmzoo.models._base import forecaster_inputs, quantile_head
+        from lstmzoo.models._base import forecast_head, forecaster_inputs, output_size
 
         window, future = forecaster_inputs(spec)
         summary = keras.layers.Dense(units, name="summary")(keras.layers.Flatten(name="flat")(window))
         steps = keras.layers.RepeatVector(spec.horizon, name="steps")(summary)
         joined = keras.layers.Concatenate(name="joined")([steps, future])
-        return keras.Model({"window": window, "future": future}, quantile_head(joined, spec))
+        raw = keras.layers.Dense(output_size(spec), name="head")(joined)
+        return keras.Model({"window": window, "future": future}, forecast_head(raw, future, spec))
 
     text = LSTM.replace("recurrent_forecaster", "linear_forecaster").split("search_space")[0] + "search_space: {}\n"
     start, end = text.index("{cell"), text.index("}\ndata")

@@ -261,6 +261,11 @@ def test_plot(fitted, tmp_path):
     ({"horizon": -4}, "horizon: .*greater than 0, got -4"),
     ({"horizon": "6"}, "horizon: .*integer"),
     ({"quantiles": [0.0, 0.5]}, "quantiles: .*greater than 0"),
+    ({"hyperparameters": {"units": -1}}, "units: .*greater than 0, got -1"),
+    ({"hyperparameters": {"dropout": 2.0}}, "dropout: .*less than 1, got 2.0"),
+    ({"hyperparameters": {"cell": "lstmm"}}, "cell: .*'simple_rnn', 'lstm' or 'gru'"),
+    ({"hyperparameters": {"lookback_horizons": 2}}, "say the same: give one of them"),
+    ({"season_length": []}, "season_length"),
     ({"quantiles": [1.5]}, "quantiles: .*less than 1"),
     ({"validation_size": 3}, "validation_size: expected 0, or the horizon 6 or more"),
     ({"freq": "hourly-ish"}, "not a pandas frequency"),
@@ -282,7 +287,67 @@ def test_short_series_are_named_or_padded(hourly, tiny):
         Forecaster(**tiny).fit(hourly).predict(history=short)
 
 
+def test_one_short_series_does_not_change_the_seasons(tiny):
+    long = pd.DataFrame({"unique_id": "a", "ds": pd.date_range("2024", periods=600, freq="h"), "y": np.arange(600.0)})
+    short = long.head(20).assign(unique_id="b")
+    from lstmzoo.preprocessing import Columns, read_panel
+
+    panel, _ = read_panel(pd.concat([long, long.assign(unique_id="c"), short]), Columns())
+    assert Forecaster(**tiny, pad_short=True)._seasons(panel) == [24, 168]
+
+
+@pytest.mark.parametrize("method", ["naive", "drift", "window_average"])
+def test_baselines_that_need_no_season_ask_for_none(method):
+    assert BaselineForecaster(method, horizon=3, season_length=24).fit(np.arange(20.0)).predict().shape == (3,)
+
+
+def test_a_seasonal_baseline_names_the_short_series_or_pads_it():
+    with pytest.raises(DataError, match="has 20 observations; seasonal_naive needs 24"):
+        BaselineForecaster("seasonal_naive", horizon=3, season_length=24).fit(np.arange(20.0))
+    padded = BaselineForecaster("seasonal_naive", horizon=3, season_length=24, pad_short=True).fit(np.arange(20.0))
+    assert padded.predict().tolist() == [0, 0, 0]
+
+
+def test_scikit_learn_s_pipelines_and_searches_take_it(hourly, tiny):
+    from sklearn.model_selection import GridSearchCV
+    from sklearn.pipeline import Pipeline
+
+    pipeline = Pipeline([("forecaster", Forecaster(**tiny))]).fit(hourly)
+    assert len(pipeline.predict(None)) == 18
+    rows = np.arange(len(hourly))
+    train = rows[hourly.groupby("unique_id").cumcount(ascending=False) >= 6]
+    grid = {"method": ["naive", "seasonal_naive"]}
+    search = GridSearchCV(BaselineForecaster(horizon=6), grid, cv=[(train, rows)]).fit(hourly)
+    assert search.best_params_ == {"method": "seasonal_naive"}
+    with pytest.raises(DataError, match="one argument of data"):
+        Forecaster(**tiny).fit(hourly, hourly)
+
+
+def test_numpy_numbers_and_tuples_are_taken(hourly, tiny, tmp_path):
+    values = {"horizon": np.int64(6), "quantiles": (0.1, 0.9), "season_length": np.int32(24)}
+    forecaster = Forecaster(**{**tiny, **values}).fit(hourly)
+    forecaster.save(tmp_path / "m")
+    import lstmzoo
+
+    pd.testing.assert_frame_equal(lstmzoo.load(tmp_path / "m").predict(), forecaster.predict())
+
+
+def test_a_frame_in_the_place_of_the_horizon(fitted, hourly):
+    with pytest.raises(ConfigError, match=r"got a DataFrame; series go into history="):
+        fitted.predict(hourly)
+
+
+def test_digest_tells_data_apart_and_nothing_else(hourly, tiny, fitted):
+    forecaster = Forecaster(**tiny)
+    assert forecaster.data_digest(hourly) == fitted.data_digest_
+    assert forecaster.data_digest(pl.from_pandas(hourly.sample(frac=1, random_state=0))) == fitted.data_digest_
+    assert forecaster.data_digest(hourly.assign(y=hourly["y"] + 1)) != fitted.data_digest_
+
+
 def test_a_logarithm_of_what_is_not_positive(hourly, tiny):
+    tail = hourly.assign(y=hourly["y"].mask(hourly.index == 239, -5.0))
+    with pytest.raises(DataError, match="series 's0' is -5 at"):
+        Forecaster(**{**tiny, "hyperparameters": {"transform": "log"}}).fit(tail)
     low = hourly.assign(y=hourly["y"] - 45)
     with pytest.raises(DataError, match="transform='log' needs positive values, but series 's0'"):
         Forecaster(**{**tiny, "hyperparameters": {"transform": "log"}}).fit(low)
@@ -315,9 +380,9 @@ def test_restrict_drops_what_makes_no_sense(hourly, tiny):
     assert "lookback_horizons" not in kept
     short = hourly.groupby("unique_id").head(60)
     free = Forecaster(horizon=12).restrict(space, short)
-    assert free["lookback_horizons"].values == [2]
+    assert free["lookback_horizons"].max == 3
     assert Forecaster(horizon=6).restrict(space, short)["lookback_horizons"].max == 7
-    assert Forecaster(horizon=8).restrict(space, short)["lookback_horizons"].max == 4
+    assert Forecaster(horizon=16).restrict(space, short)["lookback_horizons"].values == [1]
     assert "long_seasonal_naive" not in free["residual"].values
 
 

@@ -5,6 +5,7 @@ import datetime
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,10 +15,12 @@ from lstmzoo.preprocessing import (
     Columns,
     Form,
     Panel,
+    calendar_features,
     find_season,
     forecast_frame,
     panel_frame,
     read_panel,
+    user_times,
     usual_seasons,
 )
 
@@ -56,6 +59,8 @@ REFUSED = {
     "array of text": (lambda: ["a", "b"], "the array is not numeric"),
     "series of text": (lambda: pd.Series(["a", "b"]), "the series is not numeric"),
     "empty array": (list, "the series is empty"),
+    "timestamps as ids": (lambda: frame().assign(unique_id=pd.Timestamp("2024")), "column 'unique_id' holds Timestamp: name the series by text"),
+    "nanoseconds as integers": (lambda: frame().assign(ds=lambda d: d["ds"].astype("datetime64[ns]").astype("int64")), "integers beyond 2"),
     "a dict": (lambda: {"y": [1]}, "expected a frame, a series or an array, got dict"),
 }  # fmt: skip
 
@@ -85,6 +90,69 @@ def test_frequencies_are_inferred_and_continued(freq):
     forecast = forecast_frame(panel, {"y_hat": np.zeros((1, 3))}, form, Columns())
     expected = pd.date_range(frame(freq=freq)["ds"].iloc[-1], periods=4, freq=freq)[1:]
     assert (forecast["ds"].to_numpy() == expected.to_numpy()).all()
+
+
+@pytest.mark.parametrize("freq", ["h", "15min", "D", "B", "W-MON", "MS", "ME", "QS-JAN"])
+@pytest.mark.parametrize("tz", ["Europe/Berlin", "Asia/Tokyo", "America/New_York"])
+@pytest.mark.parametrize("kind", ["pandas", "polars", "pyarrow"])
+def test_time_zones_are_kept(freq, tz, kind):
+    times = pd.date_range("2024-02-01", periods=70, freq=freq, tz=tz, unit="us")
+    past = {"unique_id": ["a"] * 67, "ds": times[:-3], "y": np.ones(67)}
+    utc = times[:-3].tz_convert("UTC").tz_localize(None).to_numpy()
+    data = {
+        "pandas": lambda: pd.DataFrame(past),
+        "polars": lambda: pl.DataFrame({**past, "ds": utc}).with_columns(
+            pl.col("ds").dt.replace_time_zone("UTC").dt.convert_time_zone(tz)
+        ),
+        "pyarrow": lambda: pa.table({**past, "ds": pa.array(utc, pa.timestamp("us")).cast(pa.timestamp("us", tz=tz))}),
+    }[kind]()
+    panel, form = read_panel(data, Columns())
+    assert panel.freq == freq
+    forecast = forecast_frame(panel, {"y_hat": np.zeros((1, 3))}, form, Columns())
+    answered = pd.DatetimeIndex(pd.Series(forecast["ds"].to_pandas() if kind != "pandas" else forecast["ds"]))
+    assert (answered == times[-3:]).all()
+    assert str(answered.tz) == tz
+
+
+def test_user_times_leave_naive_times_alone():
+    times = np.array(["2024-01-01"], dtype="datetime64[us]")
+    assert user_times(times, "D", None) is times
+    assert str(user_times(times, "h", "Asia/Tokyo")[0]) == "2024-01-01 09:00:00+09:00"
+
+
+def test_a_day_whose_midnight_was_skipped_is_no_gap():
+    times = pd.date_range("2018-10-20", periods=30, freq="D").tz_localize(
+        "America/Sao_Paulo", nonexistent="shift_forward"
+    )
+    assert times[15].hour == 1
+    panel, form = read_panel(pd.DataFrame({"unique_id": "a", "ds": times, "y": 1.0}), Columns())
+    assert panel.freq == "D"
+    assert (panel_frame(panel, form, Columns())["ds"] == times).all()
+
+
+def test_calendar_features_are_of_local_time():
+    times = pd.date_range("2024-06-01", periods=48, freq="h", tz="Asia/Tokyo")
+    panel, _ = read_panel(pd.DataFrame({"unique_id": "a", "ds": times, "y": 1.0}), Columns())
+    naive = calendar_features(times.tz_localize(None).to_numpy(), "h")
+    np.testing.assert_array_equal(calendar_features(panel.times, panel.freq, panel.tz), naive)
+
+
+@pytest.mark.parametrize("freq", ["M", "Q", "D"])
+def test_periods_are_an_index_of_time(freq):
+    index = pd.period_range("2020-01", periods=20, freq=freq)
+    panel, _ = read_panel(pd.Series(np.arange(20.0), index=index), Columns())
+    assert panel.times[0] == np.datetime64("2020-01-01")
+
+
+def test_an_index_that_is_no_time_is_refused():
+    with pytest.raises(DataError, match="convert it, for instance with pandas.to_datetime"):
+        read_panel(pd.Series([1.0, 2.0], index=["b", "a"]), Columns())
+
+
+def test_an_index_of_dates_is_sorted():
+    dates = [datetime.date(2024, 1, d) for d in (3, 2, 1, 4)]
+    panel, _ = read_panel(pd.Series([3.0, 2.0, 1.0, 4.0], index=dates), Columns())
+    assert panel.values.tolist() == [1, 2, 3, 4]
 
 
 def test_the_form_of_the_data_is_kept():

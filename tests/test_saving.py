@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -140,6 +141,72 @@ def test_a_folder_of_something_else_is_left_alone(network, tmp_path):
     with pytest.raises(SavedModelError, match="is not a saved model: choose another folder"):
         network.save(tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_manifest_of_something_else_is_left_alone(network, tmp_path):
+    """A web application's folder has a file of that name, too."""
+    (tmp_path / "manifest.json").write_text('{"name": "app", "files": ["index.html"]}')
+    (tmp_path / "index.html").write_text("hello")
+    with pytest.raises(SavedModelError, match="choose another folder"):
+        network.save(tmp_path)
+    assert (tmp_path / "index.html").read_text() == "hello"
+
+
+def test_an_interrupted_replacement_leaves_the_old_model(network, folder, monkeypatch):
+    rename = Path.rename
+
+    def interrupted(self, target):
+        if Path(target) == folder and self.name.startswith(".model-") and "old" not in str(self):
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        network.save(folder)
+    monkeypatch.undo()
+    assert lstmzoo.load(folder).get_params() == network.get_params()
+    assert [p.name for p in folder.parent.iterdir()] == ["model"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes by name")
+def test_a_pipe_does_not_hang(folder):
+    (folder / "state.safetensors").unlink()
+    os.mkfifo(folder / "state.safetensors")
+    with pytest.raises(SavedModelError, match="not a plain file"):
+        lstmzoo.load(folder)
+
+
+@pytest.mark.parametrize("edit", [
+    lambda a: a.update(offsets=np.array([0, 10**6])),
+    lambda a: a.update(values=a["values"] * np.nan),
+    lambda a: a.update(values=a["values"].astype("float32")),
+    lambda a: a.pop("times"),
+])  # fmt: skip
+def test_series_that_do_not_fit_are_refused(folder, edit):
+    from safetensors.numpy import load_file, save_file
+
+    arrays = load_file(folder / "state.safetensors")
+    edit(arrays)
+    save_file(arrays, folder / "state.safetensors")
+    resign(folder, "state.safetensors")
+    with pytest.raises(SavedModelError):
+        lstmzoo.load(folder)
+
+
+def test_a_class_that_is_no_name(folder):
+    rewrite_manifest(folder, **{"class": []})
+    with pytest.raises(SavedModelError, match="unknown class"):
+        lstmzoo.load(folder)
+
+
+def test_a_subclass_comes_back_as_itself(hourly, tmp_path):
+    class Mine(BaselineForecaster):
+        """A user's own."""
+
+    Mine("naive", horizon=3).fit(hourly).save(tmp_path / "mine")
+    assert type(lstmzoo.load(tmp_path / "mine")) is Mine
+    with pytest.raises(ValueError, match="already defined by lstmzoo"):
+        type("BaselineForecaster", (BaselineForecaster,), {})
 
 
 def test_a_save_that_fails_leaves_nothing(network, tmp_path, monkeypatch):

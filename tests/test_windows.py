@@ -40,16 +40,16 @@ def make(period=3, scaling="window", transform="none", calendar=False, lookback=
 @settings(deadline=None, max_examples=60)
 @given(
     lengths=st.lists(st.integers(9, 25), min_size=1, max_size=4),
-    drop=st.integers(0, 6), skip=st.integers(0, 12), period=st.integers(0, 7),
+    drop=st.integers(0, 6), period=st.integers(0, 7),
 )  # fmt: skip
-def test_windows_are_all_the_slices_of_each_series(lengths, drop, skip, period):
+def test_windows_are_all_the_slices_of_each_series(lengths, drop, period):
     panel = make_panel(lengths)
     pre = make(period, scaling="none").fit(panel)
-    windows = pre.windows(panel, drop=drop, skip=skip)
+    windows = pre.windows(panel, drop=drop)
     expected = []
     for i in range(len(panel)):
         y = panel.series(i)
-        for origin in range(max(pre.context, skip), len(y) - drop - 4 + 1):
+        for origin in range(pre.context, len(y) - drop - 4 + 1):
             expected.append((y[origin - 5 : origin], y[origin : origin + 4]))
     assert len(windows) == len(expected)
     if expected:
@@ -108,13 +108,24 @@ def test_scales_are_learned_from_what_is_fitted():
     assert stored["s1"][0] == pytest.approx(panel.series(1)[:30].mean())
 
 
-def test_a_scale_of_zero_leaves_deviations_as_they_are():
+def test_a_scale_of_zero_gives_zeros():
     scale = Scale(np.array([[10.0], [10.0]]), np.array([[2.0], [0.0]]))
-    np.testing.assert_allclose(scale.apply(np.array([[14.0], [14.0]])), [[2.0], [4.0]])
+    np.testing.assert_allclose(scale.apply(np.array([[14.0], [14.0]])), [[2.0], [0.0]])
+
+
+def test_flat_windows_do_not_drown_the_loss():
+    panel = read_panel(np.concatenate([np.zeros(30), [1e6], np.random.default_rng(0).normal(size=30)]), Columns())[0]
+    windows = make(period=1).fit(panel).windows(panel)
+    inputs, target, scale = windows.batch(np.arange(len(windows)))
+    assert np.abs(target).max() <= 1000
+    flat = scale.scale[:, 0] == 0
+    assert flat.any()
+    assert (target[flat] == 0).all()
+    assert (inputs["future"][flat] == 0).all()
 
 
 def test_numbered_windows_need_not_be_in_order():
-    windows = Windows(make().fit(make_panel([20, 30])), make_panel([20, 30]), skip=0, drop=0)
+    windows = Windows(make().fit(make_panel([20, 30])), make_panel([20, 30]), drop=0)
     numbers = np.array([5, 0, 30])
     together = windows.batch(numbers)[1]
     np.testing.assert_array_equal(together, np.concatenate([windows.batch(numbers[i : i + 1])[1] for i in range(3)]))

@@ -15,8 +15,8 @@ from sklearn.exceptions import NotFittedError
 from lstmzoo import saving
 from lstmzoo.config import ModelConfig, load_config, parse_config
 from lstmzoo.errors import ConfigError
-from lstmzoo.registry import get_builder
-from lstmzoo.training import compile_for_prediction
+from lstmzoo.registry import build_model
+from lstmzoo.training import compile_for_prediction, seeded
 
 CLASSES: dict[str, type["ZooEstimator"]] = {}
 
@@ -31,8 +31,12 @@ class ZooEstimator(BaseEstimator):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "__init__" in vars(cls):
-            CLASSES[cls.__name__] = cls
+        if cls.__init__ is object.__init__:
+            return  # a base of estimators, and none itself
+        known = CLASSES.get(cls.__name__)
+        if known is not None and known.__module__ != cls.__module__:
+            raise ValueError(f"an estimator named {cls.__name__!r} is already defined by {known.__module__}")
+        CLASSES[cls.__name__] = cls
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "seconds_")
@@ -53,15 +57,11 @@ class ZooEstimator(BaseEstimator):
 
     def _check_params(self) -> None:
         """Check each parameter against the type that ``__init__`` declares."""
-        for name, adapter in _adapters(type(self)).items():  # type: ignore[arg-type]
-            try:
-                adapter.validate_python(getattr(self, name))
-            except ValidationError as error:
-                raise ConfigError(f"{name}: {error.errors()[0]['msg']}, got {getattr(self, name)!r}") from None
+        check_params(self)
 
     def _to_bundle(self) -> tuple[dict[str, Any], saving.Bundle]:
         learned, preprocessor, arrays = self._learned()
-        params = {"params": self.get_params(deep=False), "learned": learned}
+        params = {"params": {k: plain(v) for k, v in self.get_params(deep=False).items()}, "learned": learned}
         files: saving.Bundle = {
             "params.json": params,
             "preprocessor.json": preprocessor,
@@ -80,12 +80,13 @@ class ZooEstimator(BaseEstimator):
             self.config_ = parse_config(document["config"])
         self._restore(document["learned"], files["preprocessor.json"], files["state.safetensors"])
         if "config" in document:
-            self.model_ = self._build(self.config_, self.spec_)
+            with seeded(0):
+                self.model_ = self._build(self.config_, self.spec_)
             set_weights(self.model_, files["weights.safetensors"])
             compile_for_prediction(self.model_)
 
     def _build(self, config: ModelConfig, spec: Any) -> keras.Model:
-        return get_builder(config.builder)(spec, **config.hyperparameters)
+        return build_model(config.builder, spec, config.hyperparameters)
 
     def _learned(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, np.ndarray]]:
         """What was learned, as JSON, the preprocessor, as JSON, and arrays."""
@@ -160,6 +161,35 @@ def digest(*arrays: np.ndarray) -> str:
         hasher.update(f"{raw.dtype}{raw.shape}".encode())
         hasher.update(repr(raw.tolist()).encode() if raw.dtype == object else raw.tobytes())
     return hasher.hexdigest()
+
+
+def check_params(estimator: Any) -> None:
+    """Check each parameter against the type that ``__init__`` declares; NumPy's numbers and tuples count as Python's.
+
+    Raises:
+        ConfigError: Naming the first that is wrong.
+    """
+    for name, adapter in _adapters(type(estimator)).items():  # type: ignore[arg-type]
+        value = plain(getattr(estimator, name))
+        try:
+            adapter.validate_python(value)
+        except ValidationError as error:
+            raise ConfigError(f"{name}: {error.errors()[0]['msg']}, got {shortened(value)}") from None
+
+
+def plain(value: Any) -> Any:
+    """A NumPy number as Python's, a tuple or array as a list, and so within lists and dicts."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    return {k: plain(v) for k, v in value.items()} if isinstance(value, dict) else value
+
+
+def shortened(value: Any) -> str:
+    """What a message shows of a value."""
+    text = repr(value)
+    return text if len(text) <= 60 and "\n" not in text else f"a {type(value).__name__}"
 
 
 @functools.cache

@@ -17,7 +17,7 @@ def load(path: str | Path) -> ZooEstimator:
         SavedModelError: If the folder is missing, incomplete, damaged, was tampered with, or is of a newer format.
     """
     manifest, files = saving.read_bundle(path)
-    cls = CLASSES.get(manifest.get("class", ""))
+    cls = CLASSES.get(str(manifest.get("class")))
     if cls is None:
         raise SavedModelError(f"{path}: unknown class {manifest.get('class')!r}; valid: {', '.join(sorted(CLASSES))}")
     try:

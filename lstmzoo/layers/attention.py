@@ -1,11 +1,12 @@
 """Attention of decoder states over encoder states."""
 
-from typing import Any
+from typing import Any, Literal, get_args
 
 import keras
 from keras import ops
 
-SCORES = ("additive", "dot", "general", "concat")
+Score = Literal["additive", "dot", "general", "concat"]
+SCORES: tuple[Score, ...] = get_args(Score)
 
 
 @keras.saving.register_keras_serializable(package="lstmzoo")

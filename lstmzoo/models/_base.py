@@ -1,13 +1,17 @@
 """What several topologies are made of. Every layer is named, so that saved weights find their place."""
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import keras
 from keras import ops
+from pydantic import Field
 
-from lstmzoo.errors import UnknownNameError
 from lstmzoo.layers import OrderedQuantiles
 from lstmzoo.spec import ForecastingSpec
+
+Cell = Literal["simple_rnn", "lstm", "gru"]
+Count = Annotated[int, Field(gt=0)]
+Rate = Annotated[float, Field(ge=0, lt=1)]
 
 CELLS: dict[str, type[keras.layers.Layer]] = {
     "simple_rnn": keras.layers.SimpleRNN,
@@ -16,19 +20,13 @@ CELLS: dict[str, type[keras.layers.Layer]] = {
 }
 
 
-def recurrent(cell: str, units: int, *, name: str, **kwargs: Any) -> keras.layers.Layer:
-    """A stock recurrent layer by the name of its cell.
-
-    Raises:
-        UnknownNameError: If there is no such cell.
-    """
-    if cell not in CELLS:
-        raise UnknownNameError("cell", cell, CELLS)
+def recurrent(cell: Cell, units: int, *, name: str, **kwargs: Any) -> keras.layers.Layer:
+    """A stock recurrent layer by the name of its cell."""
     return CELLS[cell](units, name=name, **kwargs)
 
 
 def encoder_stack(
-    x: Any, *, cell: str, units: int, num_layers: int, dropout: float, name: str
+    x: Any, *, cell: Cell, units: int, num_layers: int, dropout: float, name: str
 ) -> tuple[Any, list[list[Any]]]:
     """Stacked recurrent layers, with dropout between them.
 
@@ -44,7 +42,7 @@ def encoder_stack(
     return x, states
 
 
-def decoder_stack(x: Any, states: list[list[Any]], *, cell: str, units: int, dropout: float, name: str) -> Any:
+def decoder_stack(x: Any, states: list[list[Any]], *, cell: Cell, units: int, dropout: float, name: str) -> Any:
     """Stacked recurrent layers that start from an encoder's final states; outputs ``(B, H, U)``."""
     for i, state in enumerate(states):
         if i:

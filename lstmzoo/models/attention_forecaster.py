@@ -3,7 +3,11 @@
 import keras
 
 from lstmzoo.layers import Attention
+from lstmzoo.layers.attention import Score
 from lstmzoo.models._base import (
+    Cell,
+    Count,
+    Rate,
     decoder_stack,
     encoder_stack,
     forecast_head,
@@ -19,12 +23,12 @@ from lstmzoo.spec import ForecastingSpec
 def attention_forecaster(
     spec: ForecastingSpec,
     *,
-    cell: str,
-    units: int,
-    num_layers: int,
-    dropout: float,
-    score: str,
-    attention_units: int,
+    cell: Cell,
+    units: Count,
+    num_layers: Count,
+    dropout: Rate,
+    score: Score,
+    attention_units: Count,
 ) -> keras.Model:
     """Encoder-decoder whose decoder outputs attend over all encoder outputs (global attention).
 

@@ -2,14 +2,23 @@
 
 import keras
 
-from lstmzoo.models._base import forecast_head, forecaster_inputs, output_size, recurrent, small_weights
+from lstmzoo.models._base import (
+    Cell,
+    Count,
+    Rate,
+    forecast_head,
+    forecaster_inputs,
+    output_size,
+    recurrent,
+    small_weights,
+)
 from lstmzoo.registry import register_model
 from lstmzoo.spec import ForecastingSpec
 
 
 @register_model
 def recurrent_forecaster(
-    spec: ForecastingSpec, *, cell: str, units: int, num_layers: int, dropout: float, bidirectional: bool
+    spec: ForecastingSpec, *, cell: Cell, units: Count, num_layers: Count, dropout: Rate, bidirectional: bool
 ) -> keras.Model:
     """Stacked recurrent encoder whose last output forecasts all steps at once.
 

@@ -5,7 +5,16 @@ from typing import Any
 import keras
 from keras import ops
 
-from lstmzoo.models._base import forecast_head, forecaster_inputs, output_size, recurrent, small_weights
+from lstmzoo.models._base import (
+    Cell,
+    Count,
+    Rate,
+    forecast_head,
+    forecaster_inputs,
+    output_size,
+    recurrent,
+    small_weights,
+)
 from lstmzoo.registry import register_model
 from lstmzoo.spec import ForecastingSpec
 
@@ -37,7 +46,7 @@ class PositionEmbedding(keras.layers.Layer):
 
 @register_model
 def segment_forecaster(
-    spec: ForecastingSpec, *, cell: str, units: int, dropout: float, segments_per_horizon: int
+    spec: ForecastingSpec, *, cell: Cell, units: Count, dropout: Rate, segments_per_horizon: Count
 ) -> keras.Model:
     """SegRNN: one recurrent step per segment of the window, then one per segment of the future, all at once.
 

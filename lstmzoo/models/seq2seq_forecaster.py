@@ -3,6 +3,9 @@
 import keras
 
 from lstmzoo.models._base import (
+    Cell,
+    Count,
+    Rate,
     decoder_stack,
     encoder_stack,
     forecast_head,
@@ -15,7 +18,9 @@ from lstmzoo.spec import ForecastingSpec
 
 
 @register_model
-def seq2seq_forecaster(spec: ForecastingSpec, *, cell: str, units: int, num_layers: int, dropout: float) -> keras.Model:
+def seq2seq_forecaster(
+    spec: ForecastingSpec, *, cell: Cell, units: Count, num_layers: Count, dropout: Rate
+) -> keras.Model:
     """Encoder-decoder: the encoder's final states start the decoder.
 
     The decoder reads what is known of each future step (the reference forecast, the calendar) rather than its own last

@@ -45,6 +45,17 @@ class Panel:
         """The values of series i."""
         return self.values[self.offsets[i] : self.offsets[i + 1]]
 
+    @cached_property
+    def inner(self) -> np.ndarray:
+        """``(R - 1,)`` whether row r and row r + 1 are of the same series."""
+        inner = np.ones(len(self.values) - 1, dtype=bool)
+        inner[self.offsets[1:-1] - 1] = False
+        return inner
+
+    def name_of(self, row: int) -> Any:
+        """The name of the series that a row is of."""
+        return self.ids[np.searchsorted(self.offsets, row, side="right") - 1]
+
     def rows(self, first: np.ndarray, last: np.ndarray) -> "Panel":
         """Of each series i, the rows ``first[i]`` up to ``last[i]``, counted from the series' start."""
         lengths = last - first

@@ -1,6 +1,5 @@
 """From the user's frame, series or array to a checked :class:`Panel`, and back."""
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +8,10 @@ import numpy as np
 import pandas as pd
 
 from lstmzoo.errors import DataError
-from lstmzoo.preprocessing._base import Panel, is_shorter_than_a_day, step_times, time_text
+from lstmzoo.preprocessing._base import Panel, is_shorter_than_a_day, time_text
+from lstmzoo.preprocessing.frequency import with_frequency
+
+_LARGEST_STEP = 2**53
 
 
 @dataclass(frozen=True)
@@ -85,13 +87,10 @@ def _read_series(series: Any, freq: str | int | None) -> tuple[Panel, Form]:
         raise DataError(f"the series is not numeric, but {series.dtype}")
     native = series.to_native()
     values = series.to_numpy().astype(float)
-    index = native.index if backend == "pandas" else None
+    index = native.index if backend == "pandas" else pd.RangeIndex(len(values))
     if isinstance(index, pd.PeriodIndex):
-        index, freq = index.to_timestamp(), freq or index.freqstr
-    times: Any = index if isinstance(index, pd.DatetimeIndex) else np.arange(len(values))
-    if index is not None and pd.api.types.is_integer_dtype(index):
-        times = index.to_numpy()
-    return _one_series(values, times, "series", freq), Form("series", backend)
+        index = index.to_timestamp()
+    return _one_series(values, index, "series", freq), Form("series", backend)
 
 
 def _one_series(values: np.ndarray, times: Any, name: str | None, freq: str | int | None) -> Panel:
@@ -113,7 +112,10 @@ def _read_frame(frame: Any, columns: Columns, freq: str | int | None) -> tuple[P
     values = target.cast(nw.Float64).to_numpy().astype(float)
     ids = pd.Series([0] * len(frame)) if columns.id is None else frame[columns.id].to_pandas().reset_index(drop=True)
     times = frame[columns.time].to_pandas().reset_index(drop=True)
-    dates = frame[columns.time].dtype == nw.Date
+    zone = getattr(frame[columns.time].dtype, "time_zone", None)
+    if zone is not None and times.dtype.kind == "M" and not isinstance(times.dtype, pd.DatetimeTZDtype | pd.ArrowDtype):
+        times = times.dt.tz_localize("UTC").dt.tz_convert(zone)  # pyarrow's, whose time zone is lost on the way
+    dates = frame[columns.time].dtype == nw.Date or pd.api.types.infer_dtype(times.head()) == "date"
     return _build(ids, times, values, columns, freq), Form("frame", str(frame.implementation), dates)
 
 
@@ -124,10 +126,13 @@ def _build(ids: pd.Series, times: pd.Series, values: np.ndarray, columns: Column
         if series.isna().any():
             raise DataError(f"column {name!r} has a missing value in row {int(series.isna().to_numpy().argmax())}")
     codes, names = pd.factorize(ids, sort=True)
+    odd = [name for name in names[:1000] if not isinstance(name, str | int | np.integer)]
+    if odd:
+        raise DataError(
+            f"column {columns.id!r} holds {type(odd[0]).__name__}: name the series by text or whole numbers"
+        )
     stamps, tz = _as_times(times, columns.time)
-    wall = stamps
-    if tz is not None:
-        wall = pd.DatetimeIndex(stamps).tz_localize("UTC").tz_convert(tz).tz_localize(None).to_numpy()
+    wall = stamps if tz is None else _wall_times(stamps, tz)
     order = _order(codes, stamps)
     if order is not None:
         codes, stamps, wall, values = codes[order], stamps[order], wall[order], values[order]
@@ -136,13 +141,20 @@ def _build(ids: pd.Series, times: pd.Series, values: np.ndarray, columns: Column
     panel = Panel(labels, offsets, values, stamps, freq=1, tz=tz)
     _check_finite(panel, columns.target)
     _check_duplicates(panel)
-    return _with_freq(panel, wall, freq)
+    return with_frequency(panel, wall, freq)
 
 
 def _as_times(times: pd.Series, column: str) -> tuple[np.ndarray, str | None]:
     """Integers as they are; dates and timestamps as datetime64[us], in UTC if they have a time zone."""
     if pd.api.types.is_integer_dtype(times):
-        return times.to_numpy(dtype=np.int64), None
+        steps = times.to_numpy(dtype=np.int64)
+        if (np.abs(steps) > _LARGEST_STEP).any():
+            raise DataError(
+                f"column {column!r} holds integers beyond 2**53: if they are timestamps, convert them first"
+            )
+        return steps, None
+    if isinstance(times.dtype, pd.ArrowDtype):
+        times = times.astype(object)
     if times.dtype == object or str(times.dtype).startswith("date32"):
         kind = pd.api.types.infer_dtype(times)
         if kind not in ("date", "datetime", "datetime64"):
@@ -160,6 +172,14 @@ def _as_times(times: pd.Series, column: str) -> tuple[np.ndarray, str | None]:
     return times.to_numpy(dtype="datetime64[us]"), tz
 
 
+def _wall_times(stamps: np.ndarray, tz: str) -> np.ndarray:
+    """UTC as the wall shows it; a day that begins late, for its midnight was skipped, begins at midnight all the same."""
+    wall = pd.DatetimeIndex(stamps).tz_localize("UTC").tz_convert(tz).tz_localize(None)
+    midnight = wall.normalize()
+    shifted = midnight.tz_localize(tz, ambiguous=True, nonexistent="shift_forward").tz_localize(None)
+    return np.where(wall == shifted, midnight, wall).astype("datetime64[us]")
+
+
 def _order(codes: np.ndarray, times: np.ndarray) -> np.ndarray | None:
     """The order by series and time, or None if the rows have it already."""
     step = np.diff(codes)
@@ -172,156 +192,22 @@ def _check_finite(panel: Panel, column: str) -> None:
     bad = ~np.isfinite(panel.values)
     if bad.any():
         row = int(bad.argmax())
-        name = panel.ids[np.searchsorted(panel.offsets, row, side="right") - 1]
+        name = panel.name_of(row)
         what = "is missing (NaN)" if np.isnan(panel.values[row]) else "is infinite"
         raise DataError(f"{column!r} of series {name!r} {what} at {time_text(panel.times[row])} "
                         f"({int(bad.sum())} such values in all): fill or drop them first")  # fmt: skip
 
 
-def _inner(panel: Panel) -> np.ndarray:
-    """``(R - 1,)`` whether row r and row r + 1 are of the same series."""
-    inner = np.ones(len(panel.values) - 1, dtype=bool)
-    inner[panel.offsets[1:-1] - 1] = False
-    return inner
-
-
 def _check_duplicates(panel: Panel) -> None:
-    same = (panel.times[1:] == panel.times[:-1]) & _inner(panel)
+    same = (panel.times[1:] == panel.times[:-1]) & panel.inner
     if same.any():
         row = int(same.argmax())
-        name = panel.ids[np.searchsorted(panel.offsets, row, side="right") - 1]
+        name = panel.name_of(row)
         hint = (
             "" if panel.times.dtype == np.int64 or panel.tz else "; local times across a clock change need a time zone"
         )
         raise DataError(f"series {name!r} has more than one row at {time_text(panel.times[row])} "
                         f"({int(same.sum())} duplicates in all): aggregate or drop them first{hint}")  # fmt: skip
-
-
-def _with_freq(panel: Panel, wall: np.ndarray, freq: str | int | None) -> Panel:
-    """The panel with its frequency, inferred or given, that every series has been checked against."""
-    integers = panel.times.dtype == np.int64
-    if freq is not None and integers != isinstance(freq, int):
-        raise DataError(f"freq={freq!r} does not fit a time column of {'integers' if integers else 'timestamps'}")
-    if integers:
-        step = freq or _integer_step(panel)
-        panel = Panel(panel.ids, panel.offsets, panel.values, panel.times, int(step))
-        _check_regular(panel, given=freq is not None)
-        return panel
-    alias = _canonical(freq) if freq is not None else _infer(panel, wall)
-    times = panel.times if is_shorter_than_a_day(alias) else wall
-    panel = Panel(panel.ids, panel.offsets, panel.values, times, alias, panel.tz)
-    _check_regular(panel, given=freq is not None)
-    return panel
-
-
-def _integer_step(panel: Panel) -> int:
-    steps = np.diff(panel.times)[_inner(panel)]
-    return int(steps.min()) if len(steps) else 1
-
-
-def _canonical(freq: str | int) -> str:
-    try:
-        return pd.tseries.frequencies.to_offset(str(freq)).freqstr
-    except ValueError:
-        raise DataError(
-            f"freq={freq!r} is not a pandas frequency; for instance: 'h', 'D', 'W', 'MS', 'QS', '15min'"
-        ) from None
-
-
-def _infer(panel: Panel, wall: np.ndarray) -> str:
-    longest = int(panel.lengths.argmax())
-    first, last = panel.offsets[longest], panel.offsets[longest + 1]
-    if last - first < 3:
-        raise DataError(
-            f"the frequency cannot be inferred from {last - first} rows of series {panel.ids[longest]!r}: pass freq="
-        )
-    freq = _infer_one(panel.times[first:last]) or _infer_one(wall[first:last])
-    if freq is None:
-        raise DataError(
-            f"the time steps of series {panel.ids[longest]!r} are irregular: no frequency fits them; resample, or pass freq="
-        )
-    return freq
-
-
-def _infer_alias(index: pd.DatetimeIndex) -> str | None:
-    """The frequency alias of regular timestamps, under pandas versions that give a string and those that give an offset."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)
-        warnings.simplefilter("ignore", DeprecationWarning)
-        found = pd.infer_freq(index)
-    return getattr(found, "freqstr", found)
-
-
-def _infer_one(times: np.ndarray) -> str | None:
-    """The frequency of most of the series' stretches, so that a gap does not hide it."""
-    index = pd.DatetimeIndex(times)
-    whole = _infer_alias(index[:4096])
-    if whole is not None:
-        return whole
-    width = min(8, len(index))
-    starts = np.unique(np.linspace(0, len(index) - width, 24).astype(int))
-    found = [f for f in (_infer_alias(index[s : s + width]) for s in starts) if f is not None]
-    return max(sorted(set(found)), key=found.count) if found else None
-
-
-def _check_regular(panel: Panel, *, given: bool) -> None:
-    row = _first_irregular(panel)
-    if row is None:
-        return
-    i = int(np.searchsorted(panel.offsets, row, side="right") - 1)
-    times = panel.times[panel.offsets[i] : panel.offsets[i + 1]]
-    own = _own_freq(times, panel)
-    if own is not None and own != panel.freq:
-        others = f"not the freq {panel.freq!r} that is expected" if given else f"others have {panel.freq!r}"
-        raise DataError(
-            f"mixed frequencies: series {panel.ids[i]!r} has {own!r}, {others}: fit them apart, or resample"
-        )
-    before = panel.times[row - 1]
-    expected = step_times(before, panel.freq, 1)[0] if row > panel.offsets[i] else None
-    if expected is None or panel.times[row] < expected:
-        raise DataError(
-            f"series {panel.ids[i]!r} does not keep to freq {panel.freq!r} at {time_text(panel.times[row])}"
-        )
-    raise DataError(
-        f"series {panel.ids[i]!r} has a gap: nothing between {time_text(before)} and {time_text(panel.times[row])}, "
-        f"where {time_text(expected)} should follow (freq {panel.freq!r}): fill it first, "
-        "for instance with utilsforecast.preprocessing.fill_gaps"
-    )
-
-
-def _own_freq(times: np.ndarray, panel: Panel) -> str | int | None:
-    """The frequency of one series, if it is regular."""
-    if isinstance(panel.freq, int):
-        steps = np.unique(np.diff(times))
-        return int(steps[0]) if len(steps) == 1 else None
-    index = pd.DatetimeIndex(times)
-    if panel.tz is not None and is_shorter_than_a_day(panel.freq):
-        index = index.tz_localize("UTC").tz_convert(panel.tz)
-    return _infer_alias(index) if len(index) > 2 else None
-
-
-def _first_irregular(panel: Panel) -> int | None:
-    """The first row that is not one step after the row before it, or not on the frequency's grid."""
-    freq = panel.freq
-    offset = None if isinstance(freq, int) else pd.tseries.frequencies.to_offset(freq)
-    if offset is None or isinstance(offset, pd.offsets.Tick | pd.offsets.Day):
-        step = (
-            freq
-            if offset is None
-            else np.timedelta64(pd.Timedelta(offset.freqstr if offset.n != 1 else "1" + offset.freqstr))
-        )
-        bad = (np.diff(panel.times) != step) & _inner(panel)
-        return int(bad.argmax()) + 1 if bad.any() else None
-    grids: dict[tuple[Any, int], np.ndarray] = {}
-    for i, n in enumerate(panel.lengths):
-        times = panel.times[panel.offsets[i] : panel.offsets[i + 1]]
-        key = (times[0], n)
-        if key not in grids:
-            grids[key] = pd.date_range(times[0], periods=n, freq=offset, unit="us").to_numpy()
-        bad = times != grids[key]
-        if bad.any():
-            return int(panel.offsets[i] + bad.argmax())
-    return None
 
 
 def user_times(times: np.ndarray, freq: str | int, tz: str | None) -> np.ndarray | pd.DatetimeIndex:
@@ -385,15 +271,31 @@ def _to_backend(frame: pd.DataFrame, form: Form, time_column: str | None) -> Any
         if form.dates and time_column:
             frame[time_column] = frame[time_column].dt.date
         return frame
+    tz = None
+    if time_column and isinstance(frame[time_column].dtype, pd.DatetimeTZDtype):
+        tz = str(frame[time_column].dt.tz)
+        frame = frame.assign(**{time_column: frame[time_column].dt.tz_convert(None)})
     if form.backend == "pyarrow":
-        import pyarrow as pa
-
-        table = pa.Table.from_pandas(frame, preserve_index=False)
-        if form.dates and time_column:
-            at = table.schema.get_field_index(time_column)
-            table = table.set_column(at, time_column, table[time_column].cast(pa.date32()))
-        return table
+        return _to_arrow(frame, form.dates, time_column, tz)
     import polars as pl
 
     out = pl.from_pandas(frame)
-    return out.with_columns(pl.col(time_column).cast(pl.Date)) if form.dates and time_column else out
+    if time_column is None:
+        return out
+    if form.dates:
+        return out.with_columns(pl.col(time_column).cast(pl.Date))
+    if tz is not None:
+        local = pl.col(time_column).dt.replace_time_zone("UTC").dt.convert_time_zone(tz)
+        return out.with_columns(local)
+    return out
+
+
+def _to_arrow(frame: pd.DataFrame, dates: bool, time_column: str | None, tz: str | None) -> Any:
+    import pyarrow as pa
+
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    if time_column and (dates or tz is not None):
+        kind = pa.date32() if dates else pa.timestamp("us", tz=tz)
+        at = table.schema.get_field_index(time_column)
+        table = table.set_column(at, time_column, table[time_column].cast(kind))
+    return table

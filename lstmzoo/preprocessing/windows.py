@@ -11,6 +11,10 @@ from lstmzoo.errors import DataError
 from lstmzoo.preprocessing._base import Panel, is_shorter_than_a_day, time_text
 from lstmzoo.spec import ForecastingSpec
 
+_EXTREME = (
+    1000.0  # standard deviations; a target beyond, after a window that hardly varied, would drown the other losses
+)
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -23,9 +27,10 @@ class Scale:
     scale: np.ndarray
 
     def apply(self, values: np.ndarray) -> np.ndarray:
-        """Values ``(B, any)`` or ``(B, any, any)`` in units of their window."""
+        """Values ``(B, any)`` or ``(B, any, any)`` in units of their window; 0 where the window does not vary."""
         shape = (len(self.shift),) + (1,) * (values.ndim - 1)
-        return (values - self.shift.reshape(shape)) / np.where(self.scale > 0, self.scale, 1.0).reshape(shape)
+        shift, scale = self.shift.reshape(shape), self.scale.reshape(shape)
+        return np.divide(values - shift, scale, out=np.zeros_like(values, dtype=float), where=scale > 0)
 
 
 class WindowPreprocessor:
@@ -87,7 +92,7 @@ class WindowPreprocessor:
             )
         self._check_transform(panel)
         self.freq_ = panel.freq
-        self.num_calendar_ = calendar_features(panel.times[:1], panel.freq).shape[1] if self.calendar else 0
+        self.num_calendar_ = calendar_features(panel.times[:1], panel.freq, panel.tz).shape[1] if self.calendar else 0
         if self.scaling == "series":
             self.series_scales_ = {name: self._series_scale(panel.series(i)) for i, name in enumerate(panel.ids)}
         return self
@@ -123,15 +128,18 @@ class WindowPreprocessor:
             self.series_scales_ = {name: (shift, scale) for name, shift, scale in learned["series_scales_"]}
         return self
 
-    def windows(self, panel: Panel, *, skip: int = 0, drop: int = 0) -> "Windows":
-        """All windows whose forecasts lie after the first ``skip`` and before the last ``drop`` steps of each series.
+    def windows(self, panel: Panel, *, drop: int = 0) -> "Windows":
+        """All windows whose forecasts lie before the last ``drop`` steps of each series.
 
         Args:
             panel: Series, of ``min_length`` observations at least where they are to give a window.
-            skip: Steps at each series' start that no forecast covers, beyond the context.
             drop: Steps at each series' end that no forecast covers.
+
+        Raises:
+            DataError: If a logarithm is to be taken of what is not positive.
         """
-        return Windows(self, panel, skip=skip, drop=drop)
+        self._check_transform(panel)
+        return Windows(self, panel, drop=drop)
 
     def last_windows(self, panel: Panel) -> tuple[dict[str, np.ndarray], Scale]:
         """What the network is shown to forecast what follows each series.
@@ -155,7 +163,7 @@ class WindowPreprocessor:
         calendar = None
         if self.calendar:
             times = np.concatenate([panel.times[take[:, -self.lookback :]], panel.future_times(self.horizon)], axis=1)
-            calendar = calendar_features(times.ravel(), panel.freq).reshape(*times.shape, -1)
+            calendar = calendar_features(times.ravel(), panel.freq, panel.tz).reshape(*times.shape, -1)
         stored = self._stored_scales(panel) if self.scaling == "series" else None
         return self._inputs(past, stored, calendar)
 
@@ -216,9 +224,10 @@ class WindowPreprocessor:
     def _check_transform(self, panel: Panel) -> None:
         if self.transform == "log" and (panel.values <= 0).any():
             row = int((panel.values <= 0).argmax())
-            name = panel.ids[np.searchsorted(panel.offsets, row, side="right") - 1]
-            raise DataError(f"transform='log' needs positive values, but series {name!r} is {panel.values[row]:g} at "
-                            f"{time_text(panel.times[row])}: pass transform='none'")  # fmt: skip
+            raise DataError(
+                f"transform='log' needs positive values, but series {panel.name_of(row)!r} is {panel.values[row]:g} at "
+                f"{time_text(panel.times[row])}: pass transform='none'"
+            )
 
 
 class Windows:
@@ -227,19 +236,18 @@ class Windows:
     What is kept is the panel and one count a series.
     """
 
-    def __init__(self, preprocessor: WindowPreprocessor, panel: Panel, *, skip: int, drop: int) -> None:
+    def __init__(self, preprocessor: WindowPreprocessor, panel: Panel, *, drop: int) -> None:
         self._pre = preprocessor
         self._panel = panel
-        first = np.maximum(preprocessor.context, skip)
-        self._counts = np.maximum(panel.lengths - drop - preprocessor.horizon - first + 1, 0)
+        self._counts = np.maximum(panel.lengths - drop - preprocessor.min_length + 1, 0)
         self._ends = np.cumsum(self._counts)
-        self._first_row = panel.offsets[:-1] + first - preprocessor.context
+        self._first_row = panel.offsets[:-1]
         span = preprocessor.context + preprocessor.horizon
         values = preprocessor._transformed(panel.values)
         self._spans = sliding_window_view(values, span) if len(values) >= span else np.empty((0, span))
         self._calendar = None
         if preprocessor.calendar:
-            features = calendar_features(panel.times, panel.freq)
+            features = calendar_features(panel.times, panel.freq, panel.tz)
             width = preprocessor.lookback + preprocessor.horizon
             self._calendar = sliding_window_view(features, width, axis=0).transpose(0, 2, 1)
         self._scales = preprocessor._stored_scales(panel) if preprocessor.scaling == "series" else None
@@ -258,17 +266,31 @@ class Windows:
         if self._scales is not None:
             stored = Scale(self._scales.shift[series], self._scales.scale[series])
         inputs, scale = self._pre._inputs(past, stored, calendar)
-        return inputs, scale.apply(target)[..., None].astype(np.float32), scale
+        return inputs, self._scaled_target(target, scale), scale
+
+    def _scaled_target(self, target: np.ndarray, scale: Scale) -> np.ndarray:
+        """``(B, H, 1)``."""
+        scaled = scale.apply(target)
+        if self._pre.scaling == "window":
+            scaled = np.clip(scaled, -_EXTREME, _EXTREME)
+        return scaled[..., None].astype(np.float32)
 
 
-def calendar_features(times: np.ndarray, freq: str | int) -> np.ndarray:
-    """``(R, C)`` float32: sine and cosine of each cycle that the frequency resolves (day, week, year).
+def calendar_features(times: np.ndarray, freq: str | int, tz: str | None = None) -> np.ndarray:
+    """``(R, C)`` float32: sine and cosine of each cycle that the frequency resolves (day, week, year), in local time.
+
+    Args:
+        times: ``(R,)`` as a panel has them.
+        freq: The panel's.
+        tz: The panel's.
 
     Examples:
         >>> calendar_features(np.array(["2024-01-01T06:00"], dtype="datetime64[us]"), "h").round(2)
         array([[1., 0., 0., 1., 0., 1.]], dtype=float32)
     """
     index = pd.DatetimeIndex(times)
+    if tz is not None and is_shorter_than_a_day(freq):
+        index = index.tz_localize("UTC").tz_convert(tz)
     hours = index.hour.to_numpy() + index.minute.to_numpy() / 60
     weekday = index.day_of_week.to_numpy()
     year = (index.day_of_year.to_numpy() - 1) / 365.25

@@ -1,14 +1,15 @@
 """What networks and baselines have in common as forecasters: frames in, frames out, score and plot."""
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from pydantic import Field
 
-from lstmzoo.errors import ConfigError, DataError, UnknownNameError
-from lstmzoo.estimators._base import ZooEstimator
+from lstmzoo.errors import ConfigError, DataError, SavedModelError, UnknownNameError
+from lstmzoo.estimators._base import ZooEstimator, digest, plain, shortened
 from lstmzoo.metrics import mase, mean_over_series
 from lstmzoo.preprocessing import (
     Columns,
@@ -18,8 +19,28 @@ from lstmzoo.preprocessing import (
     forecast_frame,
     panel_frame,
     read_panel,
+    user_times,
     usual_seasons,
 )
+
+Positive = Annotated[int, Field(gt=0)]
+Level = Annotated[float, Field(gt=0, lt=1)]
+Seasons = Annotated[list[Positive], Field(min_length=1)]
+
+
+def refuse_second(X: Any) -> None:
+    """Refuse a second argument of ``fit`` or ``score``, which scikit-learn passes as None.
+
+    Raises:
+        DataError: If it is not None.
+    """
+    if X is not None:
+        raise DataError("a forecaster takes one argument of data, the series; covariates are not supported")
+
+
+def panel_digest(panel: Panel) -> str:
+    """SHA-256 of a panel."""
+    return digest(panel.ids, panel.offsets, panel.values, panel.times)
 
 
 class PanelForecaster(ZooEstimator):
@@ -59,11 +80,12 @@ class PanelForecaster(ZooEstimator):
         columns = {"y_hat": forecast[0.5], **{f"y_hat_q{level:g}": forecast[level] for level in levels}}
         return forecast_frame(panel, {n: f[:, :steps] for n, f in columns.items()}, form, self._columns)
 
-    def score(self, y: Any) -> float:
+    def score(self, y: Any, X: None = None) -> float:
         """Negative MASE of the last ``horizon`` observations of each series, forecast from those before them.
 
         Args:
             y: Series as ``fit`` takes them, longer than the horizon and the lookback together.
+            X: Nothing; scikit-learn's pipelines and searches pass it.
 
         Returns:
             The mean over the series (higher is better); those whose history does not vary are left out.
@@ -72,6 +94,7 @@ class PanelForecaster(ZooEstimator):
             DataError: If a series is too short, or MASE is defined for none.
         """
         self._check_fitted()
+        refuse_second(X)
         panel, _ = self._read_history(y, short=self.horizon)
         history = panel.head(self.horizon)
         actual = panel.tail(self.horizon).values.reshape(len(panel), self.horizon)
@@ -102,13 +125,16 @@ class PanelForecaster(ZooEstimator):
                 axis.set_axis_off()
                 continue
             past = slice(max(shown.offsets[i], shown.offsets[i + 1] - 5 * self.horizon), shown.offsets[i + 1])
-            axis.plot(shown.times[past], shown.values[past], color="0.3", label="observed")
-            axis.plot(times[i], forecast[0.5][i], color="C0", label="forecast")
+            ahead = user_times(times[i], shown.freq, shown.tz)
+            axis.plot(
+                user_times(shown.times[past], shown.freq, shown.tz), shown.values[past], color="0.3", label="observed"
+            )
+            axis.plot(ahead, forecast[0.5][i], color="C0", label="forecast")
             levels = sorted(forecast)
             if len(levels) > 1:
                 low, high = levels[0], levels[-1]
                 axis.fill_between(
-                    times[i],
+                    ahead,
                     forecast[low][i],
                     forecast[high][i],
                     alpha=0.25,
@@ -131,6 +157,11 @@ class PanelForecaster(ZooEstimator):
                 f"series {panel.ids[i]!r} has {panel.lengths[i]} observations, too few to hold out {self.horizon}"
             )
         return (panel_frame(panel.head(self.horizon), form, self._columns),), (y,)
+
+    def data_digest(self, y: Any) -> str:
+        """SHA-256 of series, whatever the order of their rows and the kind of their frame."""
+        panel, _ = read_panel(y, self._columns, self.freq)
+        return panel_digest(panel)
 
     def serving_example(self) -> pd.DataFrame:
         """Raw input that :meth:`serve` takes: the history of one series."""
@@ -175,10 +206,12 @@ class PanelForecaster(ZooEstimator):
         return Columns(self.id_col, self.time_col, self.target_col)
 
     def _levels(self) -> list[float]:
-        return sorted({0.5, *(self.quantiles or [])})
+        return sorted({0.5, *map(float, self.quantiles or ())})
 
     def _checked_horizon(self, horizon: int | None) -> int:
         steps = self.horizon if horizon is None else horizon
+        if not isinstance(steps, int | float | str | np.generic):
+            raise ConfigError(f"horizon: expected a whole number, got {shortened(steps)}; series go into history=")
         if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or not 1 <= steps <= self.horizon:
             raise ConfigError(
                 f"horizon: expected a whole number from 1 to {self.horizon}, the horizon trained for; got {horizon!r}"
@@ -206,10 +239,15 @@ class PanelForecaster(ZooEstimator):
         return (panel if short else self._prepared(panel)), form
 
     def _seasons(self, panel: Panel) -> list[int]:
-        """Season lengths, shortest first: given; else the usual ones that the shortest series holds twice; else found."""
+        """Season lengths, shortest first: those given; else the usual ones that the series hold twice; else the one found.
+
+        What the series hold is told by the shortest of them, or, if short ones are padded, by the median.
+        """
         if self.season_length is not None:
-            return sorted([self.season_length] if isinstance(self.season_length, int) else self.season_length)
-        fitting = [s for s in usual_seasons(panel.freq) if 2 * (s + self.horizon) <= panel.lengths.min()]
+            given = plain(self.season_length)
+            return sorted(given if isinstance(given, list) else [given])
+        length = np.median(panel.lengths) if self.pad_short else panel.lengths.min()
+        fitting = [s for s in usual_seasons(panel.freq) if 2 * (s + self.horizon) <= length]
         return fitting or [find_season(panel)]
 
     def _chosen(self, panel: Panel, ids: list | None) -> np.ndarray:
@@ -232,8 +270,15 @@ class PanelForecaster(ZooEstimator):
         return document, {"values": tail.values, "times": times, "offsets": tail.offsets.astype(np.int64)}
 
     def _restore_panel(self, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        times, freq = arrays["times"], document["freq"]
-        times = times if isinstance(freq, int) else times.astype("datetime64[us]")
+        values, times, offsets = arrays["values"], arrays["times"], arrays["offsets"]
+        kinds = (values.dtype, times.dtype, offsets.dtype) == (np.float64, np.int64, np.int64)
+        if not kinds or not values.ndim == times.ndim == offsets.ndim == 1 or values.shape != times.shape:
+            raise SavedModelError("state.safetensors: the series have other types or shapes than they should")
+        whole = len(offsets) == len(document["ids"]) + 1 and offsets[0] == 0 and offsets[-1] == len(values)
+        if not whole or (np.diff(offsets) < 1).any() or not np.isfinite(values).all():
+            raise SavedModelError("state.safetensors: the series are not whole")
+        freq = document["freq"]
         ids = np.array([None, *document["ids"]], dtype=object)[1:]
-        self.tail_ = Panel(ids, arrays["offsets"], arrays["values"], times, freq, document["tz"])
+        times = times if isinstance(freq, int) else times.astype("datetime64[us]")
+        self.tail_ = Panel(ids, offsets, values, times, freq, document["tz"])
         self.form_ = Form(**document["form"])

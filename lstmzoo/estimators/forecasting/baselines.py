@@ -1,21 +1,24 @@
 """The naive forecasts."""
 
 import time
-from typing import Annotated, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
-from pydantic import Field
 from scipy.stats import norm
 
 from lstmzoo.errors import DataError
-from lstmzoo.estimators._base import digest
-from lstmzoo.estimators.forecasting._base import PanelForecaster
+from lstmzoo.estimators.forecasting._base import (
+    Level,
+    PanelForecaster,
+    Positive,
+    Seasons,
+    panel_digest,
+    refuse_second,
+)
 from lstmzoo.preprocessing import Panel, read_panel
 
 Method = Literal["naive", "seasonal_naive", "drift", "window_average"]
 METHODS: tuple[Method, ...] = get_args(Method)
-Positive = Annotated[int, Field(gt=0)]
-Level = Annotated[float, Field(gt=0, lt=1)]
 
 
 class BaselineForecaster(PanelForecaster):
@@ -36,6 +39,7 @@ class BaselineForecaster(PanelForecaster):
         season_length: As for :class:`lstmzoo.Forecaster`; the shortest is used.
         freq: As for :class:`lstmzoo.Forecaster`.
         quantiles: Levels to forecast besides the mean, of a normal distribution.
+        pad_short: As for :class:`lstmzoo.Forecaster`.
         id_col: Column that names the series; None if the frame holds one series.
         time_col: Column of timestamps, dates or integers.
         target_col: Column of values.
@@ -53,9 +57,10 @@ class BaselineForecaster(PanelForecaster):
         method: Method = "seasonal_naive",
         *,
         horizon: Positive,
-        season_length: Positive | list[Positive] | None = None,
+        season_length: Positive | Seasons | None = None,
         freq: str | Positive | None = None,
         quantiles: list[Level] | None = None,
+        pad_short: bool = False,
         id_col: str | None = "unique_id",
         time_col: str = "ds",
         target_col: str = "y",
@@ -65,6 +70,7 @@ class BaselineForecaster(PanelForecaster):
         self.season_length = season_length
         self.freq = freq
         self.quantiles = quantiles
+        self.pad_short = pad_short
         self.id_col = id_col
         self.time_col = time_col
         self.target_col = target_col
@@ -79,8 +85,12 @@ class BaselineForecaster(PanelForecaster):
         """There are no epochs."""
         return []
 
-    def fit(self, y: Any) -> "BaselineForecaster":
+    def fit(self, y: Any, X: None = None) -> "BaselineForecaster":
         """Keep the series, as :meth:`lstmzoo.Forecaster.fit` takes them.
+
+        Args:
+            y: The series.
+            X: Nothing; scikit-learn's pipelines and searches pass it.
 
         Raises:
             ConfigError: If a parameter is wrong.
@@ -88,10 +98,11 @@ class BaselineForecaster(PanelForecaster):
         """
         started = time.perf_counter()
         self._check_params()
+        refuse_second(X)
         panel, form = read_panel(y, self._columns, self.freq)
         self.season_length_ = self._seasons(panel)[0]
         self.tail_, self.form_ = self._prepared(panel), form
-        self.data_digest_ = digest(panel.ids, panel.offsets, panel.values, panel.times)
+        self.data_digest_ = panel_digest(panel)
         self.seconds_ = time.perf_counter() - started
         return self
 
@@ -118,7 +129,9 @@ class BaselineForecaster(PanelForecaster):
         )
 
     def _prepared(self, panel: Panel) -> Panel:
-        needed = max(2, self.season_length_)
+        needed = {"seasonal_naive": self.season_length_, "drift": 2}.get(self.method, 1)
+        if self.pad_short:
+            return panel.padded(needed)
         short = panel.lengths < needed
         if short.any():
             i = int(short.argmax())

@@ -6,17 +6,14 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from lstmzoo.config import Categorical, ForecastingData
+from lstmzoo.config import Categorical, ForecastingData, ModelConfig
 from lstmzoo.errors import ConfigError, DataError
-from lstmzoo.estimators._base import ZooNetworkEstimator, digest
-from lstmzoo.estimators.forecasting._base import PanelForecaster
+from lstmzoo.estimators._base import ZooNetworkEstimator
+from lstmzoo.estimators.forecasting._base import Level, PanelForecaster, Positive, Seasons, panel_digest, refuse_second
 from lstmzoo.estimators.forecasting.baselines import METHODS, BaselineForecaster
 from lstmzoo.layers import pinball_loss
 from lstmzoo.preprocessing import Panel, WindowPreprocessor, Windows, read_panel
 from lstmzoo.training import Batches, predict_padded, seeded, train
-
-Positive = Annotated[int, Field(gt=0)]
-Level = Annotated[float, Field(gt=0, lt=1)]
 
 
 class Forecaster(ZooNetworkEstimator, PanelForecaster):
@@ -27,7 +24,7 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         horizon: H, steps to forecast.
         lookback: T, steps that the network sees; the entry's ``lookback_horizons`` times the horizon if None.
         season_length: One or several season lengths in steps. If None, the usual ones of the frequency that the
-            shortest series holds twice, or, where time is a count, the one found in the data.
+            series hold twice, beside the horizon; if there are none, the one found in the data.
         freq: pandas frequency alias or integer step; inferred if None.
         quantiles: Levels to forecast besides the median.
         hyperparameters: Overrides of the entry's settings: of the network, of the data (``scaling``, ``residual``, ...) and
@@ -67,7 +64,7 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         *,
         horizon: Positive,
         lookback: Positive | None = None,
-        season_length: Positive | list[Positive] | None = None,
+        season_length: Positive | Seasons | None = None,
         freq: str | Positive | None = None,
         quantiles: list[Level] | None = None,
         hyperparameters: dict[str, Any] | None = None,
@@ -96,8 +93,12 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, y: Any) -> "Forecaster":
+    def fit(self, y: Any, X: None = None) -> "Forecaster":
         """Train on a long frame (pandas, polars or pyarrow), on one Series, or on one array ``(T,)``.
+
+        Args:
+            y: The series.
+            X: Nothing; scikit-learn's pipelines and searches pass it.
 
         Raises:
             ConfigError: If a parameter or hyperparameter is wrong.
@@ -107,12 +108,13 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         """
         started = time.perf_counter()
         self._check_params()
+        refuse_second(X)
         config = self._resolve_config()
         panel, form = read_panel(y, self._columns, self.freq)
-        seasons = self._seasons(panel)
+        given, held_out = panel_digest(panel), self._held_out()
+        seasons = self._seasons(panel.head(held_out))
         preprocessor = self._preprocessor(config.data, seasons)
         panel = self._long_enough(panel, preprocessor)
-        held_out = self._held_out()
         preprocessor.fit(panel.head(held_out))
         seed = self._seed()
         with seeded(seed):
@@ -126,13 +128,13 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         )
         self.tail_, self.form_, self.season_length_ = panel.tail(preprocessor.context), form, seasons[0]
         self.history_, self.best_epoch_ = history, best_epoch
-        self.data_digest_ = digest(panel.ids, panel.offsets, panel.values, panel.times)
+        self.data_digest_ = given
         self.seconds_ = time.perf_counter() - started
         return self
 
     def baselines(self) -> dict[str, BaselineForecaster]:
         """The naive forecasts that a network has to beat, unfitted, by name."""
-        names = ("horizon", "season_length", "freq", "quantiles", "id_col", "time_col", "target_col")
+        names = ("horizon", "season_length", "freq", "quantiles", "pad_short", "id_col", "time_col", "target_col")
         return {method: BaselineForecaster(method, **{n: getattr(self, n) for n in names}) for method in METHODS}
 
     def restrict(self, search_space: dict[str, Any], y: Any) -> dict[str, Any]:
@@ -140,7 +142,7 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
 
         Args:
             search_space: Ranges by key, as in a zoo config.
-            y: As for :meth:`fit`.
+            y: What is to be fitted, as for :meth:`fit`.
         """
         panel, _ = read_panel(y, self._columns, self.freq)
         space = {key: value for key, value in search_space.items() if key not in (self.hyperparameters or {})}
@@ -150,13 +152,15 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
             space.pop("calendar", None)
         if "transform" in space and (panel.values <= 0).any():
             space.pop("transform")
-        spare = int(panel.lengths.min()) - 2 * self.horizon - self._held_out()  # a search holds out a horizon, too
+        spare = int(panel.lengths.min()) - self.horizon - self._held_out()
         if "lookback_horizons" in space and not self.pad_short:
             space["lookback_horizons"] = _capped(space["lookback_horizons"], spare // self.horizon)
         if "residual" in space:
-            useful = self._useful_residuals(self._seasons(panel), spare)
+            useful = self._useful_residuals(self._seasons(panel.head(self._held_out())), spare)
             values = [v for v in space["residual"].values if v in useful]
             space["residual"] = space["residual"].model_copy(update={"values": values})
+            if not values:
+                del space["residual"]
         return space
 
     def _useful_residuals(self, seasons: list[int], spare: int) -> set[str]:
@@ -171,16 +175,21 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         return useful
 
     def _preprocessor(self, data: ForecastingData, seasons: list[int]) -> WindowPreprocessor:
-        lookback = self.lookback or data.lookback_horizons * self.horizon
+        lookback = int(self.lookback or data.lookback_horizons * self.horizon)
         return WindowPreprocessor(
             lookback=lookback,
-            horizon=self.horizon,
+            horizon=int(self.horizon),
             quantiles=self._levels(),
             periods=_periods(data.residual, seasons, lookback),
             scaling=data.scaling,
             transform=data.transform,
             calendar=data.calendar,
         )
+
+    def _resolve_config(self) -> ModelConfig:
+        if self.lookback is not None and "lookback_horizons" in (self.hyperparameters or {}):
+            raise ConfigError("lookback and the hyperparameter lookback_horizons say the same: give one of them")
+        return super()._resolve_config()
 
     def _held_out(self) -> int:
         size = self.horizon if self.validation_size is None else self.validation_size
@@ -259,13 +268,11 @@ class _Validation:
         self._model = model
         numbers = np.unique(np.linspace(0, len(windows) - 1, min(len(windows), 4096)).astype(int))
         self._inputs, self._target, _ = windows.batch(numbers)
-        self._levels = levels
+        self._loss = pinball_loss(levels)
 
     def loss(self) -> float:
         outputs = predict_padded(self._model, self._inputs)
-        error = self._target - outputs
-        levels = np.asarray(self._levels, dtype=np.float32)
-        return float(2 * np.maximum(levels * error, (levels - 1) * error).mean())
+        return float(np.mean(self._loss(self._target, outputs)))
 
 
 def _periods(residual: str, seasons: list[int], lookback: int) -> list[int]:
