@@ -5,9 +5,16 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
+import sys
+
+import absl.logging
 import numpy as np
 import pandas as pd
 import pytest
+
+# When MLflow or uvicorn configure logging, handlers are closed, and absl closes its stream if that is not sys.stderr
+# itself: within a capture it would close pytest's.
+absl.logging.get_absl_handler().python_handler.stream = sys.__stderr__
 
 
 def pytest_addoption(parser):

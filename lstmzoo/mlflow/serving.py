@@ -121,7 +121,7 @@ def serve_in_background(
     """
     before = os.environ.get(_IN_SERVING)
     app = build_app(model, max_request_bytes=max_request_bytes, tracking_uri=tracking_uri)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none"))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none"))
     with _listener(host, port) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
