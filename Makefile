@@ -30,7 +30,7 @@ demo: $(VENV)/.installed
 	$(BIN)/lstmzoo demo forecasting
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .

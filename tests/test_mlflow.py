@@ -186,7 +186,9 @@ def test_a_search_is_a_parent_run_with_a_nested_run_per_trial(tmp_path):
         record(0),
         record(1, score=None, history=[], epochs=0, status="failed", error="ValueError: no\n  at all"),
     ]
-    parent = log_search(records, search_id="s1", params={"time_limit": 60}, tags={"data_digest": "abc"}, finished=True)
+    parent = log_search(
+        records, search_id="s1", params={"time_limit": 60}, tags={"data_digest": "abc"}, status="FINISHED"
+    )
     run = client().get_run(parent)
     assert run.info.status == "FINISHED"
     assert run.data.params == {"time_limit": "60"}
@@ -218,7 +220,7 @@ def test_replaying_adds_nothing():
     assert log_search(records, search_id="s2") == parent
     before = {k: (run.info.end_time, dict(run.data.metrics)) for k, run in trials(parent).items() if k == "1"}
     for _ in range(2):
-        assert log_search(records, search_id="s2", finished=True) == parent
+        assert log_search(records, search_id="s2", status="FINISHED") == parent
     after = trials(parent)
     assert set(after) == {"0", "1"}
     assert {"1": (after["1"].info.end_time, dict(after["1"].data.metrics))} == before
@@ -263,7 +265,7 @@ def test_a_server_that_is_away_loses_nothing(baseline, caplog, tmp_path):
     assert time.perf_counter() - started < 20
     assert [r.message.count("the search goes on") for r in caplog.records] == [1, 0]
     assert "Traceback" not in caplog.text
-    parent = log_search(records, search_id="s5", finished=True)
+    parent = log_search(records, search_id="s5", status="FINISHED")
     assert set(trials(parent)) == {"0", "1", "2"}
 
 
@@ -284,7 +286,7 @@ def test_the_champion_is_in_the_searchs_run_and_is_logged_once(baseline, monkeyp
     assert len(client().search_model_versions("name = 'best'")) == 1
     assert load_model("models:/best@champion").method == "naive"
     assert log_champion(baseline, parent_run_id=parent).startswith("models:/m-")
-    log_search([record(0)], search_id="s6", finished=True)
+    log_search([record(0)], search_id="s6", status="FINISHED")
     assert client().get_run(parent).info.status == "FINISHED"
 
 

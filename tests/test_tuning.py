@@ -8,7 +8,6 @@ from itertools import pairwise
 import keras
 import numpy as np
 import pandas as pd
-import polars as pl
 import pytest
 from mlflow import MlflowClient
 from sklearn.base import BaseEstimator, clone
@@ -17,10 +16,11 @@ from sklearn.exceptions import NotFittedError
 from lstmzoo import Forecaster
 from lstmzoo.config import IntRange, load_config
 from lstmzoo.errors import ConfigError, LstmzooError, UnknownNameError
+from lstmzoo.estimators._base import digest
 from lstmzoo.tuning import ZooSearchCV, search
 from lstmzoo.tuning._base import to_json
 from lstmzoo.tuning.budget import trial_limit
-from lstmzoo.tuning.journal import data_digest
+from lstmzoo.tuning.journal import Journal
 from lstmzoo.tuning.oracles import ORACLES, ask, make_oracle, tell
 from lstmzoo.tuning.space import declare, decode, encode, make_space, select_models
 from lstmzoo.tuning.trials import blank_record
@@ -85,6 +85,9 @@ class Fake(BaseEstimator):
 
     def predict(self):
         return self.seen_
+
+    def data_digest(self, y):
+        return digest(np.asarray(y))
 
     def holdout_split(self, y):
         return (y[: -self.horizon],), (y,)
@@ -477,7 +480,7 @@ def test_the_journal_is_complete_after_every_trial_and_leaves_no_other_file(tmp_
     monkeypatch.setattr(Fake, "fit", fit)
     searcher(directory=tmp_path, refit=False).fit(Y)
     assert counts == list(range(2, 10))
-    assert [p.name for p in tmp_path.iterdir()] == ["search.jsonl"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".lock", "search.jsonl"]
 
 
 # time
@@ -528,7 +531,10 @@ def test_trial_limits():
         return records
 
     assert trial_limit([], 230, refit=True, planned=1) == pytest.approx(100)
-    assert trial_limit(done(10, 10), 113, refit=True, planned=10) == 20  # twice the usual, which is more than a tenth
+    assert trial_limit(done(10, 10), 113, refit=True, planned=10) == 10  # a tenth of what the refit leaves
+    assert (
+        trial_limit(done(10, 10), 63, refit=True, planned=None) == 20
+    )  # twice the usual, which is more than a quarter
     assert trial_limit(done(10), 413, refit=True, planned=None) == 100  # a quarter of what the refit leaves
     assert trial_limit(done(10), 17, refit=True, planned=1) is None
     assert trial_limit(done(10), 17, refit=False, planned=1) == 17
@@ -626,11 +632,14 @@ def test_a_range_may_be_given_to_what_the_estimator_fixes():
     ("kwargs", "error", "message"),
     [
         ({"max_trials": None}, ConfigError, "give max_trials, time_limit, or both"),
-        ({"max_trials": 0}, ConfigError, "max_trials: expected a number above 0, got 0"),
-        ({"time_limit": -1}, ConfigError, "time_limit: expected"),
+        ({"max_trials": 0}, ConfigError, "max_trials: .*greater than 0, got 0"),
+        ({"max_trials": 2.5}, ConfigError, "max_trials: .*integer, got 2.5"),
+        ({"max_trials": "5"}, ConfigError, "max_trials: .*integer"),
+        ({"refit": "yes"}, ConfigError, "refit"),
+        ({"time_limit": -1}, ConfigError, "time_limit: .*greater than 0"),
         ({"oracle": "grid"}, UnknownNameError, "unknown oracle 'grid'; valid: bayesian, hyperband, random"),
         ({"random_state": -1}, ConfigError, "random_state"),
-        ({"estimator": Constant()}, ConfigError, "Constant lacks holdout_split, baselines, restrict"),
+        ({"estimator": Constant()}, ConfigError, "Constant lacks data_digest, holdout_split, baselines, restrict"),
         ({"estimator": Fake(hyperparameters={"unit": 3})}, ConfigError, "did you mean 'units'"),
         (
             {"search_space": {"unit": None}},
@@ -702,15 +711,12 @@ def test_json():
     ]
 
 
-def test_data_digests():
-    frame = pd.DataFrame({"unique_id": ["a", "b"], "y": [1.0, 2.0]})
-    kinds = [frame, frame["y"], Y, Y.tolist(), ["text"], "text", None, frame[::-1], (Y, Y), Y.astype(np.float32)]
-    kinds += [frame.rename(columns={"y": "z"}), frame.assign(y=[1.0, 3.0]), np.array(["a"], dtype=object), {"a": 1}]
-    digests = [data_digest(kind) for kind in kinds]
-    assert len(set(digests)) == len(digests)
-    assert digests == [data_digest(kind) for kind in kinds]
-    assert data_digest(pl.DataFrame(frame.to_dict("list"))) == digests[0]
-    assert all(len(digest) == 64 for digest in digests)
+def test_a_directory_is_one_search_s_at_a_time(tmp_path):
+    journal = Journal(tmp_path, {}, 1)
+    with pytest.raises(ConfigError, match="is in use by another search"):
+        Journal(tmp_path, {}, 1)
+    journal.close()
+    Journal(tmp_path, {}, 1).close()
 
 
 def test_interrupted_searches_say_where_they_are(caplog):

@@ -151,5 +151,7 @@ def check_folder(path: Path) -> None:
     Raises:
         ConfigError: If there is something else in its place.
     """
-    if path.exists() and not (path / "manifest.json").is_file():
+    from lstmzoo.saving import is_bundle
+
+    if path.exists() and not is_bundle(path):
         raise ConfigError(f"--out {path}: exists and is not a saved model; choose another folder")

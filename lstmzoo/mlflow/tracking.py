@@ -10,7 +10,8 @@ import math
 import re
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, Literal
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
@@ -25,6 +26,7 @@ _MAX_TEXT = 5000
 _warned: set[tuple[str, str]] = set()
 
 Record = Mapping[str, Any]
+Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 
 
 def log_search(
@@ -35,7 +37,7 @@ def log_search(
     run_name: str | None = None,
     params: Mapping[str, Any] | None = None,
     tags: Mapping[str, Any] | None = None,
-    finished: bool = False,
+    status: Status = "RUNNING",
     tracking_uri: str | None = None,
 ) -> str | None:
     """Bring MLflow up to date with a search; call it after every trial, and at the end.
@@ -45,13 +47,14 @@ def log_search(
 
     Args:
         records: *All* trials so far, each with ``number``, ``model``, ``params``, ``score``, ``seconds``,
-            ``num_parameters``, ``epochs``, ``history`` (a dict per epoch), ``status`` and ``error``.
+            ``num_parameters``, ``epochs``, ``history`` (a dict per epoch), ``status`` and ``error``; and, if it is
+            known, when it ``started`` (ISO 8601).
         search_id: Names the search in MLflow, for ever: letters, digits, points, dashes and underscores.
         experiment: Name of the MLflow experiment; made if there is none.
         run_name: Of the parent run; the search's id if None.
         params: Settings of the search, for the parent run.
         tags: Such as the data's digest, for the parent run and the trials.
-        finished: Whether the search has ended.
+        status: Of the search, as MLflow has it.
         tracking_uri: If None, as MLflow is set, or else ``mlflow.db`` in the working directory, and
             ``mlartifacts`` beside it.
 
@@ -77,7 +80,7 @@ def log_search(
             shared = {**texts, _SEARCH: search_id, "mlflow.parentRunId": parent.info.run_id}
             for record in records:
                 _log_trial(client, experiment_id, runs.get(str(record["number"])), record, shared)
-            _log_parent(client, parent, records, params or {}, finished)
+            _log_parent(client, parent, records, params or {}, status)
         except Exception as error:  # whatever MLflow, its store or the network raises: the search goes on
             _warn_once(search_id, uri, error)
             return None
@@ -119,7 +122,7 @@ def _log_trial(client: MlflowClient, experiment_id: str, run: Run | None, record
         return
     milliseconds = int(1000 * (record.get("seconds") or 0))
     if run is None:
-        began = int(1000 * time.time()) - milliseconds
+        began = _start(record, milliseconds)
         tags = {**tags, _TRIAL: str(record["number"])}
         run = client.create_run(experiment_id, began, tags, run_name=f"{record['number']}-{record['model']}")
     began = run.info.start_time
@@ -137,6 +140,13 @@ def _log_trial(client: MlflowClient, experiment_id: str, run: Run | None, record
     )
     client.set_terminated(run.info.run_id, "FAILED" if record.get("error") else "FINISHED", began + milliseconds)
     client.set_tag(run.info.run_id, _RECORD, mark)
+
+
+def _start(record: Record, milliseconds: int) -> int:
+    """When a trial began, in milliseconds: as its record says, or so long ago as it took."""
+    if record.get("started"):
+        return int(1000 * datetime.fromisoformat(record["started"]).timestamp())
+    return int(1000 * time.time()) - milliseconds
 
 
 def _metrics(record: Record, began: int) -> list[Metric]:
@@ -159,7 +169,7 @@ def _metric(name: str, value: Any, when: int, step: int) -> Metric | None:
 
 
 def _log_parent(
-    client: MlflowClient, parent: Run, records: Sequence[Record], params: Mapping[str, Any], finished: bool
+    client: MlflowClient, parent: Run, records: Sequence[Record], params: Mapping[str, Any], status: Status
 ) -> None:
     """The best score so far by trial number, as a curve; and whether the search still runs."""
     best = -math.inf
@@ -171,8 +181,8 @@ def _log_parent(
             metrics.append(Metric("best_score", float(best), parent.info.start_time, int(record["number"])))
     fresh = [m for m in metrics if m.value > parent.data.metrics.get("best_score", -math.inf)]
     _log(client, parent, params, fresh, {"lstmzoo.trials": len(records)})
-    if finished:
-        client.set_terminated(parent.info.run_id, "FINISHED")
+    if status != "RUNNING":
+        client.set_terminated(parent.info.run_id, status)
     elif parent.info.status != "RUNNING":
         client.update_run(parent.info.run_id, "RUNNING")
 

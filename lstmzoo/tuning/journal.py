@@ -1,6 +1,5 @@
 """The journal of a search: what it searches, and a line per trial. It is written whole, and atomically."""
 
-import hashlib
 import json
 import os
 import tempfile
@@ -8,12 +7,7 @@ import uuid
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
-
-import joblib
-import narwhals as nw
-import numpy as np
-import pandas as pd
+from typing import Any, TextIO
 
 from lstmzoo.errors import ConfigError, LstmzooError
 from lstmzoo.tuning._base import Record, to_json
@@ -31,7 +25,8 @@ class Journal:
         seed: Remembered by a new journal, with a new ``search_id``.
 
     Raises:
-        ConfigError: If the directory has the journal of another search; the message names what differs.
+        ConfigError: If the directory has the journal of another search, the message names what differs, or if another
+            search is at work in it.
         LstmzooError: If the file there is no journal.
     """
 
@@ -39,6 +34,7 @@ class Journal:
         self.directory = Path(directory or tempfile.mkdtemp(prefix="lstmzoo-search-")).absolute()
         self.directory.mkdir(parents=True, exist_ok=True)
         self.path = self.directory / _NAME
+        self._lock = _locked(self.directory)
         self.records: list[Record] = []
         self.header: dict[str, Any] = {
             "format": _FORMAT,
@@ -46,11 +42,11 @@ class Journal:
             "seed": seed,
             "identity": identity,
         }
-        if self.path.exists():
-            self.header, self.records = _read(self.path)
-            _check_same(self.header["identity"], identity, self.path)
-        else:
-            self._write()
+        try:
+            self._read_or_begin(identity)
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def elapsed(self) -> float:
@@ -61,6 +57,17 @@ class Journal:
         """Add a trial; when this returns, it is on the disk."""
         self.records.append(record)
         self._write()
+
+    def _read_or_begin(self, identity: dict[str, Any]) -> None:
+        if self.path.exists():
+            self.header, self.records = _read(self.path)
+            _check_same(self.header["identity"], identity, self.path)
+        else:
+            self._write()
+
+    def close(self) -> None:
+        """Let another search have the directory."""
+        self._lock.close()
 
     def _write(self) -> None:
         lines = [json.dumps(line, allow_nan=False) + "\n" for line in (self.header, *self.records)]
@@ -73,6 +80,24 @@ class Journal:
             os.replace(temporary, self.path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def _locked(directory: Path) -> TextIO:
+    """An open file that is locked until it is closed, or the process ends."""
+    file = (directory / ".lock").open("w")
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise ConfigError(f"{directory} is in use by another search: wait for it, or give another directory") from None
+    return file
 
 
 def _read(path: Path) -> tuple[dict[str, Any], list[Record]]:
@@ -127,42 +152,9 @@ def search_identity(estimator: Any, space: Mapping[str, Any], data: tuple, **set
         **{f"estimator.{k}": v for k, v in params if k not in ("model", "verbose")},
         "models": list(space),
         **settings,
-        "data": data_digest(data),
+        "data": estimator.data_digest(*data),
         **{f"{model}": own.config.settings for model, own in space.items()},
         **{f"{model}.{k}": r.model_dump() for model, own in space.items() for k, r in own.ranges.items()},
         "keras_tuner": version("keras-tuner"),
     }
     return to_json(identity)
-
-
-def data_digest(data: Any) -> str:
-    """SHA-256 of frames, series, arrays, and lists of them or of texts.
-
-    Examples:
-        >>> data_digest([1.0, 2.0]) == data_digest([1.0, 2.5])
-        False
-    """
-    hasher = hashlib.sha256()
-    _feed(hasher, data)
-    return hasher.hexdigest()
-
-
-def _feed(hasher: Any, value: Any) -> None:
-    frame = nw.from_native(value, eager_only=True, allow_series=True, pass_through=True)
-    if isinstance(frame, nw.DataFrame | nw.Series):
-        frame = frame.to_pandas()
-        parts = frame.items() if isinstance(frame, pd.DataFrame) else [(frame.name, frame)]
-        hasher.update(f"frame {len(frame)} ".encode())
-        for name, column in [*parts, ("index", frame.index)]:
-            hashes = pd.util.hash_pandas_object(pd.Series(column), index=False).to_numpy()
-            hasher.update(f"{name} {column.dtype} ".encode() + hashes.tobytes())
-    elif isinstance(value, np.ndarray) and value.dtype != object:
-        hasher.update(f"array {value.dtype} {value.shape} ".encode() + np.ascontiguousarray(value).tobytes())
-    elif isinstance(value, list | tuple):
-        hasher.update(f"list {len(value)} ".encode())
-        for item in value:
-            _feed(hasher, item)
-    elif isinstance(value, str | int | float | None):
-        hasher.update(f"{type(value).__name__} {value!r} ".encode())
-    else:
-        hasher.update(f"{type(value).__name__} {joblib.hash(value)} ".encode())

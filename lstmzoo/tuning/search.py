@@ -7,16 +7,18 @@ from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from pydantic import Field
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
 from sklearn.exceptions import NotFittedError
 
 from lstmzoo.config import Scalar
 from lstmzoo.errors import ConfigError, UnknownNameError
+from lstmzoo.estimators._base import check_params
 from lstmzoo.tuning._base import Record, best_record, derived_seed
 from lstmzoo.tuning.budget import planned_trials, trial_limit
 from lstmzoo.tuning.journal import Journal, search_identity
@@ -25,11 +27,11 @@ from lstmzoo.tuning.oracles import ORACLES, make_oracle, proposal_key, proposals
 from lstmzoo.tuning.plot import plot_search
 from lstmzoo.tuning.progress import Progress, show_progress
 from lstmzoo.tuning.space import Space, declare, decode, encode, make_space, select_models
-from lstmzoo.tuning.track import track_search, track_winner
+from lstmzoo.tuning.track import Status, track_search, track_winner
 from lstmzoo.tuning.trials import blank_record, check_any_succeeded, run_trial, with_params
 
 _logger = logging.getLogger(__name__)
-_HOOKS = ("holdout_split", "baselines", "restrict", "refit_clone", "fit", "score")
+_HOOKS = ("data_digest", "holdout_split", "baselines", "restrict", "refit_clone", "fit", "score")
 _MAX_FAILURES = 10  # in a row
 Proposal = tuple[str, dict[str, Scalar]]
 
@@ -90,8 +92,8 @@ class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
         estimator: Any,
         models: str | Iterable[str] = "*",
         *,
-        max_trials: int | None = None,
-        time_limit: float | None = None,
+        max_trials: Annotated[int, Field(gt=0)] | None = None,
+        time_limit: Annotated[float, Field(gt=0)] | None = None,
         oracle: str = "random",
         search_space: Mapping[str, Any] | None = None,
         directory: str | Path | None = None,
@@ -99,7 +101,7 @@ class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
         tracking_uri: str | None = None,
         registered_model_name: str | None = None,
         refit: bool = True,
-        random_state: int | None = None,
+        random_state: Annotated[int, Field(ge=0)] | None = None,
         verbose: int = 1,
     ) -> None:
         self.estimator = estimator
@@ -130,17 +132,20 @@ class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
             KeyboardInterrupt: If interrupted; the journal then has every trial that ended.
         """
         run = self._begin(data)
+        status: Status = "FAILED"
         try:
-            self._search(run)
+            self._search_and_summarize(run)
+            check_any_succeeded(self.records_)
+            if self.refit:
+                self._refit(run, data)
+            status = "FINISHED"
         except KeyboardInterrupt:
+            status = "KILLED"
             _logger.warning("interrupted; fit with directory=%r goes on from here", str(run.journal.directory))
             raise
         finally:
-            self._summarize(run.journal)
-        check_any_succeeded(self.records_)
-        if self.refit:
-            self._refit(run, data)
-        self._track(run.journal, finished=True)
+            self._track(run.journal, status)
+            run.journal.close()
         return self
 
     def predict(self, *args: Any, **kwargs: Any) -> Any:
@@ -174,8 +179,8 @@ class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
             delattr(self, learned)
         self._check_params()
         configs = select_models(self.estimator.task, self.models)
-        space = make_space(self.estimator, configs, self.search_space or {}, data)
         train, valid = self.estimator.holdout_split(*data)
+        space = make_space(self.estimator, configs, self.search_space or {}, train)
         settings = {"oracle": self.oracle, "random_state": self.random_state}
         identity = search_identity(self.estimator, space, data, **settings)
         seed = int(np.random.SeedSequence(self.random_state).generate_state(1, np.uint64)[0])
@@ -188,14 +193,15 @@ class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
             raise ConfigError(f"estimator: {type(self.estimator).__name__} lacks {', '.join(missing)}")
         if self.max_trials is None and self.time_limit is None:
             raise ConfigError("give max_trials, time_limit, or both: else the search would never end")
-        for name in ("max_trials", "time_limit"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ConfigError(f"{name}: expected a number above 0, got {value!r}")
+        check_params(self)
         if self.oracle not in ORACLES:
             raise UnknownNameError("oracle", self.oracle, ORACLES)
-        if self.random_state is not None and not (isinstance(self.random_state, int) and self.random_state >= 0):
-            raise ConfigError(f"random_state: expected None or a whole number from 0, got {self.random_state!r}")
+
+    def _search_and_summarize(self, run: "_Run") -> None:
+        try:
+            self._search(run)
+        finally:
+            self._summarize(run.journal)
 
     def _search(self, run: "_Run") -> None:
         records = list(run.journal.records)
@@ -213,7 +219,8 @@ class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
         known = {proposal_key(r["model"], r["params"]): r for r in run.journal.records if not r["baseline"]}
         candidates = self._proposals(run)
         candidate, tried, failures = next(candidates, None), 0, 0
-        while candidate is not None and tried != self.max_trials and failures < max(_MAX_FAILURES, len(run.space)):
+        most, patience = self.max_trials or math.inf, max(_MAX_FAILURES, len(run.space))
+        while candidate is not None and tried < most and failures < patience:
             record = known.get(proposal_key(*candidate))
             if record is None:
                 limit = self._limit(run, tried)
@@ -257,7 +264,7 @@ class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
             self.estimator,
             model=model,
             hyperparameters={**run.space[model].fixed, **params},
-            time_limit=None if limit == math.inf else limit,
+            time_limit=None if limit == math.inf else float(limit),
             random_state=seed,
             verbose=0,
         )
@@ -298,7 +305,7 @@ class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
         self.best_estimator_ = winner.fit(*data)
         self.refit_time_ = time.monotonic() - began
 
-    def _track(self, journal: Journal, finished: bool = False) -> None:
+    def _track(self, journal: Journal, status: Status = "RUNNING") -> None:
         self.mlflow_run_id_ = self.model_uri_ = None
         names = {"registered_model_name": self.registered_model_name, "tracking_uri": self.tracking_uri}
         if self.experiment is None and not any(names.values()):
@@ -309,9 +316,9 @@ class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
             task=self.estimator.task,
             experiment=self.experiment,
             tracking_uri=self.tracking_uri,
-            finished=finished,
+            status=status,
         )
-        if finished and self.refit:
+        if status == "FINISHED" and self.refit:
             self.model_uri_ = track_winner(self.best_estimator_, parent_run_id=self.mlflow_run_id_, **names)
 
 

@@ -1,8 +1,10 @@
 """The one place of a search that knows MLflow."""
 
-from typing import Any
+from typing import Any, Literal
 
 from lstmzoo.tuning._base import Record
+
+Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 
 _SETTINGS = ("models", "oracle", "random_state")
 
@@ -14,7 +16,7 @@ def track_search(
     task: str,
     experiment: str | None,
     tracking_uri: str | None,
-    finished: bool,
+    status: Status,
 ) -> str | None:
     """Bring MLflow up to date with a search.
 
@@ -24,7 +26,7 @@ def track_search(
         task: The estimator's.
         experiment: ``lstmzoo`` if None.
         tracking_uri: As MLflow is set if None.
-        finished: Whether the search has ended.
+        status: Of the search, as MLflow has it.
 
     Returns:
         The id of the parent run, or None if MLflow is away.
@@ -38,7 +40,7 @@ def track_search(
         experiment=experiment or "lstmzoo",
         params={k: v for k, v in identity.items() if k in _SETTINGS or k.startswith("estimator")},
         tags={"task": task, "data_digest": identity["data"]},
-        finished=finished,
+        status=status,
         tracking_uri=tracking_uri,
     )
 
