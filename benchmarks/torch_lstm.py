@@ -2,8 +2,7 @@
 
 Both sides train one LSTM layer, a linear head and the known future's linear term on the same generated hourly
 series: the same windows, scaled by window; seasonal differences as targets; mean absolute error; Adam with a
-cosine schedule; clipping at 1 (Keras' ``clipnorm`` by variable, torch's ``clip_grad_norm_`` over all); the
-same batch and steps; no validation. Neither has 8 features: hourly timestamps give the value and six calendar
+cosine schedule; clipping of the gradient's norm at 1; the same batch and steps; no validation. Neither has 8 features: hourly timestamps give the value and six calendar
 features, 7 channels, on both sides. PyTorch's side (`_torch_fit.py`) is the usual loop: all windows made and
 scaled up front by ``unfold``, a ``TensorDataset``, a ``DataLoader(shuffle=True)``. It is given arrays with
 the calendar in place; the Forecaster (`_forecaster_fit.py`) is given the frame, which it checks, and makes
@@ -13,8 +12,8 @@ Each side runs in a process of its own, the two in turn, the order changing from
 timed whole, compilation included, imports not. "Startup" is what it takes beyond its steps: data, tracing,
 compilation. "Batches" is making all of them without training.
 
-    python3.11 -m venv /tmp/torchenv && /tmp/torchenv/bin/pip install torch==2.13.0 numpy
-    python benchmarks/torch_lstm.py --torch-python /tmp/torchenv/bin/python
+    python3.11 -m venv torchenv && torchenv/bin/pip install torch==2.13.0 numpy
+    python benchmarks/torch_lstm.py --torch-python torchenv/bin/python
 """
 
 import json
