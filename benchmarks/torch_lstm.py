@@ -2,7 +2,8 @@
 
 Both sides train one LSTM layer, a linear head and the known future's linear term on the same generated hourly
 series: the same windows, scaled by window; seasonal differences as targets; mean absolute error; Adam with a
-cosine schedule; clipping of the gradient's norm at 1; the same batch and steps; no validation. Neither has 8 features: hourly timestamps give the value and six calendar
+cosine schedule; clipping of the gradient's norm at 1; the same
+batch and steps; no validation. Neither has 8 features: hourly timestamps give the value and six calendar
 features, 7 channels, on both sides. PyTorch's side (`_torch_fit.py`) is the usual loop: all windows made and
 scaled up front by ``unfold``, a ``TensorDataset``, a ``DataLoader(shuffle=True)``. It is given arrays with
 the calendar in place; the Forecaster (`_forecaster_fit.py`) is given the frame, which it checks, and makes
