@@ -296,6 +296,14 @@ def test_one_short_series_does_not_change_the_seasons(tiny):
     assert Forecaster(**tiny, pad_short=True)._seasons(panel) == [24, 168]
 
 
+@pytest.mark.parametrize("length", [46, 47, 48, 49, 60, 90])
+def test_networks_and_baselines_are_scored_by_one_season(length, tiny):
+    y = np.sin(np.arange(length) * 2 * np.pi / 12)
+    forecaster = Forecaster(**{**tiny, "lookback": 12})
+    baseline = forecaster.baselines()["naive"].fit(y)
+    assert forecaster.fit(y).season_length_ == baseline.season_length_
+
+
 @pytest.mark.parametrize("method", ["naive", "drift", "window_average"])
 def test_baselines_that_need_no_season_ask_for_none(method):
     assert BaselineForecaster(method, horizon=3, season_length=24).fit(np.arange(20.0)).predict().shape == (3,)

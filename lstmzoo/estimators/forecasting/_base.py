@@ -241,14 +241,15 @@ class PanelForecaster(ZooEstimator):
     def _seasons(self, panel: Panel) -> list[int]:
         """Season lengths, shortest first: those given; else the usual ones that the series hold twice; else the one found.
 
-        What the series hold is told by the shortest of them, or, if short ones are padded, by the median.
+        What the series hold is told by the shortest of them, or, if short ones are padded, by the median. A season is
+        looked for in what lies before the last horizon, so that networks and baselines, whatever they hold out, agree.
         """
         if self.season_length is not None:
             given = plain(self.season_length)
             return sorted(given if isinstance(given, list) else [given])
         length = np.median(panel.lengths) if self.pad_short else panel.lengths.min()
         fitting = [s for s in usual_seasons(panel.freq) if 2 * (s + self.horizon) <= length]
-        return fitting or [find_season(panel)]
+        return fitting or [find_season(panel.head(self.horizon))]
 
     def _chosen(self, panel: Panel, ids: list | None) -> np.ndarray:
         if ids is None:

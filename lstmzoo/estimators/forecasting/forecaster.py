@@ -112,7 +112,7 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         config = self._resolve_config()
         panel, form = read_panel(y, self._columns, self.freq)
         given, held_out = panel_digest(panel), self._held_out()
-        seasons = self._seasons(panel.head(held_out))
+        seasons = self._seasons(panel)
         preprocessor = self._preprocessor(config.data, seasons)
         panel = self._long_enough(panel, preprocessor)
         preprocessor.fit(panel.head(held_out))
@@ -120,12 +120,8 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         with seeded(seed):
             model = self._build(config, preprocessor.spec_)
             history, best_epoch = self._train(model, preprocessor, panel, config.training, seed)
-        self.model_, self.config_, self.preprocessor_, self.spec_ = (
-            model,
-            config,
-            preprocessor,
-            preprocessor.spec_,
-        )
+        self.model_, self.config_ = model, config
+        self.preprocessor_, self.spec_ = preprocessor, preprocessor.spec_
         self.tail_, self.form_, self.season_length_ = panel.tail(preprocessor.context), form, seasons[0]
         self.history_, self.best_epoch_ = history, best_epoch
         self.data_digest_ = given
@@ -156,7 +152,7 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         if "lookback_horizons" in space and not self.pad_short:
             space["lookback_horizons"] = _capped(space["lookback_horizons"], spare // self.horizon)
         if "residual" in space:
-            useful = self._useful_residuals(self._seasons(panel.head(self._held_out())), spare)
+            useful = self._useful_residuals(self._seasons(panel), spare)
             values = [v for v in space["residual"].values if v in useful]
             space["residual"] = space["residual"].model_copy(update={"values": values})
             if not values:
