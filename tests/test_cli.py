@@ -198,7 +198,10 @@ def test_saved_model_errors_exit_with_3(model, workplace):
     for file in model.iterdir():
         (damaged / file.name).write_bytes(file.read_bytes())
     (damaged / "params.json").write_text("{}")
-    assert_refused(run("predict", damaged), 3, "params.json")
+    for command in (["predict", damaged], ["serve", damaged, "--port", free_port()]):
+        assert_refused(run(*command), 3, f"{damaged}/params.json is damaged")
+    assert_refused(run("predict", "models:/absent@champion"), 3, "models:/absent@champion", "no tracking store")
+    assert not Path("mlflow.db").exists()
 
 
 @pytest.mark.parametrize(("args", "fragments"), [
@@ -305,9 +308,8 @@ def test_one_series_with_whole_numbers_as_times(sales):
 
 def test_files_are_read_as_they_say(sales, workplace):
     """Byte-order mark, compression, missing values, time zones, text in Parquet, other columns and other names."""
-    read = {"id_col": None, "time_col": "ds", "target_col": "y"}
     Path("bom.csv").write_text("\ufeffunique_id,ds,y,z\nNA,2020-01-01T00:00Z,NA,1\n001,2020-01-02T00:00Z,2.5,1\n")
-    frame, id_col = _frames.read_frame(Path("bom.csv"), **read)
+    frame, id_col = _frames.read_frame(Path("bom.csv"))
     assert id_col == "unique_id"
     assert frame["unique_id"].tolist() == ["NA", "001"]
     assert np.isnan(frame["y"][0])
@@ -317,7 +319,7 @@ def test_files_are_read_as_they_say(sales, workplace):
     sales.to_csv("sales.csv.gz", index=False)
     for name in ("text.parquet", "sales.csv.gz"):
         pd.testing.assert_frame_equal(
-            _frames.read_frame(Path(name), **read)[0], sales.reset_index(drop=True), check_dtype=False
+            _frames.read_frame(Path(name))[0], sales.reset_index(drop=True), check_dtype=False
         )
     sales.head(9).rename(columns={"ds": "month", "y": "sold"}).to_csv("named.csv", index=False)
     frame, id_col = _frames.read_frame(Path("named.csv"), id_col="", time_col="month", target_col="sold")
@@ -325,9 +327,24 @@ def test_files_are_read_as_they_say(sales, workplace):
     assert list(frame.columns) == ["month", "sold"]
 
 
+def test_a_model_of_an_array_is_forecast_with_the_names_of_its_quantiles(workplace):
+    y = np.arange(30.0)
+    lstmzoo.BaselineForecaster("drift", horizon=3, quantiles=[0.9, 0.1]).fit(y).save("array")
+    assert list(run_json("predict", "array")[0]) == ["y_hat", "y_hat_q0.1", "y_hat_q0.9"]
+    assert list(run_json("predict", "array", "--quantiles", "0.9")[0]) == ["y_hat", "y_hat_q0.9"]
+    lstmzoo.BaselineForecaster("drift", horizon=3).fit(y).save("plain")
+    assert list(run_json("predict", "plain")[0]) == ["y_hat"]
+
+
+def test_a_folder_that_only_looks_like_a_model_is_not_replaced(files, workplace):
+    Path("app").mkdir()
+    Path("app/manifest.json").write_text('{"name": "a web app"}')
+    assert_refused(run(*FIT, "--out", "app"), 2, "--out app", "another folder")
+    assert_refused(run("predict", "app"), 3, "app")
+    assert os.listdir("app") == ["manifest.json"]
+
+
 @pytest.mark.parametrize(("answer", "columns"), [
-    (np.zeros(3), ["y_hat"]),
-    (np.zeros((3, 2)), ["y_hat", "y_hat_1"]),
     (pd.Series(np.zeros(3), pd.date_range("2020", periods=3), name="y"), ["ds", "y_hat"]),
     (pd.DataFrame({"unique_id": ["a"], "y_hat": [1.0]}), ["unique_id", "y_hat"]),
 ])  # fmt: skip

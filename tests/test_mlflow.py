@@ -5,6 +5,7 @@ import math
 import os
 import shutil
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import mlflow
@@ -23,6 +24,7 @@ from lstmzoo.mlflow import (
     log_search,
     resolve_tracking_uri,
     save_model,
+    tracking,
 )
 
 pytestmark = pytest.mark.filterwarnings(
@@ -137,10 +139,25 @@ def test_a_damaged_model_is_refused_by_every_door(baseline, tmp_path):
     save_model(baseline, tmp_path / "model")
     state = tmp_path / "model" / "data" / "model" / "state.safetensors"
     state.write_bytes(state.read_bytes()[:-1])
-    with pytest.raises(SavedModelError, match="damaged"):
+    with pytest.raises(SavedModelError, match=f"^{tmp_path}/model/state.safetensors is damaged"):
         load_model(tmp_path / "model")
     with pytest.raises(SavedModelError, match="damaged"):
         mlflow.pyfunc.load_model(str(tmp_path / "model"))
+
+
+def test_a_folder_with_a_manifest_of_another_kind_is_not_copied(tmp_path):
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "manifest.json").write_text('{"name": "a web app"}')
+    with pytest.raises(SavedModelError, match="app is not a saved model"):
+        load_model(tmp_path / "app")
+
+
+@pytest.mark.parametrize("uri", ["models:/sales@champion", f"runs:/{'0' * 32}/model"])
+def test_looking_in_a_store_that_does_not_exist_makes_none(uri, tmp_path):
+    Path("mlflow.db").unlink()
+    with pytest.raises(SavedModelError, match=f"{uri} cannot be fetched: there is no tracking store .*mlflow.db"):
+        load_model(uri)
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_unfitted_estimator_is_refused(tmp_path):
@@ -251,6 +268,52 @@ def test_a_trial_that_went_on_is_brought_up_to_date():
     run = trials(parent)["0"]
     assert run.data.metrics["score"] == -1
     assert [m.step for m in client().get_metric_history(run.info.run_id, "loss")] == [1, 2, 3]
+
+
+def test_a_tracker_sends_a_trial_once_and_waits_longer_after_each_failure(monkeypatch):
+    requests, now, broken = [], [1000.0], [False]
+    real = MlflowClient.get_run
+
+    def get_run(self, run_id):
+        requests.append("parent")
+        if broken[0]:
+            raise OSError("away")
+        return real(self, run_id)
+
+    log_trial, find = tracking._log_trial, tracking._runs
+    monkeypatch.setattr(MlflowClient, "get_run", get_run)
+    monkeypatch.setattr(tracking, "_log_trial", lambda *args: requests.append(args[3]["number"]) or log_trial(*args))
+    monkeypatch.setattr(tracking, "_runs", lambda *args: requests.append("all") or find(*args))
+    monkeypatch.setattr(tracking.time, "monotonic", lambda: now[0])
+
+    def asked(records, status="RUNNING"):
+        requests.clear()
+        return tracker.update(records, status), list(requests)
+
+    tracker = tracking.SearchTracker("s7")
+    run_id, requested = asked([record(0)])
+    assert requested == ["all", "parent", 0]
+    assert asked([record(0), record(1)]) == (run_id, ["parent", 1])
+    broken[0] = True
+    for wait in (30, 60, 120):
+        assert asked([record(0)])[0] is None
+        now[0] += wait - 1
+        assert asked([record(0)]) == (None, [])
+        now[0] += 1
+    assert asked([record(0)], "KILLED")[1] == ["all", "parent"]
+    broken[0] = False
+    assert asked([record(n) for n in range(3)], "FINISHED") == (run_id, ["all", "parent", 0, 1, 2])
+    assert set(trials(run_id)) == {"0", "1", "2"}
+    now[0] += 1
+    assert asked([record(n) for n in range(4)])[1] == []
+
+
+def test_a_run_starts_when_its_record_says():
+    parent = log_search([record(0, started="2026-01-31T18:00:00+01:00")], search_id="s8", status="FAILED")
+    run = trials(parent)["0"]
+    assert run.info.start_time == 1000 * datetime(2026, 1, 31, 17, tzinfo=UTC).timestamp()
+    assert run.info.end_time == run.info.start_time + 1500
+    assert client().get_run(parent).info.status == "FAILED"
 
 
 def test_a_server_that_is_away_loses_nothing(baseline, caplog, tmp_path):

@@ -1,9 +1,16 @@
+import errno
 import json
 import logging
 import math
 import pickle
+import subprocess
+import sys
+import tempfile
 import warnings
+from contextlib import nullcontext
+from datetime import datetime
 from itertools import pairwise
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -17,6 +24,7 @@ from lstmzoo import Forecaster
 from lstmzoo.config import IntRange, load_config
 from lstmzoo.errors import ConfigError, LstmzooError, UnknownNameError
 from lstmzoo.estimators._base import digest
+from lstmzoo.mlflow import load_model, tracking
 from lstmzoo.tuning import ZooSearchCV, search
 from lstmzoo.tuning._base import to_json
 from lstmzoo.tuning.budget import trial_limit
@@ -401,6 +409,17 @@ def test_an_interrupted_search_goes_on_as_if_it_had_not_been(tmp_path, caplog, o
     assert resumed.best_estimator_.get_params() == whole.best_estimator_.get_params()
 
 
+def test_a_temporary_directory_is_kept_as_long_as_it_is_of_use():
+    fitted = searcher().fit(Y)
+    assert fitted.directory_ is None
+    assert not list(Path(tempfile.gettempdir()).iterdir())
+    Fake.interrupt_at = len(Fake.fits) + 2
+    with pytest.raises(KeyboardInterrupt):
+        fitted.fit(Y)
+    Fake.interrupt_at = None
+    assert len(searcher(directory=fitted.directory_).fit(Y).records_) == 9
+
+
 def test_an_interrupted_refit_costs_only_the_refit(tmp_path):
     Fake.interrupt_at = 8
     with pytest.raises(KeyboardInterrupt):
@@ -636,6 +655,10 @@ def test_a_range_may_be_given_to_what_the_estimator_fixes():
         ({"max_trials": 2.5}, ConfigError, "max_trials: .*integer, got 2.5"),
         ({"max_trials": "5"}, ConfigError, "max_trials: .*integer"),
         ({"refit": "yes"}, ConfigError, "refit"),
+        ({"verbose": "loud"}, ConfigError, "verbose"),
+        ({"time_limit": math.inf}, ConfigError, "time_limit: .*finite"),
+        ({"time_limit": math.nan}, ConfigError, "time_limit"),
+        ({"models": 3}, ConfigError, "models"),
         ({"time_limit": -1}, ConfigError, "time_limit: .*greater than 0"),
         ({"oracle": "grid"}, UnknownNameError, "unknown oracle 'grid'; valid: bayesian, hyperband, random"),
         ({"random_state": -1}, ConfigError, "random_state"),
@@ -711,6 +734,32 @@ def test_json():
     ]
 
 
+def test_a_search_lets_go_of_its_directory(tmp_path):
+    Fake.interrupt_at = 2
+    with pytest.raises(KeyboardInterrupt):
+        searcher(directory=tmp_path).fit(Y)
+    Fake.interrupt_at = None
+    for other in (2, 1):
+        unfitted = searcher(directory=tmp_path, random_state=other)
+        with pytest.raises(ConfigError, match="random_state") if other == 2 else nullcontext():
+            unfitted.fit(Y)
+
+
+def test_a_directory_is_let_go_of_by_a_process_that_dies(tmp_path):
+    code = "import os, sys; from lstmzoo.tuning.journal import Journal; j = Journal(sys.argv[1], {}, 1); os._exit(1)"
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False, timeout=60)
+    Journal(tmp_path, {}, 1).close()
+
+
+def test_a_file_system_without_locks_is_only_a_warning(tmp_path, monkeypatch, caplog):
+    def fail(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", fail)
+    Journal(tmp_path, {}, 1).close()
+    assert "cannot be locked (No locks available)" in caplog.text
+
+
 def test_a_directory_is_one_search_s_at_a_time(tmp_path):
     journal = Journal(tmp_path, {}, 1)
     with pytest.raises(ConfigError, match="is in use by another search"):
@@ -738,6 +787,23 @@ def test_a_real_session_is_cleared_without_the_dtype_policy():
         assert keras.config.dtype_policy().name == "mixed_bfloat16"
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def test_a_real_session_is_cleared_without_the_distribution(monkeypatch):
+    distribution = object()
+    keras.distribution.set_distribution(distribution)
+    try:
+        searcher(max_trials=1).fit(Y)
+        assert keras.distribution.distribution() is distribution
+    finally:
+        keras.distribution.set_distribution(None)
+
+
+def test_a_range_that_the_data_leave_nothing_of_is_refused():
+    ranges = {"residual": {"type": "categorical", "values": ["long_seasonal_naive"]}}
+    forecaster = Forecaster(horizon=4, hyperparameters={"epochs": 1})
+    with pytest.raises(ConfigError, match="'residual' has no effect with these data"):
+        searcher(forecaster, "gru", search_space=ranges).fit(np.random.default_rng(0).normal(size=60))
 
 
 def test_a_real_search(hourly, caplog):
@@ -792,12 +858,41 @@ def test_a_real_search_in_mlflow(hourly, tmp_path):
     assert len(runs) == 1 + len(fitted.records_)
     parent = client.get_run(fitted.mlflow_run_id_)
     assert parent.info.status == "FINISHED"
+    assert {run.data.tags["data_digest"] for run in runs} == {fitted.best_estimator_.data_digest_}
+    assert load_model(fitted.model_uri_, tracking_uri=uri).data_digest_ == fitted.best_estimator_.data_digest_
+    for run in runs:
+        if run.data.tags["lstmzoo.trial"] != "search":
+            started = fitted.records_[int(run.data.tags["lstmzoo.trial"]) - 1]["started"]
+            assert run.info.start_time == 1000 * datetime.fromisoformat(started).timestamp()
     assert parent.data.metrics["best_score"] == pytest.approx(fitted.best_score_)
     assert fitted.model_uri_ == "models:/load/1"
 
 
-def test_mlflow_being_away_does_not_stop_a_search(hourly, caplog):
-    fitted = searcher(max_trials=2, tracking_uri="http://127.0.0.1:9", refit=False).fit(Y)
-    assert len(trials(fitted)) == 2
+@pytest.mark.parametrize(("ending", "status"), [
+    ("every trial fails", "FAILED"), ("the refit fails", "FAILED"), ("Ctrl-C", "KILLED"), (None, "FINISHED"),
+])  # fmt: skip
+def test_a_search_that_has_ended_is_not_running_in_mlflow(ending, status, tmp_path, monkeypatch):
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    unfitted = searcher(Fake(), max_trials=2, tracking_uri=uri, refit=ending == "the refit fails")
+    if ending == "every trial fails":
+        Fake.fail = dict.fromkeys(MODELS, ValueError("no"))
+    elif ending == "the refit fails":
+        monkeypatch.setattr(ZooSearchCV, "_refit", lambda *_: 1 / 0)
+    elif ending == "Ctrl-C":
+        Fake.interrupt_at = 1
+    with pytest.raises((LstmzooError, ZeroDivisionError, KeyboardInterrupt)) if ending else nullcontext():
+        unfitted.fit(Y)
+    assert MlflowClient(uri).get_run(unfitted.mlflow_run_id_).info.status == status
+
+
+def test_mlflow_being_away_does_not_stop_a_search_and_is_not_asked_again_at_once(monkeypatch, caplog):
+    calls = []
+    away = tracking.MlflowClient.get_experiment_by_name
+    monkeypatch.setattr(
+        tracking.MlflowClient, "get_experiment_by_name", lambda *args: calls.append(args) or away(*args)
+    )
+    fitted = searcher(max_trials=4, tracking_uri="http://127.0.0.1:9", refit=False).fit(Y)
+    assert len(trials(fitted)) == 4
     assert fitted.mlflow_run_id_ is None
     assert "MLflow at http://127.0.0.1:9 failed" in caplog.text
+    assert len(calls) == 2

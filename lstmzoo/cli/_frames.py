@@ -1,6 +1,7 @@
 """Frames from CSV and Parquet files, and back into them."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,15 +14,18 @@ _SUFFIXES = (".csv", ".csv.gz", ".parquet", ".pq")
 _MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
 
 
-def read_frame(path: Path, *, id_col: str | None, time_col: str, target_col: str) -> "tuple[pd.DataFrame, str | None]":
+def read_frame(
+    path: Path, *, id_col: str | None = None, time_col: str | None = None, target_col: str | None = None
+) -> "tuple[pd.DataFrame, str | None]":
     """Series from a file.
 
     Args:
         path: CSV or Parquet, by its suffix.
-        id_col: Column that names the series; ``""`` if there is one only. If None, ``unique_id``, or no column in
+        id_col: Column that names the series; ``""`` if there is one only. If None, the usual one, or no column in
             a file that has only times and values.
-        time_col: Column of times. Text is read as whole numbers, if all of it is, or else as ISO 8601.
-        target_col: Column of values.
+        time_col: Column of times; the usual one if None. Text is read as whole numbers, if all of it is, or else as
+            ISO 8601.
+        target_col: Column of values; the usual one if None.
 
     Returns:
         The columns named, and the name of the id column.
@@ -33,10 +37,14 @@ def read_frame(path: Path, *, id_col: str | None, time_col: str, target_col: str
     if not path.is_file():
         raise FileNotFoundError(2, "no such file", str(path))
     is_csv = _suffix(path).startswith(".csv")
+    from lstmzoo.preprocessing import Columns
+
+    usual = Columns()
+    time_col, target_col = time_col or usual.time, target_col or usual.target
     try:
         names = _csv_columns(path) if is_csv else _parquet_columns(path)
         if id_col is None:
-            id_col = "" if set(names) == {time_col, target_col} else "unique_id"
+            id_col = "" if set(names) == {time_col, target_col} else usual.id or ""
         _check_columns(path, names, {"--id-col": id_col, "--time-col": time_col, "--target-col": target_col})
         columns = [c for c in (id_col, time_col, target_col) if c]
         frame = _read_csv(path, columns, target_col) if is_csv else _read_parquet(path, columns)
@@ -147,16 +155,20 @@ def write_frame(frame: "pd.DataFrame", path: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def as_frame(answer: Any) -> "pd.DataFrame":
-    """A forecast of any kind (a frame, a series or an array) as a pandas frame."""
+def as_frame(answer: Any, levels: Iterable[float] = ()) -> "pd.DataFrame":
+    """A forecast of any kind (a frame, a series or an array) as a pandas frame.
+
+    Args:
+        answer: The forecast.
+        levels: Quantiles that it has besides the median, which the columns of an array do not tell.
+    """
     import narwhals as nw
     import numpy as np
     import pandas as pd
 
     if isinstance(answer, np.ndarray):
         answer = answer.reshape(len(answer), -1)
-        names = ["y_hat", *(f"y_hat_{i}" for i in range(1, answer.shape[1]))]
-        return pd.DataFrame(answer, columns=names)
+        return pd.DataFrame(answer, columns=["y_hat", *(f"y_hat_q{level:g}" for level in levels)])
     native = nw.from_native(answer, allow_series=True).to_pandas()
     if isinstance(native, pd.Series):
         native = native.rename("y_hat").to_frame()

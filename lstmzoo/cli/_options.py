@@ -24,8 +24,8 @@ Quantiles = Annotated[str | None, typer.Option(help="Levels to forecast besides 
 IdCol = Annotated[
     str | None, typer.Option(help='Column that names the series; "" if there is one only; else unique_id.')
 ]
-TimeCol = Annotated[str, typer.Option(help="Column of times: ISO 8601, or whole numbers.")]
-TargetCol = Annotated[str, typer.Option(help="Column of values.")]
+TimeCol = Annotated[str | None, typer.Option(help="Column of times (ISO 8601, or whole numbers); else ds.")]
+TargetCol = Annotated[str | None, typer.Option(help="Column of values; else y.")]
 PadShort = Annotated[
     bool, typer.Option("--pad-short", help="Extend series that are too short, instead of refusing them.")
 ]
@@ -130,19 +130,22 @@ def make_estimator(
     quantiles: str | None = None,
     **params: Any,
 ) -> Any:
-    """The unfitted estimator of an entry's task, from options as they were typed."""
+    """The unfitted estimator of an entry's task, from options as they were typed; those that are None are its own.
+
+    Only ``id_col=None`` means what it says: that there is one series.
+    """
     import lstmzoo
 
     task = model.split("/", 1)[0]
     if task not in _ESTIMATORS:
         raise UnknownNameError("task", task, _ESTIMATORS)
-    return getattr(lstmzoo, _ESTIMATORS[task])(
-        model,
-        season_length=parse_numbers(season_length, int, "--season-length"),
-        freq=int(freq) if freq is not None and freq.isdecimal() else freq,
-        quantiles=parse_numbers(quantiles, float, "--quantiles"),
-        **params,
-    )
+    params |= {
+        "season_length": parse_numbers(season_length, int, "--season-length"),
+        "freq": int(freq) if freq is not None and freq.isdecimal() else freq,
+        "quantiles": parse_numbers(quantiles, float, "--quantiles"),
+    }
+    given = {name: value for name, value in params.items() if value is not None or name == "id_col"}
+    return getattr(lstmzoo, _ESTIMATORS[task])(model, **given)
 
 
 def check_folder(path: Path) -> None:

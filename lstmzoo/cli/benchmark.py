@@ -19,7 +19,7 @@ Limit = Annotated[float, typer.Option(min=0.001, help="Seconds of training, the 
 def benchmark(
     data: o.Data, *, horizon: o.Horizon, models: o.Models = "forecasting/*",
     time_limit_per_model: Limit = 30.0, lookback: o.Lookback = None, season_length: o.SeasonLength = None,
-    freq: o.Freq = None, id_col: o.IdCol = None, time_col: o.TimeCol = "ds", target_col: o.TargetCol = "y",
+    freq: o.Freq = None, id_col: o.IdCol = None, time_col: o.TimeCol = None, target_col: o.TargetCol = None,
     pad_short: o.PadShort = False, random_state: o.RandomState = 0, json: o.Json = False,
 ) -> None:  # fmt: skip
     """Train each entry once as it comes, without a search, and compare them on the last horizon, held out."""

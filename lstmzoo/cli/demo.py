@@ -13,6 +13,7 @@ from lstmzoo.cli import _options as o
 from lstmzoo.cli._base import import_networks
 from lstmzoo.cli._output import print_leaderboard, print_table, print_winner
 from lstmzoo.errors import UnknownNameError
+from lstmzoo.mlflow.defaults import ALIAS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,7 +125,7 @@ def _post(url: str, document: dict[str, Any]) -> str:
 
 
 def _print_next(out: Path, store: str, model_uri: str | None) -> None:
-    served = [f"models:/{_REGISTERED}@champion", "--tracking-uri", store] if model_uri else [str(out / "model")]
+    served = [f"models:/{_REGISTERED}@{ALIAS}", "--tracking-uri", store] if model_uri else [str(out / "model")]
     commands = [
         ["mlflow", "ui", "--backend-store-uri", store],
         ["lstmzoo", "serve", *served, "--port", "5001"],

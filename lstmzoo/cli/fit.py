@@ -17,8 +17,8 @@ Limit = Annotated[float | None, typer.Option(min=0.001, help="Seconds of trainin
 def fit(
     model: o.Entry, data: o.Data, *, horizon: o.Horizon, out: Out = None, settings: o.Settings = None,
     lookback: o.Lookback = None, season_length: o.SeasonLength = None, freq: o.Freq = None,
-    quantiles: o.Quantiles = None, id_col: o.IdCol = None, time_col: o.TimeCol = "ds",
-    target_col: o.TargetCol = "y", pad_short: o.PadShort = False, time_limit: Limit = None,
+    quantiles: o.Quantiles = None, id_col: o.IdCol = None, time_col: o.TimeCol = None,
+    target_col: o.TargetCol = None, pad_short: o.PadShort = False, time_limit: Limit = None,
     random_state: o.RandomState = None, json: o.Json = False,
 ) -> None:  # fmt: skip
     """Train one entry, and save it."""

@@ -43,7 +43,9 @@ def predict(
         check_output(out)
     estimator = load_any(model, tracking_uri)
     history = None if data is None else _read_history(data, estimator)
-    forecast = as_frame(estimator.predict(horizon, history, levels))
+    if levels is None:
+        levels = sorted(estimator.quantiles or [])
+    forecast = as_frame(estimator.predict(horizon, history, levels), levels)
     if out is not None:
         write_frame(forecast, out)
     if plot is not None:
@@ -66,7 +68,7 @@ def load_any(model: str, tracking_uri: str | None) -> Any:
     if not Path(model).exists() and ":" not in model:
         raise SavedModelError(f"{model}: no such folder, and not a URI such as models:/name@champion")
     import_networks()
-    if (Path(model) / "manifest.json").is_file():
+    if Path(model).is_dir() and not (Path(model) / "MLmodel").exists():
         from lstmzoo import load
 
         return load(model)

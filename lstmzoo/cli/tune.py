@@ -13,7 +13,7 @@ from lstmzoo.cli._output import as_records, print_json, print_leaderboard, print
 _DEFAULT_LIMIT = 600.0
 MaxTrials = Annotated[int | None, typer.Option(min=1, help="Networks to train, at the most.")]
 Limit = Annotated[float | None, typer.Option(min=0.001, help="Seconds for all of it; 600 if there is no --max-trials.")]
-Oracle = Annotated[str, typer.Option(help="What proposes: random, bayesian or hyperband.")]
+Oracle = Annotated[str | None, typer.Option(help="What proposes: random, bayesian or hyperband; else random.")]
 Directory = Annotated[Path | None, typer.Option(help="Journal of the search; given again, it goes on there.")]
 Out = Annotated[Path, typer.Option(help="Folder to save the winner to.")]
 Plot = Annotated[Path | None, typer.Option(help="Picture of the search to draw: .png, .svg or .pdf.")]
@@ -23,10 +23,10 @@ Register = Annotated[str | None, typer.Option(help="Name to register the winner 
 
 def tune(
     data: o.Data, *, horizon: o.Horizon, models: o.Models = "forecasting/*", max_trials: MaxTrials = None,
-    time_limit: Limit = None, oracle: Oracle = "random", directory: Directory = None,
+    time_limit: Limit = None, oracle: Oracle = None, directory: Directory = None,
     out: Out = Path("winner"), plot: Plot = None, settings: o.Settings = None, lookback: o.Lookback = None,
     season_length: o.SeasonLength = None, freq: o.Freq = None, quantiles: o.Quantiles = None,
-    id_col: o.IdCol = None, time_col: o.TimeCol = "ds", target_col: o.TargetCol = "y",
+    id_col: o.IdCol = None, time_col: o.TimeCol = None, target_col: o.TargetCol = None,
     pad_short: o.PadShort = False, experiment: Experiment = None, tracking_uri: o.TrackingUri = None,
     register: Register = None, random_state: o.RandomState = None, json: o.Json = False,
 ) -> None:  # fmt: skip
@@ -42,10 +42,12 @@ def tune(
         quantiles=quantiles, hyperparameters=hyperparameters, id_col=id_col, time_col=time_col,
         target_col=target_col, pad_short=pad_short,
     )  # fmt: skip
+    chosen: dict[str, Any] = {} if oracle is None else {"oracle": oracle}
     search = ZooSearchCV(
-        estimator, names, max_trials=max_trials, oracle=oracle, directory=directory, experiment=experiment,
+        estimator, names, max_trials=max_trials, directory=directory, experiment=experiment,
         time_limit=_DEFAULT_LIMIT if max_trials is None and time_limit is None else time_limit,
         tracking_uri=tracking_uri, registered_model_name=register, random_state=random_state,
+        **chosen,
     )  # fmt: skip
     with progress_to_stderr():
         search.fit(frame)
@@ -66,7 +68,7 @@ def _report(search: Any, folder: Path) -> dict[str, Any]:
         "best_score": search.best_score_,
         "best_is_baseline": search.records_[search.best_index_]["baseline"],
         "folder": str(folder),
-        "directory": str(search.directory_),
+        "directory": search.directory_,
         "mlflow_run_id": search.mlflow_run_id_,
         "model_uri": search.model_uri_,
         "leaderboard": as_records(search.leaderboard_),

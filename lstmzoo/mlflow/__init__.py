@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from lstmzoo.mlflow.serving import build_app as build_app
     from lstmzoo.mlflow.serving import serve as serve
     from lstmzoo.mlflow.serving import serve_in_background as serve_in_background
-    from lstmzoo.mlflow.serving import verify_model as verify_model
     from lstmzoo.mlflow.tracking import log_search as log_search
 
 _MODULES = {
@@ -25,7 +24,6 @@ _MODULES = {
     "save_model": "flavor",
     "serve": "serving",
     "serve_in_background": "serving",
-    "verify_model": "serving",
 }
 
 __all__ = [
@@ -38,7 +36,6 @@ __all__ = [
     "save_model",
     "serve",
     "serve_in_background",
-    "verify_model",
 ]
 
 

@@ -6,15 +6,19 @@ import json
 import logging
 import os
 import shutil
+import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import yaml
 
 from lstmzoo.errors import SavedModelError
+from lstmzoo.estimators import load
+from lstmzoo.saving import is_bundle
 
 with warnings.catch_warnings():  # MLflow, of a type hint of its own
     warnings.filterwarnings("ignore", ".*Any type hint is inferred as AnyType", UserWarning)
@@ -36,25 +40,33 @@ def one_line(text: str) -> str:
     return text if len(text) <= _MAX_SENTENCE else f"{text[: _MAX_SENTENCE - 3]}..."
 
 
-def fetch_bundle(model: str | os.PathLike[str], destination: Path, tracking_uri: str | None = None) -> Path:
-    """A copy of the saved model that a folder or MLflow URI holds; loading it checks its hashes.
+def fetch_model(model: str | os.PathLike[str], tracking_uri: str | None = None) -> Any:
+    """The estimator that a folder or MLflow URI holds, copied before it is verified.
 
     Args:
         model: A folder that an estimator saved, an MLflow model folder, or a URI (``models:/name@champion``).
-        destination: An existing private folder, to copy into.
         tracking_uri: Where URIs are looked up.
 
     Raises:
-        SavedModelError: If there is no such model, or it is not of this flavor.
+        SavedModelError: If there is no such model, it is not of this flavor, or it is damaged.
     """
+    with tempfile.TemporaryDirectory(prefix="lstmzoo-") as private:
+        copy = _copy_bundle(model, Path(private), tracking_uri)
+        try:
+            return load(copy)
+        except SavedModelError as error:
+            raise SavedModelError(str(error).replace(str(copy), str(model))) from error
+
+
+def _copy_bundle(model: str | os.PathLike[str], destination: Path, tracking_uri: str | None) -> Path:
     folder = Path(model)
     if not folder.exists() and ":" in str(model):
         folder = _download(str(model), destination / "download", tracking_uri)
     if not folder.is_dir():
         raise SavedModelError(f"{model}: no such folder, and no MLflow URI such as 'models:/name@champion'")
     source = _data_folder(folder) if (folder / "MLmodel").exists() else folder
-    if not (source / "manifest.json").is_file():
-        raise SavedModelError(f"{model} is not a saved model: it has no manifest.json")
+    if not is_bundle(source):
+        raise SavedModelError(f"{model} is not a saved model: it has no manifest.json that lists its files")
     copy = destination / "model"
     try:
         shutil.copytree(source, copy, symlinks=True)
@@ -66,10 +78,20 @@ def fetch_bundle(model: str | os.PathLike[str], destination: Path, tracking_uri:
 def _download(uri: str, destination: Path, tracking_uri: str | None) -> Path:
     destination.mkdir()
     with connection(tracking_uri, timeout=60):
+        _check_store_exists(uri)
         try:
             return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(destination)))
         except Exception as error:  # each artifact store has errors of its own
             raise SavedModelError(f"{uri} cannot be fetched: {one_line(str(error))}") from error
+
+
+def _check_store_exists(uri: str) -> None:
+    """Looking something up in a SQLite store that does not exist would make one."""
+    if uri.startswith(("models:", "runs:")):
+        store = mlflow.get_registry_uri() if uri.startswith("models:") else mlflow.get_tracking_uri()
+        file = sqlite_file(store)
+        if file is not None and "?" not in file.name and not file.exists():
+            raise SavedModelError(f"{uri} cannot be fetched: there is no tracking store {store}")
 
 
 def _data_folder(folder: Path) -> Path:

@@ -20,8 +20,8 @@ from mlflow.models.model import ModelInfo
 
 from lstmzoo import saving
 from lstmzoo._version import __version__
-from lstmzoo.estimators import load
-from lstmzoo.mlflow._base import LOADER, bundle_digest, connection, fetch_bundle, one_line
+from lstmzoo.mlflow._base import LOADER, bundle_digest, connection, fetch_model, one_line
+from lstmzoo.mlflow.defaults import ALIAS
 
 _logger = logging.getLogger(__name__)
 _DIGEST = "lstmzoo.bundle"
@@ -59,7 +59,7 @@ def log_model(
     name: str = "model",
     *,
     registered_model_name: str | None = None,
-    alias: str | None = "champion",
+    alias: str | None = ALIAS,
     run_id: str | None = None,
     tracking_uri: str | None = None,
 ) -> ModelInfo:
@@ -100,7 +100,7 @@ def log_champion(
     *,
     parent_run_id: str | None,
     registered_model_name: str | None = None,
-    alias: str = "champion",
+    alias: str = ALIAS,
     tracking_uri: str | None = None,
 ) -> str | None:
     """Log the winner of a search to the search's run, and register it. MLflow being away is only a warning.
@@ -145,8 +145,7 @@ def load_model(model_uri: str | Path, *, tracking_uri: str | None = None) -> Any
     Raises:
         SavedModelError: If there is no such model, it is not of this flavor, or it is damaged.
     """
-    with tempfile.TemporaryDirectory(prefix="lstmzoo-") as private:
-        return load(fetch_bundle(model_uri, Path(private), tracking_uri))
+    return fetch_model(model_uri, tracking_uri)
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,11 @@
 
 import logging
 import os
-import shutil
 import socket
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, cast
 
 import pandas as pd
@@ -17,12 +14,10 @@ import uvicorn
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
-from lstmzoo.errors import SavedModelError
-from lstmzoo.estimators import load
-from lstmzoo.mlflow._base import fetch_bundle
+from lstmzoo.mlflow._base import fetch_model
+from lstmzoo.mlflow.defaults import HOST, MAX_REQUEST_BYTES, PORT
 from lstmzoo.mlflow.guard import FAILED, App, Guard
 from lstmzoo.mlflow.loader import ServedModel
-from lstmzoo.saving import read_bundle
 
 _logger = logging.getLogger(__name__)
 _IN_SERVING = "_MLFLOW_IS_IN_SERVING_ENVIRONMENT"
@@ -31,9 +26,9 @@ _IN_SERVING = "_MLFLOW_IS_IN_SERVING_ENVIRONMENT"
 def serve(
     model: str | os.PathLike[str],
     *,
-    host: str = "127.0.0.1",
-    port: int = 5000,
-    max_request_bytes: int = 10_000_000,
+    host: str = HOST,
+    port: int = PORT,
+    max_request_bytes: int = MAX_REQUEST_BYTES,
     tracking_uri: str | None = None,
 ) -> None:
     """Serve a model until interrupted: ``POST /invocations`` as MLflow has it, and ``GET /ping``.
@@ -52,36 +47,8 @@ def serve(
     uvicorn.run(app, host=host, port=port, ws="none")
 
 
-def verify_model(
-    model: str | os.PathLike[str], destination: str | Path | None = None, *, tracking_uri: str | None = None
-) -> Path:
-    """Copy a saved model, and check each byte of the copy against its manifest.
-
-    Args:
-        model: As for :func:`serve`.
-        destination: A folder for the copy; if None, a private temporary one, which the caller removes.
-        tracking_uri: Where URIs are looked up.
-
-    Returns:
-        The copy, which :func:`lstmzoo.load` takes.
-
-    Raises:
-        SavedModelError: If there is no such model, or it is damaged.
-    """
-    folder = Path(destination or tempfile.mkdtemp(prefix="lstmzoo-"))
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        copy = fetch_bundle(model, folder, tracking_uri)
-        read_bundle(copy)
-    except SavedModelError:
-        if destination is None:
-            shutil.rmtree(folder)
-        raise
-    return copy
-
-
 def build_app(
-    model: str | os.PathLike[str], *, max_request_bytes: int = 10_000_000, tracking_uri: str | None = None
+    model: str | os.PathLike[str], *, max_request_bytes: int = MAX_REQUEST_BYTES, tracking_uri: str | None = None
 ) -> App:
     """The ASGI application that :func:`serve` runs, for a server of your own. The model is loaded and warm.
 
@@ -90,8 +57,7 @@ def build_app(
     """
     from mlflow.pyfunc import scoring_server
 
-    with tempfile.TemporaryDirectory(prefix="lstmzoo-") as private:
-        estimator = load(fetch_bundle(model, Path(private), tracking_uri))
+    estimator = fetch_model(model, tracking_uri)
     served = ServedModel(estimator)
     served.predict(estimator.serving_example())
     return Guard(scoring_server.init(cast(Any, _AsMlflowHasIt(served))), max_request_bytes)
@@ -101,9 +67,9 @@ def build_app(
 def serve_in_background(
     model: str | os.PathLike[str],
     *,
-    host: str = "127.0.0.1",
+    host: str = HOST,
     port: int = 0,
-    max_request_bytes: int = 10_000_000,
+    max_request_bytes: int = MAX_REQUEST_BYTES,
     tracking_uri: str | None = None,
 ) -> Iterator[str]:
     """Serve in a thread of this process, for demonstrations and tests; yields the URL, and stops at the end.

@@ -18,10 +18,12 @@ from mlflow.entities import Metric, Param, Run, RunTag
 
 from lstmzoo.errors import ConfigError
 from lstmzoo.mlflow._base import connection, one_line, sqlite_file
+from lstmzoo.mlflow.defaults import EXPERIMENT
 
 _logger = logging.getLogger(__name__)
 _SEARCH, _TRIAL, _RECORD = "lstmzoo.search_id", "lstmzoo.trial", "lstmzoo.record"
 _PARENT = "search"
+_FIRST_WAIT, _LONGEST_WAIT = 30, 600  # seconds
 _MAX_TEXT = 5000
 _warned: set[tuple[str, str]] = set()
 
@@ -33,7 +35,7 @@ def log_search(
     records: Sequence[Record],
     *,
     search_id: str,
-    experiment: str = "lstmzoo",
+    experiment: str = EXPERIMENT,
     run_name: str | None = None,
     params: Mapping[str, Any] | None = None,
     tags: Mapping[str, Any] | None = None,
@@ -64,27 +66,97 @@ def log_search(
     Raises:
         ConfigError: If ``search_id`` has other characters.
     """
-    if not re.fullmatch(r"[\w.-]+", search_id):
-        raise ConfigError(f"search_id={search_id!r}: use letters, digits, points, dashes and underscores")
-    texts = {str(key): _text(value) for key, value in (tags or {}).items()}
-    with connection(tracking_uri, timeout=5) as uri:
-        try:
-            client = MlflowClient(uri)
-            experiment_id = _experiment(client, experiment, uri)
-            runs = _runs(client, experiment_id, search_id)
-            parent = runs.get(_PARENT) or client.create_run(
-                experiment_id,
-                tags={**texts, _SEARCH: search_id, _TRIAL: _PARENT},
-                run_name=run_name or search_id,
-            )
-            shared = {**texts, _SEARCH: search_id, "mlflow.parentRunId": parent.info.run_id}
-            for record in records:
-                _log_trial(client, experiment_id, runs.get(str(record["number"])), record, shared)
-            _log_parent(client, parent, records, params or {}, status)
-        except Exception as error:  # whatever MLflow, its store or the network raises: the search goes on
-            _warn_once(search_id, uri, error)
+    tracker = SearchTracker(
+        search_id, experiment=experiment, run_name=run_name, params=params, tags=tags, tracking_uri=tracking_uri
+    )
+    return tracker.update(records, status)
+
+
+class SearchTracker:
+    """Keeps MLflow up to date with a search that runs in this process: a trial that MLflow has is not sent again.
+
+    Args:
+        search_id: As for :func:`log_search`, like the others.
+        experiment: Name of the MLflow experiment.
+        run_name: Of the parent run.
+        params: Settings of the search.
+        tags: For the parent run and the trials.
+        tracking_uri: As MLflow is set if None.
+
+    Raises:
+        ConfigError: If ``search_id`` has characters that it must not have.
+    """
+
+    def __init__(
+        self,
+        search_id: str,
+        *,
+        experiment: str = EXPERIMENT,
+        run_name: str | None = None,
+        params: Mapping[str, Any] | None = None,
+        tags: Mapping[str, Any] | None = None,
+        tracking_uri: str | None = None,
+    ) -> None:
+        if not re.fullmatch(r"[\w.-]+", search_id):
+            raise ConfigError(f"search_id={search_id!r}: use letters, digits, points, dashes and underscores")
+        self._search_id = search_id
+        self._experiment = experiment
+        self._run_name = run_name or search_id
+        self._params = params or {}
+        self._tags = {str(key): _text(value) for key, value in (tags or {}).items()}
+        self._tracking_uri = tracking_uri
+        self._runs: dict[str, Run] = {}
+        self._sent: set[str] = set()
+        self._failures = 0
+        self._not_before = -math.inf
+
+    def update(self, records: Sequence[Record], status: Status = "RUNNING") -> str | None:
+        """Send what MLflow lacks.
+
+        After a failure, calls while the search runs do nothing for half a minute, then for a minute, and so on.
+
+        Args:
+            records: All trials so far; one that was sent does not change.
+            status: Of the search, as MLflow has it.
+
+        Returns:
+            The parent run's id, or None if MLflow was away.
+        """
+        if status == "RUNNING" and time.monotonic() < self._not_before:
             return None
-    return str(parent.info.run_id)
+        with connection(self._tracking_uri, timeout=5) as uri:
+            try:
+                run_id = self._send(MlflowClient(uri), uri, records, status)
+            except Exception as error:  # whatever MLflow, its store or the network raises: the search goes on
+                _warn_once(self._search_id, uri, error)
+                self._runs, self._sent = {}, set()
+                self._not_before = time.monotonic() + min(_FIRST_WAIT * 2**self._failures, _LONGEST_WAIT)
+                self._failures += 1
+                return None
+        self._failures = 0
+        return run_id
+
+    def _send(self, client: MlflowClient, uri: str, records: Sequence[Record], status: Status) -> str:
+        if not self._runs:
+            self._runs = self._find(client, uri)
+        parent = client.get_run(self._runs[_PARENT].info.run_id)
+        shared = {**self._tags, _SEARCH: self._search_id, "mlflow.parentRunId": parent.info.run_id}
+        for record in records:
+            number = str(record["number"])
+            if number not in self._sent:
+                _log_trial(client, parent.info.experiment_id, self._runs.get(number), record, shared)
+                self._sent.add(number)
+        _log_parent(client, parent, records, self._params, status)
+        return str(parent.info.run_id)
+
+    def _find(self, client: MlflowClient, uri: str) -> dict[str, Run]:
+        """The search's runs, by trial number; that of the parent, made if there is none, is ``search``."""
+        experiment_id = _experiment(client, self._experiment, uri)
+        runs = _runs(client, experiment_id, self._search_id)
+        if _PARENT not in runs:
+            tags = {**self._tags, _SEARCH: self._search_id, _TRIAL: _PARENT}
+            runs[_PARENT] = client.create_run(experiment_id, tags=tags, run_name=self._run_name)
+        return runs
 
 
 def _warn_once(search_id: str, uri: str, error: Exception) -> None:
@@ -104,7 +176,6 @@ def _experiment(client: MlflowClient, name: str, uri: str) -> str:
 
 
 def _runs(client: MlflowClient, experiment_id: str, search_id: str) -> dict[str, Run]:
-    """The search's runs, by trial number; the parent's is ``search``."""
     runs: dict[str, Run] = {}
     token = None
     while True:

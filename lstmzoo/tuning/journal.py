@@ -1,7 +1,9 @@
 """The journal of a search: what it searches, and a line per trial. It is written whole, and atomically."""
 
 import json
+import logging
 import os
+import shutil
 import tempfile
 import uuid
 from collections.abc import Mapping
@@ -10,14 +12,16 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from lstmzoo.errors import ConfigError, LstmzooError
+from lstmzoo.saving import _sync_folder
 from lstmzoo.tuning._base import Record, to_json
 
 _NAME = "search.jsonl"
 _FORMAT = 1
+_logger = logging.getLogger(__name__)
 
 
 class Journal:
-    """The journal in a directory, made if there is none.
+    """The journal in a directory, made if there is none; until :meth:`close`, no other search can have the directory.
 
     Args:
         directory: Where it lives; a fresh temporary directory if None.
@@ -31,6 +35,7 @@ class Journal:
     """
 
     def __init__(self, directory: str | Path | None, identity: dict[str, Any], seed: int) -> None:
+        self.is_temporary = directory is None
         self.directory = Path(directory or tempfile.mkdtemp(prefix="lstmzoo-search-")).absolute()
         self.directory.mkdir(parents=True, exist_ok=True)
         self.path = self.directory / _NAME
@@ -65,9 +70,11 @@ class Journal:
         else:
             self._write()
 
-    def close(self) -> None:
-        """Let another search have the directory."""
+    def close(self, *, discard: bool = False) -> None:
+        """Let another search have the directory; with ``discard``, remove it."""
         self._lock.close()
+        if discard:
+            shutil.rmtree(self.directory, ignore_errors=True)
 
     def _write(self) -> None:
         lines = [json.dumps(line, allow_nan=False) + "\n" for line in (self.header, *self.records)]
@@ -78,6 +85,7 @@ class Journal:
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, self.path)
+            _sync_folder(self.directory)
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -94,9 +102,11 @@ def _locked(directory: Path) -> TextIO:
             import fcntl
 
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except (BlockingIOError, PermissionError):
         file.close()
         raise ConfigError(f"{directory} is in use by another search: wait for it, or give another directory") from None
+    except OSError as error:  # a file system without locks
+        _logger.warning("%s cannot be locked (%s): see that no other search uses it", directory, error.strerror)
     return file
 
 

@@ -27,7 +27,7 @@ from lstmzoo.tuning.oracles import ORACLES, make_oracle, proposal_key, proposals
 from lstmzoo.tuning.plot import plot_search
 from lstmzoo.tuning.progress import Progress, show_progress
 from lstmzoo.tuning.space import Space, declare, decode, encode, make_space, select_models
-from lstmzoo.tuning.track import Status, track_search, track_winner
+from lstmzoo.tuning.track import Status, make_tracker, track_winner
 from lstmzoo.tuning.trials import blank_record, check_any_succeeded, run_trial, with_params
 
 _logger = logging.getLogger(__name__)
@@ -55,7 +55,8 @@ class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
         search_space: Ranges by setting, as in a zoo entry's YAML, that replace the entries' own or come beside them; None
             takes a setting out of the search.
         directory: Where the journal is kept. Given the same directory, an interrupted search goes on where it was, and one
-            that had ended is extended if it has more trials or time. If None, a temporary one.
+            that had ended is extended if it has more trials or time. If None, a temporary one, which is removed when the
+            search has ended well.
         experiment: MLflow experiment. MLflow is used if this or one of the next two is given.
         tracking_uri: MLflow store.
         registered_model_name: Registers the winner in MLflow under this name.
@@ -72,7 +73,7 @@ class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
         leaderboard_: A frame, best first: ``rank``, ``model``, ``score``, ``seconds``, ``parameters``, ``epochs``,
             ``trial``, ``status``, ``error``.
         records_: The journal's rows: each trial with hyperparameters, history, and traceback if it failed.
-        directory_: Where the journal is.
+        directory_: Where the journal is; None if it was a temporary one and the search has ended well.
         refit_time_: Seconds of the final training.
         mlflow_run_id_: The search's run in MLflow; None without MLflow.
         model_uri_: The winner in MLflow; None without MLflow.
@@ -93,7 +94,7 @@ class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
         models: str | Iterable[str] = "*",
         *,
         max_trials: Annotated[int, Field(gt=0)] | None = None,
-        time_limit: Annotated[float, Field(gt=0)] | None = None,
+        time_limit: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None,
         oracle: str = "random",
         search_space: Mapping[str, Any] | None = None,
         directory: str | Path | None = None,
@@ -125,7 +126,7 @@ class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
             data: As the estimator's own ``fit`` takes it.
 
         Raises:
-            ConfigError: If a parameter or range is wrong, or the directory has the journal of another search.
+            ConfigError: If a parameter or range is wrong, or the directory is in use, or is another search's.
             UnknownNameError: If a model, a key of the search space or an oracle is unknown.
             DataError: If the estimator refuses the data.
             LstmzooError: If every trial failed; the message has the first one's error.
@@ -144,8 +145,7 @@ class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
             _logger.warning("interrupted; fit with directory=%r goes on from here", str(run.journal.directory))
             raise
         finally:
-            self._track(run.journal, status)
-            run.journal.close()
+            self._end(run, status)
         return self
 
     def predict(self, *args: Any, **kwargs: Any) -> Any:
@@ -185,7 +185,14 @@ class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
         identity = search_identity(self.estimator, space, data, **settings)
         seed = int(np.random.SeedSequence(self.random_state).generate_state(1, np.uint64)[0])
         journal = Journal(self.directory, identity, seed)
-        return _Run(space, journal, train, valid, began - journal.elapsed)
+        return _Run(space, journal, train, valid, began - journal.elapsed, self._tracker(journal.header))
+
+    def _tracker(self, header: dict[str, Any]) -> Any:
+        if not any((self.experiment, self.tracking_uri, self.registered_model_name)):
+            return None
+        return make_tracker(
+            header, task=self.estimator.task, experiment=self.experiment, tracking_uri=self.tracking_uri
+        )
 
     def _check_params(self) -> None:
         missing = [hook for hook in _HOOKS if not hasattr(self.estimator, hook)]
@@ -277,12 +284,12 @@ class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
         record["elapsed"] = run.elapsed()
         run.journal.append(record)
         run.progress.end(record)
-        self._track(run.journal)
+        self._track(run, "RUNNING")
         return record
 
     def _summarize(self, journal: Journal) -> None:
         self.records_ = journal.records
-        self.directory_ = journal.directory
+        self.directory_: Path | None = journal.directory
         self.cv_results_ = cv_results(journal.records)
         self.leaderboard_: pd.DataFrame = leaderboard(journal.records)
         best = best_record(journal.records)
@@ -305,32 +312,42 @@ class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
         self.best_estimator_ = winner.fit(*data)
         self.refit_time_ = time.monotonic() - began
 
-    def _track(self, journal: Journal, status: Status = "RUNNING") -> None:
+    def _end(self, run: "_Run", status: Status) -> None:
+        discard = run.journal.is_temporary and status == "FINISHED"
+        try:
+            self._track(run, status)
+        finally:
+            run.journal.close(discard=discard)
+        if discard:
+            self.directory_ = None
+
+    def _track(self, run: "_Run", status: Status) -> None:
         self.mlflow_run_id_ = self.model_uri_ = None
-        names = {"registered_model_name": self.registered_model_name, "tracking_uri": self.tracking_uri}
-        if self.experiment is None and not any(names.values()):
+        if run.tracker is None:
             return
-        self.mlflow_run_id_ = track_search(
-            journal.records,
-            journal.header,
-            task=self.estimator.task,
-            experiment=self.experiment,
-            tracking_uri=self.tracking_uri,
-            status=status,
-        )
+        self.mlflow_run_id_ = run.tracker.update(run.journal.records, status)
         if status == "FINISHED" and self.refit:
-            self.model_uri_ = track_winner(self.best_estimator_, parent_run_id=self.mlflow_run_id_, **names)
+            self.model_uri_ = track_winner(
+                self.best_estimator_,
+                parent_run_id=self.mlflow_run_id_,
+                registered_model_name=self.registered_model_name,
+                tracking_uri=self.tracking_uri,
+            )
 
 
 @dataclass
 class _Run:
-    """What one call of ``fit`` works with; ``began`` lies so far back as the search took before it resumed."""
+    """What one call of ``fit`` works with; ``began`` lies so far back as the search took before it resumed.
+
+    ``tracker`` is None without MLflow.
+    """
 
     space: Space
     journal: Journal
     train: tuple
     valid: tuple
     began: float
+    tracker: Any
     progress: Progress = field(init=False)
 
     def elapsed(self) -> float:

@@ -85,7 +85,7 @@ def make_space(estimator: Any, configs: list[ModelConfig], overrides: Mapping[st
         estimator: Settings in its ``hyperparameters`` are not searched; its ``restrict`` has the last word.
         configs: The zoo entries.
         overrides: Ranges by key, in the YAML's form, instead of the configs' or beside them; None removes a key.
-        data: What the estimator is to be fitted on.
+        data: What trials are fitted on.
 
     Raises:
         UnknownNameError: If no architecture has a setting of such a name.

@@ -2,45 +2,28 @@
 
 from typing import Any, Literal
 
-from lstmzoo.tuning._base import Record
-
 Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
-
 _SETTINGS = ("models", "oracle", "random_state")
 
 
-def track_search(
-    records: list[Record],
-    header: dict[str, Any],
-    *,
-    task: str,
-    experiment: str | None,
-    tracking_uri: str | None,
-    status: Status,
-) -> str | None:
-    """Bring MLflow up to date with a search.
+def make_tracker(header: dict[str, Any], *, task: str, experiment: str | None, tracking_uri: str | None) -> Any:
+    """What brings MLflow up to date with a search: a :class:`lstmzoo.mlflow.tracking.SearchTracker`.
 
     Args:
-        records: All trials so far.
         header: The journal's.
         task: The estimator's.
         experiment: ``lstmzoo`` if None.
         tracking_uri: As MLflow is set if None.
-        status: Of the search, as MLflow has it.
-
-    Returns:
-        The id of the parent run, or None if MLflow is away.
     """
-    from lstmzoo import mlflow
+    from lstmzoo.mlflow.defaults import EXPERIMENT
+    from lstmzoo.mlflow.tracking import SearchTracker
 
     identity = header["identity"]
-    return mlflow.log_search(
-        records,
-        search_id=header["search_id"],
-        experiment=experiment or "lstmzoo",
+    return SearchTracker(
+        header["search_id"],
+        experiment=experiment or EXPERIMENT,
         params={k: v for k, v in identity.items() if k in _SETTINGS or k.startswith("estimator")},
         tags={"task": task, "data_digest": identity["data"]},
-        status=status,
         tracking_uri=tracking_uri,
     )
 

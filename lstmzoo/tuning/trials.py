@@ -66,7 +66,7 @@ def blank_record(number: int, model: str, params: dict[str, Any], *, baseline: b
         "score_seconds": None,
         "seconds": 0.0,
         "elapsed": 0.0,
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "started": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "num_parameters": None,
         "epochs": None,
         "best_epoch": None,
@@ -95,10 +95,11 @@ def check_any_succeeded(records: list[Record]) -> None:
 
 
 def _clear_session() -> None:
-    """Forget the networks of earlier trials, but not the user's dtype policy, which Keras forgets with them."""
-    policy = keras.config.dtype_policy()
+    """Forget the networks of earlier trials, but not the user's settings, which Keras forgets with them."""
+    policy, distribution = keras.config.dtype_policy(), keras.distribution.distribution()
     keras.utils.clear_session()
     keras.config.set_dtype_policy(policy)
+    keras.distribution.set_distribution(distribution)
 
 
 def _refit_params(estimator: Any, start: Any) -> dict[str, Any]:
