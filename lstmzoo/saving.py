@@ -196,10 +196,10 @@ def _replace_folder(staging: Path, path: Path) -> None:
     finally:
         if path.exists():
             shutil.rmtree(aside, ignore_errors=True)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
-def _sync_folder(path: Path) -> None:
+def sync_folder(path: Path) -> None:
     """Let the names in a folder survive a power failure, where the system can."""
     if hasattr(os, "O_DIRECTORY"):
         handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)

@@ -34,11 +34,11 @@ def read_frame(
         FileNotFoundError: If there is no such file.
         DataError: If it cannot be read, a column is missing, or a time cannot be read.
     """
+    from lstmzoo.preprocessing import Columns
+
     if not path.is_file():
         raise FileNotFoundError(2, "no such file", str(path))
     is_csv = _suffix(path).startswith(".csv")
-    from lstmzoo.preprocessing import Columns
-
     usual = Columns()
     time_col, target_col = time_col or usual.time, target_col or usual.target
     try:

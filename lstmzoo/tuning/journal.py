@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from lstmzoo.errors import ConfigError, LstmzooError
-from lstmzoo.saving import _sync_folder
+from lstmzoo.saving import sync_folder
 from lstmzoo.tuning._base import Record, to_json
 
 _NAME = "search.jsonl"
@@ -35,7 +35,7 @@ class Journal:
     """
 
     def __init__(self, directory: str | Path | None, identity: dict[str, Any], seed: int) -> None:
-        self.is_temporary = directory is None
+        self.is_temporary = not directory
         self.directory = Path(directory or tempfile.mkdtemp(prefix="lstmzoo-search-")).absolute()
         self.directory.mkdir(parents=True, exist_ok=True)
         self.path = self.directory / _NAME
@@ -85,7 +85,7 @@ class Journal:
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, self.path)
-            _sync_folder(self.directory)
+            sync_folder(self.directory)
         finally:
             temporary.unlink(missing_ok=True)
 

@@ -1,0 +1,7 @@
+"""Defaults of tracking and serving, which the command line reads without importing MLflow."""
+
+EXPERIMENT = "lstmzoo"
+ALIAS = "champion"
+HOST = "127.0.0.1"
+PORT = 5000
+MAX_REQUEST_BYTES = 10_000_000
