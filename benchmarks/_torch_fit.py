@@ -60,7 +60,8 @@ def fit(values: np.ndarray, calendar: np.ndarray, s: dict[str, Any]) -> tuple[Ne
         for batch in loader:
             total += step(model, optimizer, batch, s["clipnorm"])
             schedule.step()
-        history.append({"loss": total / len(loader), "seconds": time.perf_counter() - started})
+        before = sum(epoch["seconds"] for epoch in history)
+        history.append({"loss": total / len(loader), "seconds": time.perf_counter() - started - before})
     return model, optimizer, loader, history
 
 

@@ -24,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +137,7 @@ def run(command: list[str], threads: int) -> dict[str, Any]:
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     result = json.loads(done.stdout.splitlines()[-1])
     result["process_seconds"] = time.perf_counter() - started
-    seconds = [epoch["seconds"] for epoch in result["history"]]
+    seconds = list(accumulate(epoch["seconds"] for epoch in result["history"]))
     per_epoch = result["steps"] / len(seconds)
     result["step_ms"] = 1000 * statistics.median(np.diff(seconds)) / per_epoch
     result["startup_seconds"] = result["fit_seconds"] - result["step_ms"] / 1000 * result["steps"]

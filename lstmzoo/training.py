@@ -168,12 +168,33 @@ def train(
     model.compile(optimizer=optimizer, loss=loss, jit_compile=_jit_compile() if pays else False)
     with _progress(config.epochs, title, verbose) as report:
         loop = _Loop(config, validate, time_limit, report)
-        model.fit(batches, epochs=config.epochs, callbacks=[loop], verbose=0, shuffle=False)
+        _run(model, batches, config.epochs, loop)
     compile_for_prediction(model)
     if loop.best_epoch == 0:
         raise TrainingError(f"the loss of {title} is {loop.history[-1]['loss']} in epoch {len(loop.history)}: "
                                  "lower learning_rate or clipnorm, or scale the data")  # fmt: skip
     return loop.history, loop.best_epoch
+
+
+def _run(model: keras.Model, batches: Batches, epochs: int, loop: "_Loop") -> None:
+    """What ``fit`` does, by ``train_on_batch``: without a thread between the batches and a small network's short steps."""
+    loop.set_model(model)
+    loop.set_params({"steps": len(batches)})
+    model.stop_training = False
+    for epoch in range(epochs):
+        model.reset_metrics()
+        logs: dict[str, float] = {}
+        for step in range(len(batches)):
+            loop.on_train_batch_begin(step)
+            logs = model.train_on_batch(*batches[step], return_dict=True)
+            loop.on_train_batch_end(step)
+            if model.stop_training:
+                break
+        batches.on_epoch_end()
+        loop.on_epoch_end(epoch, logs)
+        if model.stop_training:
+            break
+    loop.on_train_end()
 
 
 @contextlib.contextmanager
