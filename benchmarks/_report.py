@@ -2,6 +2,7 @@
 
 import argparse
 import datetime
+import json
 import os
 import platform
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # this module is imported before TensorFlow is
 
@@ -21,6 +23,17 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--smoke", action="store_true", help="tiny settings: seconds, and numbers that mean nothing")
     return made
+
+
+def key_value(text: str) -> tuple[str, Any]:
+    """``units=64``, ``calendar=false``, ``season_length=[24,168]``; what is not JSON is text."""
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError(f"expected key=value, got {text!r}")
+    try:
+        return key, json.loads(value)
+    except ValueError:
+        return key, value
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -21,7 +21,7 @@ from sklearn.exceptions import NotFittedError
 
 from lstmzoo.config import load_config
 from lstmzoo.estimators import load
-from lstmzoo.layers import pinball_loss
+from lstmzoo.layers import DISTRIBUTIONS, distribution_loss, pinball_loss
 from lstmzoo.registry import build_model, hyperparameter_names
 from lstmzoo.spec import ForecastingSpec
 from lstmzoo.training import seeded
@@ -108,7 +108,32 @@ def check_search_space_builds(name: str) -> None:
         if key in config.hyperparameters:
             for value in span.values if span.type == "categorical" else (span.min, span.max):
                 changed = config.override({key: value})
-                build_model(changed.builder, _FORECASTING, changed.hyperparameters)
+                build_model(changed.builder, _forecasting_spec(config.data.distribution), changed.hyperparameters)
+
+
+def check_stepping_equals_whole(name: str) -> None:
+    """An entry tagged ``streaming`` gives the same, its state carried from step to step, as all at once; others cannot step."""
+    toy = _toy(name)
+    stepper = getattr(toy.model, "stepper", None)
+    tagged = "streaming" in load_config(name).tags
+    assert (stepper is not None) == tagged, f"{name}: the tag 'streaming' and what the model can do differ"
+    if stepper is None:
+        return
+    whole, parts = np.asarray(toy.model.predict_on_batch(toy.inputs)), []
+    window = toy.inputs["window"]
+    rest = {key: value for key, value in toy.inputs.items() if key != "window"}
+    state = stepper.encode({**rest, "window": window[:, :3]})
+    if stepper.autoregressive:
+        state = stepper.encode({**rest, "window": window[:, 3:]}, state)
+        for h in range(whole.shape[1]):
+            one = {key: value[:, h : h + 1] for key, value in rest.items() if key in ("previous", "future")}
+            output, state = stepper.step({**rest, **one}, state)
+            parts.append(np.asarray(output))
+    else:
+        for t in range(3, window.shape[1]):
+            output, state = stepper.step({**rest, "window": window[:, t : t + 1]}, state)
+        parts.append(np.asarray(output))
+    np.testing.assert_allclose(np.concatenate(parts, axis=1), whole, rtol=1e-4, atol=1e-5, err_msg=f"{name}: stepping")
 
 
 ENTRY_CHECKS: tuple[Callable[[str], None], ...] = (
@@ -119,6 +144,7 @@ ENTRY_CHECKS: tuple[Callable[[str], None], ...] = (
     check_same_seed_same_bits,
     check_batch_company_changes_nothing,
     check_search_space_builds,
+    check_stepping_equals_whole,
 )
 
 
@@ -195,7 +221,22 @@ ESTIMATOR_CHECKS: tuple[Callable[[Any, tuple[Any, ...]], None], ...] = (
     check_search_hooks,
 )
 
-_FORECASTING = ForecastingSpec(lookback=10, horizon=4, num_features=3, num_references=2, num_outputs=3, median_index=1)
+def _forecasting_spec(distribution: str) -> ForecastingSpec:
+    """Small sizes, with every kind of channel."""
+    return ForecastingSpec(
+        lookback=10,
+        horizon=4,
+        num_references=2,
+        num_outputs=3 if distribution == "quantiles" else DISTRIBUTIONS[distribution].num_parameters,
+        median_index=1,
+        distribution=distribution,
+        num_known=1,
+        num_past=1,
+        num_static=1,
+        cardinalities=(3,),
+        num_series=4,
+        season_length=2,
+    )
 
 
 class _Toy:
@@ -220,15 +261,21 @@ def _toy(name: str, *, without_dropout: bool = False) -> _Toy:
     if without_dropout and "dropout" in config.hyperparameters:
         config = config.override({"dropout": 0.0})
     rng = np.random.default_rng(0)
-    spec = _FORECASTING
+    spec = _forecasting_spec(config.data.distribution)
     with seeded(1):
         model = build_model(config.builder, spec, config.hyperparameters)
     inputs = {
         "window": rng.normal(size=(6, spec.lookback, spec.num_features)).astype("float32"),
         "future": rng.normal(size=(6, spec.horizon, spec.num_future_features)).astype("float32"),
+        "previous": rng.normal(size=(6, spec.horizon, 1)).astype("float32"),
+        "static": rng.normal(size=(6, spec.num_static)).astype("float32"),
+        "categories": rng.integers(0, 3, (6, len(spec.cardinalities))).astype("int32"),
+        "series": rng.integers(0, spec.num_series + 1, 6).astype("int32"),
     }
     target = rng.normal(size=(6, spec.horizon, 1)).astype("float32")
-    return _Toy(model, inputs, target, pinball_loss([0.1, 0.5, 0.9]))
+    quantiles = spec.distribution == "quantiles"
+    loss = pinball_loss([0.1, 0.5, 0.9]) if quantiles else distribution_loss(spec.distribution)
+    return _Toy(model, {key: inputs[key] for key in model.input}, target, loss)
 
 
 def _numbers(answer: Any) -> np.ndarray:

@@ -97,24 +97,31 @@ class TrainingConfig(_Strict):
     patience: PositiveInt
 
 
+DistributionName = Literal["quantiles", "normal", "student_t", "negative_binomial"]
+
+
 class ForecastingData(_Strict):
     """How series become windows.
 
     Attributes:
         lookback_horizons: Window length as a multiple of the horizon, where the estimator sets no ``lookback``.
-        scaling: Mean and standard deviation of each window, of each series' training part, or none.
+        scaling: Mean and standard deviation of each window (``window``), of each series' training part (``series``), the last
+            value of each window subtracted and nothing else (``level``), or none.
         transform: ``log`` (of series that are positive) or none.
         residual: What forecasts are a deviation from: the window's mean (``none``), the last value (``naive``), the last
             period of the shortest season (``seasonal_naive``) or of the longest (``long_seasonal_naive``), or a mixture, by
-            weights that the network gives, of the last period of each season and of its double (``seasonal_mix``).
+            weights that the network gives, of the last period of each season and of its double (``seasonal_mix``), or of
+            these, the last value, and the means of the window and of its seasons (``mix``).
         calendar: Whether hour, weekday, month, ... (as sines and cosines) accompany each time step.
+        distribution: What is forecast: ``quantiles``, or the parameters of a distribution.
     """
 
     lookback_horizons: PositiveInt
-    scaling: Literal["window", "series", "none"]
+    scaling: Literal["window", "series", "level", "none"]
     transform: Literal["none", "log"]
-    residual: Literal["none", "naive", "seasonal_naive", "long_seasonal_naive", "seasonal_mix"]
+    residual: Literal["none", "naive", "seasonal_naive", "long_seasonal_naive", "seasonal_mix", "mix"]
     calendar: bool
+    distribution: DistributionName
 
 
 _SECTIONS = ("hyperparameters", "data", "training")

@@ -6,21 +6,21 @@ import numpy as np
 import pandas as pd
 from utilsforecast import losses
 
-from lstmzoo.errors import DataError
+from lstmzoo.errors import ConfigError, DataError
 
 
 def mase(actual: np.ndarray, forecast: np.ndarray, history: Sequence[np.ndarray], season_length: int) -> np.ndarray:
     """Mean absolute scaled error of each series: its error over the in-sample error of the seasonal naive forecast.
 
     Args:
-        actual: ``(N, H)``.
+        actual: ``(N, H)``; missing steps, NaN, are left out.
         forecast: ``(N, H)``.
-        history: What came before, N arrays of any lengths.
+        history: What came before, N arrays of any lengths; pairs of steps a season apart with a NaN are left out.
         season_length: Of the seasonal naive forecast.
 
     Returns:
-        ``(N,)``; NaN for a series whose history does not vary, or is no longer than a season; infinity for a forecast
-        that is not finite.
+        ``(N,)``; NaN for a series whose history does not vary, or is no longer than a season, or of which nothing is
+        observed; infinity for a forecast that is not finite.
 
     References:
         Hyndman & Koehler, "Another look at measures of forecast accuracy", Int. J. Forecasting 22(4), 2006.
@@ -29,18 +29,42 @@ def mase(actual: np.ndarray, forecast: np.ndarray, history: Sequence[np.ndarray]
         >>> mase(np.array([[4.0, 6.0]]), np.array([[3.0, 3.0]]), [np.array([1.0, 2.0, 3.0])], season_length=1)
         array([2.])
     """
-    numbers = np.repeat(np.arange(len(history)), [len(h) for h in history])
-    past = pd.DataFrame({"unique_id": numbers, "y": np.concatenate(list(history))})
-    values = losses.mase(_frame(actual, forecast), ["y_hat"], season_length, past)["y_hat"].to_numpy(dtype=float)
-    defined = [len(h) > season_length and np.any(h[season_length:] != h[:-season_length]) for h in history]
-    return np.where(np.array(defined), np.where(np.isfinite(values), values, np.inf), np.nan)
+    table = losses.mase(_frame(actual, y_hat=forecast), ["y_hat"], season_length, _past(history))
+    values = _by_series(table, actual, forecast)
+    return np.where(_naive_error(history, season_length) > 0, values, np.nan)
+
+
+def rmsse(actual: np.ndarray, forecast: np.ndarray, history: Sequence[np.ndarray], season_length: int) -> np.ndarray:
+    """Root mean squared scaled error of each series: as :func:`mase`, but with squared errors; M5's, at a season of 1.
+
+    Args:
+        actual: ``(N, H)``; missing steps, NaN, are left out.
+        forecast: ``(N, H)``.
+        history: What came before, N arrays of any lengths.
+        season_length: Of the seasonal naive forecast.
+
+    Returns:
+        ``(N,)``; NaN and infinity as of :func:`mase`.
+
+    References:
+        Makridakis, Spiliotis & Assimakopoulos, "M5 accuracy competition", Int. J. Forecasting 38(4), 2022.
+
+    Examples:
+        >>> rmsse(np.array([[4.0, 6.0]]), np.array([[3.0, 3.0]]), [np.array([1.0, 2.0, 3.0])], season_length=1).round(3)
+        array([2.236])
+    """
+    table = losses.rmsse(_frame(actual, y_hat=forecast), ["y_hat"], season_length, _past(history))
+    values = _by_series(table, actual, forecast)
+    return np.where(_naive_error(history, season_length) > 0, values, np.nan)
 
 
 def smape(actual: np.ndarray, forecast: np.ndarray) -> np.ndarray:
     """Symmetric mean absolute percentage error of each series ``(N,)``, from 0 to 200 as the M competitions define it.
 
+    NaN for a series of which nothing is observed; infinity for a forecast that is not finite.
+
     Args:
-        actual: ``(N, H)``.
+        actual: ``(N, H)``; missing steps, NaN, are left out.
         forecast: ``(N, H)``.
 
     References:
@@ -50,7 +74,118 @@ def smape(actual: np.ndarray, forecast: np.ndarray) -> np.ndarray:
         >>> smape(np.array([[1.0, 2.0]]), np.array([[3.0, 2.0]]))
         array([50.])
     """
-    return 200 * losses.smape(_frame(actual, forecast), ["y_hat"])["y_hat"].to_numpy(dtype=float)
+    return 200 * _by_series(losses.smape(_frame(actual, y_hat=forecast), ["y_hat"]), actual, forecast)
+
+
+def coverage(actual: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Share of each series' steps that lie within their interval, bounds included; NaN if nothing is observed.
+
+    Args:
+        actual: ``(N, H)``; missing steps, NaN, are left out.
+        low: ``(N, H)``.
+        high: ``(N, H)``.
+
+    Returns:
+        ``(N,)``, from 0 to 1.
+
+    Examples:
+        >>> coverage(np.array([[1.0, 2.0, 3.0, np.nan]]), np.full((1, 4), 1.5), np.full((1, 4), 3.0)).round(2)
+        array([0.67])
+    """
+    table = _frame(actual, **{"y_hat-lo-0": low, "y_hat-hi-0": high})
+    return _by_series(losses.coverage(table, ["y_hat"], level=0), actual)
+
+
+def crps(actual: np.ndarray, quantile_forecasts: np.ndarray, levels: Sequence[float]) -> np.ndarray:
+    """Scaled continuous ranked probability score of each series, by its quantile forecasts.
+
+    ``2 mean_q sum_t pinball_q(t) / sum_t |actual(t)|``: twice the pinball loss, averaged over the levels and summed over the
+    steps, over the sum of the series' own absolute values. With more and more evenly spaced levels it tends to the series'
+    summed CRPS over that sum. For one number for all series, see :func:`weighted_quantile_loss`.
+
+    Args:
+        actual: ``(N, H)``; missing steps, NaN, are left out.
+        quantile_forecasts: ``(N, H, Q)``.
+        levels: The Q levels, in (0, 1).
+
+    Returns:
+        ``(N,)``; NaN for a series that is all zeros, or of which nothing is observed; infinity for forecasts that are not
+        finite.
+
+    References:
+        Rangapuram et al., "End-to-End Learning of Coherent Probabilistic Forecasts for Hierarchical Time Series", ICML 2021.
+
+    Examples:
+        >>> crps(np.array([[4.0, 6.0]]), np.array([[[3.0, 5.0], [6.0, 7.0]]]), levels=[0.25, 0.75])
+        array([0.075])
+    """
+    columns = {f"q{i}": quantile_forecasts[..., i] for i in range(len(levels))}
+    table = losses.scaled_crps(_frame(actual, **columns), {"y_hat": list(columns)}, np.array(levels))
+    values = _by_series(table, actual, *columns.values())
+    return np.where(np.nan_to_num(actual).any(axis=1), values, np.nan)
+
+
+def weighted_quantile_loss(actual: np.ndarray, quantile_forecasts: np.ndarray, levels: Sequence[float]) -> float:
+    """Mean weighted quantile loss of all series together: as :func:`crps`, but both sums are over series and steps.
+
+    Large series weigh more. This is the number that probabilistic forecasting papers report as CRPS or wQL.
+
+    Args:
+        actual: ``(N, H)``; missing steps, NaN, are left out.
+        quantile_forecasts: ``(N, H, Q)``.
+        levels: The Q levels, in (0, 1).
+
+    References:
+        Alexandrov et al., "GluonTS: Probabilistic and Neural Time Series Modeling in Python", JMLR 21(116), 2020.
+
+    Examples:
+        >>> weighted_quantile_loss(np.array([[4.0], [6.0]]), np.array([[[3.0]], [[7.0]]]), levels=[0.5])
+        0.2
+    """
+    return float(crps(actual.reshape(1, -1), quantile_forecasts.reshape(1, -1, len(levels)), levels)[0])
+
+
+def msis(
+    actual: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    history: Sequence[np.ndarray],
+    season_length: int,
+    level: float,
+) -> np.ndarray:
+    """Mean scaled interval score of each series: widths and penalties over the seasonal naive's in-sample error.
+
+    A step outside of its interval costs its distance, ``2 / (1 - level)`` times.
+
+    Args:
+        actual: ``(N, H)``; missing steps, NaN, are left out.
+        low: ``(N, H)``.
+        high: ``(N, H)``.
+        history: What came before, N arrays of any lengths.
+        season_length: Of the seasonal naive forecast.
+        level: Of the interval, in (0, 1); 0.95 in M4.
+
+    Returns:
+        ``(N,)``; NaN and infinity as of :func:`mase`.
+
+    Raises:
+        ConfigError: If the level is not in (0, 1).
+
+    References:
+        Makridakis, Spiliotis & Assimakopoulos, "The M4 Competition", Int. J. Forecasting 36(1), 2020.
+        Gneiting & Raftery, "Strictly Proper Scoring Rules, Prediction, and Estimation", JASA 102(477), 2007.
+
+    Examples:
+        >>> past = [np.array([1.0, 3.0, 5.0])]
+        >>> msis(np.array([[4.0, 6.0]]), np.array([[3.0, 3.0]]), np.array([[5.0, 5.0]]), past, 1, level=0.5)
+        array([2.])
+    """
+    if not 0 < level < 1:
+        raise ConfigError(f"level must be between 0 and 1, such as 0.95, but it is {level}")
+    outside = np.maximum(low - actual, 0) + np.maximum(actual - high, 0)
+    scores = _frame(actual, y_hat=high - low + 2 / (1 - level) * outside).groupby("unique_id", as_index=False).mean()
+    naive = _naive_error(history, season_length)
+    return _by_series(scores, actual, low, high) / np.where(naive > 0, naive, np.nan)
 
 
 def mean_over_series(values: np.ndarray) -> float:
@@ -60,10 +195,34 @@ def mean_over_series(values: np.ndarray) -> float:
         DataError: If it is defined for none.
     """
     if np.isnan(values).all():
-        raise DataError("MASE is undefined: no series varies in its history, or none is longer than a season")
+        raise DataError(
+            "MASE is undefined: no series varies in its history, or none is longer than a season, or nothing is observed of "
+            "what was forecast"
+        )
     return float(np.nanmean(values))
 
 
-def _frame(actual: np.ndarray, forecast: np.ndarray) -> pd.DataFrame:
-    numbers = np.repeat(np.arange(len(actual)), actual.shape[1])
-    return pd.DataFrame({"unique_id": numbers, "y": actual.ravel(), "y_hat": forecast.ravel()})
+def _frame(actual: np.ndarray, **forecasts: np.ndarray) -> pd.DataFrame:
+    """The steps that are observed."""
+    observed = ~np.isnan(actual)
+    numbers = np.broadcast_to(np.arange(len(actual))[:, None], actual.shape)
+    columns = {"y": actual, **forecasts}
+    return pd.DataFrame({"unique_id": numbers[observed]} | {name: array[observed] for name, array in columns.items()})
+
+
+def _past(history: Sequence[np.ndarray]) -> pd.DataFrame:
+    numbers = np.repeat(np.arange(len(history)), [len(h) for h in history])
+    return pd.DataFrame({"unique_id": numbers, "y": np.concatenate(list(history))})
+
+
+def _naive_error(history: Sequence[np.ndarray], season_length: int) -> np.ndarray:
+    """``(N,)`` mean absolute in-sample errors of the seasonal naive forecast; NaN where it has none."""
+    errors = [np.abs(h[season_length:] - h[:-season_length]) for h in history]
+    return np.array([np.nanmean(e) if np.isfinite(e).any() else np.nan for e in errors])
+
+
+def _by_series(table: pd.DataFrame, actual: np.ndarray, *forecasts: np.ndarray) -> np.ndarray:
+    """The scores ``(N,)`` in a table; infinity where the forecast of an observed step is not finite."""
+    values = table.set_index("unique_id")["y_hat"].reindex(range(len(actual))).to_numpy(dtype=float)
+    broken = [(~np.isnan(actual) & ~np.isfinite(forecast)).any(axis=1) for forecast in forecasts]
+    return np.where(np.any(broken, axis=0), np.inf, values) if broken else values

@@ -10,20 +10,37 @@ class ForecastingSpec:
     Attributes:
         lookback: T, time steps in a window.
         horizon: H, time steps to forecast.
-        num_features: F, channels of the window: the scaled series first, then the calendar.
-        num_references: R, reference forecasts; they are the first channels of the known future, the calendar the others.
-        num_outputs: Q, forecast quantiles a step.
-        median_index: Which of the Q outputs is the median.
+        num_references: R, reference forecasts.
+        num_outputs: Q, numbers a step that make the forecast: quantiles, or a distribution's parameters.
+        median_index: Which of the Q quantiles is the median.
+        distribution: ``quantiles``, or the name of a distribution; see :data:`lstmzoo.layers.DISTRIBUTIONS`.
+        num_known: K, channels known of the past and the future: calendar, future covariates, time differences.
+        num_past: P, channels known of the past alone: past covariates, whether a value was observed.
+        num_static: S, numbers that describe a series.
+        cardinalities: Of each category that describes a series, how many values it has.
+        num_series: Series trained on.
+        season_length: The shortest season in steps; 1 if there is none.
     """
 
     lookback: int
     horizon: int
-    num_features: int
     num_references: int
     num_outputs: int
-    median_index: int
+    median_index: int = 0
+    distribution: str = "quantiles"
+    num_known: int = 0
+    num_past: int = 0
+    num_static: int = 0
+    cardinalities: tuple[int, ...] = ()
+    num_series: int = 1
+    season_length: int = 1
+
+    @property
+    def num_features(self) -> int:
+        """F, channels of the window: the scaled series, the K known ones, the P of the past."""
+        return 1 + self.num_known + self.num_past
 
     @property
     def num_future_features(self) -> int:
-        """Channels of the known future: references and calendar."""
-        return self.num_references + self.num_features - 1
+        """R + K, channels of the future: references first, then the known ones."""
+        return self.num_references + self.num_known

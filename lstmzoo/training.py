@@ -1,19 +1,24 @@
-"""Training: batches in a seeded order, and one loop with a schedule, validation, early stopping and a time limit."""
+"""Training: batches in a seeded order, one loop with a schedule, early stopping and a time limit, and its checkpoints."""
 
 import contextlib
 import logging
 import math
 import random
+import shutil
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from lstmzoo.backend import jit_compile
 from lstmzoo.config import TrainingConfig
-from lstmzoo.errors import TrainingError
+from lstmzoo.errors import ConfigError, SavedModelError, TrainingError
+from lstmzoo.saving import Bundle, check_arrays, read_bundle, sync_folder, write_bundle
 
 _OPTIMIZERS: dict[str, type[keras.optimizers.Optimizer]] = {
     "adam": keras.optimizers.Adam,
@@ -23,16 +28,17 @@ _OPTIMIZERS: dict[str, type[keras.optimizers.Optimizer]] = {
 }
 
 _STEPS_THAT_PAY = 200  # compiling by XLA takes as long as so many steps of a small network
+_SECONDS_BETWEEN_CHECKPOINTS = 30.0  # within an epoch; there is one after each epoch besides
 
 # Each batch size is traced once, on purpose; TensorFlow warns of several.
 logging.getLogger("tensorflow").addFilter(lambda record: "tf.function retracing" not in record.getMessage())
 
 
-class Batches(keras.utils.PyDataset):
-    """Batches of numbered items, drawn anew each epoch by ``default_rng([seed, epoch])``; all of one size.
+class Batches:
+    """Batches of numbered items, drawn anew for each epoch by ``default_rng([seed, epoch])``; all of one size.
 
     An epoch is one pass over the items, the last batch filled up from its beginning; or, if that is more than
-    ``steps_per_epoch`` batches, so many, drawn without replacement.
+    ``steps_per_epoch`` batches, so many, drawn without replacement. The epoch is 0 until another one is set.
 
     Args:
         make: From item numbers ``(B,)`` to ``(inputs, targets)``.
@@ -40,25 +46,25 @@ class Batches(keras.utils.PyDataset):
         batch_size: B; all items, if there are fewer.
         steps_per_epoch: Batches in an epoch, at the most.
         seed: Of the order.
+
+    Examples:
+        >>> batches = Batches(lambda numbers: numbers, num_items=5, batch_size=2, steps_per_epoch=10, seed=0)
+        >>> [batches[step].tolist() for step in range(len(batches))]
+        [[2, 4], [3, 0], [1, 2]]
+        >>> batches.set_epoch(1)
+        >>> [batches[step].tolist() for step in range(len(batches))]
+        [[1, 4], [3, 0], [2, 1]]
     """
 
     def __init__(
-        self,
-        make: Callable[[np.ndarray], Any],
-        *,
-        num_items: int,
-        batch_size: int,
-        steps_per_epoch: int,
-        seed: int,
+        self, make: Callable[[np.ndarray], Any], *, num_items: int, batch_size: int, steps_per_epoch: int, seed: int
     ) -> None:
-        super().__init__()
         self._make = make
         self._num_items = num_items
         self._batch_size = min(batch_size, num_items)
         self._steps = min(steps_per_epoch, -(-num_items // self._batch_size))
         self._seed = seed
-        self._epoch = 0
-        self._order = self._draw()
+        self.set_epoch(0)
 
     def __len__(self) -> int:
         return self._steps
@@ -66,135 +72,269 @@ class Batches(keras.utils.PyDataset):
     def __getitem__(self, step: int) -> Any:
         return self._make(self._order[step * self._batch_size : (step + 1) * self._batch_size])
 
-    def on_epoch_end(self) -> None:
-        self._epoch += 1
-        self._order = self._draw()
-
-    def _draw(self) -> np.ndarray:
-        rng = np.random.default_rng([self._seed, self._epoch])
+    def set_epoch(self, epoch: int) -> None:
+        """Draw the order of an epoch, which are counted from 0."""
+        rng = np.random.default_rng([self._seed, epoch])
         size = self._steps * self._batch_size
         if size <= self._num_items:
-            return rng.choice(self._num_items, size, replace=False)
-        order = rng.permutation(self._num_items)
-        return np.concatenate([order, order[: size - self._num_items]])
+            self._order = rng.choice(self._num_items, size, replace=False)
+        else:
+            order = rng.permutation(self._num_items)
+            self._order = np.concatenate([order, order[: size - self._num_items]])
 
 
-class _Loop(keras.callbacks.Callback):
-    """Learning-rate schedule, validation, early stopping, time limit and history, epoch by epoch."""
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where the state of one fit's training is kept, so that it can be killed and gone on with.
 
-    def __init__(
-        self,
-        config: TrainingConfig,
-        validate: Callable[[], float] | None,
-        time_limit: float | None,
-        report: Callable,
-    ) -> None:
-        super().__init__()
-        self._config = config
-        self._validate = validate
-        self._time_limit = time_limit
-        self._report = report
-        self.history: list[dict[str, float]] = []
-        self.best_epoch = 0
-        self._best_loss = math.inf
-        self._best_weights: list[np.ndarray] | None = None
-        self._started = time.perf_counter()
+    After each epoch, and every half minute of a long one, the state is written into a new folder of ``directory``, as a saved
+    model is; only then is the one before it deleted. So there is a whole one at any moment, and no more than one stays.
+    The checkpoint of a fit that ended stays too: the same fit, called again, ends at once, with the same weights.
 
-    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        if self._config.schedule == "cosine":
-            steps = self.params["steps"]
-            done = (len(self.history) * steps + batch) / (self._config.epochs * steps)
-            if self._time_limit is not None:
-                done = max(done, self._elapsed() / self._time_limit)
-            rate = self._config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
-            self.model.optimizer.learning_rate = rate
+    Args:
+        directory: Of one fit at a time; made if missing.
+        fingerprint: What makes it this fit and no other: a digest of its data, parameters and seed.
 
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        if self._time_limit is not None and self._elapsed() > self._time_limit:
-            self.model.stop_training = True
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as directory:
+        ...     Checkpoint(directory, "data 1").write(7, {"params.json": {"epoch": 1}})
+        ...     files = Checkpoint(directory, "data 1").read()
+        ...     Checkpoint(directory, "data 2").read()
+        Traceback (most recent call last):
+        lstmzoo.errors.ConfigError: ... is the checkpoint of another fit: of other data, parameters or seed; ...
+        >>> files["params.json"]["epoch"]
+        1
+    """
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        row = {
-            "epoch": epoch + 1,
-            "loss": float((logs or {})["loss"]),
-            "learning_rate": float(self.model.optimizer.learning_rate),
-        }
-        if self._validate is not None:
-            row["val_loss"] = self._validate()
-        self.history.append({**row, "seconds": self._elapsed() - sum(before["seconds"] for before in self.history)})
-        self._report(self.history[-1])
-        if self._validate is None:
-            self.best_epoch = epoch + 1 if math.isfinite(row["loss"]) else 0
-        elif row["val_loss"] < self._best_loss:
-            self.best_epoch, self._best_loss = epoch + 1, row["val_loss"]
-            self._best_weights = self.model.get_weights()
-        elif epoch + 1 - self.best_epoch >= self._config.patience:
-            self.model.stop_training = True
-        if not math.isfinite(row["loss"] + row.get("val_loss", 0.0)):
-            self.model.stop_training = True
+    directory: str | Path
+    fingerprint: str
 
-    def on_train_end(self, logs: Any = None) -> None:
-        if self._best_weights is not None:
-            self.model.set_weights(self._best_weights)
+    def write(self, step: int, files: Bundle) -> None:
+        """Keep files, of which ``params.json`` is one, as the state after so many steps, in place of those of fewer."""
+        folder = Path(self.directory) / f"checkpoint-{step:010d}"
+        params = {**files["params.json"], "fingerprint": self.fingerprint}
+        write_bundle(folder, {"class": "Checkpoint"}, {**files, "params.json": params})
+        sync_folder(folder)
+        for other in Path(self.directory).iterdir():
+            if other.name.lstrip(".").startswith("checkpoint-") and other != folder:
+                shutil.rmtree(other)  # an older one, or what a write that was killed left
 
-    def _elapsed(self) -> float:
-        return time.perf_counter() - self._started
+    def read(self) -> Bundle | None:
+        """The newest files; None where there are none yet.
+
+        Raises:
+            ConfigError: If they are of another fit.
+            SavedModelError: If they are damaged.
+        """
+        folders = sorted(Path(self.directory).glob("checkpoint-*"))
+        if not folders:
+            return None
+        with _way_out(self.directory):
+            manifest, files = read_bundle(folders[-1])
+            if manifest.get("class") != "Checkpoint" or "params.json" not in files:
+                raise SavedModelError(f"{folders[-1]} is not a checkpoint")
+        if files["params.json"].pop("fingerprint") != self.fingerprint:
+            raise ConfigError(f"{folders[-1]} is the checkpoint of another fit: of other data, parameters or seed; "
+                              "choose another directory, or delete it")  # fmt: skip
+        return files
+
+
+@contextlib.contextmanager
+def _way_out(directory: str | Path) -> Iterator[None]:
+    try:
+        yield
+    except SavedModelError as error:
+        raise SavedModelError(f"{error}; delete the checkpoint in {directory} to train from the beginning") from None
+
+
+@dataclass
+class _State:
+    """How far training has come, beside the variables of model and optimizer.
+
+    Attributes:
+        history: A row for each epoch that is over.
+        step: Steps done of the epoch after them.
+        best_epoch: Counted from 1; 0 before there is one.
+        best_weights: Of that epoch, with validation.
+        seconds: How long training took until this was last written, or would have been.
+        stopped: Whether it ended before its last epoch.
+    """
+
+    history: list[dict[str, float]] = field(default_factory=list)
+    step: int = 0
+    best_epoch: int = 0
+    best_weights: list[np.ndarray] | None = None
+    seconds: float = 0.0
+    stopped: bool = False
+
+    @property
+    def best_loss(self) -> float:
+        return self.history[self.best_epoch - 1]["val_loss"] if self.best_epoch else math.inf
 
 
 def train(
     model: keras.Model, loss: Callable, batches: Batches, *, config: TrainingConfig,
     validate: Callable[[], float] | None, time_limit: float | None, verbose: int, title: str,
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[list[dict[str, float]], int]:  # fmt: skip
     """Train a model in place; with validation, it ends with the weights of its best epoch.
 
+    Killed at any moment and called again with the same checkpoint and a new model of the same kind, it goes on, and ends with
+    the bits of a training that was never interrupted: all but ``seconds``, and what a time limit makes of those.
+
     Args:
-        model: Uncompiled.
+        model: Uncompiled, with one input or a dict of them.
         loss: From targets and outputs to a loss per item.
         batches: What is trained on.
         config: Optimizer, schedule, epochs, patience.
         validate: Gives the validation loss; None trains all epochs.
-        time_limit: Seconds, after which the epoch is cut short; the cosine schedule ends with it.
+        time_limit: Seconds, after which the epoch is cut short; the cosine schedule ends with it. Those before an
+            interruption count, up to the checkpoint.
         verbose: 0 for silence, 1 for a progress bar.
         title: What the progress bar says.
+        checkpoint: Where the state is kept, and gone on from; None keeps none.
 
     Returns:
-        A row per epoch (``epoch``, ``loss``, ``val_loss``, ``learning_rate``, ``seconds`` of that epoch), and the best epoch.
+        A row per epoch (``epoch``, ``loss`` of its last batch, ``val_loss``, ``learning_rate``, ``seconds`` of that epoch), and
+        the best epoch.
 
     Raises:
         TrainingError: If the loss stops being finite, before any epoch was good.
+        ConfigError: If the checkpoint is of another fit.
+        SavedModelError: If the checkpoint is damaged.
+
+    Examples:
+        >>> inputs = keras.Input((3,), name="x")
+        >>> model = keras.Model({"x": inputs}, keras.layers.Dense(1, name="y")(inputs))
+        >>> batches = Batches(
+        ...     lambda numbers: ({"x": np.ones((len(numbers), 3))}, np.zeros((len(numbers), 1))),
+        ...     num_items=8, batch_size=4, steps_per_epoch=10, seed=0,
+        ... )
+        >>> config = TrainingConfig(
+        ...     optimizer="adam", learning_rate=0.1, schedule="cosine", clipnorm=None,
+        ...     batch_size=4, epochs=3, steps_per_epoch=10, patience=1,
+        ... )
+        >>> history, best_epoch = train(
+        ...     model, lambda y, output: (y - output) ** 2, batches,
+        ...     config=config, validate=None, time_limit=None, verbose=0, title="line",
+        ... )
+        >>> len(history), best_epoch
+        (3, 3)
     """
     optimizer = _OPTIMIZERS[config.optimizer](learning_rate=config.learning_rate, global_clipnorm=config.clipnorm)
     pays = config.epochs * len(batches) >= _STEPS_THAT_PAY
-    model.compile(optimizer=optimizer, loss=loss, jit_compile=_jit_compile() if pays else False)
+    model.compile(optimizer=optimizer, loss=loss, jit_compile=jit_compile() if pays else False)
+    optimizer.build(model.trainable_variables)
+    if checkpoint is not None:
+        checkpoint = replace(checkpoint, fingerprint=f"{checkpoint.fingerprint} {config.model_dump_json()}")
+    state = _restored(model, checkpoint)
     with _progress(config.epochs, title, verbose) as report:
-        loop = _Loop(config, validate, time_limit, report)
-        _run(model, batches, config.epochs, loop)
+        _run(model, batches, state, config, validate, time_limit, checkpoint, report)
+    if state.best_weights is not None:
+        model.set_weights(state.best_weights)
     compile_for_prediction(model)
-    if loop.best_epoch == 0:
-        raise TrainingError(f"the loss of {title} is {loop.history[-1]['loss']} in epoch {len(loop.history)}: "
+    if state.best_epoch == 0:
+        raise TrainingError(f"the loss of {title} is {state.history[-1]['loss']} in epoch {len(state.history)}: "
                                  "lower learning_rate or clipnorm, or scale the data")  # fmt: skip
-    return loop.history, loop.best_epoch
+    return state.history, state.best_epoch
 
 
-def _run(model: keras.Model, batches: Batches, epochs: int, loop: "_Loop") -> None:
-    """What ``fit`` does, by ``train_on_batch``: without a thread between the batches and a small network's short steps."""
-    loop.set_model(model)
-    loop.set_params({"steps": len(batches)})
-    model.stop_training = False
-    for epoch in range(epochs):
-        model.reset_metrics()
-        logs: dict[str, float] = {}
-        for step in range(len(batches)):
-            loop.on_train_batch_begin(step)
+def _run(
+    model: keras.Model, batches: Batches, state: _State, config: TrainingConfig, validate: Callable[[], float] | None,
+    time_limit: float | None, checkpoint: Checkpoint | None, report: Callable[[dict[str, float]], None],
+) -> None:  # fmt: skip
+    """Train to the end from a state, which goes along.
+
+    By ``train_on_batch``: ``fit`` puts a thread between the batches and a small network's short steps.
+    """
+    started = time.perf_counter() - state.seconds
+
+    def elapsed() -> float:
+        return time.perf_counter() - started
+
+    def write() -> None:
+        state.seconds = elapsed()
+        if checkpoint is not None:
+            checkpoint.write(len(state.history) * len(batches) + state.step, _files(model, state))
+
+    if state.history:
+        report(state.history[-1])
+    while len(state.history) < config.epochs and not state.stopped:
+        epoch = len(state.history)
+        batches.set_epoch(epoch)
+        for step in range(state.step, len(batches)):
+            if step > state.step and elapsed() - state.seconds > _SECONDS_BETWEEN_CHECKPOINTS:
+                state.step = step
+                write()
+            if config.schedule == "cosine":
+                done = (epoch * len(batches) + step) / (config.epochs * len(batches))
+                if time_limit is not None:
+                    done = max(done, elapsed() / time_limit)
+                rate = config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+                model.optimizer.learning_rate = rate
             logs = model.train_on_batch(*batches[step], return_dict=True)
-            loop.on_train_batch_end(step)
-            if model.stop_training:
+            if time_limit is not None and elapsed() > time_limit:
+                state.stopped = True
                 break
-        batches.on_epoch_end()
-        loop.on_epoch_end(epoch, logs)
-        if model.stop_training:
+        row = {"epoch": epoch + 1, "loss": float(logs["loss"]), "learning_rate": float(model.optimizer.learning_rate)}
+        if validate is not None:
+            row["val_loss"] = validate()
+        row["seconds"] = elapsed() - sum(before["seconds"] for before in state.history)
+        _end_epoch(model, state, row, config.patience)
+        report(row)
+        if not math.isfinite(row["loss"] + row.get("val_loss", 0.0)):
             break
-    loop.on_train_end()
+        write()
+
+
+def _end_epoch(model: keras.Model, state: _State, row: dict[str, Any], patience: int) -> None:
+    """Remember the epoch if it is the best, stop if none was for too long, and enter its row."""
+    if "val_loss" not in row:
+        state.best_epoch = row["epoch"] if math.isfinite(row["loss"]) else 0
+    elif row["val_loss"] < state.best_loss:
+        state.best_epoch, state.best_weights = row["epoch"], model.get_weights()
+    elif row["epoch"] - state.best_epoch >= patience:
+        state.stopped = True
+    state.history.append(row)
+    state.step = 0
+
+
+def _variables(model: keras.Model) -> dict[str, Any]:
+    """What steps change: weights, states of seed generators, and the optimizer's. By number: names vary by process."""
+    kinds = {"model": model.variables, "optimizer": model.optimizer.variables}
+    return {f"{kind}.{i}": variable for kind, variables in kinds.items() for i, variable in enumerate(variables)}
+
+
+def _files(model: keras.Model, state: _State) -> Bundle:
+    """A checkpoint's contents."""
+    arrays = {name: keras.ops.convert_to_numpy(variable) for name, variable in _variables(model).items()}
+    arrays |= {f"best.{i}": array for i, array in enumerate(state.best_weights or [])}
+    progress = asdict(replace(state, best_weights=None))
+    del progress["best_weights"]
+    return {
+        "params.json": progress,
+        "state.safetensors": {name: np.atleast_1d(array) for name, array in arrays.items()},
+    }
+
+
+def _restored(model: keras.Model, checkpoint: Checkpoint | None) -> _State:
+    """The state of a checkpoint, or of the beginning; the variables of model and optimizer are set to it."""
+    files = None if checkpoint is None else checkpoint.read()
+    if checkpoint is None or files is None:
+        return _State()
+    arrays = files["state.safetensors"]
+    best = model.get_weights() if "best.0" in arrays else []
+    expected = _files(model, _State(best_weights=best))["state.safetensors"]
+    with _way_out(checkpoint.directory):
+        check_arrays(
+            arrays,
+            {name: (array.shape, str(array.dtype)) for name, array in expected.items()},
+            str(checkpoint.directory),
+        )
+    for name, variable in _variables(model).items():
+        variable.assign(arrays[name].reshape(variable.shape))
+    return _State(**files["params.json"], best_weights=[arrays[f"best.{i}"] for i in range(len(best))] or None)
 
 
 @contextlib.contextmanager
@@ -233,15 +373,9 @@ def seeded(seed: int) -> Iterator[None]:
         np.random.set_state(numpy_state)  # noqa: NPY002
 
 
-def _jit_compile() -> bool | str:
-    """XLA on CPUs, where Keras leaves TensorFlow without it; elsewhere what Keras chooses, such as cuDNN on GPUs."""
-    on_cpu = keras.backend.backend() == "tensorflow" and not keras.distribution.list_devices("gpu")
-    return True if on_cpu else "auto"
-
-
 def compile_for_prediction(model: keras.Model) -> None:
     """Let a model predict, whether it was trained here or loaded, by the same compiled step."""
-    model.compile(jit_compile=_jit_compile())
+    model.compile(jit_compile=jit_compile())
 
 
 def predict_padded(model: keras.Model, inputs: dict[str, np.ndarray], largest: int = 256) -> np.ndarray:

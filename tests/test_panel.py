@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lstmzoo.errors import DataError
+from lstmzoo.errors import ConfigError, DataError
 from lstmzoo.preprocessing import (
     Columns,
     Form,
@@ -20,15 +20,38 @@ from lstmzoo.preprocessing import (
     forecast_frame,
     panel_frame,
     read_panel,
+    stack,
     user_times,
     usual_seasons,
 )
+
+COVARIATES = Columns(past=("visitors",), known=("price", "holiday"), static=("size", "region", "open"))
+BACKENDS = {
+    "pandas": lambda f: f,
+    "polars": pl.from_pandas,
+    "pyarrow": lambda f: pa.Table.from_pandas(f, preserve_index=False),
+}
 
 
 def frame(n=30, freq="h", name="a", start="2024-01-01"):
     return pd.DataFrame(
         {"unique_id": name, "ds": pd.date_range(start, periods=n, freq=freq), "y": np.arange(n, dtype=float)}
     )
+
+
+def shops():
+    """Two series, with covariates of every kind."""
+    frames = [frame(20, name="a"), frame(12, name="b", start="2024-02-01")]
+    described = [{"size": 10, "region": "north", "open": True}, {"size": 20, "region": "south", "open": False}]
+    both = pd.concat([f.assign(**d) for f, d in zip(frames, described, strict=True)], ignore_index=True)
+    return both.assign(visitors=both["y"] * 2, price=both["y"] / 4, holiday=both["y"] % 3 == 0)
+
+
+def same(one, other):
+    """Whether two panels hold the same."""
+    for name in ("ids", "offsets", "values", "times", "past", "known", "static", "observed"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
+    return (one.freq, one.tz, one.irregular) == (other.freq, other.tz, other.irregular)
 
 
 REFUSED = {
@@ -133,8 +156,9 @@ def test_a_day_whose_midnight_was_skipped_is_no_gap():
 def test_calendar_features_are_of_local_time():
     times = pd.date_range("2024-06-01", periods=48, freq="h", tz="Asia/Tokyo")
     panel, _ = read_panel(pd.DataFrame({"unique_id": "a", "ds": times, "y": 1.0}), Columns())
-    naive = calendar_features(times.tz_localize(None).to_numpy(), "h")
-    np.testing.assert_array_equal(calendar_features(panel.times, panel.freq, panel.tz), naive)
+    names = ["hour", "weekday"]
+    naive = calendar_features(times.tz_localize(None).to_numpy(), "h", None, names)
+    np.testing.assert_array_equal(calendar_features(panel.times, panel.freq, panel.tz, names), naive)
 
 
 @pytest.mark.parametrize("freq", ["M", "Q", "D"])
@@ -212,3 +236,403 @@ def test_a_constant_series_has_no_season():
 ])  # fmt: skip
 def test_usual_seasons(freq, seasons):
     assert usual_seasons(freq) == seasons
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_covariates_are_read_in_the_order_of_time(backend):
+    rows = shops()
+    panel, form = read_panel(BACKENDS[backend](rows.sample(frac=1, random_state=0)), COVARIATES)
+    assert form.backend == backend
+    np.testing.assert_array_equal(panel.past, rows[["visitors"]])
+    np.testing.assert_array_equal(panel.known, rows[["price", "holiday"]].astype(float))
+    assert panel.static.tolist() == [[10.0, "north", "True"], [20.0, "south", "False"]]
+    assert panel.observed is None
+    again, _ = read_panel(panel_frame(panel, form, COVARIATES), COVARIATES)
+    assert same(panel, again)
+
+
+def test_without_covariates_there_are_none():
+    panel, _ = read_panel(shops(), Columns())
+    assert (panel.past.shape, panel.known.shape, panel.static.shape) == ((32, 0), (32, 0), (2, 0))
+    assert not panel.irregular
+
+
+@pytest.mark.parametrize(
+    ("dtype", "values", "expected"),
+    [
+        ("category", ["x", "y"], ["x", "y"]),
+        ("object", [True, False], ["True", "False"]),
+        ("Int64", [3, 4], [3.0, 4.0]),
+        ("string", ["x", "y"], ["x", "y"]),
+    ],
+)
+def test_kinds_of_static_covariates(dtype, values, expected):
+    rows = shops()
+    rows["kind"] = pd.Series(rows["unique_id"].map(dict(zip("ab", values, strict=True))), dtype=dtype)
+    panel, _ = read_panel(rows, Columns(static=("kind",)))
+    assert panel.static[:, 0].tolist() == expected
+
+
+def with_cell(column, value, row=5):
+    """The shops, with one value of another kind."""
+    rows = shops().astype({column: object if isinstance(value, str | None) else float})
+    rows.loc[row, column] = value
+    return rows
+
+
+REFUSED_COVARIATES = {
+    "missing column": (lambda: shops().drop(columns="price"), "column 'price' is missing; the frame has 'unique_id', .*: add it, or leave it out of future_covariates"),
+    "missing static column": (lambda: shops().drop(columns="size"), "column 'size' is missing.*static_covariates"),
+    "text": (lambda: shops().assign(visitors="many"), "column 'visitors' is not numeric.*make it numeric, or pass it as one of static_covariates"),
+    "times": (lambda: shops().assign(price=lambda d: d["ds"]), "column 'price' is not numeric"),
+    "NaN": (lambda: with_cell("price", np.nan), "'price' of series 'a' is missing .NaN. at 2024-01-01 05:00:00 .1 such.*missing='mask'"),
+    "NaN of the past": (lambda: with_cell("visitors", np.nan, 25), "'visitors' of series 'b' is missing .NaN. at 2024-02-01 05:00:00"),
+    "infinity": (lambda: with_cell("price", -np.inf), "'price' of series 'a' is infinite at 2024-01-01 05:00:00"),
+    "static that varies": (lambda: with_cell("region", "east"), "'region' of series 'a' changes from 'north' to 'east' at 2024-01-01 05:00:00"),
+    "static number that varies": (lambda: with_cell("size", 11.0, 31), "'size' of series 'b' changes from 20.0 to 11.0 at 2024-02-01 11:00:00"),
+    "static None": (lambda: with_cell("region", None), "'region' of series 'a' is missing at 2024-01-01 05:00:00 .1 such"),
+    "static NaN": (lambda: shops().assign(size=np.nan), "'size' of series 'a' is missing at 2024-01-01"),
+    "static infinity": (lambda: with_cell("size", np.inf), "'size' of series 'a' is infinite at 2024-01-01 05:00:00"),
+    "static times": (lambda: shops().assign(region=lambda d: d["ds"]), "'region' holds datetime64: make it numbers or text"),
+    "static of mixed kinds": (lambda: with_cell("region", "x").assign(region=lambda d: d["region"].where(d.index > 5, 3)), "'region' holds mixed"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED_COVARIATES)
+def test_covariates_that_are_refused(case):
+    make, message = REFUSED_COVARIATES[case]
+    with pytest.raises(DataError, match=message):
+        read_panel(make(), COVARIATES)
+
+
+@pytest.mark.parametrize("backend", ["polars", "pyarrow"])
+@pytest.mark.parametrize(("column", "what"), [("price", "missing .NaN."), ("region", "missing"), ("size", "missing")])
+def test_nulls_are_missing(backend, column, what):
+    rows = BACKENDS[backend](with_cell(column, None if column == "region" else np.nan))
+    with pytest.raises(DataError, match=f"'{column}' of series 'a' is {what} at 2024-01-01 05:00:00"):
+        read_panel(rows, COVARIATES)
+
+
+def test_nulls_of_a_dictionary_are_missing():
+    rows = pa.Table.from_pandas(with_cell("region", None), preserve_index=False)
+    at = rows.schema.get_field_index("region")
+    rows = rows.set_column(at, "region", rows["region"].dictionary_encode())
+    with pytest.raises(DataError, match="'region' of series 'a' is missing at 2024-01-01 05:00:00"):
+        read_panel(rows, COVARIATES)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (
+            Columns(past=("price",), known=("price",)),
+            "column 'price' is named by past_covariates and by future_covariates",
+        ),
+        (Columns(static=("size", "size")), "column 'size' is named twice by static_covariates"),
+        (Columns(past=("y",)), "column 'y' is named by target_col and by past_covariates"),
+        (Columns(known=("ds",)), "column 'ds' is named by time_col and by future_covariates"),
+        (Columns(static=("unique_id",)), "column 'unique_id' is named by id_col and by static_covariates"),
+    ],
+)
+def test_a_column_has_one_role(columns, message):
+    with pytest.raises(ConfigError, match=message):
+        read_panel(shops(), columns)
+
+
+@pytest.mark.parametrize(("data", "what"), [([1.0, 2.0], "an array"), (pd.Series([1.0, 2.0]), "a series")])
+def test_only_frames_have_covariates(data, what):
+    with pytest.raises(DataError, match=f"{what} was passed: pass a frame with the column 'price'"):
+        read_panel(data, Columns(known=("price",)))
+
+
+def test_missing_is_one_of_three():
+    with pytest.raises(ConfigError, match="'error', 'mask', 'interpolate', got 'drop'"):
+        read_panel([1.0], Columns(), missing="drop")
+
+
+NAN = np.nan
+HOLES = [NAN, NAN, 2.0, NAN, NAN, 8.0, NAN]
+
+
+@pytest.mark.parametrize(
+    ("missing", "filled", "observed"),
+    [
+        ("mask", [2, 2, 2, 2, 2, 8, 8], [False, False, True, False, False, True, False]),
+        ("interpolate", [2, 2, 2, 4, 6, 8, 8], None),
+    ],
+)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_missing_values_are_filled_within_their_series(missing, filled, observed, backend):
+    rows = pd.concat([frame(7).assign(y=HOLES, x=HOLES), frame(7, name="b").assign(y=HOLES[::-1], x=1.0)])
+    panel, _ = read_panel(BACKENDS[backend](rows), Columns(known=("x",)), missing=missing)
+    assert panel.series(0).tolist() == filled
+    assert panel.known[:7, 0].tolist() == filled
+    backwards = filled[::-1] if missing == "interpolate" else [8, 8, 8, 8, 2, 2, 2]
+    assert panel.series(1).tolist() == backwards
+    assert (panel.known[7:] == 1).all()
+    if observed is None:
+        assert panel.observed is None
+    else:
+        assert panel.observed.tolist() == observed + observed[::-1]
+
+
+@pytest.mark.parametrize("missing", ["mask", "interpolate"])
+@pytest.mark.parametrize("freq", ["h", "D", "B", "MS", "W-MON", "2MS", "steps"])
+@pytest.mark.parametrize("tz", [None, "Europe/Berlin"])
+def test_gaps_become_rows(missing, freq, tz):
+    whole = pd.concat([frame(40), frame(30, name="b")], ignore_index=True).assign(x=lambda d: d["y"] * 10)
+    if freq == "steps":
+        whole["ds"] = [*range(40), *range(5, 35)]
+    else:
+        start = pd.date_range("2024-02-26", periods=45, freq=freq, tz=tz)
+        whole["ds"] = [*start[:40], *start[5:35]]
+    holes = whole.drop(index=[3, 4, 30, 41, 60]).sample(frac=1, random_state=0)
+    columns = Columns(past=("y2",), known=("x",))
+    panel, form = read_panel(holes.assign(y2=lambda d: d["y"]), columns, missing=missing)
+    expected, _ = read_panel(whole, Columns())
+    assert (panel.freq, panel.lengths.tolist()) == (expected.freq, [40, 30])
+    np.testing.assert_array_equal(panel.times, expected.times)
+    filled = [2, 2, 5, 29, 31] if missing == "mask" else [3, 4, 5, 30, 31]
+    assert panel.values[[3, 4, 5, 30, 31]].tolist() == filled
+    assert panel.past[[3, 4, 5, 30, 31], 0].tolist() == filled
+    assert panel.known[[3, 4, 5, 30, 31], 0].tolist() == [20, 20, 50, 290, 310]
+    if missing == "mask":
+        assert np.flatnonzero(~panel.observed).tolist() == [3, 4, 30, 41, 60]
+        rows = panel_frame(panel, form, columns)
+        assert rows["y"].isna().sum() == 5
+        assert same(panel, read_panel(rows, columns, missing=missing)[0])
+
+
+def test_nothing_missing_is_nothing_unobserved():
+    panel, _ = read_panel(shops(), COVARIATES, missing="mask")
+    assert panel.observed is None
+    assert same(panel, read_panel(shops(), COVARIATES)[0])
+
+
+def test_an_array_with_holes():
+    panel, form = read_panel(np.array([1.0, NAN, 3.0]), Columns(), missing="mask")
+    np.testing.assert_array_equal(panel_frame(panel, form, Columns()), [1, NAN, 3])
+    assert read_panel(pd.Series([1.0, NAN, 3.0]), Columns(), missing="interpolate")[0].values.tolist() == [1, 2, 3]
+
+
+def test_the_frequency_is_inferred_through_many_gaps():
+    rows = frame(2000)[np.random.default_rng(0).random(2000) > 0.4]
+    panel, _ = read_panel(rows, Columns(), missing="mask")
+    assert panel.freq == "h"
+    assert 0.35 < (~panel.observed).mean() < 0.45
+
+
+STILL_REFUSED = {
+    "duplicate": (lambda: pd.concat([frame(), frame().iloc[[4]]]), "series 'a' has more than one row at 2024-01-01 04:00:00"),
+    "off the grid": (lambda: frame().drop(7).assign(ds=lambda d: d["ds"].mask(d.index == 9, d["ds"] + pd.Timedelta("7min"))), "series 'a' does not keep to freq 'h' at 2024-01-01 09:07:00.*irregular=True"),
+    "off the calendar": (lambda: frame(freq="MS").drop(7).assign(ds=lambda d: d["ds"].mask(d.index == 20, d["ds"] + pd.Timedelta("7D"))), "series 'a' does not keep to freq 'MS' at 2025-09-08"),
+    "first off the calendar": (lambda: pd.concat([frame(freq="MS").drop(7), frame(3, "MS", "b", "2024-01-31").assign(ds=lambda d: d["ds"].mask(d.index == 0, pd.Timestamp("2024-01-15")))]), "series 'b' does not keep to freq 'MS' at 2024-01-15"),
+    "integers off the grid": (lambda: frame().assign(ds=lambda d: 2 * d.index + 3 * (d.index > 9)), "series 'a' does not keep to freq 2 at 23"),
+    "infinity": (lambda: frame().assign(y=lambda d: d["y"].mask(d.index == 5, np.inf)), "series 'a' is infinite at 2024-01-01 05:00:00"),
+    "no value": (lambda: pd.concat([frame(), frame(name="b").assign(y=np.nan)]), "'y' of series 'b' is missing in every row .1 such series in all.: drop the series"),
+    "a far stray": (lambda: pd.concat([frame(), frame(40, name="b").assign(ds=lambda d: d["ds"].mask(d.index == 0, pd.Timestamp("1970-01-01")))]), "series 'b' has 40 rows and would have 473392 if its gaps were filled .freq 'h'.; the longest is between 1970-01-01 and 2024-01-01 01:00:00"),
+    "steps far apart": (lambda: frame().assign(ds=lambda d: d.index + 10**12 * (d.index > 20)), "series 'a' has 30 rows and would have 1000000000030"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", STILL_REFUSED)
+@pytest.mark.parametrize("missing", ["mask", "interpolate"])
+def test_what_filling_does_not_mend(case, missing):
+    make, message = STILL_REFUSED[case]
+    with pytest.raises(DataError, match=message):
+        read_panel(make(), Columns(), missing=missing)
+
+
+def test_a_covariate_without_any_value():
+    rows = shops().assign(price=lambda d: d["price"].where(d["unique_id"] == "a"))
+    with pytest.raises(DataError, match="'price' of series 'b' is missing in every row"):
+        read_panel(rows, COVARIATES, missing="interpolate")
+
+
+@pytest.mark.parametrize("freq", ["-1h", "0h", "ns"])
+def test_frequencies_that_do_not_go_forward(freq):
+    with pytest.raises(DataError, match="is not a step forward"):
+        read_panel(frame(), Columns(), freq)
+
+
+def test_an_integer_step_of_zero():
+    with pytest.raises(DataError, match="has to be 1 or more"):
+        read_panel([1.0, 2.0], Columns(), 0)
+
+
+def irregular_frame(tz=None):
+    """Two series whose steps are mostly of 10 minutes."""
+    steps = np.array([0, 10, 11, 21, 31, 71, 81])
+    times = pd.Timestamp("2024-03-30 22:00", tz="UTC") + pd.to_timedelta(steps, "min")
+    times = times.tz_convert(tz) if tz else times.tz_localize(None)
+    rows = pd.DataFrame({"unique_id": "a", "ds": times, "y": np.arange(7.0), "price": 1.0})
+    return pd.concat([rows, rows.assign(unique_id="b", ds=times + pd.Timedelta("3h")).iloc[:5]], ignore_index=True)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("tz", [None, "Europe/Berlin"])
+def test_irregular_steps(backend, tz):
+    rows = irregular_frame(tz)
+    utc = rows["ds"] if tz is None else rows["ds"].dt.tz_convert("UTC").dt.tz_localize(None)
+    data = BACKENDS[backend](rows.assign(ds=utc).sample(frac=1, random_state=0))
+    if tz is not None and backend == "polars":
+        data = data.with_columns(pl.col("ds").dt.replace_time_zone("UTC").dt.convert_time_zone(tz))
+    elif tz is not None:
+        data = rows.sample(frac=1, random_state=0) if backend == "pandas" else data.set_column(
+            1, "ds", data["ds"].cast(pa.timestamp("us")).cast(pa.timestamp("us", tz=tz))
+        )  # fmt: skip
+    columns = Columns(known=("price",))
+    panel, form = read_panel(data, columns, irregular=True)
+    assert (panel.freq, panel.irregular, panel.tz) == ("600s", True, tz)
+    np.testing.assert_array_equal(panel.times, utc.to_numpy("datetime64[us]"))
+    ahead = panel.future_times(2)
+    np.testing.assert_array_equal(np.diff(ahead), np.timedelta64(10, "m"))
+    assert same(panel, read_panel(panel_frame(panel, form, columns), columns, irregular=True)[0])
+
+
+def test_irregular_integers():
+    rows = pd.DataFrame({"unique_id": "a", "ds": [0, 1, 5, 7, 9], "y": [0.0, 1, NAN, NAN, 9]})
+    panel, _ = read_panel(rows, Columns(), missing="interpolate", irregular=True)
+    assert panel.freq == 2
+    assert panel.values.tolist() == [0, 1, 5, 7, 9], "linear in time, not in rows"
+    masked, _ = read_panel(rows, Columns(), missing="mask", irregular=True)
+    assert masked.values.tolist() == [0, 1, 1, 1, 9]
+    assert masked.lengths.tolist() == [5], "no rows for gaps"
+    assert panel.head(2).irregular
+
+
+def test_the_usual_step_may_be_given():
+    assert read_panel(irregular_frame(), Columns(), "h", irregular=True)[0].freq == "3600s"
+    assert read_panel(irregular_frame(), Columns(), "D", irregular=True)[0].freq == "86400s"
+    assert read_panel([1.0], Columns(), 3, irregular=True)[0].freq == 3
+    assert read_panel(irregular_frame(), Columns(), "1500ms", irregular=True)[0].freq == "1500000us"
+
+
+@pytest.mark.parametrize(
+    ("rows", "freq", "message"),
+    [
+        (lambda: pd.concat([irregular_frame(), irregular_frame().iloc[[3]]]), None, "series 'a' has more than one row at 2024-03-30 22:21"),
+        (lambda: irregular_frame().iloc[[0, 7]], None, "cannot be told from series of one row each: pass freq="),
+        (irregular_frame, "MS", "freq='MS' has no fixed length"),
+        (irregular_frame, 1, "freq=1 does not fit a time column of timestamps"),
+        (lambda: irregular_frame().assign(y=lambda d: d["y"].where(d["y"] != 3)), None, "'y' of series 'a' is missing"),
+    ],
+)  # fmt: skip
+def test_irregular_series_that_are_refused(rows, freq, message):
+    with pytest.raises(DataError, match=message):
+        read_panel(rows(), Columns(), freq, irregular=True)
+
+
+def test_irregular_local_times_may_not_go_back():
+    times = pd.to_datetime(["2024-10-25 00:30", "2024-10-26 00:30", "2024-10-27 00:30", "2024-10-27 01:10"], utc=True)
+    rows = pd.DataFrame({"unique_id": "a", "ds": times.tz_convert("Europe/Berlin"), "y": 1.0})
+    with pytest.raises(DataError, match="the local times of series 'a' go back after 2024-10-27 02:30:00"):
+        read_panel(rows, Columns(), irregular=True)
+    assert read_panel(rows.assign(ds=times), Columns(), irregular=True)[0].freq == "86400s"
+
+
+@pytest.fixture
+def masked():
+    """Two series of 20 and 12 rows with covariates, some values not observed."""
+    rows = shops().assign(y=lambda d: d["y"].where(~d.index.isin([0, 3, 19, 22])))
+    return read_panel(rows, COVARIATES, missing="mask")[0]
+
+
+def test_parts_of_a_panel_keep_what_accompanies_the_values(masked):
+    for part, rows in (
+        (masked.head(5), [*range(15), *range(20, 27)]),
+        (masked.tail(4), [*range(16, 20), *range(28, 32)]),
+        (masked.rows(np.array([2, 3]), np.array([3, 3])), [2]),
+        (masked.select(np.array([1, 0])), [*range(20, 32), *range(20)]),
+    ):
+        for name in ("values", "times", "observed", "past", "known"):
+            np.testing.assert_array_equal(getattr(part, name), getattr(masked, name)[rows])
+    assert masked.select(np.array([1])).static.tolist() == [[20.0, "south", "False"]]
+    assert masked.tail(4).static is masked.static
+
+
+def test_padding_repeats_the_first_row(masked):
+    padded = masked.padded(14)
+    rows = [*range(20), 20, 20, *range(20, 32)]
+    for name in ("values", "observed", "past", "known"):
+        np.testing.assert_array_equal(getattr(padded, name), getattr(masked, name)[rows])
+    assert (np.diff(padded.times)[20:] == np.timedelta64(1, "h")).all()
+    monthly, _ = read_panel(pd.concat([frame(4, "MS"), frame(8, "MS", "b")]), Columns(), "MS")
+    np.testing.assert_array_equal(
+        monthly.padded(6).times[:3], np.array(["2023-11-01", "2023-12-01", "2024-01-01"], "M8[us]")
+    )
+
+
+def test_series_are_extended(masked):
+    times, known = masked.future_times(3), np.arange(12.0).reshape(2, 3, 2)
+    longer = masked.append(np.array([[1.0, 2, 3], [4, 5, 6]]), times, known)
+    assert longer.lengths.tolist() == [23, 15]
+    assert same(longer.head(3), masked)
+    end = longer.tail(3)
+    assert end.values.tolist() == [1, 2, 3, 4, 5, 6]
+    np.testing.assert_array_equal(end.times.reshape(2, 3), times)
+    np.testing.assert_array_equal(end.known.reshape(2, 3, 2), known)
+    np.testing.assert_array_equal(end.past[:, 0], np.repeat([38.0, 22.0], 3))
+    assert end.observed.all()
+    given = masked.append(
+        np.ones((2, 1)), times[:, :1], known[:, :1], np.full((2, 1, 1), 7.0), np.array([[True], [False]])
+    )
+    assert given.tail(1).past.tolist() == [[7], [7]]
+    assert given.tail(1).observed.tolist() == [True, False]
+
+
+def test_extending_observes_only_if_something_was_not():
+    panel, _ = read_panel([1.0, 2.0], Columns())
+    assert panel.append(np.ones((1, 2)), panel.future_times(2), None).observed is None
+    hidden = panel.append(np.ones((1, 1)), panel.future_times(1), None, observed=np.array([[False]]))
+    assert hidden.observed.tolist() == [True, True, False]
+
+
+def test_panels_are_stacked(masked):
+    plain, _ = read_panel(shops(), COVARIATES)
+    both = stack([masked.head(4), plain, masked])
+    assert both.ids.tolist() == ["a", "b"] * 3
+    assert both.lengths.tolist() == [16, 8, 20, 12, 20, 12]
+    assert same(both.select(np.array([4, 5])), masked)
+    assert both.select(np.array([2, 3])).observed.all()
+    assert stack([plain, plain]).observed is None
+
+
+def test_series_go_on_where_they_ended(masked):
+    head = masked.head(4)
+    later = masked.tail(4)
+    assert same(head.continued(later), masked)
+    assert same(head.continued(later.select(np.array([1, 0]))), masked)
+    one = head.continued(later.select(np.array([1])))
+    assert one.lengths.tolist() == [16, 12]
+    assert same(one.select(np.array([1])), masked.select(np.array([1])))
+
+
+def test_what_does_not_go_on(masked):
+    head = masked.head(4)
+    with pytest.raises(
+        DataError,
+        match="rows of series 'a' overlap what is there: they begin at 2024-01-01 15:00:00, but should begin at 2024-01-01 16",
+    ):
+        head.continued(masked.tail(5))
+    with pytest.raises(
+        DataError, match="rows of series 'b' leave a gap after 2024-02-01 07:00:00: they begin at 2024-02-01 09:00:00"
+    ):
+        head.continued(masked.tail(3).select(np.array([1])))
+    other, _ = read_panel(frame(name="c"), Columns())
+    with pytest.raises(DataError, match="series 'c' was not fitted"):
+        head.continued(other)
+    moved, _ = read_panel(shops().assign(region="west"), COVARIATES)
+    with pytest.raises(
+        DataError, match=r"static covariates of series 'a' are \[10.0, 'west', 'True'\], but were \[10.0, 'north'"
+    ):
+        head.continued(moved.tail(4))
+    zoned, _ = read_panel(shops().assign(ds=lambda d: d["ds"].dt.tz_localize("UTC")), COVARIATES)
+    with pytest.raises(
+        DataError, match="the times are timestamps in the time zone UTC, but .* has timestamps without a time zone"
+    ):
+        head.continued(zoned.tail(4))
+    loose, _ = read_panel(irregular_frame(), Columns(), irregular=True)
+    assert loose.head(2).continued(loose.tail(1)).lengths.tolist() == [6, 4]
+    with pytest.raises(DataError, match="series 'a' overlap .* should begin later than 2024-03-30 22:31:00"):
+        loose.head(2).continued(loose.tail(3))

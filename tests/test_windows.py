@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lstmzoo.errors import DataError
-from lstmzoo.preprocessing import Columns, Scale, WindowPreprocessor, Windows, calendar_features, read_panel
+from lstmzoo.preprocessing import (
+    Channels, Columns, Scale, WindowPreprocessor, Windows, calendar_features, read_panel, usual_calendar,
+)  # fmt: skip, usual_calendar
 
 
 def make_panel(lengths, seed=0):
@@ -33,7 +35,10 @@ def make(period=3, scaling="window", transform="none", calendar=False, lookback=
         periods=[period] if isinstance(period, int) else period,
         scaling=scaling,
         transform=transform,
-        calendar=calendar,
+        distribution="quantiles",
+        num_outputs=1,
+        season_length=1,
+        channels=Channels(calendar=calendar),
     )
 
 
@@ -149,6 +154,6 @@ def test_history_shorter_than_the_context():
 @pytest.mark.parametrize(("freq", "columns"), [("h", 6), ("D", 4), ("B", 4), ("MS", 2), ("W-MON", 2)])
 def test_calendar_features_resolve_what_the_frequency_does(freq, columns):
     times = pd.date_range("2024-01-01", periods=50, freq=freq).to_numpy()
-    features = calendar_features(times, freq)
+    features = calendar_features(times, freq, None, usual_calendar(freq))
     assert features.shape == (50, columns)
     assert np.allclose(features[:, 0::2] ** 2 + features[:, 1::2] ** 2, 1, atol=1e-5)

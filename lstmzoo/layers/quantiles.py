@@ -42,7 +42,8 @@ class OrderedQuantiles(keras.layers.Layer):
 def pinball_loss(quantiles: Sequence[float]) -> Callable[[Any, Any], Any]:
     """Twice the mean pinball loss over the quantiles; with the median alone, the mean absolute error.
 
-    The function it returns takes targets ``(B, H, 1)`` and forecasts ``(B, H, Q)``, and gives a loss ``(B,)``.
+    The function it returns takes targets ``(B, H, 1)``, NaN where missing, and forecasts ``(B, H, Q)``, and gives a loss
+    ``(B,)``, the mean over the observed steps; 0 where there are none.
 
     References:
         Koenker & Bassett, "Regression Quantiles", Econometrica 46(1), 1978.
@@ -54,7 +55,10 @@ def pinball_loss(quantiles: Sequence[float]) -> Callable[[Any, Any], Any]:
     levels = np.asarray(quantiles, dtype="float32")
 
     def loss(target: Any, forecast: Any) -> Any:
-        error = target - forecast
-        return 2 * ops.mean(ops.maximum(levels * error, (levels - 1) * error), axis=(-2, -1))
+        observed = ops.logical_not(ops.isnan(target))
+        error = ops.where(observed, target - forecast, 0.0)
+        count, steps = ops.sum(ops.cast(observed, error.dtype), axis=(-2, -1)), ops.shape(observed)[-2]
+        share = ops.where(count < steps, ops.maximum(count, 1) / steps, 1.0)  # exactly 1 if none is missing
+        return 2 * ops.mean(ops.maximum(levels * error, (levels - 1) * error), axis=(-2, -1)) / share
 
     return loss

@@ -1,17 +1,20 @@
 """Recurrent encoder-decoder with attention."""
 
+from typing import Any
+
 import keras
+from keras import ops
 
 from lstmzoo.layers import Attention
 from lstmzoo.layers.attention import Score
 from lstmzoo.models._base import (
     Cell,
     Count,
+    ForecasterInputs,
     Rate,
-    decoder_stack,
-    encoder_stack,
-    forecast_head,
-    forecaster_inputs,
+    RecurrentStack,
+    State,
+    forecaster,
     output_size,
     small_weights,
 )
@@ -32,8 +35,7 @@ def attention_forecaster(
 ) -> keras.Model:
     """Encoder-decoder whose decoder outputs attend over all encoder outputs (global attention).
 
-    Sizes: B batch, T ``spec.lookback``, H ``spec.horizon``, F ``spec.num_features``, R ``spec.num_references``,
-    Q ``spec.num_outputs``, U units.
+    Sizes as in :mod:`lstmzoo.models`.
 
     Args:
         spec: Sizes learned from the training data.
@@ -45,23 +47,26 @@ def attention_forecaster(
         attention_units: Hidden width of the ``additive`` and ``concat`` scores.
 
     Returns:
-        An uncompiled model from ``window`` (B, T, F) and ``future`` (B, H, R + F - 1) to forecasts (B, H, Q). The layer
+        An uncompiled model from ``window`` (B, T, F) and ``future`` (B, H, R + K) to forecasts (B, H, Q). The layer
         ``attention`` gives the alignment (B, H, T) as its second output.
 
     References:
         Bahdanau, Cho & Bengio, "Neural Machine Translation by Jointly Learning to Align and Translate", ICLR 2015.
         Luong, Pham & Manning, "Effective Approaches to Attention-based Neural Machine Translation", EMNLP 2015.
     """
-    window, future = forecaster_inputs(spec)
-    memory, states = encoder_stack(
-        window, cell=cell, units=units, num_layers=num_layers, dropout=dropout, name="encoder"
-    )
-    query = decoder_stack(future, states, cell=cell, units=units, dropout=dropout, name="decoder")
-    context, _ = Attention(score=score, units=attention_units, name="attention")(query, memory)
-    x = keras.layers.Concatenate(name="attentional_inputs")([context, query])
-    x = keras.layers.Dense(units, activation="tanh", name="attentional_state")(x)  # (B, H, U)
-    x = keras.layers.Dropout(dropout, name="head_dropout")(x)
-    x = keras.layers.Dense(output_size(spec), kernel_initializer=small_weights(), name="head")(x)
-    return keras.Model(
-        {"window": window, "future": future}, forecast_head(x, future, spec), name="attention_forecaster"
-    )
+    options = {"cell": cell, "units": units, "num_layers": num_layers, "dropout": dropout}
+    encoder, decoder = RecurrentStack(**options, name="encoder"), RecurrentStack(**options, name="decoder")
+    attention = Attention(score=score, units=attention_units, name="attention")
+    attentional_state = keras.layers.Dense(units, activation="tanh", name="attentional_state")
+    head_dropout = keras.layers.Dropout(dropout, name="head_dropout")
+    head = keras.layers.Dense(output_size(spec), kernel_initializer=small_weights(), name="head")
+
+    def encode(inputs: ForecasterInputs, states: State) -> tuple[Any, State]:
+        return encoder(inputs.window, states)
+
+    def decode(inputs: ForecasterInputs, memory: Any, states: State) -> Any:
+        query, _ = decoder(inputs.future, states)
+        context, _ = attention(query, memory)
+        return head(head_dropout(attentional_state(ops.concatenate([context, query], axis=-1))))
+
+    return forecaster(spec, encode, decode, name="attention_forecaster", streaming=False)

@@ -1,13 +1,18 @@
 """Recurrent encoder, direct multi-step head."""
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 
 from lstmzoo.models._base import (
     Cell,
     Count,
+    ForecasterInputs,
     Rate,
-    forecast_head,
-    forecaster_inputs,
+    RecurrentStack,
+    State,
+    forecaster,
     output_size,
     recurrent,
     small_weights,
@@ -24,8 +29,7 @@ def recurrent_forecaster(
 
     What is known of the future (the reference forecast, the calendar) enters the head linearly, the same for every step.
 
-    Sizes: B batch, T ``spec.lookback``, H ``spec.horizon``, F ``spec.num_features``, R ``spec.num_references``,
-    Q ``spec.num_outputs``, U units.
+    Sizes as in :mod:`lstmzoo.models`.
 
     Args:
         spec: Sizes learned from the training data.
@@ -36,7 +40,7 @@ def recurrent_forecaster(
         bidirectional: Whether each layer reads the window in both directions.
 
     Returns:
-        An uncompiled model from ``window`` (B, T, F) and ``future`` (B, H, R + F - 1) to forecasts (B, H, Q).
+        An uncompiled model from ``window`` (B, T, F) and ``future`` (B, H, R + K) to forecasts (B, H, Q).
 
     References:
         Elman, "Finding Structure in Time", Cognitive Science 14(2), 1990.
@@ -44,23 +48,38 @@ def recurrent_forecaster(
         Schuster & Paliwal, "Bidirectional Recurrent Neural Networks", IEEE Trans. Signal Processing 45(11), 1997.
         Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder", EMNLP 2014.
     """
-    window, future = forecaster_inputs(spec)
-    x = window
-    for i in range(num_layers):
-        layer = recurrent(cell, units, name=f"encoder_{i}", return_sequences=i < num_layers - 1)
-        if bidirectional:
-            backward = recurrent(
-                cell,
-                units,
-                name=f"encoder_{i}_backward",
-                return_sequences=i < num_layers - 1,
-                go_backwards=True,
-            )
-            layer = keras.layers.Bidirectional(layer, backward_layer=backward, name=f"encoder_{i}_both")
-        x = keras.layers.Dropout(dropout, name=f"dropout_{i}")(layer(x))  # (B, T, U), at last (B, U)
     size = output_size(spec)
-    steps = keras.layers.Dense(spec.horizon * size, kernel_initializer=small_weights(), name="head")(x)
-    steps = keras.layers.Reshape((spec.horizon, size), name="head_steps")(steps)
-    known = keras.layers.Dense(size, use_bias=False, kernel_initializer="zeros", name="head_future")(future)
-    forecast = forecast_head(steps + known, future, spec)
-    return keras.Model({"window": window, "future": future}, forecast, name="recurrent_forecaster")
+    head = keras.layers.Dense(spec.horizon * size, kernel_initializer=small_weights(), name="head")
+    head_steps = keras.layers.Reshape((spec.horizon, size), name="head_steps")
+    head_future = keras.layers.Dense(size, use_bias=False, kernel_initializer="zeros", name="head_future")
+    head_dropout = keras.layers.Dropout(dropout, name="head_dropout")
+    options = {"cell": cell, "units": units, "num_layers": num_layers, "dropout": dropout}
+    stack = (_bidirectional_stack if bidirectional else RecurrentStack)(**options, name="encoder", return_sequences=False)
+
+    def encode(inputs: ForecasterInputs, states: State) -> tuple[Any, State]:
+        return stack(inputs.window, states)
+
+    def decode(inputs: ForecasterInputs, last: Any, states: State) -> Any:
+        return head_steps(head(head_dropout(last))) + head_future(inputs.future)
+
+    return forecaster(spec, encode, decode, name="recurrent_forecaster", streaming=not bidirectional)
+
+
+def _bidirectional_stack(
+    *, cell: Cell, units: int, num_layers: int, dropout: float, name: str, return_sequences: bool
+) -> Callable[[Any, State], tuple[Any, State]]:
+    """As :class:`RecurrentStack`, each layer in both directions; it has no states to go on from."""
+    layers = []
+    for i in range(num_layers):
+        whole = return_sequences or i < num_layers - 1
+        forward = recurrent(cell, units, name=f"{name}_{i}", return_sequences=whole)
+        backward = recurrent(cell, units, name=f"{name}_{i}_backward", return_sequences=whole, go_backwards=True)
+        layers.append(keras.layers.Bidirectional(forward, backward_layer=backward, name=f"{name}_{i}_both"))
+    dropouts = [keras.layers.Dropout(dropout, name=f"{name}_dropout_{i}") for i in range(1, num_layers)]
+
+    def read(x: Any, states: State) -> tuple[Any, State]:
+        for i, layer in enumerate(layers):
+            x = layer(dropouts[i - 1](x) if i else x)
+        return x, None
+
+    return read

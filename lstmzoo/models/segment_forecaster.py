@@ -8,9 +8,10 @@ from keras import ops
 from lstmzoo.models._base import (
     Cell,
     Count,
+    ForecasterInputs,
     Rate,
-    forecast_head,
-    forecaster_inputs,
+    State,
+    forecaster,
     output_size,
     recurrent,
     small_weights,
@@ -46,7 +47,7 @@ class PositionEmbedding(keras.layers.Layer):
 
 @register_model
 def segment_forecaster(
-    spec: ForecastingSpec, *, cell: Cell, units: Count, dropout: Rate, segments_per_horizon: Count
+    spec: ForecastingSpec, *, cell: Cell, units: Count, dropout: Rate, segments_per_horizon: Count, linear_skip: bool
 ) -> keras.Model:
     """SegRNN: one recurrent step per segment of the window, then one per segment of the future, all at once.
 
@@ -54,9 +55,7 @@ def segment_forecaster(
     one further step of the *same* layer from the encoder's final state (parallel multi-step forecasting): its input is
     the projection of what is known of that segment (the reference forecast, the calendar) and its learned position.
 
-    Sizes: B batch, T ``spec.lookback``, H ``spec.horizon``, F ``spec.num_features``, R ``spec.num_references``,
-    Q ``spec.num_outputs``, U units,
-    W the segment's length, M = H / W segments of the future.
+    Sizes as in :mod:`lstmzoo.models`; W the segment's length, M = H / W segments of the future.
 
     Args:
         spec: Sizes learned from the training data.
@@ -64,27 +63,40 @@ def segment_forecaster(
         units: Size of the hidden state.
         dropout: Rate before the head.
         segments_per_horizon: M; a segment is the horizon divided by it, rounded up.
+        linear_skip: Whether a linear map of the window's values is added to the forecasts (Zeng et al. 2023).
 
     Returns:
-        An uncompiled model from ``window`` (B, T, F) and ``future`` (B, H, R + F - 1) to forecasts (B, H, Q).
+        An uncompiled model from ``window`` (B, T, F) and ``future`` (B, H, R + K) to forecasts (B, H, Q).
 
     References:
         Lin et al., "SegRNN: Segment Recurrent Neural Network for Long-Term Time Series Forecasting", arXiv:2308.11200, 2023.
+        Zeng et al., "Are Transformers Effective for Time Series Forecasting?", AAAI 2023.
     """
-    window, future = forecaster_inputs(spec)
     length = -(-spec.horizon // segments_per_horizon)
-    past = segments(window, length, pad_first=True)  # (B, T / W, W * F)
-    past = keras.layers.Dense(units, activation="relu", name="window_projection")(past)
-    rnn = recurrent(cell, units, name="rnn", return_state=True)
-    _, *states = rnn(past)
-    ahead = segments(future, length, pad_first=False)  # (B, M, W * F)
-    count = ahead.shape[1]
-    ahead = keras.layers.Dense(units, activation="relu", name="future_projection")(ahead)
-    ahead = PositionEmbedding(name="position")(ahead)
-    x = ops.reshape(ahead, (-1, 1, units))  # (B * M, 1, U)
-    x = rnn(x, initial_state=[ops.repeat(state, count, axis=0) for state in states])[0]  # (B * M, U)
-    x = keras.layers.Dropout(dropout, name="head_dropout")(x)
     size = output_size(spec)
-    x = keras.layers.Dense(length * size, kernel_initializer=small_weights(), name="head")(x)
-    x = ops.reshape(x, (-1, count * length, size))[:, : spec.horizon]
-    return keras.Model({"window": window, "future": future}, forecast_head(x, future, spec), name="segment_forecaster")
+    window_projection = keras.layers.Dense(units, activation="relu", name="window_projection")
+    future_projection = keras.layers.Dense(units, activation="relu", name="future_projection")
+    position = PositionEmbedding(name="position")
+    rnn = recurrent(cell, units, name="rnn", return_state=True)
+    head_dropout = keras.layers.Dropout(dropout, name="head_dropout")
+    head = keras.layers.Dense(length * size, kernel_initializer=small_weights(), name="head")
+
+    linear = keras.layers.Dense(spec.horizon * spec.num_outputs, kernel_initializer="zeros", name="linear")
+
+    def encode(inputs: ForecasterInputs, states: State) -> tuple[Any, State]:
+        past = segments(inputs.window, length, pad_first=True)  # (B, T / W, W * F)
+        _, *states = rnn(window_projection(past))
+        return linear(inputs.window[..., 0]) if linear_skip else None, states
+
+    def decode(inputs: ForecasterInputs, memory: Any, states: State) -> Any:
+        ahead = segments(inputs.future, length, pad_first=False)  # (B, M, W * (R + K))
+        count = ahead.shape[1]
+        x = ops.reshape(position(future_projection(ahead)), (-1, 1, units))  # (B * M, 1, U)
+        x = rnn(x, initial_state=[ops.repeat(state, count, axis=0) for state in states])[0]  # (B * M, U)
+        raw = ops.reshape(head(head_dropout(x)), (-1, count * length, size))[:, : spec.horizon]
+        if memory is None:
+            return raw
+        straight = ops.reshape(memory, (-1, spec.horizon, spec.num_outputs))
+        return raw + ops.pad(straight, ((0, 0), (0, 0), (0, size - spec.num_outputs)))
+
+    return forecaster(spec, encode, decode, name="segment_forecaster", streaming=False)

@@ -1,15 +1,17 @@
 """Recurrent encoder-decoder."""
 
+from typing import Any
+
 import keras
 
 from lstmzoo.models._base import (
     Cell,
     Count,
+    ForecasterInputs,
     Rate,
-    decoder_stack,
-    encoder_stack,
-    forecast_head,
-    forecaster_inputs,
+    RecurrentStack,
+    State,
+    forecaster,
     output_size,
     small_weights,
 )
@@ -26,8 +28,7 @@ def seq2seq_forecaster(
     The decoder reads what is known of each future step (the reference forecast, the calendar) rather than its own last
     output, so that training and forecasting are the same computation and errors do not feed on themselves (Wen et al. 2017).
 
-    Sizes: B batch, T ``spec.lookback``, H ``spec.horizon``, F ``spec.num_features``, R ``spec.num_references``,
-    Q ``spec.num_outputs``.
+    Sizes as in :mod:`lstmzoo.models`.
 
     Args:
         spec: Sizes learned from the training data.
@@ -37,15 +38,21 @@ def seq2seq_forecaster(
         dropout: Rate between layers and before the head.
 
     Returns:
-        An uncompiled model from ``window`` (B, T, F) and ``future`` (B, H, R + F - 1) to forecasts (B, H, Q).
+        An uncompiled model from ``window`` (B, T, F) and ``future`` (B, H, R + K) to forecasts (B, H, Q).
 
     References:
         Sutskever, Vinyals & Le, "Sequence to Sequence Learning with Neural Networks", NeurIPS 2014.
         Wen et al., "A Multi-Horizon Quantile Recurrent Forecaster", NeurIPS Time Series Workshop 2017.
     """
-    window, future = forecaster_inputs(spec)
-    _, states = encoder_stack(window, cell=cell, units=units, num_layers=num_layers, dropout=dropout, name="encoder")
-    x = decoder_stack(future, states, cell=cell, units=units, dropout=dropout, name="decoder")  # (B, H, U)
-    x = keras.layers.Dropout(dropout, name="head_dropout")(x)
-    x = keras.layers.Dense(output_size(spec), kernel_initializer=small_weights(), name="head")(x)
-    return keras.Model({"window": window, "future": future}, forecast_head(x, future, spec), name="seq2seq_forecaster")
+    options = {"cell": cell, "units": units, "num_layers": num_layers, "dropout": dropout}
+    encoder, decoder = RecurrentStack(**options, name="encoder"), RecurrentStack(**options, name="decoder")
+    head_dropout = keras.layers.Dropout(dropout, name="head_dropout")
+    head = keras.layers.Dense(output_size(spec), kernel_initializer=small_weights(), name="head")
+
+    def encode(inputs: ForecasterInputs, states: State) -> tuple[Any, State]:
+        return encoder(inputs.window, states)
+
+    def decode(inputs: ForecasterInputs, memory: Any, states: State) -> Any:
+        return head(head_dropout(decoder(inputs.future, states)[0]))
+
+    return forecaster(spec, encode, decode, name="seq2seq_forecaster", streaming=True)

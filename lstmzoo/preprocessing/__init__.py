@@ -1,11 +1,15 @@
 """Fitted, invertible preprocessing."""
 
-from lstmzoo.preprocessing._base import Panel
-from lstmzoo.preprocessing.panel import Columns, Form, forecast_frame, panel_frame, read_panel, user_times
+from lstmzoo.preprocessing._base import Columns, Panel, is_shorter_than_a_day, stack, time_text
+from lstmzoo.preprocessing.channels import CALENDAR, Channels, calendar_features, usual_calendar
+from lstmzoo.preprocessing.frames import Form, forecast_frame, panel_frame, user_times
+from lstmzoo.preprocessing.future import make_future_frame, read_future
+from lstmzoo.preprocessing.panel import read_panel
 from lstmzoo.preprocessing.seasonality import find_season, usual_seasons
-from lstmzoo.preprocessing.windows import Scale, WindowPreprocessor, Windows, calendar_features
+from lstmzoo.preprocessing.windows import Scale, WindowPreprocessor, Windows
 
 __all__ = [
-    "Columns", "Form", "Panel", "Scale", "WindowPreprocessor", "Windows",
-    "calendar_features", "find_season", "forecast_frame", "panel_frame", "read_panel", "user_times", "usual_seasons",
+    "CALENDAR", "Channels", "Columns", "Form", "Panel", "Scale", "WindowPreprocessor", "Windows",
+    "calendar_features", "find_season", "forecast_frame", "is_shorter_than_a_day", "make_future_frame", "panel_frame",
+    "read_future", "read_panel", "stack", "time_text", "user_times", "usual_calendar", "usual_seasons",
 ]  # fmt: skip

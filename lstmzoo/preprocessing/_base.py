@@ -1,5 +1,6 @@
-"""The panel: many regular time series in one flat array."""
+"""The panel: many time series in one flat array, with what accompanies them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -7,18 +8,53 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lstmzoo.errors import DataError
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Names of the columns of a long frame; ``id`` may be None where there is one series only.
+
+    Attributes:
+        past: Covariates known up to now.
+        known: Covariates known in the future as well.
+        static: What describes a series.
+    """
+
+    id: str | None = "unique_id"
+    time: str = "ds"
+    target: str = "y"
+    past: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    static: tuple[str, ...] = ()
+
+    @property
+    def roles(self) -> list[tuple[str, str]]:
+        """``(estimator's parameter, column)`` of every column."""
+        single = [("id_col", self.id), ("time_col", self.time), ("target_col", self.target)]
+        covariates = {"past_covariates": self.past, "future_covariates": self.known, "static_covariates": self.static}
+        return [
+            *((role, name) for role, name in single if name is not None),
+            *((role, name) for role, names in covariates.items() for name in names),
+        ]
+
 
 @dataclass(frozen=True)
 class Panel:
-    """N regular time series, one after the other, R rows in all.
+    """N time series, one after the other, R rows in all.
 
     Attributes:
         ids: ``(N,)`` the series' names.
         offsets: ``(N + 1,)`` where each series begins; series i is ``values[offsets[i]:offsets[i + 1]]``.
-        values: ``(R,)`` float64.
+        values: ``(R,)`` float64, never NaN: missing ones have been filled.
         times: ``(R,)`` int64 steps, or datetime64[us]: in UTC where ``freq`` is shorter than a day, else as on the wall.
-        freq: A pandas frequency alias, or an integer step.
+        freq: A pandas frequency alias, or an integer step; the usual step of irregular series.
         tz: Time zone of the user's timestamps, if they have one.
+        observed: ``(R,)`` whether each value was observed; None if all were.
+        past: ``(R, P)`` float64, covariates known up to now; none if None is passed.
+        known: ``(R, K)`` float64, covariates known in the future as well; none if None is passed.
+        static: ``(N, S)`` object, numbers as float and categories as text; none if None is passed.
+        irregular: Whether time steps may be of any length.
     """
 
     ids: np.ndarray
@@ -27,6 +63,20 @@ class Panel:
     times: np.ndarray
     freq: str | int
     tz: str | None = None
+    observed: np.ndarray | None = None
+    past: np.ndarray = None  # type: ignore[assignment]
+    known: np.ndarray = None  # type: ignore[assignment]
+    static: np.ndarray = None  # type: ignore[assignment]
+    irregular: bool = False
+
+    def __post_init__(self) -> None:
+        for name, rows, kind in (
+            ("past", self.values, float),
+            ("known", self.values, float),
+            ("static", self.ids, object),
+        ):
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, np.empty((len(rows), 0), dtype=kind))
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -58,10 +108,7 @@ class Panel:
 
     def rows(self, first: np.ndarray, last: np.ndarray) -> "Panel":
         """Of each series i, the rows ``first[i]`` up to ``last[i]``, counted from the series' start."""
-        lengths = last - first
-        offsets = np.concatenate([[0], np.cumsum(lengths)])
-        take = np.repeat(self.offsets[:-1] + first - offsets[:-1], lengths) + np.arange(offsets[-1])
-        return replace(self, offsets=offsets, values=self.values[take], times=self.times[take])
+        return self._at(*spans(self.offsets[:-1] + first, last - first))
 
     def head(self, drop: int) -> "Panel":
         """Each series without its last ``drop`` observations."""
@@ -73,37 +120,215 @@ class Panel:
 
     def select(self, keep: np.ndarray) -> "Panel":
         """The series whose indices are in ``keep``."""
-        lengths = self.lengths[keep]
-        offsets = np.concatenate([[0], np.cumsum(lengths)])
-        take = np.repeat(self.offsets[:-1][keep] - offsets[:-1], lengths) + np.arange(offsets[-1])
-        return replace(self, ids=self.ids[keep], offsets=offsets, values=self.values[take], times=self.times[take])
+        offsets, take = spans(self.offsets[:-1][keep], self.lengths[keep])
+        return replace(self._at(offsets, take), ids=self.ids[keep], static=self.static[keep])
 
     def padded(self, length: int) -> "Panel":
-        """Series shorter than ``length`` made longer, at the left, by repeating their first value."""
+        """Series shorter than ``length`` made longer, at the left, by repeating their first row.
+
+        The value, the covariates, and whether the value was observed are repeated; times go back by the frequency.
+        """
         missing = np.maximum(length - self.lengths, 0)
         if not missing.any():
             return self
-        pieces = [np.concatenate([np.full(m, self.series(i)[0]), self.series(i)]) for i, m in enumerate(missing)]
-        times = [
-            np.concatenate([step_times(self.times[self.offsets[i]], self.freq, -m)[::-1], self.times[o : self.offsets[i + 1]]])
-            for i, (m, o) in enumerate(zip(missing, self.offsets[:-1], strict=True))
-        ]  # fmt: skip
-        offsets = np.concatenate([[0], np.cumsum(self.lengths + missing)])
-        return replace(self, offsets=offsets, values=np.concatenate(pieces), times=np.concatenate(times))
+        offsets, take = spans(self.offsets[:-1] - missing, self.lengths + missing)
+        start = np.repeat(self.offsets[:-1], self.lengths + missing)
+        longer = self._at(offsets, np.maximum(take, start))
+        step = fixed_step(self.freq)
+        if step is not None:
+            longer.times[:] += step * np.minimum(take - start, 0)
+            return longer
+        for i in np.flatnonzero(missing):
+            before = step_times(self.times[self.offsets[i]], self.freq, -int(missing[i]))
+            longer.times[offsets[i] : offsets[i] + missing[i]] = before[::-1]
+        return longer
+
+    def append(
+        self,
+        values: np.ndarray,
+        times: np.ndarray,
+        known: np.ndarray | None,
+        past: np.ndarray | None = None,
+        observed: np.ndarray | None = None,
+    ) -> "Panel":
+        """Each series extended by H further rows.
+
+        Args:
+            values: ``(N, H)``.
+            times: ``(N, H)``.
+            known: ``(N, H, K)``; None if the panel has no future covariates.
+            past: ``(N, H, P)``; each series' last row is repeated if None.
+            observed: ``(N, H)``; all were if None.
+
+        Examples:
+            >>> panel = Panel(np.array(["a", "b"]), np.array([0, 2, 3]), np.array([1.0, 2, 5]), np.array([0, 1, 0]), 1)
+            >>> longer = panel.append(np.array([[3.0], [6.0]]), panel.future_times(1), None)
+            >>> longer.values, longer.times
+            (array([1., 2., 3., 5., 6.]), array([0, 1, 2, 0, 1]))
+        """
+        count, steps = values.shape
+        rows = count * steps
+        if past is None:
+            past = np.repeat(self.past[self.offsets[1:] - 1], steps, axis=0)
+        new = replace(
+            self,
+            offsets=np.arange(count + 1) * steps,
+            values=values.ravel(),
+            times=times.ravel(),
+            observed=None if observed is None else observed.ravel(),
+            past=past.reshape(rows, -1),
+            known=np.empty((rows, 0)) if known is None else known.reshape(rows, -1),
+        )
+        return self._extended(new, np.arange(count))
+
+    def continued(self, new: "Panel") -> "Panel":
+        """Each series extended by its rows in another panel, which begin at the step after its last; some may have none.
+
+        Raises:
+            DataError: Naming a series that is not in this panel, or one whose rows overlap it, leave a gap, or have other
+                static covariates; or if time is of another kind.
+
+        Examples:
+            >>> panel = Panel(np.array(["a", "b"]), np.array([0, 2, 3]), np.array([1.0, 2, 5]), np.array([0, 1, 0]), 1)
+            >>> new = Panel(np.array(["b"]), np.array([0, 2]), np.array([6.0, 7]), np.array([1, 2]), 1)
+            >>> panel.continued(new).values
+            array([1., 2., 5., 6., 7.])
+        """
+        places = {name: i for i, name in enumerate(self.ids)}
+        for name in new.ids:
+            if name not in places:
+                raise DataError(f"series {name!r} was not fitted, so that nothing goes on: fit it, or leave it out")
+        if (new.times.dtype.kind, new.tz) != (self.times.dtype.kind, self.tz):
+            raise DataError(f"the times are {time_kind(new.times, new.tz)}, but what they continue has "
+                            f"{time_kind(self.times, self.tz)}: convert them")  # fmt: skip
+        at = np.array([places[name] for name in new.ids])
+        self._check_continues(new, at)
+        changed = (self.static[at] != new.static).any(axis=1)
+        if changed.any():
+            i = int(changed.argmax())
+            raise DataError(
+                f"the static covariates of series {new.ids[i]!r} are {list(new.static[i])}, but were {list(self.static[at[i]])}: "
+                "they describe a series and do not change"
+            )
+        return self._extended(new, at)
 
     def future_times(self, horizon: int) -> np.ndarray:
         """``(N, H)`` the time steps that follow each series."""
         last = self.times[self.offsets[1:] - 1]
+        step = fixed_step(self.freq)
+        if step is not None:
+            return last[:, None] + step * np.arange(1, horizon + 1)
         unique, inverse = np.unique(last, return_inverse=True)
         return np.stack([step_times(t, self.freq, horizon) for t in unique])[inverse]
+
+    def _at(self, offsets: np.ndarray, take: np.ndarray) -> "Panel":
+        """The rows ``take``, in series that begin at ``offsets``."""
+        return replace(
+            self,
+            offsets=offsets,
+            values=self.values[take],
+            times=self.times[take],
+            observed=None if self.observed is None else self.observed[take],
+            past=self.past[take],
+            known=self.known[take],
+        )
+
+    def _extended(self, new: "Panel", at: np.ndarray) -> "Panel":
+        """Each series ``at[i]`` followed by series i of another panel."""
+        added = np.zeros_like(self.lengths)
+        added[at] = new.lengths
+        offsets = np.concatenate([[0], np.cumsum(self.lengths + added)])
+        kept = np.arange(len(self.values)) + np.repeat(offsets[:-1] - self.offsets[:-1], self.lengths)
+        more = np.arange(len(new.values)) + np.repeat(offsets[at] + self.lengths[at] - new.offsets[:-1], new.lengths)
+
+        def joined(mine: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+            both = np.empty((offsets[-1], *mine.shape[1:]), mine.dtype)
+            both[kept], both[more] = mine, theirs
+            return both
+
+        observed = None
+        if self.observed is not None or new.observed is not None:
+            observed = joined(was_observed(self), was_observed(new))
+        return replace(
+            self,
+            offsets=offsets,
+            values=joined(self.values, new.values),
+            times=joined(self.times, new.times),
+            observed=observed,
+            past=joined(self.past, new.past),
+            known=joined(self.known, new.known),
+        )
+
+    def _check_continues(self, new: "Panel", at: np.ndarray) -> None:
+        last, first = self.times[self.offsets[1:] - 1][at], new.times[new.offsets[:-1]]
+        expected = self.future_times(1)[at, 0]
+        early = first <= last if self.irregular else first < expected
+        bad = early if self.irregular else first != expected
+        if not bad.any():
+            return
+        i = int(bad.argmax())
+        what = "overlap what is there" if early[i] else f"leave a gap after {time_text(last[i])}"
+        wanted = f"later than {time_text(last[i])}" if self.irregular else f"at {time_text(expected[i])}"
+        raise DataError(
+            f"the rows of series {new.ids[i]!r} {what}: they begin at {time_text(first[i])}, but should begin {wanted}"
+        )
+
+
+def stack(panels: Sequence[Panel]) -> Panel:
+    """The series of several panels of one frequency, one after the other; their names may repeat.
+
+    Examples:
+        >>> panel = Panel(np.array(["a", "b"]), np.array([0, 2, 3]), np.array([1.0, 2, 5]), np.array([0, 1, 0]), 1)
+        >>> both = stack([panel, panel.tail(1)])
+        >>> both.ids, both.offsets, both.values
+        (array(['a', 'b', 'a', 'b'], dtype='<U1'), array([0, 2, 3, 4, 5]), array([1., 2., 5., 2., 5.]))
+    """
+    observed = None
+    if any(panel.observed is not None for panel in panels):
+        observed = np.concatenate([was_observed(panel) for panel in panels])
+    return replace(
+        panels[0],
+        ids=np.concatenate([panel.ids for panel in panels]),
+        offsets=np.concatenate([[0], np.cumsum(np.concatenate([panel.lengths for panel in panels]))]),
+        values=np.concatenate([panel.values for panel in panels]),
+        times=np.concatenate([panel.times for panel in panels]),
+        observed=observed,
+        past=np.concatenate([panel.past for panel in panels]),
+        known=np.concatenate([panel.known for panel in panels]),
+        static=np.concatenate([panel.static for panel in panels]),
+    )
+
+
+def was_observed(panel: Panel) -> np.ndarray:
+    """``(R,)`` whether each value was observed."""
+    return np.ones(len(panel.values), dtype=bool) if panel.observed is None else panel.observed
+
+
+def spans(first: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where spans of rows begin, one after the other, and the rows: ``lengths[i]`` of them from ``first[i]`` on."""
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    return offsets, np.repeat(first - offsets[:-1], lengths) + np.arange(offsets[-1])
+
+
+def fixed_step(freq: str | int) -> Any:
+    """The length of a time step, an integer or timedelta64[us]; None where it depends on the calendar."""
+    if isinstance(freq, int):
+        return freq
+    offset: Any = pd.tseries.frequencies.to_offset(freq)
+    if not isinstance(offset, pd.offsets.Tick | pd.offsets.Day):
+        return None
+    return np.timedelta64(pd.Timedelta(offset.freqstr if offset.n != 1 else "1" + offset.freqstr)).astype(
+        "timedelta64[us]"
+    )
 
 
 def step_times(start: Any, freq: str | int, steps: int) -> np.ndarray:
     """The ``abs(steps)`` times after ``start``, or before it, nearest first, if ``steps`` is negative."""
     count = abs(steps)
-    if isinstance(freq, int):
-        return start + freq * np.sign(steps) * np.arange(1, count + 1)
-    offset = pd.tseries.frequencies.to_offset(freq)
+    step = fixed_step(freq)
+    if step is not None:
+        return start + step * np.sign(steps) * np.arange(1, count + 1)
+    offset = pd.tseries.frequencies.to_offset(str(freq))
     span = pd.date_range(start, periods=count + 1, freq=offset if steps >= 0 else -1 * offset, unit="us")
     return span.to_numpy()[1:]
 
@@ -120,3 +345,10 @@ def time_text(time: Any) -> str:
         stamp = pd.Timestamp(time)
         return str(stamp.date()) if stamp == stamp.normalize() else str(stamp)
     return str(time)
+
+
+def time_kind(times: np.ndarray, tz: str | None) -> str:
+    """What times are, in words."""
+    if times.dtype == np.int64:
+        return "integers"
+    return "timestamps without a time zone" if tz is None else f"timestamps in the time zone {tz}"

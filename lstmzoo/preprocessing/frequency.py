@@ -1,30 +1,84 @@
-"""The frequency of a panel: inferred, or given, and kept to by every series."""
+"""The frequency of a panel: inferred, or given, and kept to by every series; or the usual step of irregular ones."""
 
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from lstmzoo.errors import DataError
-from lstmzoo.preprocessing._base import Panel, is_shorter_than_a_day, step_times, time_text
+from lstmzoo.preprocessing._base import (
+    Panel,
+    fixed_step,
+    is_shorter_than_a_day,
+    spans,
+    step_times,
+    time_text,
+)
+
+_MOST_ROWS = 10_000_000  # that gaps may become, unless there are more rows already
+_MOST_TIMES = 100  # how many times longer a series may become
+_SHORT = 10_000  # rows that any series may become
 
 
-def with_frequency(panel: Panel, wall: np.ndarray, freq: str | int | None) -> Panel:
-    """The panel with its frequency, inferred or given, that every series has been checked against."""
+def with_frequency(panel: Panel, wall: np.ndarray, freq: str | int | None, *, gaps: bool = False) -> Panel:
+    """The panel with its frequency, inferred or given, that every series has been checked against.
+
+    Args:
+        panel: Sorted, without duplicate times.
+        wall: ``(R,)`` its times as on the wall.
+        freq: pandas frequency alias, or integer step; inferred if None.
+        gaps: Whether gaps become rows without values (future covariates stay at their last), instead of being refused.
+    """
+    _check_kind(panel, freq)
+    if panel.times.dtype == np.int64:
+        panel = replace(panel, freq=_integer_step(panel) if freq is None else int(freq))
+    else:
+        alias = _canonical(freq) if freq is not None else _infer(panel, wall, gaps=gaps)
+        panel = replace(panel, freq=alias, times=panel.times if is_shorter_than_a_day(alias) else wall)
+    if gaps:
+        return _with_rows_in_gaps(panel)
+    _check_regular(panel, given=freq is not None)
+    return panel
+
+
+def with_usual_step(panel: Panel, wall: np.ndarray, freq: str | int | None) -> Panel:
+    """The panel as one of irregular steps, whose frequency is their median, or the one given.
+
+    Raises:
+        DataError: If there are no steps and no frequency, or one that depends on the calendar.
+    """
+    _check_kind(panel, freq)
+    if freq is None:
+        steps = np.diff(panel.times)[panel.inner].astype(np.int64)
+        if not len(steps):
+            raise DataError("the usual time step cannot be told from series of one row each: pass freq=")
+        usual = max(1, round(float(np.median(steps))))
+    else:
+        fixed = freq if isinstance(freq, int) else fixed_step(_canonical(freq))
+        if fixed is None:
+            raise DataError(f"freq={freq!r} has no fixed length, as the usual step of irregular series has to have: "
+                            "for instance 'D' or 'h', or None for the median")  # fmt: skip
+        usual = int(fixed) if isinstance(fixed, int) else int(fixed.astype(np.int64))
+    if panel.times.dtype == np.int64:
+        return replace(panel, freq=usual, irregular=True)
+    alias = f"{usual // 10**6}s" if usual % 10**6 == 0 else f"{usual}us"
+    panel = replace(panel, freq=alias, irregular=True, times=panel.times if is_shorter_than_a_day(alias) else wall)
+    back = (np.diff(panel.times) <= np.timedelta64(0)) & panel.inner
+    if back.any():
+        row = int(back.argmax())
+        raise DataError(f"the local times of series {panel.name_of(row)!r} go back after {time_text(panel.times[row])}, where "
+                        "clocks change: convert them to UTC")  # fmt: skip
+    return panel
+
+
+def _check_kind(panel: Panel, freq: str | int | None) -> None:
     integers = panel.times.dtype == np.int64
     if freq is not None and integers != isinstance(freq, int):
         raise DataError(f"freq={freq!r} does not fit a time column of {'integers' if integers else 'timestamps'}")
-    if integers:
-        step = freq or _integer_step(panel)
-        panel = Panel(panel.ids, panel.offsets, panel.values, panel.times, int(step))
-        _check_regular(panel, given=freq is not None)
-        return panel
-    alias = _canonical(freq) if freq is not None else _infer(panel, wall)
-    times = panel.times if is_shorter_than_a_day(alias) else wall
-    panel = Panel(panel.ids, panel.offsets, panel.values, times, alias, panel.tz)
-    _check_regular(panel, given=freq is not None)
-    return panel
+    if isinstance(freq, int) and freq < 1:
+        raise DataError(f"freq={freq!r}: an integer step has to be 1 or more")
 
 
 def _integer_step(panel: Panel) -> int:
@@ -34,26 +88,31 @@ def _integer_step(panel: Panel) -> int:
 
 def _canonical(freq: str | int) -> str:
     try:
-        return pd.tseries.frequencies.to_offset(str(freq)).freqstr
+        offset = pd.tseries.frequencies.to_offset(str(freq))
     except ValueError:
         raise DataError(
             f"freq={freq!r} is not a pandas frequency; for instance: 'h', 'D', 'W', 'MS', 'QS', '15min'"
         ) from None
+    step = fixed_step(offset.freqstr)
+    if offset.n < 1 or (step is not None and step < np.timedelta64(1, "us")):
+        raise DataError(f"freq={freq!r} is not a step forward of a microsecond or more")
+    return offset.freqstr
 
 
-def _infer(panel: Panel, wall: np.ndarray) -> str:
+def _infer(panel: Panel, wall: np.ndarray, *, gaps: bool) -> str:
     longest = int(panel.lengths.argmax())
     first, last = panel.offsets[longest], panel.offsets[longest + 1]
     if last - first < 3:
         raise DataError(
             f"the frequency cannot be inferred from {last - first} rows of series {panel.ids[longest]!r}: pass freq="
         )
-    freq = _infer_one(wall[first:last])
+    freq = _infer_one(wall[first:last], gaps=gaps)
     if panel.tz is not None and (freq is None or is_shorter_than_a_day(freq)):
-        freq = _infer_one(panel.times[first:last])  # hours are regular in UTC, days and longer on the wall
+        freq = _infer_one(panel.times[first:last], gaps=gaps)  # hours are regular in UTC, days and longer on the wall
     if freq is None:
         raise DataError(
-            f"the time steps of series {panel.ids[longest]!r} are irregular: no frequency fits them; resample, or pass freq="
+            f"the time steps of series {panel.ids[longest]!r} are irregular: no frequency fits them; resample, pass freq=, "
+            "or pass irregular=True"
         )
     return freq
 
@@ -67,16 +126,19 @@ def _infer_alias(index: pd.DatetimeIndex) -> str | None:
     return getattr(found, "freqstr", found)
 
 
-def _infer_one(times: np.ndarray) -> str | None:
-    """The frequency of most of the series' stretches, so that a gap does not hide it."""
+def _infer_one(times: np.ndarray, *, gaps: bool) -> str | None:
+    """The frequency of most of the series' stretches, so that a gap does not hide it; of short ones, if there are many."""
     index = pd.DatetimeIndex(times)
     whole = _infer_alias(index[:4096])
     if whole is not None:
         return whole
-    width = min(8, len(index))
-    starts = np.unique(np.linspace(0, len(index) - width, 24).astype(int))
-    found = [f for f in (_infer_alias(index[s : s + width]) for s in starts) if f is not None]
-    return max(sorted(set(found)), key=found.count) if found else None
+    for longest, count in ((8, 24), (5, 100), (3, 400)) if gaps else ((8, 24),):
+        width = min(longest, len(index))
+        starts = np.unique(np.linspace(0, len(index) - width, count).astype(int))
+        found = [f for f in (_infer_alias(index[s : s + width]) for s in starts) if f is not None]
+        if found:
+            return max(sorted(set(found)), key=found.count)
+    return None
 
 
 def _check_regular(panel: Panel, *, given: bool) -> None:
@@ -94,13 +156,18 @@ def _check_regular(panel: Panel, *, given: bool) -> None:
     before = panel.times[row - 1]
     expected = step_times(before, panel.freq, 1)[0] if row > panel.offsets[i] else None
     if expected is None or panel.times[row] < expected:
-        raise DataError(
-            f"series {panel.ids[i]!r} does not keep to freq {panel.freq!r} at {time_text(panel.times[row])}"
-        )
+        raise _off_grid(panel, row)
     raise DataError(
         f"series {panel.ids[i]!r} has a gap: nothing between {time_text(before)} and {time_text(panel.times[row])}, "
-        f"where {time_text(expected)} should follow (freq {panel.freq!r}): fill it first, "
-        "for instance with utilsforecast.preprocessing.fill_gaps"
+        f"where {time_text(expected)} should follow (freq {panel.freq!r}): pass missing='mask' or missing='interpolate', "
+        "or fill it first, for instance with utilsforecast.preprocessing.fill_gaps"
+    )
+
+
+def _off_grid(panel: Panel, row: int) -> DataError:
+    return DataError(
+        f"series {panel.name_of(row)!r} does not keep to freq {panel.freq!r} at {time_text(panel.times[row])}: resample, "
+        "pass another freq=, or pass irregular=True"
     )
 
 
@@ -117,16 +184,11 @@ def _own_freq(times: np.ndarray, panel: Panel) -> str | int | None:
 
 def _first_irregular(panel: Panel) -> int | None:
     """The first row that is not one step after the row before it, or not on the frequency's grid."""
-    freq = panel.freq
-    offset = None if isinstance(freq, int) else pd.tseries.frequencies.to_offset(freq)
-    if offset is None or isinstance(offset, pd.offsets.Tick | pd.offsets.Day):
-        step = (
-            freq
-            if offset is None
-            else np.timedelta64(pd.Timedelta(offset.freqstr if offset.n != 1 else "1" + offset.freqstr))
-        )
+    step = fixed_step(panel.freq)
+    if step is not None:
         bad = (np.diff(panel.times) != step) & panel.inner
         return int(bad.argmax()) + 1 if bad.any() else None
+    offset = pd.tseries.frequencies.to_offset(str(panel.freq))
     grids: dict[tuple[Any, int], np.ndarray] = {}
     for i, n in enumerate(panel.lengths):
         times = panel.times[panel.offsets[i] : panel.offsets[i + 1]]
@@ -137,3 +199,77 @@ def _first_irregular(panel: Panel) -> int | None:
         if bad.any():
             return int(panel.offsets[i] + bad.argmax())
     return None
+
+
+def _with_rows_in_gaps(panel: Panel) -> Panel:
+    """The panel with a row at every step between the first and the last of each series: values and past covariates are NaN
+    where there was none, future covariates the last ones.
+
+    Raises:
+        DataError: If a time is not on the frequency's grid, or the rows would be absurdly many.
+    """
+    if _first_irregular(panel) is None:
+        return panel
+    step = fixed_step(panel.freq)
+    grids = None if step is not None else _grids(panel)
+    start = np.repeat(panel.offsets[:-1], panel.lengths)
+    places = _places(panel, grids) if grids is not None else (panel.times - panel.times[start]) // step
+    lengths = places[panel.offsets[1:] - 1] + 1
+    off = _off_steps(panel, places, start, step) if grids is None else places < 0
+    if off.any():
+        raise _off_grid(panel, int(off.argmax()))
+    _check_not_absurd(panel, lengths)
+    offsets, place = spans(np.zeros_like(lengths), lengths)
+    rows = places + np.repeat(offsets[:-1], panel.lengths)
+    if grids is None:
+        times = np.repeat(panel.times[panel.offsets[:-1]], lengths) + step * place
+    else:
+        first = panel.times[panel.offsets[:-1]]
+        times = np.concatenate([grids[t][:n] for t, n in zip(first, lengths, strict=True)])
+    last = np.zeros(offsets[-1], dtype=np.int64)
+    last[rows] = np.arange(len(rows))
+    values = np.full(offsets[-1], np.nan)
+    values[rows] = panel.values
+    past = np.full((offsets[-1], panel.past.shape[1]), np.nan)
+    past[rows] = panel.past
+    known = panel.known[np.maximum.accumulate(last)]
+    return replace(panel, offsets=offsets, values=values, times=times, past=past, known=known)
+
+
+def _off_steps(panel: Panel, places: np.ndarray, start: np.ndarray, step: Any) -> np.ndarray:
+    """Whether each time is not a whole number of steps after the first of its series."""
+    return panel.times[start] + places * step != panel.times
+
+
+def _grids(panel: Panel) -> dict[Any, np.ndarray]:
+    """The times of a calendar's frequency from each series' first on, up to the last of all."""
+    offset, end = pd.tseries.frequencies.to_offset(str(panel.freq)), panel.times.max()
+    first = np.unique(panel.times[panel.offsets[:-1]])
+    return {t: pd.date_range(t, end, freq=offset, unit="us").to_numpy() for t in first}
+
+
+def _places(panel: Panel, grids: dict[Any, np.ndarray]) -> np.ndarray:
+    """``(R,)`` each time's place in the grid of its series; -1 if it is not on it."""
+    places = np.empty(len(panel.times), dtype=np.int64)
+    for i in range(len(panel)):
+        span = slice(panel.offsets[i], panel.offsets[i + 1])
+        times = panel.times[span]
+        grid = np.append(grids[times[0]], np.datetime64("NaT"))
+        place = np.searchsorted(grid[:-1], times)
+        places[span] = np.where(grid[place] == times, place, -1)
+    return places
+
+
+def _check_not_absurd(panel: Panel, lengths: np.ndarray) -> None:
+    added = lengths - panel.lengths
+    many = (lengths > _SHORT) & (lengths > _MOST_TIMES * panel.lengths)
+    i = int(many.argmax()) if many.any() else int(added.argmax())
+    if not many.any() and added.sum() <= max(_MOST_ROWS, len(panel.values)):
+        return
+    times = panel.times[panel.offsets[i] : panel.offsets[i + 1]]
+    row = int(np.diff(times).argmax())
+    raise DataError(
+        f"series {panel.ids[i]!r} has {panel.lengths[i]} rows and would have {lengths[i]} if its gaps were filled (freq "
+        f"{panel.freq!r}); the longest is between {time_text(times[row])} and {time_text(times[row + 1])}: correct the times, "
+        "pass another freq=, or pass irregular=True"
+    )

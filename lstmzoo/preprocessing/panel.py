@@ -1,44 +1,50 @@
-"""From the user's frame, series or array to a checked :class:`Panel`, and back."""
+"""From the user's frame, series or array to a checked :class:`Panel`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from lstmzoo.errors import DataError
-from lstmzoo.preprocessing._base import Panel, is_shorter_than_a_day, time_text
-from lstmzoo.preprocessing.frequency import with_frequency
+from lstmzoo.errors import ConfigError, DataError
+from lstmzoo.preprocessing._base import Columns, Panel, time_text
+from lstmzoo.preprocessing.frames import (
+    Form,
+    as_pandas,
+    as_times,
+    check_whole,
+    number_columns,
+    read_time_column,
+    wall_times,
+)
+from lstmzoo.preprocessing.frequency import with_frequency, with_usual_step
+from lstmzoo.preprocessing.missing import filled
 
-_LARGEST_STEP = 2**53
+_MISSING = ("error", "mask", "interpolate")
 
 
-@dataclass(frozen=True)
-class Columns:
-    """Names of the columns of a long frame; ``id`` may be None where there is one series only."""
-
-    id: str | None = "unique_id"
-    time: str = "ds"
-    target: str = "y"
-
-
-@dataclass(frozen=True)
-class Form:
-    """What the user passed, so that the answer can be of the same kind.
+@dataclass
+class _Rows:
+    """The user's rows, R of them, in any order.
 
     Attributes:
-        kind: ``frame``, ``series`` or ``array``.
-        backend: ``pandas``, ``polars`` or ``pyarrow``.
-        dates: Whether time was of a date type, without hours.
+        past: ``(R, P)``.
+        known: ``(R, K)``.
+        static: By column, ``(R,)`` codes and what they stand for; -1 is missing.
     """
 
-    kind: str = "frame"
-    backend: str = "pandas"
-    dates: bool = False
+    ids: pd.Series
+    times: pd.Series
+    values: np.ndarray
+    past: np.ndarray
+    known: np.ndarray
+    static: dict[str, tuple[np.ndarray, np.ndarray]]
 
 
-def read_panel(data: Any, columns: Columns, freq: str | int | None = None) -> tuple[Panel, Form]:
+def read_panel(
+    data: Any, columns: Columns, freq: str | int | None = None, *, missing: str = "error", irregular: bool = False
+) -> tuple[Panel, Form]:
     """Check a long frame, a series or an array, and lay it out flat, sorted by time.
 
     Args:
@@ -46,25 +52,55 @@ def read_panel(data: Any, columns: Columns, freq: str | int | None = None) -> tu
             timestamps is its time), or an array ``(T,)``.
         columns: The frame's column names. Other columns are left alone.
         freq: pandas frequency alias, or integer step; inferred if None.
+        missing: ``error`` refuses missing values and gaps. Else gaps become rows, whose future covariates are the last ones,
+            and what is missing of values and covariates is filled: with ``mask`` by the last value (the first, where there is
+            none yet), and the panel's ``observed`` says which values were; with ``interpolate`` linearly, and at the ends by
+            the nearest.
+        irregular: Whether time steps may be of any length: then there are no gaps, and the frequency is the median step.
 
     Raises:
-        DataError: Naming the column, series or time that is wrong: a missing column, an empty frame, a target that is not
-            numeric, not finite or missing, a duplicate time, a gap, or mixed frequencies.
+        ConfigError: If a column has two roles.
+        DataError: Naming the column, series or time that is wrong: a missing column, an empty frame, a target or covariate
+            that is not numeric, not finite or missing, a static covariate that changes, a duplicate time, a gap, a series
+            without any value, or mixed frequencies.
 
     Examples:
         >>> panel, form = read_panel([3.0, 1.0, 2.0], Columns())
         >>> panel.values, panel.times, form.kind
         (array([3., 1., 2.]), array([0, 1, 2]), 'array')
+        >>> panel, _ = read_panel([3.0, np.nan, 2.0], Columns(), missing="mask")
+        >>> panel.values, panel.observed
+        (array([3., 3., 2.]), array([ True, False,  True]))
     """
+    if missing not in _MISSING:
+        raise ConfigError(f"missing: expected one of {', '.join(map(repr, _MISSING))}, got {missing!r}")
+    rows, form, columns = _read_rows(data, columns)
+    panel, wall = _sorted_panel(rows, columns, missing)
+    gaps = missing != "error"
+    panel = with_usual_step(panel, wall, freq) if irregular else with_frequency(panel, wall, freq, gaps=gaps)
+    return filled(panel, missing, columns) if gaps else panel, form
+
+
+def _read_rows(data: Any, columns: Columns) -> tuple[_Rows, Form, Columns]:
     if isinstance(data, list | tuple | np.ndarray):
+        _check_no_covariates("an array", columns)
         values = _array_values(data)
-        return _one_series(values, np.arange(len(values)), None, freq), Form("array", "pandas")
+        return _one_series(values, np.arange(len(values))), Form("array", "pandas"), Columns(None)
     native = nw.from_native(data, eager_only=True, allow_series=True, pass_through=True)
     if isinstance(native, nw.Series):
-        return _read_series(native, freq)
+        _check_no_covariates("a series", columns)
+        return *_read_series(native), Columns(None)
     if not isinstance(native, nw.DataFrame):
         raise DataError(f"expected a frame, a series or an array, got {type(data).__name__}")
-    return _read_frame(native, columns, freq)
+    return *_read_frame(native, columns), columns
+
+
+def _check_no_covariates(what: str, columns: Columns) -> None:
+    names = [*columns.past, *columns.known, *columns.static]
+    if names:
+        raise DataError(
+            f"covariates are columns of a long frame, but {what} was passed: pass a frame with the column {names[0]!r}"
+        )
 
 
 def _array_values(data: Any) -> np.ndarray:
@@ -81,7 +117,7 @@ def _array_values(data: Any) -> np.ndarray:
     return values
 
 
-def _read_series(series: Any, freq: str | int | None) -> tuple[Panel, Form]:
+def _read_series(series: Any) -> tuple[_Rows, Form]:
     backend = str(series.implementation)
     if not series.dtype.is_numeric():
         raise DataError(f"the series is not numeric, but {series.dtype}")
@@ -90,94 +126,91 @@ def _read_series(series: Any, freq: str | int | None) -> tuple[Panel, Form]:
     index = native.index if backend == "pandas" else pd.RangeIndex(len(values))
     if isinstance(index, pd.PeriodIndex):
         index = index.to_timestamp()
-    return _one_series(values, index, "series", freq), Form("series", backend)
+    return _one_series(values, index), Form("series", backend)
 
 
-def _one_series(values: np.ndarray, times: Any, name: str | None, freq: str | int | None) -> Panel:
-    ids = pd.Series([name or "series"] * len(values), dtype=object)
-    return _build(ids, pd.Series(times), values, Columns(None), freq)
+def _one_series(values: np.ndarray, times: Any) -> _Rows:
+    ids = pd.Series(["series"] * len(values), dtype=object)
+    none = np.empty((len(values), 0))
+    return _Rows(ids, pd.Series(times), values, none, none, {})
 
 
-def _read_frame(frame: Any, columns: Columns, freq: str | int | None) -> tuple[Panel, Form]:
-    for role, column in (("id_col", columns.id), ("time_col", columns.time), ("target_col", columns.target)):
-        if column is not None and column not in frame.columns:
-            way_out = "; pass id_col=None if the frame holds one series" if role == "id_col" else ""
-            raise DataError(f"column {column!r} is missing; the frame has {', '.join(map(repr, frame.columns))}: "
-                            f"rename one or pass {role}={way_out}")  # fmt: skip
+def _read_frame(frame: Any, columns: Columns) -> tuple[_Rows, Form]:
+    _check_columns(frame, columns)
     if not len(frame):
         raise DataError("the frame is empty: no rows")
     target = frame[columns.target]
     if not target.dtype.is_numeric():
         raise DataError(f"column {columns.target!r} is not numeric, but {target.dtype}: convert it to numbers first")
     values = target.cast(nw.Float64).to_numpy().astype(float)
-    ids = pd.Series([0] * len(frame)) if columns.id is None else frame[columns.id].to_pandas().reset_index(drop=True)
-    times = frame[columns.time].to_pandas().reset_index(drop=True)
-    zone = getattr(frame[columns.time].dtype, "time_zone", None)
-    if zone is not None and times.dtype.kind == "M" and not isinstance(times.dtype, pd.DatetimeTZDtype | pd.ArrowDtype):
-        times = times.dt.tz_localize("UTC").dt.tz_convert(zone)  # pyarrow's, whose time zone is lost on the way
-    dates = frame[columns.time].dtype == nw.Date or pd.api.types.infer_dtype(times.head()) == "date"
-    return _build(ids, times, values, columns, freq), Form("frame", str(frame.implementation), dates)
+    ids = pd.Series([0] * len(frame)) if columns.id is None else as_pandas(frame[columns.id])
+    times, dates = read_time_column(frame, columns.time)
+    way_out = "make it numeric, or pass it as one of static_covariates if it describes the series"
+    past, known = (number_columns(frame, names, way_out) for names in (columns.past, columns.known))
+    static = {name: _static_codes(frame[name]) for name in columns.static}
+    return _Rows(ids, times, values, past, known, static), Form("frame", str(frame.implementation), dates)
 
 
-def _build(ids: pd.Series, times: pd.Series, values: np.ndarray, columns: Columns, freq: str | int | None) -> Panel:
-    if not len(values):
+def _check_columns(frame: Any, columns: Columns) -> None:
+    roles: dict[str, str] = {}
+    for role, column in columns.roles:
+        if column in roles:
+            raise ConfigError(f"column {column!r} is named by {roles[column]} and by {role}: give it one role" if
+                              roles[column] != role else f"column {column!r} is named twice by {role}")  # fmt: skip
+        roles[column] = role
+        if column not in frame.columns:
+            has = f"column {column!r} is missing; the frame has {', '.join(map(repr, frame.columns))}"
+            if role.endswith("_covariates"):
+                raise DataError(f"{has}: add it, or leave it out of {role}")
+            way_out = "; pass id_col=None if the frame holds one series" if role == "id_col" else ""
+            raise DataError(f"{has}: rename one or pass {role}={way_out}")
+
+
+def _static_codes(column: Any) -> tuple[np.ndarray, np.ndarray]:
+    """``(R,)`` codes, -1 where missing, and what they stand for: numbers as float, categories as text."""
+    if column.dtype.is_numeric():
+        codes, values = pd.factorize(column.cast(nw.Float64).to_numpy().astype(float))
+        return codes, values.astype(object)
+    native = as_pandas(column)
+    kind = pd.api.types.infer_dtype(native, skipna=True)
+    if kind not in ("string", "boolean", "categorical", "empty"):
+        raise DataError(f"static covariate {column.name!r} holds {kind}: make it numbers or text")
+    codes, categories = pd.factorize(native)
+    return codes, np.array([str(value) for value in categories], dtype=object)
+
+
+def _sorted_panel(rows: _Rows, columns: Columns, missing: str) -> tuple[Panel, np.ndarray]:
+    """The rows by series and time, checked, and their times as on the wall; the frequency is still to be found."""
+    if not len(rows.values):
         raise DataError("the series is empty: no observations")
-    for name, series in ((columns.id, ids), (columns.time, times)):
-        if series.isna().any():
-            raise DataError(f"column {name!r} has a missing value in row {int(series.isna().to_numpy().argmax())}")
-    codes, names = pd.factorize(ids, sort=True)
+    check_whole(columns.id, rows.ids)
+    check_whole(columns.time, rows.times)
+    codes, names = pd.factorize(rows.ids, sort=True)
     odd = [name for name in names[:1000] if not isinstance(name, str | int | np.integer)]
     if odd:
         raise DataError(
             f"column {columns.id!r} holds {type(odd[0]).__name__}: name the series by text or whole numbers"
         )
-    stamps, tz = _as_times(times, columns.time)
-    wall = stamps if tz is None else _wall_times(stamps, tz)
+    stamps, tz = as_times(rows.times, columns.time)
+    wall = stamps if tz is None else wall_times(stamps, tz)
+    values, past, known, static = rows.values, rows.past, rows.known, rows.static
     order = _order(codes, stamps)
     if order is not None:
         codes, stamps, wall, values = codes[order], stamps[order], wall[order], values[order]
+        past, known = past[order], known[order]
+        static = {name: (column[order], kinds) for name, (column, kinds) in static.items()}
     offsets = np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=len(names)))])
     labels = np.asarray(names.tolist(), dtype=object)
-    panel = Panel(labels, offsets, values, stamps, freq=1, tz=tz)
-    _check_finite(panel, columns.target)
+    panel = Panel(labels, offsets, values, stamps, freq=1, tz=tz, past=past, known=known)
+    _check_finite(panel, values, columns.target, missing)
+    for table, covariates in ((past, columns.past), (known, columns.known)):
+        for i, column in enumerate(covariates):
+            _check_finite(panel, table[:, i], column, missing)
     _check_duplicates(panel)
-    return with_frequency(panel, wall, freq)
-
-
-def _as_times(times: pd.Series, column: str) -> tuple[np.ndarray, str | None]:
-    """Integers as they are; dates and timestamps as datetime64[us], in UTC if they have a time zone."""
-    if pd.api.types.is_integer_dtype(times):
-        steps = times.to_numpy(dtype=np.int64)
-        if (np.abs(steps) > _LARGEST_STEP).any():
-            raise DataError(
-                f"column {column!r} holds integers beyond 2**53: if they are timestamps, convert them first"
-            )
-        return steps, None
-    if isinstance(times.dtype, pd.ArrowDtype):
-        times = times.astype(object)
-    if times.dtype == object or str(times.dtype).startswith("date32"):
-        kind = pd.api.types.infer_dtype(times)
-        if kind not in ("date", "datetime", "datetime64"):
-            raise DataError(
-                f"column {column!r} holds {kind}, not times: convert it, for instance with pandas.to_datetime"
-            )
-        times = pd.to_datetime(times)
-    if not pd.api.types.is_datetime64_any_dtype(times):
-        raise DataError(f"column {column!r} is {times.dtype}, not timestamps, dates or integers: convert it, for instance "
-                        "with pandas.to_datetime")  # fmt: skip
-    tz = None
-    if isinstance(times.dtype, pd.DatetimeTZDtype):
-        tz = str(times.dt.tz)
-        times = times.dt.tz_convert("UTC").dt.tz_localize(None)
-    return times.to_numpy(dtype="datetime64[us]"), tz
-
-
-def _wall_times(stamps: np.ndarray, tz: str) -> np.ndarray:
-    """UTC as the wall shows it; a day that begins late, for its midnight was skipped, begins at midnight all the same."""
-    wall = pd.DatetimeIndex(stamps).tz_localize("UTC").tz_convert(tz).tz_localize(None)
-    midnight = wall.normalize()
-    shifted = midnight.tz_localize(tz, ambiguous=True, nonexistent="shift_forward").tz_localize(None)
-    return np.where(wall == shifted, midnight, wall).astype("datetime64[us]")
+    described = np.empty((len(names), len(static)), dtype=object)
+    for i, (column, (of_row, kinds)) in enumerate(static.items()):
+        described[:, i] = _described(panel, column, of_row, kinds)
+    return replace(panel, static=described), wall
 
 
 def _order(codes: np.ndarray, times: np.ndarray) -> np.ndarray | None:
@@ -188,14 +221,15 @@ def _order(codes: np.ndarray, times: np.ndarray) -> np.ndarray | None:
     return np.lexsort((times, codes))
 
 
-def _check_finite(panel: Panel, column: str) -> None:
-    bad = ~np.isfinite(panel.values)
+def _check_finite(panel: Panel, values: np.ndarray, column: str, missing: str) -> None:
+    bad = ~np.isfinite(values) if missing == "error" else np.isinf(values)
     if bad.any():
         row = int(bad.argmax())
-        name = panel.name_of(row)
-        what = "is missing (NaN)" if np.isnan(panel.values[row]) else "is infinite"
-        raise DataError(f"{column!r} of series {name!r} {what} at {time_text(panel.times[row])} "
-                        f"({int(bad.sum())} such values in all): fill or drop them first")  # fmt: skip
+        nan = np.isnan(values[row])
+        what = "is missing (NaN)" if nan else "is infinite"
+        way_out = ", or pass missing='mask' or missing='interpolate'" if nan else ""
+        raise DataError(f"{column!r} of series {panel.name_of(row)!r} {what} at {time_text(panel.times[row])} "
+                        f"({int(bad.sum())} such values in all): fill or drop them first{way_out}")  # fmt: skip
 
 
 def _check_duplicates(panel: Panel) -> None:
@@ -210,92 +244,24 @@ def _check_duplicates(panel: Panel) -> None:
                         f"({int(same.sum())} duplicates in all): aggregate or drop them first{hint}")  # fmt: skip
 
 
-def user_times(times: np.ndarray, freq: str | int, tz: str | None) -> np.ndarray | pd.DatetimeIndex:
-    """Time steps as the user's: with the time zone back on."""
-    if tz is None or isinstance(freq, int):
-        return times
-    index = pd.DatetimeIndex(times)
-    if is_shorter_than_a_day(freq):
-        return index.tz_localize("UTC").tz_convert(tz)
-    return index.tz_localize(tz, ambiguous=False, nonexistent="shift_forward")
+def _described(panel: Panel, column: str, codes: np.ndarray, kinds: np.ndarray) -> np.ndarray:
+    """``(N,)`` what describes each series.
 
-
-def forecast_frame(panel: Panel, forecasts: dict[str, np.ndarray], form: Form, columns: Columns) -> Any:
-    """The answer, of the kind the user passed.
-
-    Args:
-        panel: The N series that were forecast.
-        forecasts: Arrays ``(N, H)`` by column name.
-        form: What the user passed.
-        columns: The frame's column names.
-
-    Returns:
-        A long frame with N * H rows; for a series of the user's, a Series (a frame if there are several columns); for an
-        array, an array ``(H,)`` or ``(H, columns)``.
+    Raises:
+        DataError: If it is missing or infinite, or changes within a series.
     """
-    horizon = next(iter(forecasts.values())).shape[1]
-    ids = np.repeat(panel.ids, horizon)
-    return _assemble(
-        ids,
-        panel.future_times(horizon).ravel(),
-        {n: f.ravel() for n, f in forecasts.items()},
-        panel,
-        form,
-        columns,
-    )
-
-
-def panel_frame(panel: Panel, form: Form, columns: Columns) -> Any:
-    """The panel as the long frame, series or array that it was read from."""
-    return _assemble(
-        np.repeat(panel.ids, panel.lengths), panel.times, {columns.target: panel.values}, panel, form, columns
-    )
-
-
-def _assemble(ids: np.ndarray, times: Any, data: dict[str, Any], panel: Panel, form: Form, columns: Columns) -> Any:
-    if form.kind == "array":
-        return np.stack(list(data.values()), axis=-1) if len(data) > 1 else next(iter(data.values()))
-    times = user_times(times, panel.freq, panel.tz)
-    if form.kind == "series":
-        frame = pd.DataFrame(data, index=times if form.backend == "pandas" else None)
-        answer = _to_backend(frame, form, None)
-        return answer if len(data) > 1 else answer[next(iter(data))]
-    data = {columns.time: times, **data}
-    if columns.id is not None:
-        data = {columns.id: pd.Series(ids).infer_objects(), **data}
-    return _to_backend(pd.DataFrame(data), form, columns.time)
-
-
-def _to_backend(frame: pd.DataFrame, form: Form, time_column: str | None) -> Any:
-    if form.backend == "pandas":
-        if form.dates and time_column:
-            frame[time_column] = frame[time_column].dt.date
-        return frame
-    tz = None
-    if time_column and isinstance(frame[time_column].dtype, pd.DatetimeTZDtype):
-        tz = str(frame[time_column].dt.tz)
-        frame = frame.assign(**{time_column: frame[time_column].dt.tz_convert(None)})
-    if form.backend == "pyarrow":
-        return _to_arrow(frame, form.dates, time_column, tz)
-    import polars as pl
-
-    out = pl.from_pandas(frame)
-    if time_column is None:
-        return out
-    if form.dates:
-        return out.with_columns(pl.col(time_column).cast(pl.Date))
-    if tz is not None:
-        local = pl.col(time_column).dt.replace_time_zone("UTC").dt.convert_time_zone(tz)
-        return out.with_columns(local)
-    return out
-
-
-def _to_arrow(frame: pd.DataFrame, dates: bool, time_column: str | None, tz: str | None) -> Any:
-    import pyarrow as pa
-
-    table = pa.Table.from_pandas(frame, preserve_index=False)
-    if time_column and (dates or tz is not None):
-        kind = pa.date32() if dates else pa.timestamp("us", tz=tz)
-        at = table.schema.get_field_index(time_column)
-        table = table.set_column(at, time_column, table[time_column].cast(kind))
-    return table
+    infinite = np.flatnonzero([value in (np.inf, -np.inf) for value in kinds])
+    for what, bad in (("missing", codes < 0), ("infinite", np.isin(codes, infinite))):
+        if bad.any():
+            row = int(bad.argmax())
+            raise DataError(f"static covariate {column!r} of series {panel.name_of(row)!r} is {what} at "
+                            f"{time_text(panel.times[row])} ({int(bad.sum())} such rows in all): correct it")  # fmt: skip
+    changes = (codes[1:] != codes[:-1]) & panel.inner
+    if changes.any():
+        row = int(changes.argmax())
+        before, after = kinds[codes[row]], kinds[codes[row + 1]]
+        raise DataError(
+            f"static covariate {column!r} of series {panel.name_of(row)!r} changes from {before!r} to {after!r} at "
+            f"{time_text(panel.times[row + 1])}: correct it, or, if it varies, pass it as a past or future covariate"
+        )
+    return kinds[codes[panel.offsets[:-1]]]

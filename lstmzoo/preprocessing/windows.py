@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.lib.stride_tricks import sliding_window_view
 
 from lstmzoo.errors import DataError
-from lstmzoo.preprocessing._base import Panel, is_shorter_than_a_day, time_text
+from lstmzoo.preprocessing._base import Panel, time_text
+from lstmzoo.preprocessing.channels import Channels
 from lstmzoo.spec import ForecastingSpec
 
 _EXTREME = (
@@ -37,18 +37,24 @@ class WindowPreprocessor:
     """Cuts a panel into windows and scales them; inverts forecasts.
 
     The network is shown *reference* forecasts (the last season repeated, the last value, the window's mean), which its
-    own forecasts correct, and works in units of each window's own mean and standard deviation.
+    own forecasts correct, and works in units of each window's own mean and standard deviation; counts, where a negative
+    binomial distribution is forecast, in units of 1 + the window's mean (Salinas et al. 2017).
 
-    Sizes: B windows, T ``lookback``, H ``horizon``, F features (the series and the calendar), R references, Q quantiles.
+    Sizes: B windows, T ``lookback``, H ``horizon``, F channels of the window, R references, K channels of the future,
+    Q outputs.
 
     Args:
         lookback: Time steps that the network sees.
         horizon: Time steps that it forecasts.
         quantiles: Levels that it forecasts, sorted, with 0.5 among them.
-        periods: Periods of the references: of the last value (1), of a season (its length), or 0 for the window's mean.
-        scaling: ``window``, ``series`` or ``none``.
+        periods: Periods of the references: of the last value (1), of a season (its length), 0 for the window's mean, or minus
+            a season's length for the mean of its whole periods within the window.
+        scaling: ``window``, ``series``, ``level`` or ``none``.
         transform: ``log`` or ``none``.
-        calendar: Whether calendar features accompany each time step.
+        distribution: ``quantiles``, or the name of a distribution.
+        num_outputs: Q.
+        season_length: The shortest season.
+        channels: What accompanies the values: calendar, covariates, descriptions of the series.
     """
 
     def __init__(
@@ -60,7 +66,10 @@ class WindowPreprocessor:
         periods: list[int],
         scaling: str,
         transform: str,
-        calendar: bool,
+        distribution: str,
+        num_outputs: int,
+        season_length: int,
+        channels: Channels,
     ):
         self.lookback = lookback
         self.horizon = horizon
@@ -68,7 +77,10 @@ class WindowPreprocessor:
         self.periods = periods
         self.scaling = scaling
         self.transform = transform
-        self.calendar = calendar
+        self.distribution = distribution
+        self.num_outputs = num_outputs
+        self.season_length = season_length
+        self.channels = channels
 
     @property
     def context(self) -> int:
@@ -81,20 +93,19 @@ class WindowPreprocessor:
         return self.context + self.horizon
 
     def fit(self, panel: Panel) -> "WindowPreprocessor":
-        """Learn the sizes, and the series' scales where they are by series.
+        """Learn the sizes, the covariates' scales and categories, and the series' scales where they are by series.
 
         Raises:
-            DataError: If calendar features are asked for where time is a count, or a logarithm of what is not positive.
+            DataError: If calendar features are asked for where time is a count, a logarithm of what is not positive, or a
+                distribution of counts of what is negative.
         """
-        if self.calendar and not panel.has_calendar:
-            raise DataError(
-                "calendar features need timestamps, but the time column holds integers: pass calendar=False"
-            )
-        self._check_transform(panel)
+        self._check_values(panel)
         self.freq_ = panel.freq
-        self.num_calendar_ = calendar_features(panel.times[:1], panel.freq, panel.tz).shape[1] if self.calendar else 0
+        self.channels.fit(panel)
+        self.series_ = {name: i + 1 for i, name in enumerate(panel.ids)}
         if self.scaling == "series":
-            self.series_scales_ = {name: self._series_scale(panel.series(i)) for i, name in enumerate(panel.ids)}
+            scales = [self._series_scale(panel.series(i)) for i in range(len(panel))]
+            self.series_scales_ = dict(zip(panel.ids, scales, strict=True))
         return self
 
     @property
@@ -103,29 +114,41 @@ class WindowPreprocessor:
         return ForecastingSpec(
             lookback=self.lookback,
             horizon=self.horizon,
-            num_features=1 + self.num_calendar_,
             num_references=len(self.periods),
-            num_outputs=len(self.quantiles),
+            num_outputs=self.num_outputs,
             median_index=self.quantiles.index(0.5),
+            distribution=self.distribution,
+            num_known=self.channels.num_known_,
+            num_past=self.channels.num_past_,
+            num_static=self.channels.num_static_,
+            cardinalities=self.channels.cardinalities_,
+            num_series=len(self.series_),
+            season_length=self.season_length,
         )
+
+    _PARAMETERS = (
+        "lookback", "horizon", "quantiles", "periods", "scaling", "transform", "distribution", "num_outputs",
+        "season_length",
+    )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
         """Everything that has been learned, for :meth:`from_json`."""
-        names = ("lookback", "horizon", "quantiles", "periods", "scaling", "transform", "calendar")
-        document = {name: getattr(self, name) for name in names}
-        document |= {"freq_": self.freq_, "num_calendar_": self.num_calendar_}
+        document = {name: getattr(self, name) for name in self._PARAMETERS}
+        document |= {"freq_": self.freq_, "series_": list(self.series_), "channels": self.channels.to_json()}
         if self.scaling == "series":
-            document["series_scales_"] = [[name, *scale] for name, scale in self.series_scales_.items()]
+            document["series_scales_"] = [list(scale) for scale in self.series_scales_.values()]
         return document
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "WindowPreprocessor":
         """The preprocessor that :meth:`to_json` wrote."""
-        learned = {name: value for name, value in document.items() if name.endswith("_")}
-        self = cls(**{name: value for name, value in document.items() if name not in learned})
-        self.freq_, self.num_calendar_ = learned["freq_"], learned["num_calendar_"]
+        channels = Channels.from_json(document["channels"])
+        self = cls(**{name: document[name] for name in cls._PARAMETERS}, channels=channels)
+        self.freq_ = document["freq_"]
+        self.series_ = {name: i + 1 for i, name in enumerate(document["series_"])}
         if self.scaling == "series":
-            self.series_scales_ = {name: (shift, scale) for name, shift, scale in learned["series_scales_"]}
+            scales = [(float(shift), float(scale)) for shift, scale in document["series_scales_"]]
+            self.series_scales_ = dict(zip(self.series_, scales, strict=True))
         return self
 
     def windows(self, panel: Panel, *, drop: int = 0) -> "Windows":
@@ -136,16 +159,23 @@ class WindowPreprocessor:
             drop: Steps at each series' end that no forecast covers.
 
         Raises:
-            DataError: If a logarithm is to be taken of what is not positive.
+            DataError: If a logarithm is to be taken of what is not positive, or a category was not there in training.
         """
-        self._check_transform(panel)
+        self._check_values(panel)
         return Windows(self, panel, drop=drop)
 
-    def last_windows(self, panel: Panel) -> tuple[dict[str, np.ndarray], Scale]:
+    def last_windows(
+        self, panel: Panel, times: np.ndarray | None = None, known: np.ndarray | None = None
+    ) -> tuple[dict[str, np.ndarray], Scale]:
         """What the network is shown to forecast what follows each series.
 
+        Args:
+            panel: The N series.
+            times: ``(N, H)`` of the steps to forecast; those that follow if None.
+            known: ``(N, H, covariates)`` the future covariates, if the network has any.
+
         Returns:
-            The inputs ``window`` (N, T, F) and ``future`` (N, H, R + F - 1), and the scales that :meth:`invert` needs.
+            The inputs by name, see :class:`Windows`, and the scales that :meth:`invert` needs.
 
         Raises:
             DataError: If a series is shorter than the context.
@@ -157,52 +187,100 @@ class WindowPreprocessor:
                 f"series {panel.ids[i]!r} has {panel.lengths[i]} observations of history; a forecast needs {self.context}: "
                 "give a longer history, or fit with pad_short=True"
             )
-        self._check_transform(panel)
-        take = panel.offsets[1:, None] + np.arange(-self.context, 0)
-        past = self._transformed(panel.values[take])
-        calendar = None
-        if self.calendar:
-            times = np.concatenate([panel.times[take[:, -self.lookback :]], panel.future_times(self.horizon)], axis=1)
-            calendar = calendar_features(times.ravel(), panel.freq, panel.tz).reshape(*times.shape, -1)
+        panel = panel.tail(self.context)
+        self._check_values(panel)
+        past = self._transformed(panel.values.reshape(len(panel), self.context))
+        before = self.channels.known(panel).reshape(*past.shape, self.channels.num_known_)[:, -self.lookback :]
+        ahead = self.channels.known_ahead(panel, panel.future_times(self.horizon) if times is None else times, known)
+        seen = self.channels.past(panel).reshape(*past.shape, self.channels.num_past_)[:, -self.lookback :]
         stored = self._stored_scales(panel) if self.scaling == "series" else None
-        return self._inputs(past, stored, calendar)
+        inputs, scale = self._inputs(past, stored, np.concatenate([before, ahead], axis=1), seen)
+        return inputs | self._described(panel), scale
 
-    def invert(self, outputs: np.ndarray, scale: Scale) -> np.ndarray:
+    def step_inputs(
+        self, panel: Panel, scale: Scale, times: np.ndarray, known: np.ndarray | None
+    ) -> dict[str, np.ndarray]:
+        """What a network that steps is shown of the last step of each series, ``window`` (N, 1, F), and of the steps ahead.
+
+        Args:
+            panel: The N series, of the context's length at least.
+            scale: That of the windows which the network began to read with.
+            times: As for :meth:`last_windows`.
+            known: As for :meth:`last_windows`.
+        """
+        panel = panel.tail(self.context)
+        past, last = self._transformed(panel.values.reshape(len(panel), self.context)), panel.tail(2)
+        before = self.channels.known(last).reshape(len(panel), 2, self.channels.num_known_)[:, -1:]
+        seen = self.channels.past(last).reshape(len(panel), 2, self.channels.num_past_)[:, -1:]
+        references = scale.apply(self._references(past, past[:, -self.lookback :]))
+        return {
+            "window": _joined(scale.apply(past[:, -1:])[..., None], before, seen),
+            "future": _joined(references, self.channels.known_ahead(panel, times, known)),
+            **self._described(panel),
+        }
+
+    def check_value(self, value: float, at: str) -> None:
+        """Refuse one value that the transform or the distribution cannot take.
+
+        Raises:
+            DataError: If it is one.
+        """
+        if self.transform == "log" and value <= 0:
+            raise DataError(f"transform='log' needs positive values, but the value at {at} is {value:g}")
+        if self.distribution == "negative_binomial" and (value < 0 or value % 1):
+            raise DataError(f"distribution='negative_binomial' needs counts, but the value at {at} is {value:g}")
+
+    def invert(self, values: np.ndarray, scale: Scale) -> np.ndarray:
         """Forecasts in the data's own units.
 
         Args:
-            outputs: ``(B, H, Q)``, scaled.
+            values: ``(B, ...)``, scaled.
             scale: From :meth:`last_windows`.
         """
-        values = scale.shift[..., None] + scale.scale[..., None] * outputs.astype(float)
-        return np.exp(values) if self.transform == "log" else values
+        shape = (len(values),) + (1,) * (values.ndim - 1)
+        inverted = scale.shift.reshape(shape) + scale.scale.reshape(shape) * values.astype(float)
+        return np.exp(inverted) if self.transform == "log" else inverted
+
+    def _described(self, panel: Panel) -> dict[str, np.ndarray]:
+        numbers = np.array([self.series_.get(name, 0) for name in panel.ids], dtype=np.int32)
+        return {"series": numbers, **self.channels.static(panel)}
 
     def _inputs(
-        self, past: np.ndarray, stored: Scale | None, calendar: np.ndarray | None
+        self, past: np.ndarray, stored: Scale | None, known: np.ndarray, seen: np.ndarray
     ) -> tuple[dict[str, np.ndarray], Scale]:
+        """From values (B, context), known channels (B, T + H, K) and past ones (B, T, P)."""
         window = past[:, -self.lookback :]
         scale = self._window_scale(window) if stored is None else stored
-        reference = self._references(past, window)
-        channels = [scale.apply(window)[..., None]], [scale.apply(reference)]
-        if calendar is not None:
-            channels[0].append(calendar[:, : self.lookback])
-            channels[1].append(calendar[:, self.lookback :])
-        join = [
-            np.concatenate(c, axis=-1).astype(np.float32) if len(c) > 1 else c[0].astype(np.float32) for c in channels
-        ]
-        return {"window": join[0], "future": join[1]}, scale
+        scaled = scale.apply(window)[..., None]
+        references = scale.apply(self._references(past, window))
+        return {
+            "window": _joined(scaled, known[:, : self.lookback], seen),
+            "future": _joined(references, known[:, self.lookback :]),
+        }, scale
 
     def _references(self, past: np.ndarray, window: np.ndarray) -> np.ndarray:
         """``(B, H, R)`` the forecasts that the network corrects."""
-        steps, length = np.arange(self.horizon), past.shape[1]
-        seasonal = [past[:, length - p + steps % p] if p else None for p in self.periods]
-        mean = np.repeat(window.mean(axis=1, keepdims=True), self.horizon, axis=1)
-        return np.stack([mean if r is None else r for r in seasonal], axis=-1)
+        steps = np.arange(self.horizon)
+        return np.stack([self._reference(period, past, window, steps) for period in self.periods], axis=-1)
+
+    @staticmethod
+    def _reference(period: int, past: np.ndarray, window: np.ndarray, steps: np.ndarray) -> np.ndarray:
+        if period > 0:
+            return past[:, past.shape[1] - period + steps % period]
+        if period == 0:
+            return np.repeat(window.mean(axis=1, keepdims=True), len(steps), axis=1)
+        whole = window.shape[1] // -period
+        seasons = window[:, whole * period :].reshape(len(window), whole, -period)
+        return seasons.mean(axis=1)[:, steps % -period]
 
     def _window_scale(self, window: np.ndarray) -> Scale:
         if self.scaling == "none":
             return Scale(np.zeros((len(window), 1)), np.ones((len(window), 1)))
+        if self.scaling == "level":
+            return Scale(window[:, -1:], np.ones((len(window), 1)))
         shift = window.mean(axis=1, keepdims=True)
+        if self.distribution == "negative_binomial":
+            return Scale(np.zeros_like(shift), 1 + shift)
         deviation = window.std(axis=1, keepdims=True)
         return Scale(shift, np.where(deviation > 1e-9 * np.abs(shift), deviation, 0.0))
 
@@ -221,52 +299,81 @@ class WindowPreprocessor:
     def _transformed(self, values: np.ndarray) -> np.ndarray:
         return np.log(values) if self.transform == "log" else values
 
-    def _check_transform(self, panel: Panel) -> None:
+    def _check_values(self, panel: Panel) -> None:
         if self.transform == "log" and (panel.values <= 0).any():
             row = int((panel.values <= 0).argmax())
             raise DataError(
                 f"transform='log' needs positive values, but series {panel.name_of(row)!r} is {panel.values[row]:g} at "
                 f"{time_text(panel.times[row])}: pass transform='none'"
             )
+        if self.distribution == "negative_binomial":
+            bad = (panel.values < 0) | (panel.values % 1 != 0)
+            bad &= True if panel.observed is None else panel.observed
+            if bad.any():
+                row = int(bad.argmax())
+                raise DataError(
+                    f"distribution='negative_binomial' needs counts, but series {panel.name_of(row)!r} is "
+                    f"{panel.values[row]:g} at {time_text(panel.times[row])}: pass another distribution"
+                )
 
 
 class Windows:
     """The windows of a panel, by number: ``len()`` of them, and :meth:`batch` makes the arrays of some.
 
-    What is kept is the panel and one count a series.
+    What is kept is the panel, its channels and one count a series.
+
+    The inputs of B windows are ``window`` (B, T, F): the scaled values, the channels known in the future too, those of the
+    past; ``future`` (B, H, R + K): references, known channels; ``series`` (B,): the series' number; ``previous`` (B, H, 1):
+    the scaled value before each step; and ``static`` (B, S) and ``categories`` (B, C), where series are described.
     """
 
     def __init__(self, preprocessor: WindowPreprocessor, panel: Panel, *, drop: int) -> None:
         self._pre = preprocessor
-        self._panel = panel
         self._counts = np.maximum(panel.lengths - drop - preprocessor.min_length + 1, 0)
         self._ends = np.cumsum(self._counts)
         self._first_row = panel.offsets[:-1]
-        span = preprocessor.context + preprocessor.horizon
-        values = preprocessor._transformed(panel.values)
-        self._spans = sliding_window_view(values, span) if len(values) >= span else np.empty((0, span))
-        self._calendar = None
-        if preprocessor.calendar:
-            features = calendar_features(panel.times, panel.freq, panel.tz)
-            width = preprocessor.lookback + preprocessor.horizon
-            self._calendar = sliding_window_view(features, width, axis=0).transpose(0, 2, 1)
+        self._spans = _sliding(preprocessor._transformed(panel.values), preprocessor.min_length)
+        self._observed = None if panel.observed is None else _sliding(panel.observed, preprocessor.min_length)
+        self._known = _sliding(preprocessor.channels.known(panel), preprocessor.lookback + preprocessor.horizon)
+        self._seen = _sliding(preprocessor.channels.past(panel), preprocessor.lookback)
         self._scales = preprocessor._stored_scales(panel) if preprocessor.scaling == "series" else None
+        self._described = preprocessor._described(panel)
 
     def __len__(self) -> int:
         return int(self._ends[-1]) if len(self._ends) else 0
 
+    @property
+    def spec(self) -> ForecastingSpec:
+        """The preprocessor's."""
+        return self._pre.spec_
+
+    def spread(self, most: int = 4096) -> np.ndarray:
+        """Numbers of at most so many windows, evenly spread."""
+        return np.unique(np.linspace(0, len(self) - 1, min(len(self), most)).astype(int))
+
     def batch(self, numbers: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray, Scale]:
-        """The inputs of windows ``(B,)``, their scaled targets ``(B, H, 1)``, and their scales."""
+        """The inputs of windows ``(B,)``, their targets, and their scales.
+
+        The targets are ``(B, H, 1)``, scaled, NaN where not observed; or, for a distribution of counts, ``(B, H, 2)``: the
+        scale is the second channel.
+        """
         series = np.searchsorted(self._ends, numbers, side="right")
         rows = self._first_row[series] + numbers - (self._ends[series] - self._counts[series])
-        spans = self._spans[rows]
-        past, target = spans[:, : self._pre.context], spans[:, self._pre.context :]
-        calendar = None if self._calendar is None else self._calendar[rows + self._pre.context - self._pre.lookback]
+        spans, context = self._spans[rows], self._pre.context
+        first = rows + context - self._pre.lookback
         stored = None
         if self._scales is not None:
             stored = Scale(self._scales.shift[series], self._scales.scale[series])
-        inputs, scale = self._pre._inputs(past, stored, calendar)
-        return inputs, self._scaled_target(target, scale), scale
+        inputs, scale = self._pre._inputs(spans[:, :context], stored, self._known[first], self._seen[first])
+        ahead = self._scaled_target(spans[:, context:], scale)
+        inputs["previous"] = np.concatenate([inputs["window"][:, -1:, :1], ahead[:, :-1]], axis=1)
+        inputs |= {name: array[series] for name, array in self._described.items()}
+        if self._observed is not None:
+            ahead = np.where(self._observed[rows][:, context:, None], ahead, np.float32(np.nan))
+        if self._pre.distribution == "negative_binomial":
+            unit = np.broadcast_to(scale.scale[:, :, None], ahead.shape).astype(np.float32)
+            ahead = np.concatenate([ahead, unit], axis=-1)
+        return inputs, ahead, scale
 
     def _scaled_target(self, target: np.ndarray, scale: Scale) -> np.ndarray:
         """``(B, H, 1)``."""
@@ -276,30 +383,13 @@ class Windows:
         return scaled[..., None].astype(np.float32)
 
 
-def calendar_features(times: np.ndarray, freq: str | int, tz: str | None = None) -> np.ndarray:
-    """``(R, C)`` float32: sine and cosine of each cycle that the frequency resolves (day, week, year), in local time.
+def _sliding(rows: np.ndarray, width: int) -> np.ndarray:
+    """A view ``(R - width + 1, width, ...)`` of rows ``(R, ...)``; none if there are fewer."""
+    if len(rows) < width:
+        return np.empty((0, width, *rows.shape[1:]), rows.dtype)
+    return np.moveaxis(sliding_window_view(rows, width, axis=0), -1, 1)
 
-    Args:
-        times: ``(R,)`` as a panel has them.
-        freq: The panel's.
-        tz: The panel's.
 
-    Examples:
-        >>> calendar_features(np.array(["2024-01-01T06:00"], dtype="datetime64[us]"), "h").round(2)
-        array([[1., 0., 0., 1., 0., 1.]], dtype=float32)
-    """
-    index = pd.DatetimeIndex(times)
-    if tz is not None and is_shorter_than_a_day(freq):
-        index = index.tz_localize("UTC").tz_convert(tz)
-    hours = index.hour.to_numpy() + index.minute.to_numpy() / 60
-    weekday = index.day_of_week.to_numpy()
-    year = (index.day_of_year.to_numpy() - 1) / 365.25
-    cycles = []
-    if is_shorter_than_a_day(freq):
-        cycles.append(hours / 24)
-    offset = pd.tseries.frequencies.to_offset(str(freq))
-    if is_shorter_than_a_day(freq) or offset.rule_code in ("D", "B"):
-        cycles.append(weekday / 7)
-    cycles.append(year)
-    angles = 2 * np.pi * np.stack(cycles, axis=1)
-    return np.stack([np.sin(angles), np.cos(angles)], axis=2).reshape(len(index), -1).astype(np.float32)
+def _joined(*channels: np.ndarray) -> np.ndarray:
+    present = [c.astype(np.float32) for c in channels if c.shape[-1]]
+    return np.concatenate(present, axis=-1) if len(present) > 1 else present[0]

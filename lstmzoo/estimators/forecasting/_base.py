@@ -1,15 +1,25 @@
 """What networks and baselines have in common as forecasters: frames in, frames out, score and plot."""
 
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
+import narwhals as nw
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from pydantic import Field
+from sklearn.base import clone
 
 from lstmzoo.errors import ConfigError, DataError, SavedModelError, UnknownNameError
 from lstmzoo.estimators._base import ZooEstimator, digest, plain, shortened
+from lstmzoo.estimators.forecasting.backtesting import (
+    backtest_frame,
+    check_origins,
+    draw_backtest,
+    origins,
+    scores_by_series,
+)
 from lstmzoo.metrics import mase, mean_over_series
 from lstmzoo.preprocessing import (
     Columns,
@@ -17,7 +27,9 @@ from lstmzoo.preprocessing import (
     Panel,
     find_season,
     forecast_frame,
+    make_future_frame,
     panel_frame,
+    read_future,
     read_panel,
     user_times,
     usual_seasons,
@@ -26,6 +38,26 @@ from lstmzoo.preprocessing import (
 Positive = Annotated[int, Field(gt=0)]
 Level = Annotated[float, Field(gt=0, lt=1)]
 Seasons = Annotated[list[Positive], Field(min_length=1)]
+Missing = Literal["error", "mask", "interpolate"]
+
+_LONGEST = 20  # times the horizon trained for, that forecasts are rolled at the most
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """What is known of the steps to forecast.
+
+    Attributes:
+        times: ``(N, H)``.
+        known: ``(N, H, covariates)``; None if there are none, or they were not given.
+    """
+
+    times: np.ndarray
+    known: np.ndarray | None
+
+    def part(self, first: int, last: int) -> "Ahead":
+        """The steps from ``first`` up to ``last``."""
+        return Ahead(self.times[:, first:last], None if self.known is None else self.known[:, first:last])
 
 
 def refuse_second(X: Any) -> None:
@@ -35,32 +67,44 @@ def refuse_second(X: Any) -> None:
         DataError: If it is not None.
     """
     if X is not None:
-        raise DataError("a forecaster takes one argument of data, the series; covariates are not supported")
+        raise DataError(
+            "a forecaster takes one argument of data, a long frame: covariates are columns of it, named by past_covariates, "
+            "future_covariates and static_covariates"
+        )
 
 
 def panel_digest(panel: Panel) -> str:
     """SHA-256 of a panel."""
-    return digest(panel.ids, panel.offsets, panel.values, panel.times)
+    more = [array for array in (panel.past, panel.known, panel.static, panel.observed) if array is not None and array.size]
+    return digest(panel.ids, panel.offsets, panel.values, panel.times, *more)
 
 
 class PanelForecaster(ZooEstimator):
     """Base of the forecasters; see :class:`lstmzoo.Forecaster` for what the methods take and give.
 
-    A subclass has the parameters ``horizon``, ``season_length``, ``freq``, ``quantiles``, ``id_col``, ``time_col`` and
-    ``target_col``, learns ``tail_`` (the :class:`Panel` it forecasts from), and implements :meth:`_forecast`.
+    A subclass has the parameters ``horizon``, ``season_length``, ``freq``, ``quantiles``, ``missing``, ``irregular``,
+    ``id_col``, ``time_col`` and ``target_col``, learns ``tail_`` (the :class:`Panel` it forecasts from), and implements :meth:`_forecast`.
     """
 
     task: ClassVar[str] = "forecasting"
     tail_: Panel
     form_: Form
 
-    def predict(self, horizon: int | None = None, history: Any = None, quantiles: list[float] | None = None) -> Any:
+    def predict(
+        self,
+        horizon: int | None = None,
+        history: Any = None,
+        quantiles: list[float] | None = None,
+        future: Any = None,
+    ) -> Any:
         """Forecast what follows each series.
 
         Args:
-            horizon: Steps to forecast, at most those trained for; all of them if None.
+            horizon: Steps to forecast; those trained for if None. More are rolled: what was forecast is read as if it had
+                been observed.
             history: Series to forecast, seen in training or not, as ``fit`` takes them; the training series if None.
-            quantiles: Levels, out of those trained for; all of them if None.
+            quantiles: Levels, out of those trained for, or any of a distribution; those of the parameter if None.
+            future: Where there are future covariates, the frame of :meth:`make_future_frame`, filled in.
 
         Returns:
             A long frame of the kind that ``history`` (or what was fitted) is: id, time, ``y_hat`` (the median) and a column
@@ -69,16 +113,17 @@ class PanelForecaster(ZooEstimator):
 
         Raises:
             NotFittedError: If the estimator is not fitted.
-            ConfigError: If the horizon is not between 1 and the one trained for, or a quantile was not trained.
-            DataError: If the history is too short, or is refused as ``fit`` would refuse it.
+            ConfigError: If the horizon is not between 1 and 20 times the one trained for, or a quantile was not trained.
+            DataError: If the history is too short, or it or the future is refused.
         """
         self._check_fitted()
         steps = self._checked_horizon(horizon)
         levels = self._checked_quantiles(quantiles)
         panel, form = (self.tail_, self.form_) if history is None else self._read_history(history)
-        forecast = self._forecast(panel)
+        ahead = self._ahead(panel, steps, future)
+        forecast = self._forecast(panel, sorted({0.5, *levels}), ahead)
         columns = {"y_hat": forecast[0.5], **{f"y_hat_q{level:g}": forecast[level] for level in levels}}
-        return forecast_frame(panel, {n: f[:, :steps] for n, f in columns.items()}, form, self._columns)
+        return forecast_frame(panel, columns, form, self._columns, ahead.times)
 
     def score(self, y: Any, X: None = None) -> float:
         """Negative MASE of the last ``horizon`` observations of each series, forecast from those before them.
@@ -96,19 +141,111 @@ class PanelForecaster(ZooEstimator):
         self._check_fitted()
         refuse_second(X)
         panel, _ = self._read_history(y, short=self.horizon)
-        history = panel.head(self.horizon)
-        actual = panel.tail(self.horizon).values.reshape(len(panel), self.horizon)
+        history, actual = panel.head(self.horizon), panel.tail(self.horizon)
         past = [history.series(i) for i in range(len(history))]
-        forecast = self._forecast(self._prepared(history))[0.5]
-        return -mean_over_series(mase(actual, forecast, past, self.season_length_))
+        forecast = self._forecast(self._prepared(history), [0.5], ahead_of(actual, self.horizon))[0.5]
+        return -mean_over_series(mase(observed_values(actual, self.horizon), forecast, past, self.season_length_))
 
-    def plot(self, path: str | Path | None = None, ids: list | None = None, history: Any = None) -> Figure:
+    def evaluate(self, y: Any, X: None = None) -> pd.DataFrame:
+        """Scores of the last ``horizon`` observations of each series, forecast from those before them.
+
+        Args:
+            y: As for :meth:`score`.
+            X: Nothing.
+
+        Returns:
+            A row per series: ``mase``, ``smape`` and ``rmsse`` of the median; with quantiles, ``crps`` (scaled by the series'
+            mean) and ``coverage_<percent>`` of each symmetric interval. See :mod:`lstmzoo.metrics`.
+
+        Raises:
+            DataError: As of :meth:`score`.
+        """
+        self._check_fitted()
+        refuse_second(X)
+        panel, _ = self._read_history(y, short=self.horizon)
+        history, actual = panel.head(self.horizon), panel.tail(self.horizon)
+        levels = sorted({0.5, *self._checked_quantiles(None)})
+        forecasts = self._forecast(self._prepared(history), levels, ahead_of(actual, self.horizon))
+        past = [history.series(i) for i in range(len(history))]
+        scores = scores_by_series(observed_values(actual, self.horizon), forecasts, past, self.season_length_)
+        return pd.DataFrame({self.id_col or "series": panel.ids, **scores})
+
+    def cross_validation(
+        self, y: Any, *, n_windows: Positive = 5, step_size: Positive | None = None, refit: bool = False
+    ) -> Any:
+        """Forecasts from origins that roll on through the series; this estimator, fitted or not, is left as it is.
+
+        Args:
+            y: Series, as ``fit`` takes them.
+            n_windows: Windows of ``horizon`` steps; the last ends where the series do.
+            step_size: Steps from one window to the next; the horizon if None.
+            refit: Whether a copy is fitted before each window, on all that lies before it, rather than once before the first.
+
+        Returns:
+            A frame of the kind that ``y`` is: id, time, the target, ``cutoff`` (the last time that the forecast knew of),
+            ``y_hat`` and a column ``y_hat_q<level>`` per quantile.
+
+        Raises:
+            ConfigError: If a number is not a whole one above 0.
+            DataError: If a series is too short.
+        """
+        self._check_params()
+        panel, form = self._read(y)
+        steps = self.horizon if step_size is None else step_size
+        check_origins(panel, self.horizon, n_windows, steps)
+        pieces = []
+        for first in range(n_windows) if refit else (0,):
+            after = (n_windows - 1 - first) * steps
+            until = panel.head(after) if refit else panel
+            fitted = clone(self).fit(panel_frame(panel.head(after + self.horizon), form, self._columns))
+            for history, actual in origins(until, self.horizon, 1 if refit else n_windows, steps, fitted._needed):
+                pieces.append(fitted._backtested(history, actual, form))
+        return nw.concat([nw.from_native(piece) for piece in pieces]).to_native()
+
+    def plot_backtest(self, backtest: Any, path: str | Path | None = None, ids: list | None = None) -> Figure:
+        """Draw what :meth:`cross_validation` gave: each window's forecast over what was observed.
+
+        Args:
+            backtest: The frame.
+            path: Where to save the figure, in a format that its suffix names; nowhere if None.
+            ids: Series to draw; the first six if None.
+
+        Raises:
+            UnknownNameError: If an id is not among the series.
+        """
+        frame = nw.from_native(backtest).to_pandas()
+        names = list(dict.fromkeys(frame[self.id_col])) if self.id_col in frame else [0]
+        for name in ids or ():
+            if name not in names:
+                raise UnknownNameError("series", name, names[:20])
+        figure = draw_backtest(frame, names[:6] if ids is None else ids, self._columns)
+        if path is not None:
+            figure.savefig(path)
+        return figure
+
+    def _needed(self, history: Panel) -> Panel:
+        """What a forecast needs of a history."""
+        return self._prepared(history)
+
+    def _backtested(self, history: Panel, actual: Panel, form: Form) -> Any:
+        ahead = ahead_of(actual, self.horizon)
+        wanted = self._checked_quantiles(None)
+        forecast = self._forecast(history, sorted({0.5, *wanted}), ahead)
+        columns = {"y_hat": forecast[0.5], **{f"y_hat_q{level:g}": forecast[level] for level in wanted}}
+        return backtest_frame(
+            history, observed_values(actual, self.horizon), ahead.times, columns, form, self._columns
+        )
+
+    def plot(
+        self, path: str | Path | None = None, ids: list | None = None, history: Any = None, future: Any = None
+    ) -> Figure:
         """Draw forecasts behind the end of their series, with a band between the outermost quantiles.
 
         Args:
             path: Where to save the figure, in a format that its suffix names; nowhere if None.
             ids: Series to draw; the first six if None.
             history: As for :meth:`predict`.
+            future: As for :meth:`predict`.
 
         Raises:
             UnknownNameError: If an id is not among the series.
@@ -116,8 +253,10 @@ class PanelForecaster(ZooEstimator):
         self._check_fitted()
         panel = self.tail_ if history is None else self._read_history(history)[0]
         chosen = self._chosen(panel, ids)
-        shown = panel.select(chosen)
-        forecast, times = self._forecast(shown), shown.future_times(self.horizon)
+        ahead = self._ahead(panel, self.horizon, future)
+        shown, times = panel.select(chosen), ahead.times[chosen]
+        known = None if ahead.known is None else ahead.known[chosen]
+        forecast = self._forecast(shown, self._levels(), Ahead(times, known))
         rows, columns = -(-len(chosen) // 2), min(2, len(chosen))
         figure = Figure(figsize=(6 * columns, 2.6 * rows), layout="constrained")
         for i, axis in enumerate(figure.subplots(rows, columns, squeeze=False).ravel()):
@@ -126,9 +265,8 @@ class PanelForecaster(ZooEstimator):
                 continue
             past = slice(max(shown.offsets[i], shown.offsets[i + 1] - 5 * self.horizon), shown.offsets[i + 1])
             ahead = user_times(times[i], shown.freq, shown.tz)
-            axis.plot(
-                user_times(shown.times[past], shown.freq, shown.tz), shown.values[past], color="0.3", label="observed"
-            )
+            values = observed_values(shown)[past]
+            axis.plot(user_times(shown.times[past], shown.freq, shown.tz), values, color="0.3", label="observed")
             axis.plot(ahead, forecast[0.5][i], color="C0", label="forecast")
             levels = sorted(forecast)
             if len(levels) > 1:
@@ -150,7 +288,7 @@ class PanelForecaster(ZooEstimator):
     def holdout_split(self, y: Any) -> tuple[tuple[Any], tuple[Any]]:
         """For a search: ``(what to fit,), (what to score,)``; the first lacks the last ``horizon`` steps of each series."""
         self._check_params()
-        panel, form = read_panel(y, self._columns, self.freq)
+        panel, form = self._read(y)
         if (panel.lengths <= self.horizon).any():
             i = int((panel.lengths <= self.horizon).argmax())
             raise DataError(
@@ -160,13 +298,18 @@ class PanelForecaster(ZooEstimator):
 
     def data_digest(self, y: Any) -> str:
         """SHA-256 of series, whatever the order of their rows and the kind of their frame."""
-        panel, _ = read_panel(y, self._columns, self.freq)
-        return panel_digest(panel)
+        return panel_digest(self._read(y)[0])
 
     def serving_example(self) -> pd.DataFrame:
-        """Raw input that :meth:`serve` takes: the history of one series."""
+        """Raw input that :meth:`serve` takes: the history of one series, and its future covariates, if there are any."""
         self._check_fitted()
-        return panel_frame(self.tail_.select(np.array([0])), Form(), self._columns)
+        series = self.tail_.select(np.array([0]))
+        columns = self._columns
+        example = panel_frame(series, Form(), columns)
+        if not columns.known:
+            return example
+        future = make_future_frame(series, self.horizon, Form(), columns)
+        return pd.concat([example, future.assign(**{name: example[name].iloc[-1] for name in columns.known})])
 
     def serving_params(self) -> dict[str, Any]:
         """The parameters that :meth:`serve` takes, with their defaults."""
@@ -176,6 +319,8 @@ class PanelForecaster(ZooEstimator):
     def serve(self, model_input: pd.DataFrame, params: dict[str, Any]) -> pd.DataFrame:
         """Forecast the series whose history the rows hold.
 
+        Where there are future covariates, rows after a series' last value, without a value themselves, hold them.
+
         Raises:
             ConfigError: If a parameter is unknown or out of range.
             DataError: If the rows are refused.
@@ -183,15 +328,47 @@ class PanelForecaster(ZooEstimator):
         unknown = set(params) - set(self.serving_params())
         if unknown:
             raise UnknownNameError("parameter", sorted(unknown)[0], self.serving_params())
-        known = [c for c in (self.id_col, self.time_col, self.target_col) if c is not None]
+        columns = self._columns
+        names = [columns.id, columns.time, columns.target, *columns.past, *columns.known, *columns.static]
+        known = [name for name in names if name is not None]
         odd = [c for c in model_input.columns if c not in known]
         if odd:
             raise UnknownNameError("column", odd[0], known)
-        return self.predict(history=model_input, **params)
+        if not columns.known or columns.target not in model_input:
+            return self.predict(history=model_input, **params)
+        history, future = _split_future(model_input, columns)
+        return self.predict(history=history, future=future, **params)
 
-    def _forecast(self, panel: Panel) -> dict[float, np.ndarray]:
-        """Forecasts ``(N, H)`` by quantile level; 0.5 is always there."""
+    def make_future_frame(self, horizon: int | None = None, history: Any = None) -> Any:
+        """The frame that :meth:`predict` takes as ``future``, to be filled in: id, time, and empty future covariates.
+
+        Args:
+            horizon: Steps; those trained for if None.
+            history: As for :meth:`predict`.
+
+        Raises:
+            NotFittedError: If the estimator is not fitted.
+            DataError: If the history is refused.
+        """
+        self._check_fitted()
+        panel, form = (self.tail_, self.form_) if history is None else self._read_history(history)
+        return make_future_frame(panel, self._checked_horizon(horizon), form, self._columns)
+
+    def _ahead(self, panel: Panel, steps: int, future: Any) -> Ahead:
+        """What is known of the next steps of a panel's series."""
+        if future is None:
+            return Ahead(panel.future_times(steps), None)
+        if not self._columns.known and not self.irregular:
+            raise DataError("future: there are no future covariates; name them by future_covariates, and fit with them")
+        return Ahead(*read_future(future, panel, self._columns, steps))
+
+    def _forecast(self, panel: Panel, levels: list[float], ahead: Ahead) -> dict[float, np.ndarray]:
+        """Forecasts ``(N, H)`` by quantile level, for as many steps as ``ahead`` has."""
         raise NotImplementedError
+
+    def _read(self, data: Any, freq: str | int | None = None) -> tuple[Panel, Form]:
+        freq = self.freq if freq is None else freq
+        return read_panel(data, self._columns, freq, missing=self.missing, irregular=self.irregular)
 
     def _prepared(self, panel: Panel) -> Panel:
         """History, long enough to be forecast from.
@@ -212,25 +389,38 @@ class PanelForecaster(ZooEstimator):
         steps = self.horizon if horizon is None else horizon
         if not isinstance(steps, int | float | str | np.generic):
             raise ConfigError(f"horizon: expected a whole number, got {shortened(steps)}; series go into history=")
-        if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or not 1 <= steps <= self.horizon:
+        longest = _LONGEST * self.horizon
+        if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or not 1 <= steps <= longest:
             raise ConfigError(
-                f"horizon: expected a whole number from 1 to {self.horizon}, the horizon trained for; got {horizon!r}"
+                f"horizon: expected a whole number from 1 to {longest}, {_LONGEST} times the horizon trained for; got {horizon!r}"
             )
         return int(steps)
 
     def _checked_quantiles(self, quantiles: list[float] | None) -> list[float]:
         if quantiles is None:
-            return sorted(self.quantiles or [])
+            return list(self.quantiles or [])
+        check_quantiles(quantiles)
         levels = self._levels()
-        for level in quantiles:
+        for level in quantiles if not self._any_level else ():
             if level not in levels:
                 raise ConfigError(
                     f"quantiles: {level!r} was not trained; trained: {', '.join(f'{q:g}' for q in levels)}"
                 )
         return list(quantiles)
 
+    @property
+    def _any_level(self) -> bool:
+        """Whether any quantile can be forecast, rather than those trained for."""
+        return False
+
+    def _check_params(self) -> None:
+        super()._check_params()
+        check_quantiles(self.quantiles or [])
+
     def _read_history(self, history: Any, short: int = 0) -> tuple[Panel, Form]:
-        panel, form = read_panel(history, self._columns, self.tail_.freq)
+        panel, form = self._read(history, None if self.irregular else self.tail_.freq)
+        if self.irregular:
+            panel = replace(panel, freq=self.tail_.freq)
         if short and (panel.lengths <= short).any():
             i = int((panel.lengths <= short).argmax())
             raise DataError(
@@ -265,10 +455,15 @@ class PanelForecaster(ZooEstimator):
         tail = self.tail_
         document = {
             "ids": [i.item() if isinstance(i, np.generic) else i for i in tail.ids],
-            "freq": tail.freq, "tz": tail.tz, "form": vars(self.form_),
+            "freq": tail.freq, "tz": tail.tz, "form": vars(self.form_), "irregular": tail.irregular,
+            "static": tail.static.tolist(),
         }  # fmt: skip
         times = tail.times if tail.times.dtype == np.int64 else tail.times.astype("datetime64[us]").astype(np.int64)
-        return document, {"values": tail.values, "times": times, "offsets": tail.offsets.astype(np.int64)}
+        arrays = {"values": tail.values, "times": times, "offsets": tail.offsets.astype(np.int64)}
+        arrays |= {"past": tail.past, "known": tail.known}
+        if tail.observed is not None:
+            arrays["observed"] = tail.observed
+        return document, arrays
 
     def _restore_panel(self, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         values, times, offsets = arrays["values"], arrays["times"], arrays["offsets"]
@@ -278,8 +473,60 @@ class PanelForecaster(ZooEstimator):
         whole = len(offsets) == len(document["ids"]) + 1 and offsets[0] == 0 and offsets[-1] == len(values)
         if not whole or (np.diff(offsets) < 1).any() or not np.isfinite(values).all():
             raise SavedModelError("state.safetensors: the series are not whole")
+        past, known, observed = arrays["past"], arrays["known"], arrays.get("observed")
+        for name, covariates, columns in (("past", past, self._columns.past), ("known", known, self._columns.known)):
+            if covariates.shape != (len(values), len(columns)) or covariates.dtype != np.float64:
+                raise SavedModelError(f"state.safetensors: {name} covariates have another type or shape than they should")
+        if observed is not None and (observed.shape != values.shape or observed.dtype != np.bool_):
+            raise SavedModelError("state.safetensors: 'observed' has another type or shape than it should")
         freq = document["freq"]
         ids = np.array([None, *document["ids"]], dtype=object)[1:]
+        static = np.empty((len(ids), len(self._columns.static)), dtype=object)
+        for i, row in enumerate(document["static"]):
+            static[i] = row
         times = times if isinstance(freq, int) else times.astype("datetime64[us]")
-        self.tail_ = Panel(ids, offsets, values, times, freq, document["tz"])
+        self.tail_ = Panel(
+            ids, offsets, values, times, freq, document["tz"], observed, past, known, static, document["irregular"]
+        )
         self.form_ = Form(**document["form"])
+
+
+def ahead_of(tail: Panel, horizon: int) -> Ahead:
+    """The last ``horizon`` steps of each series, as if they were still ahead."""
+    return Ahead(
+        tail.times.reshape(len(tail), horizon), tail.known.reshape(len(tail), horizon, -1) if tail.known.shape[1] else None
+    )
+
+
+def observed_values(panel: Panel, horizon: int | None = None) -> np.ndarray:
+    """``(R,)``, or ``(N, horizon)``: the values, NaN where none was observed."""
+    values = panel.values if panel.observed is None else np.where(panel.observed, panel.values, np.nan)
+    return values if horizon is None else values.reshape(len(panel), horizon)
+
+
+def usual_step(freq: str | int) -> Any:
+    """The time between two steps, to be added to times as a panel has them; of irregular series, the median."""
+    return freq if isinstance(freq, int) else pd.Timedelta(pd.tseries.frequencies.to_offset(freq)).to_timedelta64()
+
+
+def check_quantiles(quantiles: list[float]) -> None:
+    """Levels lie between 0 and 1 and ascend.
+
+    Raises:
+        ConfigError: If they do not.
+    """
+    levels = plain(quantiles)
+    for level in levels:
+        if isinstance(level, bool) or not isinstance(level, int | float) or not 0 < level < 1:
+            raise ConfigError(f"quantiles: expected numbers between 0 and 1, got {level!r}")
+    if any(low >= high for low, high in zip(levels, levels[1:], strict=False)):
+        raise ConfigError(f"quantiles: expected ascending levels, got {shortened(levels)}")
+
+
+def _split_future(rows: pd.DataFrame, columns: Columns) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The history, and, without their values, the rows that follow each series' last value."""
+    order = rows.sort_values(columns.time, kind="stable")
+    ids = order[columns.id] if columns.id is not None else pd.Series(0, index=order.index)
+    later = order[columns.target].notna()[::-1].groupby(ids[::-1], sort=False).cumsum()[::-1] == 0
+    wanted = [name for name in (columns.id, columns.time, *columns.known) if name is not None]
+    return order[~later], order.loc[later, wanted]

@@ -8,14 +8,16 @@ from scipy.stats import norm
 
 from lstmzoo.errors import DataError
 from lstmzoo.estimators.forecasting._base import (
+    Ahead,
     Level,
+    Missing,
     PanelForecaster,
     Positive,
     Seasons,
     panel_digest,
     refuse_second,
 )
-from lstmzoo.preprocessing import Panel, read_panel
+from lstmzoo.preprocessing import Panel
 
 Method = Literal["naive", "seasonal_naive", "drift", "window_average"]
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -40,6 +42,8 @@ class BaselineForecaster(PanelForecaster):
         freq: As for :class:`lstmzoo.Forecaster`.
         quantiles: Levels to forecast besides the mean, of a normal distribution.
         pad_short: As for :class:`lstmzoo.Forecaster`.
+        missing: As for :class:`lstmzoo.Forecaster`; missing values are filled, and read as if they had been observed.
+        irregular: As for :class:`lstmzoo.Forecaster`; steps are counted, however long they are.
         id_col: Column that names the series; None if the frame holds one series.
         time_col: Column of timestamps, dates or integers.
         target_col: Column of values.
@@ -61,6 +65,8 @@ class BaselineForecaster(PanelForecaster):
         freq: str | Positive | None = None,
         quantiles: list[Level] | None = None,
         pad_short: bool = False,
+        missing: Missing = "error",
+        irregular: bool = False,
         id_col: str | None = "unique_id",
         time_col: str = "ds",
         target_col: str = "y",
@@ -71,6 +77,8 @@ class BaselineForecaster(PanelForecaster):
         self.freq = freq
         self.quantiles = quantiles
         self.pad_short = pad_short
+        self.missing = missing
+        self.irregular = irregular
         self.id_col = id_col
         self.time_col = time_col
         self.target_col = target_col
@@ -99,18 +107,22 @@ class BaselineForecaster(PanelForecaster):
         started = time.perf_counter()
         self._check_params()
         refuse_second(X)
-        panel, form = read_panel(y, self._columns, self.freq)
+        panel, form = self._read(y)
         self.season_length_ = self._seasons(panel)[0]
         self.tail_, self.form_ = self._prepared(panel), form
         self.data_digest_ = panel_digest(panel)
         self.seconds_ = time.perf_counter() - started
         return self
 
-    def _forecast(self, panel: Panel) -> dict[float, np.ndarray]:
-        steps = np.arange(1, self.horizon + 1)
+    def _forecast(self, panel: Panel, levels: list[float], ahead: Ahead) -> dict[float, np.ndarray]:
+        steps = np.arange(1, ahead.times.shape[1] + 1)
         rows = [self._forecast_one(panel.series(i), steps) for i in range(len(panel))]
         mean, deviation = np.array([r[0] for r in rows]), np.array([r[1] for r in rows])
-        return {level: mean + norm.ppf(level) * deviation for level in self._levels()}
+        return {level: mean + norm.ppf(level) * deviation for level in levels}
+
+    @property
+    def _any_level(self) -> bool:
+        return True
 
     def _forecast_one(self, y: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         season = self.season_length_

@@ -1,19 +1,58 @@
 """Networks as forecasters."""
 
 import time
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zlib import crc32
 
 import numpy as np
 from pydantic import Field
 
-from lstmzoo.config import Categorical, ForecastingData, ModelConfig
-from lstmzoo.errors import ConfigError, DataError
+from lstmzoo.config import Categorical, DistributionName, ForecastingData, ModelConfig, list_models
+from lstmzoo.decoding import sample_sequences
+from lstmzoo.errors import ConfigError, DataError, SavedModelError
 from lstmzoo.estimators._base import ZooNetworkEstimator
-from lstmzoo.estimators.forecasting._base import Level, PanelForecaster, Positive, Seasons, panel_digest, refuse_second
+from lstmzoo.estimators.forecasting._base import (
+    Ahead,
+    Level,
+    Missing,
+    PanelForecaster,
+    Positive,
+    Seasons,
+    panel_digest,
+    refuse_second,
+    usual_step,
+)
 from lstmzoo.estimators.forecasting.baselines import METHODS, BaselineForecaster
-from lstmzoo.layers import pinball_loss
-from lstmzoo.preprocessing import Panel, WindowPreprocessor, Windows, read_panel
-from lstmzoo.training import Batches, predict_padded, seeded, train
+from lstmzoo.estimators.forecasting.outlook import (
+    conformal_offsets,
+    corrected_quantiles,
+    correlated_scores,
+    network_quantiles,
+    step_correlation,
+    values_at_scores,
+)
+from lstmzoo.estimators.forecasting.streaming import ForecastStream
+from lstmzoo.layers import DISTRIBUTIONS, distribution_loss, pinball_loss
+from lstmzoo.preprocessing import (
+    CALENDAR,
+    Channels,
+    Columns,
+    Panel,
+    Scale,
+    WindowPreprocessor,
+    Windows,
+    forecast_frame,
+)
+from lstmzoo.training import Batches, Checkpoint, predict_padded, seeded, train
+
+CalendarName = Literal[tuple(CALENDAR)]  # type: ignore[valid-type]
+
+_LEARNED = (
+    "history_", "best_epoch_", "seconds_", "data_digest_", "season_length_", "seed_", "step_correlation_",
+)  # fmt: skip
+_PATHS = 200  # sampled for the quantiles of a forecast that has no closed form
+_ROWS = 8192  # paths that are sampled at once
 
 
 class Forecaster(ZooNetworkEstimator, PanelForecaster):
@@ -29,6 +68,18 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         quantiles: Levels to forecast besides the median.
         hyperparameters: Overrides of the entry's settings: of the network, of the data (``scaling``, ``residual``, ...) and
             of the training (``learning_rate``, ``epochs``, ...) alike.
+        distribution: What is forecast: ``quantiles``, or the parameters of a ``normal``, ``student_t`` or ``negative_binomial``
+            distribution, which has all quantiles; the entry's choice if None.
+        conformal: Whether to correct the quantiles by what the held-out windows show, so that the right share of values lies
+            below each.
+        past_covariates: Columns of numbers that are known up to now.
+        future_covariates: Columns of numbers that are known of the future as well.
+        static_covariates: Columns that describe a series: numbers, or categories (text, or true and false).
+        calendar: Calendar features to show, out of minute, hour, weekday, day, month, quarter, year; if None, those that the
+            frequency resolves, where the entry's ``calendar`` is set.
+        missing: Missing values and gaps are refused (``error``), filled and shown as such, without counting in the loss
+            (``mask``), or filled linearly (``interpolate``).
+        irregular: Whether time steps may be of any length; the network is shown how long each is.
         validation_size: Steps at each series' end that training does not see, and that choose the best epoch; the horizon
             if None; with 0, all data is trained on for all epochs.
         pad_short: Whether series that are too short are extended to the left by their first value, instead of refused.
@@ -45,6 +96,7 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         spec_: Sizes learned from the data.
         preprocessor_: The fitted :class:`lstmzoo.preprocessing.WindowPreprocessor`.
         season_length_: The shortest season, which MASE is scaled by; 1 if there is none.
+        seed_: That the fit drew from, and that sampled paths are drawn from.
         history_: A row per epoch: ``epoch``, ``loss``, ``val_loss``, ``learning_rate``, ``seconds``.
         best_epoch_: The epoch whose weights were kept.
         seconds_: Of fitting.
@@ -68,6 +120,14 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         freq: str | Positive | None = None,
         quantiles: list[Level] | None = None,
         hyperparameters: dict[str, Any] | None = None,
+        distribution: DistributionName | None = None,
+        conformal: bool = False,
+        past_covariates: list[str] | None = None,
+        future_covariates: list[str] | None = None,
+        static_covariates: list[str] | None = None,
+        calendar: list[CalendarName] | None = None,
+        missing: Missing = "error",
+        irregular: bool = False,
         validation_size: Annotated[int, Field(ge=0)] | None = None,
         pad_short: bool = False,
         id_col: str | None = "unique_id",
@@ -84,6 +144,14 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         self.freq = freq
         self.quantiles = quantiles
         self.hyperparameters = hyperparameters
+        self.distribution = distribution
+        self.conformal = conformal
+        self.past_covariates = past_covariates
+        self.future_covariates = future_covariates
+        self.static_covariates = static_covariates
+        self.calendar = calendar
+        self.missing = missing
+        self.irregular = irregular
         self.validation_size = validation_size
         self.pad_short = pad_short
         self.id_col = id_col
@@ -93,15 +161,17 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, y: Any, X: None = None) -> "Forecaster":
+    def fit(self, y: Any, X: None = None, *, checkpoint_dir: str | Path | None = None) -> "Forecaster":
         """Train on a long frame (pandas, polars or pyarrow), on one Series, or on one array ``(T,)``.
 
         Args:
             y: The series.
             X: Nothing; scikit-learn's pipelines and searches pass it.
+            checkpoint_dir: Where the state of training is kept. A fit that was killed, called again with the same data and
+                parameters, goes on from there, and ends with the same bits; it needs a ``random_state``.
 
         Raises:
-            ConfigError: If a parameter or hyperparameter is wrong.
+            ConfigError: If a parameter or hyperparameter is wrong, or the checkpoint is of another fit.
             UnknownNameError: If the zoo has no such entry.
             TrainingError: If the loss stops being finite.
             DataError: If the data is refused; see :func:`lstmzoo.preprocessing.read_panel`, or a series is too short.
@@ -110,27 +180,126 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         self._check_params()
         refuse_second(X)
         config = self._resolve_config()
-        panel, form = read_panel(y, self._columns, self.freq)
+        panel, form = self._read(y)
         given, held_out = panel_digest(panel), self._held_out()
         seasons = self._seasons(panel)
         preprocessor = self._preprocessor(config.data, seasons)
         panel = self._long_enough(panel, preprocessor)
         preprocessor.fit(panel.head(held_out))
-        seed = self._seed()
-        with seeded(seed):
+        self.seed_ = self._seed()
+        checkpoint = self._checkpoint(checkpoint_dir, given)
+        with seeded(self.seed_):
             model = self._build(config, preprocessor.spec_)
-            history, best_epoch = self._train(model, preprocessor, panel, config.training, seed)
+            windows = preprocessor.windows(panel, drop=held_out)
+            validation = self._validation(preprocessor, panel)
+            history, best_epoch = self._train(model, windows, validation, config.training, checkpoint)
         self.model_, self.config_ = model, config
         self.preprocessor_, self.spec_ = preprocessor, preprocessor.spec_
-        self.tail_, self.form_, self.season_length_ = panel.tail(preprocessor.context), form, seasons[0]
+        self.tail_, self.form_, self.season_length_ = self._kept(panel), form, seasons[0]
         self.history_, self.best_epoch_ = history, best_epoch
         self.data_digest_ = given
+        self._learn_errors(validation or windows)
         self.seconds_ = time.perf_counter() - started
         return self
 
+    def update(self, y: Any, *, epochs: Positive = 1) -> "Forecaster":
+        """Go on training on what was observed since, with a tenth of the learning rate; forecasts then begin after it.
+
+        Args:
+            y: Further rows of the series that were fitted: each series goes on where it ended, or is left out. Scales,
+                categories and corrections stay as they were learned.
+            epochs: Passes over the windows whose forecasts reach into the new rows.
+
+        Raises:
+            NotFittedError: If the estimator is not fitted.
+            DataError: If the rows lack a column, are of a series never seen, overlap what was fitted, or leave a gap.
+        """
+        self._check_fitted()
+        started = time.perf_counter()
+        new, _ = self._read(y, None if self.irregular else self.tail_.freq)
+        longer = self.tail_.continued(new)
+        windows = self.preprocessor_.windows(longer)
+        if len(windows):
+            rate = self.config_.training.learning_rate / 10
+            settings = {"learning_rate": rate, "schedule": "constant", "epochs": epochs, "steps_per_epoch": 10**6}
+            training = self.config_.training.model_copy(update=settings)
+            with seeded(self.seed_ + len(self.history_)):
+                rows, _ = self._train(self.model_, windows, None, training, None)
+            self.history_ = [*self.history_, *({**row, "epoch": len(self.history_) + row["epoch"]} for row in rows)]
+        self.tail_ = self._kept(longer)
+        self.seconds_ += time.perf_counter() - started
+        return self
+
+    def stream(self, history: Any = None) -> ForecastStream:
+        """Forecast one series as it is observed: each observation costs one step of the network.
+
+        Args:
+            history: What was observed of the series so far, as for :meth:`predict`.
+
+        Raises:
+            NotFittedError: If the estimator is not fitted.
+            ConfigError: If the entry cannot step.
+            DataError: If the history is too short, or holds more than one series.
+
+        Examples:
+            >>> import numpy as np
+            >>> y = 10 + np.sin(np.arange(120) * np.pi / 6)
+            >>> settings = {"epochs": 1, "steps_per_epoch": 2, "units": 4}
+            >>> forecaster = Forecaster("gru", horizon=6, hyperparameters=settings, random_state=0, verbose=0).fit(y)
+            >>> stream = forecaster.stream()
+            >>> stream.update(10.0).shape
+            (6,)
+        """
+        self._check_fitted()
+        if getattr(self.model_, "stepper", None) is None:
+            steps = [name.split("/")[1] for name in list_models(f"{self.task}/*", tag="streaming")]
+            raise ConfigError(
+                f"stream: {self.config_.name} cannot step, for it has to see a window whole; entries that can: {', '.join(steps)}"
+            )
+        panel, _ = (self.tail_, None) if history is None else self._read_history(history)
+        if len(panel) != 1:
+            raise DataError(f"a stream is of one series, but there are {len(panel)}: pass history=, the rows of one")
+        return ForecastStream(self, panel)
+
+    def sample_paths(
+        self, n: int = 100, horizon: int | None = None, history: Any = None, future: Any = None
+    ) -> Any:
+        """Draw possible futures: whole paths, whose steps hang together.
+
+        An autoregressive entry draws each step given the one before. Others draw from each step's distribution, tied by a
+        Gaussian copula in which a step is correlated with the one before as forecast errors on held-out windows were.
+
+        Args:
+            n: Paths of each series.
+            horizon: As for :meth:`predict`.
+            history: As for :meth:`predict`.
+            future: As for :meth:`predict`.
+
+        Returns:
+            A long frame of the kind that ``history`` (or what was fitted) is: id, time and columns ``y_hat_path<i>``; for an
+            array, an array ``(H, n)``.
+
+        Raises:
+            NotFittedError: If the estimator is not fitted.
+            ConfigError: If only the median is forecast: paths need quantiles or a distribution.
+            DataError: If the history or the future is refused.
+        """
+        self._check_fitted()
+        if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+            raise ConfigError(f"n: expected a whole number above 0, got {n!r}")
+        panel, form = (self.tail_, self.form_) if history is None else self._read_history(history)
+        ahead = self._ahead(panel, self._checked_horizon(horizon), future)
+        paths = self._paths(panel, ahead, int(n))
+        return forecast_frame(
+            panel, {f"y_hat_path{i}": paths[:, i] for i in range(n)}, form, self._columns, ahead.times
+        )
+
     def baselines(self) -> dict[str, BaselineForecaster]:
         """The naive forecasts that a network has to beat, unfitted, by name."""
-        names = ("horizon", "season_length", "freq", "quantiles", "pad_short", "id_col", "time_col", "target_col")
+        names = (
+            "horizon", "season_length", "freq", "quantiles", "pad_short", "missing", "irregular", "id_col", "time_col",
+            "target_col",
+        )  # fmt: skip
         return {method: BaselineForecaster(method, **{n: getattr(self, n) for n in names}) for method in METHODS}
 
     def restrict(self, search_space: dict[str, Any], y: Any) -> dict[str, Any]:
@@ -140,12 +309,14 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
             search_space: Ranges by key, as in a zoo config.
             y: What is to be fitted, as for :meth:`fit`.
         """
-        panel, _ = read_panel(y, self._columns, self.freq)
+        panel, _ = self._read(y)
         space = {key: value for key, value in search_space.items() if key not in (self.hyperparameters or {})}
         if self.lookback is not None:
             space.pop("lookback_horizons", None)
-        if not panel.has_calendar:
+        if not panel.has_calendar or self.calendar is not None:
             space.pop("calendar", None)
+        if self.distribution is not None:
+            space.pop("distribution", None)
         if "transform" in space and (panel.values <= 0).any():
             space.pop("transform")
         spare = int(panel.lengths.min()) - self.horizon - self._held_out()
@@ -161,7 +332,7 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
 
     def _useful_residuals(self, seasons: list[int], spare: int) -> set[str]:
         short, long = seasons[0], seasons[-1]
-        useful = {"none", "naive"}
+        useful = {"none", "naive", "mix"}
         if 1 < short <= spare or self.pad_short:
             useful.add("seasonal_naive")
         if short < long and (long <= spare or self.pad_short):
@@ -170,22 +341,49 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
             useful.add("seasonal_mix")
         return useful
 
+    def refit_clone(self) -> "Forecaster":
+        """An unfitted copy that trains on all data, for as many epochs as were best; with ``conformal``, on as much as before."""
+        clone = super().refit_clone()
+        return clone.set_params(validation_size=self.validation_size) if self.conformal else clone
+
     def _preprocessor(self, data: ForecastingData, seasons: list[int]) -> WindowPreprocessor:
         lookback = int(self.lookback or data.lookback_horizons * self.horizon)
+        quantiles = data.distribution == "quantiles"
+        channels = Channels(
+            calendar=data.calendar if self.calendar is None else list(self.calendar),
+            known=self.future_covariates or (),
+            past=self.past_covariates or (),
+            static=self.static_covariates or (),
+            mask=self.missing == "mask",
+            irregular=self.irregular,
+        )
         return WindowPreprocessor(
             lookback=lookback,
             horizon=int(self.horizon),
-            quantiles=self._levels(),
+            quantiles=self._levels() if quantiles else [0.5],
             periods=_periods(data.residual, seasons, lookback),
             scaling=data.scaling,
             transform=data.transform,
-            calendar=data.calendar,
+            distribution=data.distribution,
+            num_outputs=len(self._levels()) if quantiles else DISTRIBUTIONS[data.distribution].num_parameters,
+            season_length=seasons[0],
+            channels=channels,
         )
 
     def _resolve_config(self) -> ModelConfig:
         if self.lookback is not None and "lookback_horizons" in (self.hyperparameters or {}):
             raise ConfigError("lookback and the hyperparameter lookback_horizons say the same: give one of them")
-        return super()._resolve_config()
+        for name in ("calendar", "distribution"):
+            if getattr(self, name) is not None and name in (self.hyperparameters or {}):
+                raise ConfigError(f"the parameter {name} and the hyperparameter {name} say the same: give one of them")
+        config = super()._resolve_config()
+        if self.distribution is not None:
+            config = config.override({"distribution": self.distribution})
+        if config.data.distribution == "negative_binomial" and config.data.transform == "log":
+            raise ConfigError("distribution='negative_binomial' is of counts, not of their logarithms: pass transform='none'")
+        if self.conformal and not (self.quantiles and self._held_out()):
+            raise ConfigError("conformal: needs quantiles to correct, and held-out windows: validation_size above 0")
+        return config
 
     def _held_out(self) -> int:
         size = self.horizon if self.validation_size is None else self.validation_size
@@ -208,74 +406,249 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
             "pass pad_short=True, or drop it"
         )
 
-    def _train(
-        self, model: Any, preprocessor: WindowPreprocessor, panel: Panel, config: Any, seed: int
-    ) -> tuple[list, int]:
+    @property
+    def _columns(self) -> Columns:
+        covariates = (self.past_covariates, self.future_covariates, self.static_covariates)
+        return Columns(self.id_col, self.time_col, self.target_col, *(tuple(names or ()) for names in covariates))
+
+    @property
+    def _any_level(self) -> bool:
+        return self.spec_.distribution != "quantiles" and not self.conformal
+
+    def _kept(self, panel: Panel) -> Panel:
+        """What forecasts and updates need of each series: the context of the next windows that reach into new rows."""
+        return panel.tail(self.preprocessor_.context + self.horizon - 1)
+
+    def _checkpoint(self, directory: str | Path | None, data_digest: str) -> Checkpoint | None:
+        if directory is None:
+            return None
+        if self.random_state is None:
+            raise ConfigError("checkpoint_dir needs a random_state: without one, a fit cannot be gone on with")
+        params = {name: value for name, value in self.get_params().items() if name != "verbose"}
+        return Checkpoint(Path(directory), fingerprint=f"{data_digest} {sorted(params.items())!r}")
+
+    def _validation(self, preprocessor: WindowPreprocessor, panel: Panel) -> Windows | None:
         held_out = self._held_out()
-        windows = preprocessor.windows(panel, drop=held_out)
+        return preprocessor.windows(panel.tail(held_out + preprocessor.context)) if held_out else None
+
+    def _train(
+        self, model: Any, windows: Windows, validation: Windows | None, config: Any, checkpoint: Checkpoint | None
+    ) -> tuple[list, int]:
+        names = set(model.input)
+        loss = self._loss(windows.spec)
+
+        def make(numbers: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
+            inputs, target, _ = windows.batch(numbers)
+            return {name: inputs[name] for name in names}, target
+
         batches = Batches(
-            lambda numbers: windows.batch(numbers)[:2],
+            make,
             num_items=len(windows),
             batch_size=config.batch_size,
             steps_per_epoch=config.steps_per_epoch,
-            seed=seed,
+            seed=self.seed_,
         )
         validate = None
-        if held_out:
-            validation = _Validation(
-                model, preprocessor.windows(panel.tail(held_out + preprocessor.context)), self._levels()
-            )
-            validate = validation.loss
+        if validation is not None:
+            inputs, target, _ = validation.batch(validation.spread())
+            inputs = {name: inputs[name] for name in names}
+
+            def validate() -> float:
+                return float(np.mean(np.asarray(loss(target, predict_padded(model, inputs)))))
+
         return train(
-            model, pinball_loss(self._levels()), batches, config=config, validate=validate,
-            time_limit=self.time_limit, verbose=self.verbose, title=self.model,
+            model, loss, batches, config=config, validate=validate, time_limit=self.time_limit, verbose=self.verbose,
+            title=self.model, checkpoint=checkpoint,
         )  # fmt: skip
+
+    def _loss(self, spec: Any) -> Any:
+        return pinball_loss(self._levels()) if spec.distribution == "quantiles" else distribution_loss(spec.distribution)
+
+    def _learn_errors(self, windows: Windows) -> None:
+        """From the errors on held-out windows (else, those trained on): how steps hang together, and conformal offsets."""
+        levels = self._levels()
+        self.step_correlation_, self.offsets_ = 0.0, None
+        paths = not self._autoregressive and (len(levels) > 2 or self.spec_.distribution != "quantiles")
+        if not (paths or self.conformal):
+            return
+        inputs, target, scale = windows.batch(windows.spread(512 if self._autoregressive else 4096))
+        quantiles = self._scaled_quantiles(inputs, scale, levels)
+        target = target[..., 0].astype(float)
+        self.step_correlation_ = step_correlation(target - quantiles[..., levels.index(0.5)])
+        self.offsets_ = conformal_offsets(target, quantiles, levels) if self.conformal else None
+
+    def _needed(self, history: Panel) -> Panel:
+        return self._prepared(history).tail(self.preprocessor_.context)
 
     def _prepared(self, panel: Panel) -> Panel:
         return panel.padded(self.preprocessor_.context) if self.pad_short else panel
 
-    def _forecast(self, panel: Panel) -> dict[float, np.ndarray]:
-        inputs, scale = self.preprocessor_.last_windows(panel)
-        outputs = predict_padded(self.model_, inputs)
-        forecast = self.preprocessor_.invert(outputs, scale)
-        return {level: forecast[:, :, i] for i, level in enumerate(self.preprocessor_.quantiles)}
+    def _forecast(self, panel: Panel, levels: list[float], ahead: Ahead) -> dict[float, np.ndarray]:
+        steps = ahead.times.shape[1]
+        if steps <= self.horizon:
+            forecast = self._direct(panel, levels, self._whole(panel, ahead))[:, :steps]
+        elif levels == [0.5]:
+            forecast = self._rolled(panel, ahead, lambda p, a: self._direct(p, levels, a)[..., 0])[..., None]
+        else:
+            paths = self._paths(panel, ahead, _PATHS)
+            forecast = np.moveaxis(np.quantile(paths, levels, axis=1), 0, -1)
+        return {level: forecast[..., i] for i, level in enumerate(levels)}
+
+    def _whole(self, panel: Panel, ahead: Ahead) -> Ahead:
+        """What is known of the steps ahead, made as long as the horizon trained for by repeating the last."""
+        missing = self.horizon - ahead.times.shape[1]
+        if missing <= 0:
+            return ahead
+        last = ahead.times[:, -1:]
+        times = last + np.arange(1, missing + 1) * usual_step(panel.freq) if self.irregular else None
+        times = panel.future_times(self.horizon) if times is None else np.concatenate([ahead.times, times], axis=1)
+        known = ahead.known
+        if known is not None:
+            known = np.concatenate([known, np.repeat(known[:, -1:], missing, axis=1)], axis=1)
+        return Ahead(times, known)
+
+    def _direct(self, panel: Panel, levels: list[float], ahead: Ahead) -> np.ndarray:
+        """``(N, H, L)`` quantiles of the horizon trained for."""
+        inputs, scale = self.preprocessor_.last_windows(panel, ahead.times, ahead.known)
+        return self._finished(self._scaled_quantiles(inputs, scale, levels, panel.ids), scale, levels)
+
+    def _finished(self, quantiles: np.ndarray, scale: Scale, levels: list[float]) -> np.ndarray:
+        """Scaled quantiles ``(N, H, L)``, corrected if conformal, in the data's own units."""
+        if self.offsets_ is not None:
+            trained = self._levels()
+            quantiles = corrected_quantiles(quantiles, self.offsets_[:, [trained.index(q) for q in levels]], levels)
+        return self.preprocessor_.invert(quantiles, scale)
+
+    def _scaled_quantiles(
+        self, inputs: dict[str, np.ndarray], scale: Scale, levels: list[float], ids: Any = None
+    ) -> np.ndarray:
+        if self._autoregressive:
+            paths = self._autoregressive_paths(inputs, scale, _PATHS, ids)
+            return np.moveaxis(np.quantile(paths, levels, axis=1), 0, -1)
+        outputs = predict_padded(self.model_, {name: inputs[name] for name in self.model_.input})
+        return network_quantiles(outputs, self.spec_, self.preprocessor_.quantiles, levels, scale.scale)
+
+    def _stepped_quantiles(
+        self, inputs: dict[str, np.ndarray], scale: Scale, levels: list[float], ids: Any, state: list[np.ndarray]
+    ) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Scaled quantiles ``(N, H, L)`` after one more step of the window, and the state there."""
+        stepper = self.model_.stepper
+        if self._autoregressive:
+            state = stepper.encode(inputs, state)
+            paths = self._some_paths(inputs, scale.scale, _PATHS, ids, state)
+            return np.moveaxis(np.quantile(paths, levels, axis=1), 0, -1), state
+        outputs, state = stepper.step(inputs, state)
+        trained = self.preprocessor_.quantiles
+        return network_quantiles(np.asarray(outputs), self.spec_, trained, levels, scale.scale), state
+
+    def _rolled(self, panel: Panel, ahead: Ahead, forecast: Any) -> np.ndarray:
+        """Forecasts ``(N, steps)``, a horizon at a time, each read as history by the next."""
+        pieces, steps = [], ahead.times.shape[1]
+        for first in range(0, steps, self.horizon):
+            part = ahead.part(first, min(first + self.horizon, steps))
+            whole = self._whole(panel, part)
+            pieces.append(forecast(panel, whole))
+            if first + self.horizon < steps:
+                panel = panel.append(pieces[-1], part.times, part.known).tail(self.preprocessor_.context)
+        return np.concatenate(pieces, axis=1)[:, :steps]
+
+    def _paths(self, panel: Panel, ahead: Ahead, n: int) -> np.ndarray:
+        """``(N, n, steps)`` sample paths, in the data's own units."""
+        if self.spec_.distribution == "quantiles" and len(self._levels()) < 3:
+            raise ConfigError("sample paths need quantiles on both sides of the median, or a distribution: fit with either")
+        if ahead.times.shape[1] <= self.horizon:
+            return self._direct_paths(panel, self._whole(panel, ahead), n)[..., : ahead.times.shape[1]]
+        many = panel.select(np.repeat(np.arange(len(panel)), n))
+        repeated = Ahead(*(None if a is None else np.repeat(a, n, axis=0) for a in (ahead.times, ahead.known)))  # type: ignore[arg-type]
+        drawn = iter(range(len(ahead.times[0])))
+        paths = self._rolled(many, repeated, lambda p, a: self._direct_paths(p, a, 1, draw=next(drawn))[:, 0])
+        return paths.reshape(len(panel), n, -1)
+
+    def _direct_paths(self, panel: Panel, ahead: Ahead, n: int, draw: int | None = None) -> np.ndarray:
+        """``(N, n, H)`` sample paths; ``draw`` numbers the piece where the series are paths themselves."""
+        inputs, scale = self.preprocessor_.last_windows(panel, ahead.times, ahead.known)
+        ids = panel.ids if draw is None else [f"{name} {draw} {i}" for i, name in enumerate(panel.ids)]
+        if self._autoregressive:
+            scaled = self._autoregressive_paths(inputs, scale, n, ids)
+        else:
+            outputs = predict_padded(self.model_, {name: inputs[name] for name in self.model_.input})
+            scores = np.stack(
+                [correlated_scores(self._rng(name), n, self.horizon, self.step_correlation_) for name in ids]
+            )
+            scaled = values_at_scores(scores, outputs, self.spec_, self.preprocessor_.quantiles, scale.scale)
+        return self.preprocessor_.invert(scaled, scale)
+
+    @property
+    def _autoregressive(self) -> bool:
+        stepper = getattr(self.model_, "stepper", None)
+        return stepper is not None and stepper.autoregressive
+
+    def _autoregressive_paths(self, inputs: dict[str, np.ndarray], scale: Scale, n: int, ids: Any) -> np.ndarray:
+        """``(B, n, H)`` paths, scaled, each value drawn given the one before; a path depends on the seed and the id alone."""
+        count, together = len(scale.scale), max(1, _ROWS // n)
+        names = list(range(count) if ids is None else ids)
+        paths = []
+        for first in range(0, count, together):
+            take = np.minimum(np.arange(first, first + min(together, count)), count - 1)  # of one size, to compile once
+            some = {name: array[take] for name, array in inputs.items()}
+            drawn = self._some_paths(
+                some, scale.scale[take], n, [names[i] for i in take], self.model_.stepper.encode(some)
+            )
+            paths.append(drawn[: count - first])
+        return np.concatenate(paths)
+
+    def _some_paths(
+        self, inputs: dict[str, np.ndarray], scale: np.ndarray, n: int, names: Any, state: list[np.ndarray]
+    ) -> np.ndarray:
+        distribution, stepper = DISTRIBUTIONS[self.spec_.distribution], self.model_.stepper
+        uniform = np.stack([self._rng(name).uniform(1e-6, 1 - 1e-6, (n, self.horizon)) for name in names])
+        uniform = uniform.reshape(len(names) * n, -1)
+        state = [np.repeat(np.asarray(array), n, axis=0) for array in state]
+        each = {k: np.repeat(v, n, axis=0) for k, v in inputs.items() if k in ("static", "categories", "future")}
+        units = np.repeat(scale[:, 0], n)
+
+        def step(previous: np.ndarray, i: int, state: list[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
+            given = each | {"previous": previous[:, None].astype(np.float32), "future": each["future"][:, i : i + 1]}
+            parameters, state = stepper.step(given, state)
+            return np.asarray(parameters)[:, 0], state
+
+        def draw(parameters: np.ndarray, i: int) -> np.ndarray:
+            return distribution.ppf(uniform[:, i], parameters.astype(float), units)
+
+        first = np.repeat(inputs["window"][:, -1, 0], n).astype(float)
+        return sample_sequences(step, draw, first, state, self.horizon).reshape(len(names), n, -1)
+
+    def _rng(self, name: Any) -> np.random.Generator:
+        return np.random.default_rng([self.seed_, crc32(str(name).encode())])
 
     def _learned(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, np.ndarray]]:
-        names = ("history_", "best_epoch_", "seconds_", "data_digest_", "season_length_")
         document, arrays = self._panel_state()
+        if self.offsets_ is not None:
+            arrays["conformal_offsets"] = self.offsets_
         return (
-            {n: getattr(self, n) for n in names},
+            {n: getattr(self, n) for n in _LEARNED},
             {"windows": self.preprocessor_.to_json(), "panel": document},
             arrays,
         )
 
     def _restore(self, learned: dict[str, Any], preprocessor: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        for name in ("history_", "best_epoch_", "seconds_", "data_digest_", "season_length_"):
+        for name in _LEARNED:
             setattr(self, name, learned[name])
+        self.offsets_ = arrays.get("conformal_offsets")
+        if self.conformal and (self.offsets_ is None or self.offsets_.shape != (self.horizon, len(self._levels()))):
+            raise SavedModelError("state.safetensors: the conformal offsets are missing or of another shape")
         self.preprocessor_ = WindowPreprocessor.from_json(preprocessor["windows"])
         self.spec_ = self.preprocessor_.spec_
         self._restore_panel(preprocessor["panel"], arrays)
 
 
-class _Validation:
-    """The loss over held-out windows, at most 4,096 of them, evenly spread."""
-
-    def __init__(self, model: Any, windows: Windows, levels: list[float]) -> None:
-        self._model = model
-        numbers = np.unique(np.linspace(0, len(windows) - 1, min(len(windows), 4096)).astype(int))
-        self._inputs, self._target, _ = windows.batch(numbers)
-        self._loss = pinball_loss(levels)
-
-    def loss(self) -> float:
-        outputs = predict_padded(self._model, self._inputs)
-        return float(np.mean(self._loss(self._target, outputs)))
-
-
 def _periods(residual: str, seasons: list[int], lookback: int) -> list[int]:
     """Periods of the references that forecasts are a deviation from."""
-    if residual == "seasonal_mix":
+    if residual in ("seasonal_mix", "mix"):
         doubles = [2 * s for s in seasons if s > 1 and 2 * s <= max(lookback, *seasons)]
-        return sorted({*seasons, *doubles})
+        seasonal = sorted({*seasons, *doubles})
+        means = [-s for s in seasons if s > 1 and 2 * s <= lookback]
+        return seasonal if residual == "seasonal_mix" else [0, *sorted({1, *seasonal}), *means]
     return [{"none": 0, "naive": 1, "seasonal_naive": seasons[0], "long_seasonal_naive": seasons[-1]}[residual]]
 
 

@@ -1,69 +1,97 @@
-"""M4 Hourly, all 414 series, 48 steps: official sMAPE, MASE and OWA beside the published ones.
+"""M4 Hourly or Weekly, all series: official sMAPE, MASE and OWA beside the published ones.
 
 Fits one Forecaster per seed on the train part alone. The test part is looked at after the last forecast is
-made; with --validate never: then the last 48 steps of the train part are forecast instead, and this is what
+made; with --validate never: then the last steps of the train part are forecast instead, and this is what
 choices are made by. (`fetch_m4` always parses both files; until then its `.test` is discarded unread.)
 
-    python benchmarks/m4_hourly.py --validate --model segment_lstm --set residual=long_seasonal_naive
-    python benchmarks/m4_hourly.py --model segment_lstm --set residual=long_seasonal_naive --seeds 0 1 2
+    python benchmarks/m4.py --group Hourly --validate --model segment_lstm --set residual=long_seasonal_naive
+    python benchmarks/m4.py --group Weekly --model segment_lstm --seeds 0 1 2
 """
 
 import json
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from _report import parser, progress, setting, table
+from _report import key_value, parser, progress, setting, table
 
 from lstmzoo import BaselineForecaster, Forecaster
 from lstmzoo.datasets import fetch_m4
 from lstmzoo.metrics import mase, mean_over_series, smape
 
-HORIZON, SEASON = 48, 24
-NAIVE2 = (18.383, 2.395)
-# Official file of the competition, sheet "Point Forecasts-Frequency".
-PUBLISHED = {
-    "Naive": (43.003, 11.608),
-    "Theta": (18.138, 2.455),
-    "Naive2": NAIVE2,
-    "sNaive": (13.912, 1.193),
-    "Montero-Manso et al. (FFORMA, M4's second)": (11.506, 0.819),
-    "Smyl (ES-RNN, M4's winner)": (9.328, 0.893),
-    "Doornik et al. (best on hourly)": (8.913, 0.801),
-}
+
+@dataclass(frozen=True)
+class Group:
+    """What M4 says of one of its groups; scores from the official file, sheet "Point Forecasts-Frequency"."""
+
+    horizon: int
+    season: int
+    seasons: list[int]
+    published: dict[str, tuple[float, float]]
+
+
+GROUPS = {
+    "Hourly": Group(
+        48, 24, [24, 168],
+        {
+            "Naive": (43.003, 11.608),
+            "Theta": (18.138, 2.455),
+            "Naive2": (18.383, 2.395),
+            "sNaive": (13.912, 1.193),
+            "Montero-Manso et al. (FFORMA, M4's second)": (11.506, 0.819),
+            "Smyl (ES-RNN, M4's winner)": (9.328, 0.893),
+            "Doornik et al. (best on hourly)": (8.913, 0.801),
+        },
+    ),
+    "Weekly": Group(
+        13, 1, [1],
+        {
+            "Naive": (9.161, 2.777),
+            "Theta": (9.093, 2.637),
+            "Naive2": (9.161, 2.777),
+            "sNaive": (9.161, 2.777),
+            "M4's RNN benchmark": (15.220, 5.132),
+            "Smyl (ES-RNN, M4's winner)": (7.817, 2.356),
+            "Montero-Manso et al. (FFORMA, M4's second)": (7.625, 2.108),
+            "Doornik et al.": (6.728, 2.302),
+        },
+    ),
+}  # fmt: skip
 
 
 def main() -> None:
     args = arguments()
+    group = GROUPS[args.group]
     started = time.perf_counter()
-    train = fetch_m4("Hourly").train
+    train = fetch_m4(args.group).train
     if args.smoke:
-        train = train[train["unique_id"].isin([f"H{i}" for i in range(1, 9)])]
-    history, truth = held_out(train) if args.validate else (train, None)
+        train = train[train["unique_id"].isin([f"{args.group[0]}{i}" for i in range(1, 9)])]
+    history, truth = held_out(train, group) if args.validate else (train, None)
     load_seconds = time.perf_counter() - started
 
-    forecasts, seconds = fit_all(args, history)
-    reference = {"Naive": naive(history, 1), "sNaive": naive(history, SEASON), "Naive2": naive2(history)}
+    forecasts, seconds = fit_all(args, group, history)
+    reference = {"Naive": naive(history, group, 1), "sNaive": naive(history, group), "Naive2": naive2(history, group)}
     if truth is None:
-        truth = fetch_m4("Hourly").test
+        truth = fetch_m4(args.group).test
         truth = truth[truth["unique_id"].isin(history["unique_id"])]
-    scores = {name: score_on(truth, frame, history) for name, frame in {**reference, **forecasts}.items()}
+    scores = {name: score_on(truth, frame, history, group) for name, frame in {**reference, **forecasts}.items()}
 
-    base = NAIVE2
+    base = group.published["Naive2"]
     if args.validate or args.smoke:
         base = scores["Naive2"]
         shown = {name: (*scores[name], None) for name in reference}
     else:
-        shown = {name: (*pair, None) for name, pair in PUBLISHED.items()}
-        check_published(scores)
+        shown = {name: (*pair, None) for name, pair in group.published.items()}
+        check_published(scores, group)
     shown |= {f"**lstmzoo {name}**": (*scores[name], seconds.get(name)) for name in forecasts}
     rows = []
     for name, (s, m, taken) in shown.items():
         rows.append([name, f"{s:.3f}", f"{m:.3f}", f"{owa(s, m, base):.3f}", *(taken or [""] * 4)])
-    part = "last 48 steps of the train part (validation)" if args.validate else "test part"
+    part = f"last {group.horizon} steps of the train part (validation)" if args.validate else "test part"
     count = history["unique_id"].nunique()
-    print(f"M4 Hourly, {part}, {count} series; loading took {load_seconds:.2f} s.\n")
+    print(f"M4 {args.group}, {part}, {count} series; loading took {load_seconds:.2f} s.\n")
     columns = ["method", "sMAPE", "MASE", "OWA", "fit s", "predict s", "epochs (best)", "parameters"]
     print(table(columns, sorted(rows, key=lambda row: -float(row[3]))) + "\n")
     if len(args.seeds) > 1:
@@ -73,6 +101,7 @@ def main() -> None:
 
 def arguments() -> Any:
     made = parser(__doc__)
+    made.add_argument("--group", choices=GROUPS, default="Hourly")
     made.add_argument("--model", default="lstm", help="zoo entry")
     made.add_argument(
         "--set",
@@ -87,19 +116,8 @@ def arguments() -> Any:
     return made.parse_args()
 
 
-def key_value(text: str) -> tuple[str, Any]:
-    """``units=64``, ``calendar=false``, ``season_length=[24,168]``; what is not JSON is text."""
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise ValueError(f"expected key=value, got {text!r}")
-    try:
-        return key, json.loads(value)
-    except ValueError:
-        return key, value
-
-
-def forecaster(args: Any, seed: int) -> Forecaster:
-    parameters = {"horizon": HORIZON, "season_length": [SEASON, 168], "random_state": seed, "verbose": 0}
+def forecaster(args: Any, group: Group, seed: int) -> Forecaster:
+    parameters = {"horizon": group.horizon, "season_length": group.seasons, "random_state": seed, "verbose": 0}
     hyperparameters = {"epochs": 2, "steps_per_epoch": 4} if args.smoke else {}
     known = Forecaster("lstm", horizon=1).get_params()
     for key, value in args.set:
@@ -107,12 +125,12 @@ def forecaster(args: Any, seed: int) -> Forecaster:
     return Forecaster(args.model, hyperparameters=hyperparameters, **parameters)
 
 
-def fit_all(args: Any, history: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], dict[str, list[str]]]:
+def fit_all(args: Any, group: Group, history: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], dict[str, list[str]]]:
     """Forecasts by name, and what making them took; with several seeds, their median too."""
     forecasts, seconds = {}, {}
     for seed in args.seeds:
         name = f"{args.model}, seed {seed}"
-        model = forecaster(args, seed).fit(history)
+        model = forecaster(args, group, seed).fit(history)
         started = time.perf_counter()
         forecasts[name] = model.predict()
         taken = time.perf_counter() - started
@@ -131,62 +149,63 @@ def frame_like(forecasts: dict[str, pd.DataFrame], values: np.ndarray) -> pd.Dat
     return next(iter(forecasts.values())).assign(y_hat=values)
 
 
-def held_out(train: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The train part without the last 48 steps of each series, and those."""
+def held_out(train: pd.DataFrame, group: Group) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The train part without the last steps of each series, and those."""
     place = train.groupby("unique_id").cumcount(ascending=False)
-    return train[place >= HORIZON], train[place < HORIZON]
+    return train[place >= group.horizon], train[place < group.horizon]
 
 
-def score_on(truth: pd.DataFrame, forecast: pd.DataFrame, history: pd.DataFrame) -> tuple[float, float]:
+def score_on(truth: pd.DataFrame, forecast: pd.DataFrame, history: pd.DataFrame, group: Group) -> tuple[float, float]:
     """sMAPE and MASE, averaged over the series; rows are matched by series and time."""
     both = truth.merge(forecast, on=["unique_id", "ds"], how="left", validate="1:1")
     if both["y_hat"].isna().any():
         raise ValueError("some steps have no forecast")
-    actual, predicted = (both[column].to_numpy().reshape(-1, HORIZON) for column in ("y", "y_hat"))
+    actual, predicted = (both[column].to_numpy().reshape(-1, group.horizon) for column in ("y", "y_hat"))
     past = dict(tuple(history.groupby("unique_id")["y"]))
-    past = [past[name].to_numpy() for name in both["unique_id"].iloc[::HORIZON]]
-    return float(smape(actual, predicted).mean()), mean_over_series(mase(actual, predicted, past, SEASON))
+    past = [past[name].to_numpy() for name in both["unique_id"].iloc[:: group.horizon]]
+    return float(smape(actual, predicted).mean()), mean_over_series(mase(actual, predicted, past, group.season))
 
 
 def owa(smape_: float, mase_: float, base: tuple[float, float]) -> float:
     return (smape_ / base[0] + mase_ / base[1]) / 2
 
 
-def naive(history: pd.DataFrame, season: int) -> pd.DataFrame:
+def naive(history: pd.DataFrame, group: Group, season: int | None = None) -> pd.DataFrame:
     """The last season repeated; with a season of 1, the last value."""
+    season = season or group.season
     method = "seasonal_naive" if season > 1 else "naive"
-    return BaselineForecaster(method, horizon=HORIZON, season_length=season).fit(history).predict()
+    return BaselineForecaster(method, horizon=group.horizon, season_length=season).fit(history).predict()
 
 
-def naive2(history: pd.DataFrame) -> pd.DataFrame:
+def naive2(history: pd.DataFrame, group: Group) -> pd.DataFrame:
     """M4's Naive2: the last value, seasonally adjusted where the season is significant at 90 %."""
     from statsmodels.tsa.seasonal import seasonal_decompose
 
     factors = {}
     for name, y in history.groupby("unique_id")["y"]:
-        factors[name] = np.ones(HORIZON)
-        if is_seasonal(y.to_numpy()):
-            season = seasonal_decompose(y.to_numpy(), model="multiplicative", period=SEASON).seasonal
-            factors[name] = np.resize(season[-SEASON:], HORIZON) / season[-1]
-    frame = naive(history, 1)
-    ids = frame["unique_id"].iloc[::HORIZON]
+        factors[name] = np.ones(group.horizon)
+        if group.season > 1 and is_seasonal(y.to_numpy(), group.season):
+            season = seasonal_decompose(y.to_numpy(), model="multiplicative", period=group.season).seasonal
+            factors[name] = np.resize(season[-group.season :], group.horizon) / season[-1]
+    frame = naive(history, group, 1)
+    ids = frame["unique_id"].iloc[:: group.horizon]
     return frame.assign(y_hat=frame["y_hat"] * np.concatenate([factors[name] for name in ids]))
 
 
-def is_seasonal(y: np.ndarray) -> bool:
+def is_seasonal(y: np.ndarray, season: int) -> bool:
     """The test of M4's benchmarks."""
-    if len(y) < 3 * SEASON or np.ptp(y) == 0:
+    if len(y) < 3 * season or np.ptp(y) == 0:
         return False
     centred = y - y.mean()
-    acf = np.array([centred[lag:] @ centred[:-lag] for lag in range(1, SEASON + 1)]) / (centred @ centred)
+    acf = np.array([centred[lag:] @ centred[:-lag] for lag in range(1, season + 1)]) / (centred @ centred)
     limit = 1.645 / np.sqrt(len(y)) * np.sqrt(1 + 2 * np.sum(acf[:-1] ** 2))
     return bool(abs(acf[-1]) > limit)
 
 
-def check_published(scores: dict[str, tuple[float, float]]) -> None:
+def check_published(scores: dict[str, tuple[float, float]], group: Group) -> None:
     """The whole chain of data and metrics gives the official scores of the naive forecasts."""
     for name in ("Naive", "sNaive", "Naive2"):
-        same = np.allclose(scores[name], PUBLISHED[name], rtol=0, atol=5.1e-4)
+        same = np.allclose(scores[name], group.published[name], rtol=0, atol=5.1e-4)
         found = " / ".join(f"{value:.3f}" for value in scores[name])
         progress(f"{name}: {found}, {'as' if same else 'NOT AS'} published")
 

@@ -1,0 +1,98 @@
+"""M4 Hourly, 80 % and 95 % intervals of 48 steps: coverage, CRPS and mean scaled interval score.
+
+Three kinds, each fitted on the train part: quantiles corrected by conformal prediction on the last 48 steps of the train
+part, which training does not see; the same without the correction; and the sampled paths of an autoregressive network.
+The seasonal naive forecast, with normal intervals from its residuals, stands beside them. The test part is looked at
+after the last forecast is made.
+
+    python benchmarks/intervals.py --seeds 0 1 2
+"""
+
+import time
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from _report import parser, progress, setting, table
+
+from lstmzoo import BaselineForecaster, Forecaster
+from lstmzoo.datasets import fetch_m4
+from lstmzoo.metrics import coverage, crps, mean_over_series, msis, smape
+
+HORIZON, SEASON = 48, 24
+LEVELS = [0.025, 0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 0.9, 0.975]
+COMMON = {"horizon": HORIZON, "season_length": [SEASON, 168], "verbose": 0}
+SETTINGS = {"transform": "log", "lookback_horizons": 7, "batch_size": 256}
+KINDS: dict[str, dict[str, Any]] = {
+    "segment_gru, conformal": {"model": "segment_gru", "conformal": True, "quantiles": LEVELS, "hyperparameters": SETTINGS},
+    "segment_gru, quantiles": {"model": "segment_gru", "quantiles": LEVELS, "hyperparameters": SETTINGS},
+    "deepar_lstm": {"model": "deepar_lstm", "hyperparameters": SETTINGS},
+    "deepar_lstm, conformal": {"model": "deepar_lstm", "conformal": True, "quantiles": LEVELS, "hyperparameters": SETTINGS},
+}  # fmt: skip
+
+
+def main() -> None:
+    made = parser(__doc__)
+    made.add_argument("--seeds", type=int, nargs="+", default=[0])
+    made.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
+    args = made.parse_args()
+    train = fetch_m4("Hourly").train
+    if args.smoke:
+        train = train[train["unique_id"].isin([f"H{i}" for i in range(1, 25)])]
+    forecasts = {("seasonal naive, normal", 0): seasonal_naive(train)}
+    for kind in args.kinds:
+        for seed in args.seeds:
+            forecasts[kind, seed] = forecast(kind, seed, train, smoke=args.smoke)
+    truth = fetch_m4("Hourly").test
+    truth = truth[truth["unique_id"].isin(train["unique_id"])]
+    scores: dict[str, list[np.ndarray]] = {}
+    for (kind, _), (frame, seconds) in forecasts.items():
+        scores.setdefault(kind, []).append(np.array([*score(truth, frame, train), seconds]))
+    columns = ["method", "80 % covers", "95 % covers", "MSIS 95 %", "scaled CRPS", "sMAPE", "fit s"]
+    rows = [[kind, *(cell(np.array(found)[:, i]) for i in range(6))] for kind, found in scores.items()]
+    print(f"M4 Hourly, test part, {train['unique_id'].nunique()} series.\n")
+    print(table(columns, rows) + "\n")
+    print(setting(seeds=args.seeds, smoke=args.smoke))
+
+
+def seasonal_naive(train: pd.DataFrame) -> tuple[pd.DataFrame, float]:
+    model = BaselineForecaster("seasonal_naive", horizon=HORIZON, season_length=SEASON, quantiles=LEVELS).fit(train)
+    return model.predict(), model.seconds_
+
+
+def forecast(kind: str, seed: int, train: pd.DataFrame, *, smoke: bool) -> tuple[pd.DataFrame, float]:
+    parameters = {**COMMON, **KINDS[kind], "random_state": seed}
+    if smoke:
+        parameters["hyperparameters"] = {**SETTINGS, "epochs": 1, "steps_per_epoch": 2, "batch_size": 8}
+    model = Forecaster(**parameters).fit(train)
+    started = time.perf_counter()
+    frame = model.predict(quantiles=LEVELS)
+    progress(f"{kind}, seed {seed}: {model.seconds_:.0f} s, forecast {time.perf_counter() - started:.1f} s")
+    return frame, model.seconds_
+
+
+def score(truth: pd.DataFrame, frame: pd.DataFrame, train: pd.DataFrame) -> tuple[float, ...]:
+    """Coverage of both intervals, MSIS, CRPS and sMAPE, averaged over the series."""
+    both = truth.merge(frame, on=["unique_id", "ds"], how="left", validate="1:1")
+    past = dict(tuple(train.groupby("unique_id")["y"]))
+    history = [past[name].to_numpy() for name in both["unique_id"].iloc[::HORIZON]]
+    actual = both["y"].to_numpy().reshape(-1, HORIZON)
+    at = {level: both[f"y_hat_q{level:g}"].to_numpy().reshape(-1, HORIZON) for level in LEVELS}
+    quantiles = np.stack(list(at.values()), axis=-1)
+    return (
+        100 * mean_over_series(coverage(actual, at[0.1], at[0.9])),
+        100 * mean_over_series(coverage(actual, at[0.025], at[0.975])),
+        mean_over_series(msis(actual, at[0.025], at[0.975], history, SEASON, 0.95)),
+        mean_over_series(crps(actual, quantiles, LEVELS)),
+        float(smape(actual, at[0.5]).mean()),
+    )
+
+
+def cell(values: np.ndarray) -> str:
+    digits = 1 if values.mean() > 20 else 3
+    spread = f" ± {values.std(ddof=1):.{digits}f}" if len(values) > 1 else ""
+    return f"{values.mean():.{digits}f}{spread}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""Forecasts of what has already been observed: from origins that roll on, with their scores and their plot."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from lstmzoo.errors import ConfigError, DataError
+from lstmzoo.metrics import coverage, crps, mase, rmsse, smape
+from lstmzoo.preprocessing import Columns, Form, Panel, forecast_frame, stack, user_times
+
+_TOGETHER = 2**22  # values that are forecast from at once
+
+
+def check_origins(panel: Panel, horizon: int, n_windows: int, step_size: int) -> None:
+    """Refuse numbers of windows that the series are too short for.
+
+    Raises:
+        ConfigError: If a number is not a whole one above 0.
+        DataError: If a series is too short.
+    """
+    for name, value in (("n_windows", n_windows), ("step_size", step_size)):
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+            raise ConfigError(f"{name}: expected a whole number above 0, got {value!r}")
+    dropped = horizon + (n_windows - 1) * step_size
+    if (panel.lengths <= dropped).any():
+        i = int((panel.lengths <= dropped).argmax())
+        raise DataError(f"series {panel.ids[i]!r} has {panel.lengths[i]} observations, too few for {n_windows} windows: they take "
+                        f"{dropped}, and something has to be left to fit: lower n_windows or step_size, or drop it")  # fmt: skip
+
+
+def origins(
+    panel: Panel, horizon: int, n_windows: int, step_size: int, context: Callable[[Panel], Panel]
+) -> Iterator[tuple[Panel, Panel]]:
+    """Of each window, oldest first, or of several together: the histories, and the ``horizon`` steps that follow.
+
+    Args:
+        panel: N series.
+        horizon: H.
+        n_windows: Windows; the last ends where the series do.
+        step_size: Steps between one window and the next.
+        context: What a forecast needs of a history.
+    """
+    pending: list[tuple[Panel, Panel]] = []
+    size = 0
+    for window in range(n_windows):
+        after = (n_windows - 1 - window) * step_size
+        until = panel.head(after)
+        pending.append((context(until.head(horizon)), until.tail(horizon)))
+        size += len(pending[-1][0].values)
+        if size > _TOGETHER or window == n_windows - 1:
+            histories, actual = zip(*pending, strict=True)
+            yield stack(list(histories)), stack(list(actual))
+            pending, size = [], 0
+
+
+def backtest_frame(
+    history: Panel, actual: np.ndarray, times: np.ndarray, forecasts: dict[str, np.ndarray], form: Form, columns: Columns
+) -> Any:
+    """Id, time, ``cutoff`` (the last time of the history), what was observed and what was forecast, in rows.
+
+    Args:
+        history: The N histories.
+        actual: ``(N, H)``, NaN where nothing was observed.
+        times: ``(N, H)``.
+        forecasts: ``(N, H)`` by column name.
+        form: What the user passed; for a series or array the answer is a frame without ids.
+        columns: The frame's column names.
+    """
+    cutoffs = np.repeat(history.times[history.offsets[1:] - 1], times.shape[1])
+    data = {columns.target: actual, "cutoff": user_times(cutoffs, history.freq, history.tz), **forecasts}
+    if form.kind != "frame":
+        form, columns = Form("frame", form.backend), Columns(None, columns.time, columns.target)
+    return forecast_frame(history, data, form, columns, times)
+
+
+def scores_by_series(
+    actual: np.ndarray, forecasts: dict[float, np.ndarray], past: list[np.ndarray], season_length: int
+) -> dict[str, np.ndarray]:
+    """The field's scores ``(N,)``, by name; CRPS and coverage where there are quantiles.
+
+    Args:
+        actual: ``(N, H)``, NaN where nothing was observed.
+        forecasts: ``(N, H)`` by level; 0.5 is there.
+        past: N histories.
+        season_length: Of the seasonal naive forecast that scaled errors are relative to.
+    """
+    median, levels = forecasts[0.5], sorted(forecasts)
+    scores = {
+        "mase": mase(actual, median, past, season_length),
+        "smape": smape(actual, median),
+        "rmsse": rmsse(actual, median, past, season_length),
+    }
+    if len(levels) > 1:
+        scores["crps"] = crps(actual, np.stack([forecasts[level] for level in levels], axis=-1), levels)
+    for low in levels:
+        high = next((level for level in levels if low < 0.5 and np.isclose(level, 1 - low)), None)
+        if high is not None:
+            scores[f"coverage_{100 * (high - low):g}"] = coverage(actual, forecasts[low], forecasts[high])
+    return scores
+
+
+def draw_backtest(frame: pd.DataFrame, names: list, columns: Columns) -> Figure:
+    """What was observed, and each window's forecast over it, with a band between the outermost quantiles.
+
+    Args:
+        frame: From :func:`backtest_frame`.
+        names: Ids of the series to draw.
+        columns: The frame's column names.
+    """
+    ids = frame[columns.id] if columns.id in frame else pd.Series(0, index=frame.index)
+    bands = sorted((c for c in frame if c.startswith("y_hat_q")), key=lambda c: float(c.removeprefix("y_hat_q")))
+    rows, wide = -(-len(names) // 2), min(2, len(names))
+    figure = Figure(figsize=(6 * wide, 2.6 * rows), layout="constrained")
+    for axis, name in zip(figure.subplots(rows, wide, squeeze=False).ravel(), names, strict=False):
+        one = frame[ids == name]
+        observed = one.drop_duplicates(columns.time).sort_values(columns.time)
+        axis.plot(observed[columns.time], observed[columns.target], color="0.3", label="observed")
+        for i, (_, window) in enumerate(one.groupby("cutoff")):
+            axis.plot(window[columns.time], window["y_hat"], color="C0", label=None if i else "forecasts")
+            if len(bands) > 1:
+                axis.fill_between(window[columns.time], window[bands[0]], window[bands[-1]], color="C0", alpha=0.2)
+            axis.axvline(window["cutoff"].iloc[0], color="0.8", linewidth=0.8, zorder=0)
+        axis.set_title(str(name))
+        axis.tick_params(axis="x", rotation=20)
+    for axis in figure.axes[len(names) :]:
+        axis.set_axis_off()
+    figure.axes[0].legend()
+    return figure

@@ -1,0 +1,123 @@
+"""Exponential smoothing as a layer, its coefficients learned with the network."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="lstmzoo")
+class ExponentialSmoothing(keras.layers.Layer):
+    """Level and seasonality of a window, by Holt and Winters' additive method without trend.
+
+    For values y, level l and seasonality s of M steps, with the series' own coefficients a and b between 0 and 1:
+
+        l[t] = a (y[t] - s[t]) + (1 - a) l[t-1]
+        s[t+M] = b (y[t] - l[t]) + (1 - b) s[t]
+
+    The first season begins them: its mean, and the deviations from it. Of logarithms, the method is multiplicative. The
+    coefficients are the sigmoid of a number common to all series plus one of each series' own.
+
+    Within a season, s is known, and the level a product with a triangular matrix of powers of 1 - a; so the recurrence takes
+    one step a season, and gives what it would step by step. Without a season, a step is the square root of T.
+
+    Sizes: B batch, T time, H horizon, M season.
+
+    Args:
+        horizon: H.
+        season_length: M; without seasonality if it is 1, or longer than the window.
+        num_series: Series with coefficients of their own, numbered from 1.
+
+    References:
+        Winters, "Forecasting Sales by Exponentially Weighted Moving Averages", Management Science 6(3), 1960.
+        Smyl, "A hybrid method of exponential smoothing and recurrent neural networks for time series forecasting",
+        Int. J. Forecasting 36(1), 2020.
+
+    Examples:
+        >>> smooth = ExponentialSmoothing(horizon=3, season_length=2, num_series=1)
+        >>> level, season, ahead = smooth(np.array([[1.0, 3, 1, 3, 1]], "float32"), np.array([1]))
+        >>> level.numpy(), season.numpy(), ahead.numpy()
+        (array([[2., 2., 2., 2., 2.]], dtype=float32), array([[-1.,  1., -1.,  1., -1.]], dtype=float32),
+         array([[ 1., -1.,  1.]], dtype=float32))
+    """
+
+    def __init__(self, *, horizon: int, season_length: int, num_series: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.horizon = horizon
+        self.season_length = season_length
+        self.num_series = num_series
+
+    def build(self, values_shape: tuple, series_shape: tuple) -> None:
+        count = 2 if self._season(values_shape[1]) > 1 else 1
+        start = keras.initializers.Constant(-1.0)
+        self.common = self.add_weight(shape=(count,), initializer=start, name="common")
+        self._own = keras.layers.Embedding(self.num_series + 1, count, embeddings_initializer="zeros", name="own")
+        self._own.build(series_shape)
+
+    def call(self, values: Any, series: Any) -> tuple[Any, Any, Any]:
+        """Levels ``(B, T)``, seasonality ``(B, T)`` and that of the future ``(B, H)``.
+
+        Args:
+            values: ``(B, T)``.
+            series: ``(B,)`` the series' numbers; 0 for a series without coefficients of its own.
+        """
+        steps = values.shape[1]
+        season = self._season(steps)
+        logits = self._logits(series)
+        length = season if season > 1 else max(1, round(steps**0.5))
+        matrix, fading = _decay(logits[:, :1], length)
+        level = ops.mean(values[:, :season], axis=1, keepdims=True)
+        cycle = values[:, :season] - level  # of the next M steps
+        levels, cycles = [ops.repeat(level, season, axis=1)], [cycle]
+        for start in range(season, steps, length):
+            block = values[:, start : start + length]
+            width = block.shape[1]
+            now = cycle[:, :width] if season > 1 else ops.zeros_like(block)
+            smoothed = _product(matrix[:, :width, :width], block - now) + fading[:, :width] * level
+            levels.append(smoothed)
+            cycles.append(now)
+            level = smoothed[:, -1:]
+            if season > 1:
+                updated = now + ops.sigmoid(logits[:, 1:]) * (block - smoothed - now)
+                cycle = ops.concatenate([cycle[:, width:], updated], axis=1)
+        ahead = ops.tile(cycle, (1, -(-self.horizon // season)))[:, : self.horizon]
+        return ops.concatenate(levels, axis=1), ops.concatenate(cycles, axis=1), ahead
+
+    def coefficients(self, series: Any) -> Any:
+        """``(B, 2)`` the coefficients of level and seasonality of series ``(B,)``; ``(B, 1)`` without seasonality."""
+        return ops.sigmoid(self._logits(series))
+
+    def _logits(self, series: Any) -> Any:
+        own = ops.cast(ops.expand_dims(series > 0, -1), self.compute_dtype)
+        return self.common + own * self._own(series)
+
+    def _season(self, steps: int) -> int:
+        return self.season_length if self.season_length <= steps else 1
+
+    def compute_output_shape(self, values_shape: tuple, series_shape: tuple) -> tuple[tuple, tuple, tuple]:
+        return values_shape, values_shape, (values_shape[0], self.horizon)
+
+    def get_config(self) -> dict[str, Any]:
+        options = {"horizon": self.horizon, "season_length": self.season_length, "num_series": self.num_series}
+        return {**super().get_config(), **options}
+
+
+def _decay(logit: Any, length: int) -> tuple[Any, Any]:
+    """What smoothing by a = sigmoid(logit), ``(B, 1)``, weighs with.
+
+    Returns:
+        ``(B, length, length)`` the weight a (1 - a)^(t - j) of value j in level t, and ``(B, length)`` that of the level before
+        the first value, (1 - a)^(t + 1).
+    """
+    log_rest = ops.log_sigmoid(-logit)
+    steps = np.arange(length)
+    age = np.subtract.outer(steps, steps)
+    exponents, past, steps = (ops.convert_to_tensor(x, logit.dtype) for x in (np.maximum(age, 0), age >= 0, steps))
+    matrix = ops.expand_dims(ops.sigmoid(logit), -1) * ops.exp(ops.expand_dims(log_rest, -1) * exponents) * past
+    return matrix, ops.exp(log_rest * (steps + 1))
+
+
+def _product(matrix: Any, x: Any) -> Any:
+    """``(B, N, N)`` times ``(B, N)``."""
+    return ops.squeeze(ops.matmul(matrix, ops.expand_dims(x, -1)), -1)

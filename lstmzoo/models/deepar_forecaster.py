@@ -1,0 +1,70 @@
+"""Autoregressive forecaster with a likelihood."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from lstmzoo.errors import ConfigError
+from lstmzoo.models._base import (
+    Cell,
+    Count,
+    ForecasterInputs,
+    Rate,
+    RecurrentStack,
+    State,
+    autoregressive_forecaster,
+    output_size,
+    small_weights,
+)
+from lstmzoo.registry import register_model
+from lstmzoo.spec import ForecastingSpec
+
+
+@register_model
+def deepar_forecaster(
+    spec: ForecastingSpec, *, cell: Cell, units: Count, num_layers: Count, dropout: Rate
+) -> keras.Model:
+    """DeepAR: each step's distribution, given the value before it.
+
+    The decoder reads the value before each step, and what is known of the step: in training the true value (teacher forcing),
+    in forecasting a sampled one, so that a forecast is a set of sampled paths. Beside the paper's lagged values, the decoder
+    is shown the reference forecasts.
+
+    Sizes as in :mod:`lstmzoo.models`.
+
+    Args:
+        spec: Sizes learned from the training data; its distribution is not ``quantiles``.
+        cell: Name of the recurrent cell.
+        units: Size of each hidden state.
+        num_layers: Recurrent layers of the encoder, and of the decoder.
+        dropout: Rate between layers and before the head.
+
+    Returns:
+        An uncompiled model from ``window`` (B, T, F), ``future`` (B, H, R + K) and ``previous`` (B, H, 1), the scaled value
+        before each step, to the distribution's parameters (B, H, Q).
+
+    Raises:
+        ConfigError: If quantiles are to be forecast.
+
+    References:
+        Salinas, Flunkert & Gasthaus, "DeepAR: Probabilistic Forecasting with Autoregressive Recurrent Networks",
+        Int. J. Forecasting 36(3), 2020; arXiv:1704.04110, 2017.
+    """
+    if spec.distribution == "quantiles":
+        raise ConfigError(
+            "deepar_forecaster samples from a distribution: choose normal, student_t or negative_binomial, not quantiles"
+        )
+    options = {"cell": cell, "units": units, "num_layers": num_layers, "dropout": dropout}
+    encoder, decoder = RecurrentStack(**options, name="encoder"), RecurrentStack(**options, name="decoder")
+    head_dropout = keras.layers.Dropout(dropout, name="head_dropout")
+    head = keras.layers.Dense(output_size(spec), kernel_initializer=small_weights(), name="head")
+
+    def encode(inputs: ForecasterInputs, states: State) -> State:
+        return encoder(inputs.window, states)[1]
+
+    def decode(inputs: ForecasterInputs, previous: Any, states: State) -> tuple[Any, State]:
+        x, states = decoder(ops.concatenate([previous, inputs.future], axis=-1), states)
+        return head(head_dropout(x)), states
+
+    return autoregressive_forecaster(spec, encode, decode, name="deepar_forecaster")

@@ -1,0 +1,76 @@
+"""Exponential smoothing and a recurrent network, trained together."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from lstmzoo.layers import DISTRIBUTIONS, DilatedLSTM, ExponentialSmoothing
+from lstmzoo.models._base import Count, ForecasterInputs, Rate, State, forecaster, output_size, small_weights
+from lstmzoo.registry import register_model
+from lstmzoo.spec import ForecastingSpec
+
+
+@register_model
+def es_rnn_forecaster(spec: ForecastingSpec, *, units: Count, num_layers: Count, dropout: Rate) -> keras.Model:
+    """ES-RNN: a recurrent network corrects a forecast by exponential smoothing, whose coefficients it is trained with.
+
+    Each series has coefficients of its own. The network reads the window less its seasonality and its last level, and
+    forecasts what is to be added to that level and the seasonality continued. Its LSTM layers look 1, 2, 4, ... steps back,
+    each but the first with a residual connection. Smoothing is additive: after ``transform: log`` it is the paper's
+    multiplicative one. The reference forecasts are inputs like any other, relative to the smoothed forecast; their mean is not
+    what is corrected.
+
+    Sizes as in :mod:`lstmzoo.models`.
+
+    Args:
+        spec: Sizes learned from the training data.
+        units: Size of each hidden state.
+        num_layers: Recurrent layers.
+        dropout: Rate between layers and before the head.
+
+    Returns:
+        An uncompiled model from ``window`` (B, T, F), ``future`` (B, H, R + K) and ``series`` (B,), the series' number, to
+        forecasts (B, H, Q). The layer ``smoothing`` gives levels (B, T), seasonality (B, T) and that of the future (B, H).
+
+    References:
+        Smyl, "A hybrid method of exponential smoothing and recurrent neural networks for time series forecasting",
+        Int. J. Forecasting 36(1), 2020.
+    """
+    sizes = {"horizon": spec.horizon, "season_length": spec.season_length, "num_series": spec.num_series}
+    smoothing = ExponentialSmoothing(**sizes, name="smoothing")
+    layers = [DilatedLSTM(units, 2**i, return_sequences=True, name=f"encoder_{i}") for i in range(num_layers)]
+    dropouts = [keras.layers.Dropout(dropout, name=f"encoder_dropout_{i}") for i in range(1, num_layers)]
+    nonlinear = keras.layers.Dense(units, activation="tanh", name="nonlinear")
+    head_dropout = keras.layers.Dropout(dropout, name="head_dropout")
+    head = keras.layers.Dense(spec.horizon * spec.num_outputs, kernel_initializer=small_weights(), name="head")
+    head_steps = keras.layers.Reshape((spec.horizon, spec.num_outputs), name="head_steps")
+    head_future = keras.layers.Dense(spec.num_outputs, use_bias=False, kernel_initializer="zeros", name="head_future")
+
+    def encode(inputs: ForecasterInputs, states: State) -> tuple[Any, State]:
+        values = inputs.window[..., 0]
+        level, season, ahead = smoothing(values, inputs.series)
+        rest = ops.expand_dims(values - season - level[:, -1:], -1)
+        x = layers[0](ops.concatenate([rest, inputs.window[..., 1:]], axis=-1))
+        for layer, drop in zip(layers[1:], dropouts, strict=True):
+            x = x + layer(drop(x))
+        return (x[:, -1], ops.expand_dims(level[:, -1:] + ahead, -1)), states
+
+    def decode(inputs: ForecasterInputs, memory: Any, states: State) -> Any:
+        last, smoothed = memory  # (B, U), (B, H, 1)
+        references, known = inputs.future[..., : spec.num_references], inputs.future[..., spec.num_references :]
+        relative = ops.concatenate([references - smoothed, known], axis=-1)
+        correction = head_steps(head(head_dropout(nonlinear(last)))) + head_future(relative)
+        raw = correction + (smoothed - ops.mean(references, axis=-1, keepdims=True)) * _location(spec)
+        return ops.pad(
+            raw, [[0, 0], [0, 0], [0, output_size(spec) - spec.num_outputs]]
+        )  # the references weigh the same
+
+    return forecaster(spec, encode, decode, name="es_rnn_forecaster", streaming=False, with_series=True)
+
+
+def _location(spec: ForecastingSpec) -> np.ndarray:
+    """``(Q,)`` 1 for the output that is the forecast's place, the median or what a distribution has instead; else 0."""
+    index = spec.median_index if spec.distribution == "quantiles" else DISTRIBUTIONS[spec.distribution].location
+    return np.eye(spec.num_outputs, dtype="float32")[index]

@@ -1,0 +1,94 @@
+"""Temporal Fusion Transformer."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from lstmzoo.layers import GatedResidual, GatedSkip, InterpretableAttention, VariableSelection
+from lstmzoo.models._base import (
+    Count,
+    ForecasterInputs,
+    Rate,
+    RecurrentStack,
+    State,
+    forecaster,
+    output_size,
+    small_weights,
+)
+from lstmzoo.registry import register_model
+from lstmzoo.spec import ForecastingSpec
+
+
+@register_model
+def temporal_fusion_forecaster(
+    spec: ForecastingSpec, *, units: Count, num_layers: Count, num_heads: Count, dropout: Rate
+) -> keras.Model:
+    """Temporal Fusion Transformer: LSTM encoder-decoder over selected variables, then attention over all its outputs.
+
+    Each channel of the window, of the future, and of what describes the series is one variable. What describes the series, if
+    anything does, is selected likewise, and has a part in the selection, the LSTMs' initial states and the enrichment of
+    their outputs.
+
+    Sizes as in :mod:`lstmzoo.models`; S numbers describe a series, categories as learned vectors.
+
+    Args:
+        spec: Sizes learned from the training data.
+        units: Size of all hidden layers.
+        num_layers: Recurrent layers of the encoder, and of the decoder; one in the paper.
+        num_heads: Heads of the attention.
+        dropout: Rate before each gate, between recurrent layers, and of the attention's weights.
+
+    Returns:
+        An uncompiled model from ``window`` (B, T, F) and ``future`` (B, H, R + K) to forecasts (B, H, Q). What it looks at
+        is the second output of its layers ``window_selection`` (B, T, F), ``future_selection`` (B, H, R + K) and
+        ``static_selection`` (B, S), the weights of the variables; and of ``attention`` (B, H, T + H), of the steps.
+
+    References:
+        Lim et al., "Temporal Fusion Transformers for Interpretable Multi-horizon Time Series Forecasting",
+        Int. J. Forecasting 37(4), 2021; arXiv:1912.09363, 2019.
+    """
+    options: Any = {"units": units, "dropout": dropout}
+    static_selection = VariableSelection(**options, name="static_selection")
+    contexts = [
+        GatedResidual(**options, name=f"context_{use}") for use in ("selection", "hidden", "cell", "enrichment")
+    ]
+    window_selection = VariableSelection(**options, name="window_selection")
+    future_selection = VariableSelection(**options, name="future_selection")
+    encoder, decoder = (
+        RecurrentStack(cell="lstm", **options, num_layers=num_layers, name=name) for name in ("encoder", "decoder")
+    )
+    recurrent_skip = GatedSkip(dropout=dropout, name="recurrent_skip")
+    enrichment = GatedResidual(**options, name="enrichment")
+    attention = InterpretableAttention(num_heads=num_heads, dropout=dropout, name="attention")
+    attention_skip = GatedSkip(dropout=dropout, name="attention_skip")
+    feed_forward = GatedResidual(**options, name="feed_forward")
+    feed_forward_skip = GatedSkip(dropout=dropout, name="feed_forward_skip")
+    head = keras.layers.Dense(output_size(spec), kernel_initializer=small_weights(), name="head")
+
+    def describe(static: Any) -> tuple[Any, Any, State]:
+        """Contexts ``(B, 1, U)`` of selection and enrichment, and initial states; all None if nothing is known."""
+        if static is None:
+            return None, None, None
+        selected, _ = static_selection(static)
+        selection, hidden, cell, enriching = (context(selected) for context in contexts)
+        return ops.expand_dims(selection, 1), ops.expand_dims(enriching, 1), [[hidden, cell]] * num_layers
+
+    def encode(inputs: ForecasterInputs, states: State) -> tuple[Any, State]:
+        selecting, enriching, states = describe(inputs.static)
+        past, _ = window_selection(inputs.window, selecting)
+        read, states = encoder(past, states)
+        return (past, read, selecting, enriching), states
+
+    def decode(inputs: ForecasterInputs, memory: Any, states: State) -> Any:
+        past, read, selecting, enriching = memory
+        ahead, _ = future_selection(inputs.future, selecting)
+        selected = ops.concatenate([past, ahead], axis=1)  # (B, T + H, U)
+        outputs = ops.concatenate([read, decoder(ahead, states)[0]], axis=1)
+        outputs = recurrent_skip(outputs, selected)
+        enriched = enrichment(outputs, enriching)
+        attended, _ = attention(enriched[:, -spec.horizon :], enriched)
+        attended = attention_skip(attended, enriched[:, -spec.horizon :])
+        return head(feed_forward_skip(feed_forward(attended), outputs[:, -spec.horizon :]))
+
+    return forecaster(spec, encode, decode, name="temporal_fusion_forecaster", streaming=False, join_static=False)

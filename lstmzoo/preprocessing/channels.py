@@ -1,0 +1,246 @@
+"""What accompanies the values of a series: the calendar, covariates, and what describes the series."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lstmzoo.errors import DataError, UnknownNameError
+from lstmzoo.preprocessing._base import Panel, is_shorter_than_a_day
+
+CALENDAR: dict[str, Callable[[pd.DatetimeIndex], Any]] = {
+    "minute": lambda t: (t.minute + t.second / 60) / 60,
+    "hour": lambda t: (t.hour + t.minute / 60) / 24,
+    "weekday": lambda t: t.day_of_week / 7,
+    "day": lambda t: (t.day - 1) / t.days_in_month,
+    "month": lambda t: (t.month - 1) / 12,
+    "quarter": lambda t: (t.quarter - 1) / 4,
+    "year": lambda t: (t.day_of_year - 1) / 365.25,
+}
+
+
+class Channels:
+    """Turns times, covariates and descriptions of series into numbers of size one; fitted on the training part.
+
+    Covariates are standardized by their mean and standard deviation over all series, a category is the place of its value
+    among those of training, in order, and each calendar feature is the sine and cosine of a cycle: minute (of the hour),
+    hour (of the day), weekday, day (of the month), month, quarter, year (the place within it).
+
+    Args:
+        calendar: Names of calendar features, or True for those that the frequency resolves.
+        known: Names of the future covariates.
+        past: Names of the past covariates.
+        static: Names of what describes the series.
+        mask: Whether a channel says which values were observed.
+        irregular: Whether a channel gives the time since the step before, as the logarithm of its ratio to the usual step.
+    """
+
+    def __init__(
+        self,
+        *,
+        calendar: bool | list[str] = False,
+        known: list[str] | tuple[str, ...] = (),
+        past: list[str] | tuple[str, ...] = (),
+        static: list[str] | tuple[str, ...] = (),
+        mask: bool = False,
+        irregular: bool = False,
+    ) -> None:
+        self.calendar = calendar
+        self.known_names = list(known)
+        self.past_names = list(past)
+        self.static_names = list(static)
+        self.mask = mask
+        self.irregular = irregular
+
+    def fit(self, panel: Panel) -> "Channels":
+        """Learn scales and categories.
+
+        Raises:
+            UnknownNameError: If a calendar feature is unknown.
+            DataError: If calendar features are asked for where time is a count.
+        """
+        if self.calendar and not panel.has_calendar:
+            raise DataError(
+                "calendar features need timestamps, but the time column holds integers: pass calendar=False"
+            )
+        self.calendar_ = usual_calendar(panel.freq) if self.calendar is True else list(self.calendar or [])
+        for name in self.calendar_:
+            if name not in CALENDAR:
+                raise UnknownNameError("calendar feature", name, CALENDAR)
+        self.known_scales_, self.past_scales_ = _scales(panel.known), _scales(panel.past)
+        self.static_ = [_learned_static(panel.static[:, i]) for i in range(panel.static.shape[1])]
+        return self
+
+    @property
+    def num_known_(self) -> int:
+        """K, channels known of the future."""
+        return 2 * len(self.calendar_) + len(self.known_names) + self.irregular
+
+    @property
+    def num_past_(self) -> int:
+        """P, channels of the past alone."""
+        return len(self.past_names) + self.mask
+
+    @property
+    def num_static_(self) -> int:
+        """S, numbers that describe a series."""
+        return sum("values" not in learned for learned in self.static_)
+
+    @property
+    def cardinalities_(self) -> tuple[int, ...]:
+        """How many values each category has."""
+        return tuple(len(learned["values"]) for learned in self.static_ if "values" in learned)
+
+    def known(self, panel: Panel) -> np.ndarray:
+        """``(R, K)`` float32: calendar, future covariates, time differences."""
+        parts = [self._calendar(panel.times, panel), _standardized(panel.known, self.known_scales_)]
+        if self.irregular:
+            before = np.concatenate([panel.times[:1], panel.times[:-1]])
+            ratio = _ratio(panel.times - before, panel.freq)
+            ratio[panel.offsets[:-1]] = 1.0
+            parts.append(np.log(ratio)[:, None])
+        return np.concatenate(parts, axis=1).astype(np.float32)
+
+    def known_ahead(self, panel: Panel, times: np.ndarray, known: np.ndarray | None) -> np.ndarray:
+        """``(N, H, K)`` float32, the same of the steps ahead.
+
+        Args:
+            panel: The N series that they follow.
+            times: ``(N, H)``.
+            known: ``(N, H, covariates)``.
+
+        Raises:
+            DataError: If future covariates are needed and not given.
+        """
+        if self.known_names and known is None:
+            raise DataError(f"forecasting needs the future of {', '.join(map(repr, self.known_names))}: pass future=, the frame "
+                            "of make_future_frame() filled in")  # fmt: skip
+        ahead = np.empty((*times.shape, 0)) if known is None else known
+        flat = ahead.reshape(times.size, ahead.shape[-1])
+        parts = [self._calendar(times.ravel(), panel), _standardized(flat, self.known_scales_)]
+        if self.irregular:
+            last = panel.times[panel.offsets[1:] - 1]
+            steps = np.diff(np.concatenate([last[:, None], times], axis=1), axis=1)
+            parts.append(np.log(_ratio(steps.ravel(), panel.freq))[:, None])
+        return np.concatenate(parts, axis=1).astype(np.float32).reshape(*times.shape, self.num_known_)
+
+    def past(self, panel: Panel) -> np.ndarray:
+        """``(R, P)`` float32: past covariates, whether a value was observed."""
+        parts = [_standardized(panel.past, self.past_scales_)]
+        if self.mask:
+            observed = np.ones(len(panel.values), bool) if panel.observed is None else panel.observed
+            parts.append(observed[:, None].astype(float))
+        return np.concatenate(parts, axis=1).astype(np.float32)
+
+    def static(self, panel: Panel) -> dict[str, np.ndarray]:
+        """``static`` (N, S) float32 and ``categories`` (N, C) int32, each only if there are any.
+
+        Raises:
+            DataError: If a category was not there in training.
+        """
+        numbers, categories = [], []
+        for i, learned in enumerate(self.static_):
+            column = panel.static[:, i]
+            if "values" in learned:
+                categories.append(self._codes(column, learned["values"], self.static_names[i], panel.ids))
+            else:
+                numbers.append((column.astype(float) - learned["mean"]) / learned["deviation"])
+        answer: dict[str, np.ndarray] = {}
+        if numbers:
+            answer["static"] = np.stack(numbers, axis=1).astype(np.float32)
+        if categories:
+            answer["categories"] = np.stack(categories, axis=1).astype(np.int32)
+        return answer
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything that has been learned, for :meth:`from_json`."""
+        return {
+            "parameters": {
+                "calendar": self.calendar, "known": self.known_names, "past": self.past_names, "static": self.static_names,
+                "mask": self.mask, "irregular": self.irregular,
+            },
+            "calendar_": self.calendar_, "known_scales_": self.known_scales_.tolist(),
+            "past_scales_": self.past_scales_.tolist(), "static_": self.static_,
+        }  # fmt: skip
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> "Channels":
+        """What :meth:`to_json` wrote."""
+        self = cls(**document["parameters"])
+        self.calendar_, self.static_ = document["calendar_"], document["static_"]
+        self.known_scales_ = np.array(document["known_scales_"], dtype=float).reshape(2, -1)
+        self.past_scales_ = np.array(document["past_scales_"], dtype=float).reshape(2, -1)
+        return self
+
+    def _calendar(self, times: np.ndarray, panel: Panel) -> np.ndarray:
+        if not self.calendar_:
+            return np.empty((len(times), 0))
+        return calendar_features(times, panel.freq, panel.tz, self.calendar_)
+
+    @staticmethod
+    def _codes(column: np.ndarray, values: list[str], name: str, ids: np.ndarray) -> np.ndarray:
+        codes = {value: i for i, value in enumerate(values)}
+        unseen = [i for i, value in enumerate(column) if value not in codes]
+        if unseen:
+            i = unseen[0]
+            raise DataError(f"{name!r} of series {ids[i]!r} is {column[i]!r}, a category that was not there in training; known: "
+                            f"{', '.join(map(repr, values[:20]))}")  # fmt: skip
+        return np.array([codes[value] for value in column])
+
+
+def usual_calendar(freq: str | int) -> list[str]:
+    """The cycles that a frequency resolves: of day, week and year."""
+    if isinstance(freq, int):
+        return []
+    within_day = is_shorter_than_a_day(freq)
+    within_week = within_day or pd.tseries.frequencies.to_offset(freq).rule_code in ("D", "B")
+    return ["hour"] * within_day + ["weekday"] * within_week + ["year"]
+
+
+def calendar_features(times: np.ndarray, freq: str | int, tz: str | None, names: list[str]) -> np.ndarray:
+    """``(R, 2 * names)`` float32: sine and cosine of each cycle, in local time.
+
+    Args:
+        times: ``(R,)`` as a panel has them.
+        freq: The panel's.
+        tz: The panel's.
+        names: Out of :data:`CALENDAR`.
+
+    Examples:
+        >>> calendar_features(np.array(["2024-01-01T06:00"], "datetime64[us]"), "h", None, ["hour", "weekday"]).round(2)
+        array([[1., 0., 0., 1.]], dtype=float32)
+    """
+    index = pd.DatetimeIndex(times)
+    if tz is not None and is_shorter_than_a_day(freq):
+        index = index.tz_localize("UTC").tz_convert(tz)
+    angles = 2 * np.pi * np.stack([np.asarray(CALENDAR[name](index)) for name in names], axis=1)
+    return np.stack([np.sin(angles), np.cos(angles)], axis=2).reshape(len(index), -1).astype(np.float32)
+
+
+def _scales(columns: np.ndarray) -> np.ndarray:
+    """``(2, C)`` mean and standard deviation; 1 where a column does not vary."""
+    if not columns.shape[1]:
+        return np.empty((2, 0))
+    mean, deviation = columns.mean(axis=0), columns.std(axis=0)
+    return np.stack([mean, np.where(deviation > 1e-9 * np.abs(mean), deviation, 1.0)])
+
+
+def _standardized(columns: np.ndarray, scales: np.ndarray) -> np.ndarray:
+    return (columns - scales[0]) / scales[1]
+
+
+def _learned_static(column: np.ndarray) -> dict[str, Any]:
+    if isinstance(column[0], str | bool):
+        return {"values": sorted(set(column), key=str)}
+    numbers = column.astype(float)
+    deviation = float(numbers.std())
+    return {"mean": float(numbers.mean()), "deviation": deviation if deviation > 0 else 1.0}
+
+
+def _ratio(steps: np.ndarray, freq: str | int) -> np.ndarray:
+    """Time differences in units of the usual step."""
+    if isinstance(freq, int):
+        return steps / freq
+    unit = pd.Timedelta(pd.tseries.frequencies.to_offset(freq)) / pd.Timedelta("1us")
+    return steps.astype("timedelta64[us]").astype(float) / unit

@@ -1,0 +1,161 @@
+"""Frames of the steps to forecast: an empty one to fill in, and the filled one read."""
+
+from dataclasses import replace
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from lstmzoo.errors import DataError
+from lstmzoo.preprocessing._base import Columns, Panel, is_shorter_than_a_day, time_kind, time_text
+from lstmzoo.preprocessing.frames import (
+    Form,
+    as_pandas,
+    as_times,
+    assemble,
+    check_whole,
+    number_columns,
+    read_time_column,
+    wall_times,
+)
+
+
+def make_future_frame(panel: Panel, horizon: int, form: Form, columns: Columns) -> Any:
+    """The frame that :func:`read_future` takes, to be filled in: id, time, and empty future covariates.
+
+    Args:
+        panel: The N series to forecast.
+        horizon: H, steps to forecast.
+        form: What the user passed.
+        columns: The frame's column names.
+
+    Returns:
+        A long frame of the user's kind with N * H rows.
+
+    Examples:
+        >>> panel = Panel(np.array(["a"]), np.array([0, 3]), np.array([1.0, 2, 5]), np.array([0, 1, 2]), 1)
+        >>> make_future_frame(panel, 2, Form(), Columns(known=("price",)))
+          unique_id  ds  price
+        0         a   3    NaN
+        1         a   4    NaN
+    """
+    empty = {name: np.full(len(panel) * horizon, np.nan) for name in columns.known}
+    times = panel.future_times(horizon).ravel()
+    return assemble(np.repeat(panel.ids, horizon), times, empty, panel, replace(form, kind="frame"), columns)
+
+
+def read_future(frame: Any, panel: Panel, columns: Columns, horizon: int) -> tuple[np.ndarray, np.ndarray]:
+    """Check what the user knows of the steps to forecast.
+
+    Args:
+        frame: Long, of any backend, rows in any order: id, time, and the future covariates, of ``horizon`` steps each.
+        panel: The N series to forecast.
+        columns: The frame's column names.
+        horizon: H, steps to forecast.
+
+    Returns:
+        Times ``(N, H)``, those that follow the series unless they are irregular; and future covariates ``(N, H, K)``.
+
+    Raises:
+        DataError: Naming the column, series or time that is wrong: a column too few or too many, one that is not numeric or
+            finite, a series or time too few or too many.
+
+    Examples:
+        >>> panel = Panel(np.array(["a"]), np.array([0, 3]), np.array([1.0, 2, 5]), np.array([0, 1, 2]), 1)
+        >>> frame = pd.DataFrame({"unique_id": "a", "ds": [4, 3], "price": [8.0, 9.0]})
+        >>> times, known = read_future(frame, panel, Columns(known=("price",)), 2)
+        >>> times, known[..., 0]
+        (array([[3, 4]]), array([[9., 8.]]))
+    """
+    native = nw.from_native(frame, eager_only=True, pass_through=True)
+    if not isinstance(native, nw.DataFrame):
+        raise DataError(f"future: expected a frame, that of make_future_frame() filled in, got {type(frame).__name__}")
+    _check_columns(native, columns)
+    known = number_columns(native, columns.known, "fill it with numbers")
+    series = _series_of(native, panel, columns)
+    times = _times_of(native, panel, columns)
+    order = np.lexsort((times, series))
+    series, times, known = series[order], times[order], known[order]
+    counts = np.bincount(series, minlength=len(panel))
+    missing = counts == 0
+    if missing.any():
+        raise DataError(f"future: series {panel.ids[int(missing.argmax())]!r} is missing ({int(missing.sum())} such series in "
+                        f"all): it needs {horizon} rows")  # fmt: skip
+    _check_times(panel, np.split(times, np.cumsum(counts)[:-1]), horizon)
+    bad = np.argwhere(~np.isfinite(known))
+    if len(bad):
+        row, column = bad[0]
+        what = "is missing (NaN)" if np.isnan(known[row, column]) else "is infinite"
+        raise DataError(f"future: {columns.known[column]!r} of series {panel.ids[series[row]]!r} {what} at "
+                        f"{time_text(times[row])} ({len(bad)} such values in all): fill it in")  # fmt: skip
+    return times.reshape(len(panel), horizon), known.reshape(len(panel), horizon, len(columns.known))
+
+
+def _check_columns(frame: Any, columns: Columns) -> None:
+    expected = [name for name in (columns.id, columns.time, *columns.known) if name is not None]
+    wanted = f"expected {', '.join(map(repr, expected))}, as in make_future_frame()"
+    for name in expected:
+        if name not in frame.columns:
+            has = ", ".join(map(repr, frame.columns))
+            raise DataError(f"future: column {name!r} is missing; the frame has {has}; {wanted}")
+    for name in frame.columns:
+        if name not in expected:
+            raise DataError(f"future: column {name!r} is none of the future covariates: drop it; {wanted}")
+
+
+def _series_of(frame: Any, panel: Panel, columns: Columns) -> np.ndarray:
+    """``(rows,)`` which series each row is of."""
+    if columns.id is None:
+        return np.zeros(len(frame), dtype=np.int64)
+    ids = as_pandas(frame[columns.id])
+    check_whole(columns.id, ids)
+    places = {name: i for i, name in enumerate(panel.ids)}
+    codes, names = pd.factorize(ids)
+    for name in names:
+        if name not in places:
+            some = ", ".join(map(repr, panel.ids[:5])) + (", ..." if len(panel) > 5 else "")
+            raise DataError(f"future: series {name!r} is not one of those to forecast, {some}: drop it")
+    return np.array([places[name] for name in names], dtype=np.int64)[codes]
+
+
+def _times_of(frame: Any, panel: Panel, columns: Columns) -> np.ndarray:
+    """``(rows,)`` times as the panel has them."""
+    column, _ = read_time_column(frame, columns.time)
+    check_whole(columns.time, column)
+    if not len(column):
+        return panel.times[:0]
+    times, tz = as_times(column, columns.time)
+    if times.dtype.kind != panel.times.dtype.kind or (tz is None) != (panel.tz is None):
+        raise DataError(f"future: column {columns.time!r} holds {time_kind(times, tz)}, but the history has "
+                        f"{time_kind(panel.times, panel.tz)}: convert it")  # fmt: skip
+    on_wall = panel.tz is not None and not is_shorter_than_a_day(panel.freq)
+    return wall_times(times, str(panel.tz)) if on_wall else times
+
+
+def _check_times(panel: Panel, times: list[np.ndarray], horizon: int) -> None:
+    """Each series has the steps that follow it, each once; if irregular, as many steps, later than its last."""
+    expected = panel.future_times(horizon)
+    for i, given in enumerate(times):
+        if np.array_equal(given, expected[i]):
+            continue
+        name, last = panel.ids[i], panel.times[panel.offsets[i + 1] - 1]
+        same = given[1:][given[1:] == given[:-1]]
+        if len(same):
+            raise DataError(f"future: series {name!r} has more than one row at {time_text(same[0])}: drop all but one")
+        if not panel.irregular:
+            raise DataError(f"future: series {name!r} {_odd_times(given, expected[i])}")
+        if given[0] <= last:
+            raise DataError(
+                f"future: series {name!r} has a row at {time_text(given[0])}, but its history ends at {time_text(last)}: drop it"
+            )
+        if len(given) != horizon:
+            raise DataError(f"future: series {name!r} has {len(given)} rows, but {horizon} steps are to be forecast")
+
+
+def _odd_times(given: np.ndarray, expected: np.ndarray) -> str:
+    lacks, extra = np.setdiff1d(expected, given), np.setdiff1d(given, expected)
+    parts = [f"has no row at {time_text(lacks[0])}"] if len(lacks) else []
+    parts += [f"has an unexpected row at {time_text(extra[0])}"] if len(extra) else []
+    span = f"from {time_text(expected[0])} to {time_text(expected[-1])}"
+    return f"{' and '.join(parts)}: {len(expected)} steps are to be forecast, {span}"

@@ -1,0 +1,218 @@
+"""Covariates, missing values and irregular steps, on every architecture; and what is refused."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+import lstmzoo
+from lstmzoo import Forecaster, list_models
+from lstmzoo.errors import ConfigError, DataError
+
+COVARIATES = {
+    "past_covariates": ["visitors"],
+    "future_covariates": ["price", "holiday"],
+    "static_covariates": ["size", "region"],
+}
+SHORT = {"epochs": 1, "steps_per_epoch": 2, "batch_size": 8}
+
+
+@pytest.fixture(scope="module")
+def shops(hourly):
+    rng = np.random.default_rng(1)
+    return hourly.assign(
+        visitors=rng.normal(100, 10, len(hourly)),
+        price=rng.normal(3, 1, len(hourly)),
+        holiday=rng.random(len(hourly)) < 0.1,
+        size=hourly["unique_id"].map({"s0": 10.0, "s1": 20.0, "s2": 40.0}),
+        region=hourly["unique_id"].map({"s0": "north", "s1": "south", "s2": "north"}),
+    )
+
+
+@pytest.fixture(scope="module")
+def fitted(shops, tiny):
+    return Forecaster(**tiny, **COVARIATES, calendar=["hour", "weekday"]).fit(shops)
+
+
+def filled(forecaster, **arguments):
+    return forecaster.make_future_frame(**arguments).assign(price=3.0, holiday=False)
+
+
+@pytest.mark.parametrize("name", list_models("forecasting/*"))
+def test_every_entry_takes_every_kind_of_covariate(name, shops, tiny, tmp_path):
+    holes = shops.assign(y=shops["y"].where(np.arange(len(shops)) % 7 > 0))
+    parameters = {**tiny, "model": name, "hyperparameters": SHORT}
+    forecaster = Forecaster(**parameters, **COVARIATES, calendar=["hour"], missing="mask").fit(holes)
+    forecast = forecaster.predict(future=filled(forecaster))
+    assert len(forecast) == 18
+    assert np.isfinite(forecast["y_hat"]).all()
+    forecaster.save(tmp_path / "model")
+    again = lstmzoo.load(tmp_path / "model")
+    pd.testing.assert_frame_equal(again.predict(future=filled(again)), forecast)
+
+
+def test_future_covariates_are_used():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=600)
+    frame = pd.DataFrame({"unique_id": 0, "ds": np.arange(600), "y": 10 + 3 * x + 0.1 * rng.normal(size=600), "x": x})
+    settings = {"units": 16, "epochs": 15, "learning_rate": 1e-2, "residual": "none"}
+    common = {"horizon": 4, "lookback": 8, "hyperparameters": settings, "random_state": 0, "verbose": 0}
+    train, test = frame.iloc[:560], frame.iloc[560:564]
+    blind = Forecaster("seq2seq_gru", **common).fit(train).predict()["y_hat"]
+    seeing = Forecaster("seq2seq_gru", future_covariates=["x"], **common).fit(train)
+    forecast = seeing.predict(future=test[["unique_id", "ds", "x"]])["y_hat"]
+    errors = [np.abs(test["y"].to_numpy() - f.to_numpy()).mean() for f in (forecast, blind)]
+    assert errors[0] < 0.5 * errors[1]
+
+
+def test_series_are_told_apart_by_static_covariates():
+    rng = np.random.default_rng(0)
+    frames = []
+    for i in range(8):
+        walk = rng.normal(size=200)
+        jump = 5.0 if i % 2 else -5.0
+        y = np.where(np.arange(200) % 5 == 4, jump, walk)
+        frames.append(pd.DataFrame({"unique_id": i, "ds": np.arange(200), "y": y, "kind": "up" if i % 2 else "down"}))
+    frame = pd.concat(frames)
+    settings = {"units": 16, "epochs": 10, "learning_rate": 1e-2, "residual": "none", "scaling": "none"}
+    forecaster = Forecaster(
+        "gru", horizon=5, lookback=4, static_covariates=["kind"], hyperparameters=settings, random_state=0, verbose=0
+    ).fit(frame)
+    fifth = forecaster.predict().groupby("unique_id")["y_hat"].nth(4).to_numpy()
+    assert (np.sign(fifth) == np.where(np.arange(8) % 2, 1, -1)).all()
+
+
+def test_the_future_frame_is_what_follows(fitted, shops):
+    frame = fitted.make_future_frame()
+    assert list(frame.columns) == ["unique_id", "ds", "price", "holiday"]
+    assert len(frame) == 18
+    assert frame[["price", "holiday"]].isna().all(axis=None)
+    assert frame["ds"].min() == shops["ds"].max() + pd.Timedelta("1h")
+
+
+def test_polars(fitted, shops):
+    history = pl.from_pandas(shops)
+    future = fitted.make_future_frame(history=history)
+    assert isinstance(future, pl.DataFrame)
+    future = future.with_columns(price=pl.lit(3.0), holiday=pl.lit(False))
+    forecast = fitted.predict(history=history, future=future)
+    np.testing.assert_allclose(forecast["y_hat"].to_numpy(), fitted.predict(future=filled(fitted))["y_hat"], rtol=1e-5)
+
+
+def test_score_reads_the_future_from_the_frame(fitted, shops):
+    assert np.isfinite(fitted.score(shops))
+
+
+def test_search_takes_covariates(shops, tiny):
+    search = lstmzoo.ZooSearchCV(Forecaster(**tiny, **COVARIATES), models="segment_gru", max_trials=1, random_state=0)
+    search.fit(shops)
+    best = search.best_estimator_
+    assert len(best.predict(future=filled(best))) == 18
+
+
+def test_serving_splits_history_and_future(fitted, shops):
+    example = fitted.serving_example()
+    served = fitted.serve(example, {"horizon": 6})
+    assert len(served) == 6
+    rows = example[example["y"].notna()]
+    future = example[example["y"].isna()].drop(columns=["y", "visitors", "size", "region"])
+    expected = fitted.predict(history=rows, future=future)
+    np.testing.assert_allclose(served["y_hat"], expected["y_hat"])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda f: f.drop(columns="price"), "'price'.*missing"),
+        (lambda f: f.assign(rain=1.0), "'rain'"),
+        (lambda f: f.assign(price="cheap"), "'price'.*not numeric"),
+        (lambda f: f.assign(price=np.where(np.arange(18) == 3, np.nan, 3.0)), "'price'.*'s0'"),
+        (lambda f: f.iloc[:-1], "'s2'"),
+        (lambda f: f.assign(ds=f["ds"] + pd.Timedelta("1h")), "'s0'"),
+        (lambda f: f[f["unique_id"] != "s1"], "'s1'"),
+        (lambda f: f.assign(unique_id=f["unique_id"].replace("s1", "x")), "'(s1|x)'"),
+    ],
+)
+def test_futures_that_are_refused(fitted, change, message):
+    with pytest.raises(DataError, match=message):
+        fitted.predict(future=change(filled(fitted)))
+
+
+def test_a_future_that_is_not_given(fitted, hourly, tiny):
+    with pytest.raises(DataError, match="make_future_frame"):
+        fitted.predict()
+    plain = Forecaster(**tiny).fit(hourly)
+    with pytest.raises(DataError, match="no future covariates"):
+        plain.predict(future=plain.make_future_frame())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda f: f.drop(columns="visitors"), "'visitors'"),
+        (lambda f: f.assign(price="cheap"), "'price'"),
+        (lambda f: f.assign(price=np.where(np.arange(len(f)) == 5, np.nan, 1.0)), "'price'.*'s0'"),
+        (lambda f: f.assign(price=np.where(np.arange(len(f)) == 5, np.inf, 1.0)), "'price'.*'s0'"),
+        (lambda f: f.assign(region=np.where(np.arange(len(f)) == 5, "x", "y")), "'region'.*'s0'"),
+        (lambda f: f.assign(size=np.nan), "'size'"),
+    ],
+)
+def test_covariates_that_are_refused(shops, tiny, change, message):
+    with pytest.raises(DataError, match=message):
+        Forecaster(**tiny, **COVARIATES).fit(change(shops))
+
+
+def test_one_column_in_two_roles(shops, tiny):
+    with pytest.raises(ConfigError, match="'price'"):
+        Forecaster(**tiny, past_covariates=["price"], future_covariates=["price"]).fit(shops)
+
+
+def test_a_category_that_was_never_seen(fitted, shops):
+    history = shops.assign(region="west")
+    with pytest.raises(DataError, match="'region' of series 's0' is 'west'.*'north', 'south'"):
+        fitted.predict(history=history, future=filled(fitted))
+
+
+def test_calendar_features_that_are_unknown(hourly, tiny):
+    with pytest.raises(ConfigError, match="calendar.*'fortnight'"):
+        Forecaster(**tiny, calendar=["fortnight"]).fit(hourly)
+
+
+def test_arrays_have_no_covariates(tiny):
+    with pytest.raises(DataError, match="frame"):
+        Forecaster(**tiny, future_covariates=["price"]).fit(np.arange(100.0))
+
+
+@pytest.mark.parametrize("missing", ["mask", "interpolate"])
+def test_missing_values_and_gaps(hourly, tiny, missing):
+    holes = hourly.assign(y=hourly["y"].where(np.arange(len(hourly)) % 11 != 5)).drop(index=[20, 21, 300])
+    with pytest.raises(DataError, match="missing='mask'"):
+        Forecaster(**tiny).fit(holes)
+    forecaster = Forecaster(**tiny, missing=missing).fit(holes)
+    assert np.isfinite(forecaster.predict()["y_hat"]).all()
+    assert np.isfinite(forecaster.score(holes))
+
+
+def test_what_is_missing_does_not_count_in_the_loss(hourly, tiny):
+    """A value that is missing changes neither target nor loss, whatever stands there."""
+    holes = hourly.assign(y=hourly["y"].where(np.arange(len(hourly)) % 240 < 200))
+    forecaster = Forecaster(**tiny, missing="mask", validation_size=0).fit(holes)
+    windows = forecaster.preprocessor_.windows(forecaster._read(holes)[0])
+    _, target, _ = windows.batch(np.arange(len(windows)))
+    assert np.isnan(target).any()
+    assert np.isfinite([row["loss"] for row in forecaster.history_]).all()
+
+
+def test_irregular_steps(tiny):
+    rng = np.random.default_rng(0)
+    times = np.cumsum(rng.choice([1, 2, 5], 300))
+    frame = pd.DataFrame({"unique_id": "a", "ds": times, "y": np.sin(times / 7)})
+    with pytest.raises(DataError):
+        Forecaster(**tiny).fit(frame)
+    forecaster = Forecaster(**tiny, irregular=True).fit(frame)
+    future = forecaster.make_future_frame().assign(ds=times[-1] + np.array([1, 3, 4, 9, 10, 11]))
+    forecast = forecaster.predict(future=future)
+    assert list(forecast["ds"]) == list(future["ds"])
+    other = forecaster.predict(future=future.assign(ds=times[-1] + np.arange(1, 7)))
+    assert not np.allclose(forecast["y_hat"], other["y_hat"])
+    assert np.isfinite(forecaster.predict()["y_hat"]).all()

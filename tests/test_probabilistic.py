@@ -1,0 +1,202 @@
+"""Distributions, sample paths, conformal intervals, longer horizons; updates and streams."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import lstmzoo
+from lstmzoo import Forecaster, list_models
+from lstmzoo.datasets import generate_seasonal
+from lstmzoo.errors import ConfigError, DataError
+from lstmzoo.registry import build_model
+
+SHORT = {"epochs": 2, "steps_per_epoch": 5, "batch_size": 8, "units": 8}
+
+
+@pytest.fixture(scope="module")
+def counts(hourly):
+    return hourly.assign(y=np.random.default_rng(0).poisson(np.maximum(hourly["y"], 0) / 20).astype(float))
+
+
+@pytest.mark.parametrize("distribution", ["normal", "student_t", "negative_binomial"])
+@pytest.mark.parametrize("model", ["gru", "deepar_gru"])
+def test_distributions(model, distribution, counts, tiny, tmp_path):
+    parameters = {**tiny, "model": model, "hyperparameters": SHORT}
+    forecaster = Forecaster(**parameters, distribution=distribution, quantiles=[0.1, 0.9]).fit(counts)
+    forecast = forecaster.predict(quantiles=[0.05, 0.3, 0.95])
+    assert (forecast["y_hat_q0.05"] <= forecast["y_hat_q0.3"]).all()
+    assert (forecast["y_hat_q0.3"] <= forecast["y_hat"]).all()
+    assert (forecast["y_hat"] <= forecast["y_hat_q0.95"]).all()
+    if distribution == "negative_binomial":
+        assert (forecast["y_hat_q0.05"] >= 0).all()
+    forecaster.save(tmp_path / "model")
+    pd.testing.assert_frame_equal(lstmzoo.load(tmp_path / "model").predict(quantiles=[0.05, 0.3, 0.95]), forecast)
+    paths = forecaster.sample_paths(20)
+    assert list(paths.columns) == ["unique_id", "ds", *(f"y_hat_path{i}" for i in range(20))]
+    pd.testing.assert_frame_equal(paths, forecaster.sample_paths(20))
+
+
+def test_negative_counts_are_refused(hourly, counts, tiny):
+    with pytest.raises(DataError, match="counts, but series 's0' is"):
+        Forecaster(**{**tiny, "model": "gru"}, distribution="negative_binomial").fit(hourly)
+    with pytest.raises(DataError, match="counts, but series 's1' is -1"):
+        bad = counts.assign(y=counts["y"].where(np.arange(len(counts)) != 300, -1))
+        Forecaster(**{**tiny, "model": "gru"}, distribution="negative_binomial").fit(bad)
+    with pytest.raises(ConfigError, match="logarithms"):
+        Forecaster(
+            **{**tiny, "hyperparameters": {"transform": "log"}}, distribution="negative_binomial"
+        ).fit(counts)
+
+
+def test_deepar_needs_a_distribution(hourly, tiny):
+    with pytest.raises(ConfigError, match="normal, student_t or negative_binomial"):
+        Forecaster(**{**tiny, "model": "deepar_gru"}, distribution="quantiles").fit(hourly)
+
+
+@pytest.mark.parametrize("quantiles", [[0.0, 0.5], [0.1, 1.0], [-0.1], [0.9, 0.1], [0.1, 0.1]])
+def test_quantiles_that_are_refused(quantiles, hourly, tiny):
+    with pytest.raises(ConfigError, match="quantiles"):
+        Forecaster(**tiny, quantiles=quantiles).fit(hourly)
+    fitted = Forecaster(**tiny, distribution="normal").fit(hourly)
+    with pytest.raises(ConfigError, match="quantiles"):
+        fitted.predict(quantiles=quantiles)
+
+
+def test_paths_have_the_marginals_of_the_forecast(hourly, tiny):
+    for parameters in ({"quantiles": [0.1, 0.25, 0.75, 0.9]}, {"distribution": "normal"}):
+        forecaster = Forecaster(**tiny, **parameters).fit(hourly)
+        paths = forecaster.sample_paths(2000).filter(like="path").to_numpy()
+        levels = forecaster.predict(quantiles=[0.1, 0.9] if "quantiles" in parameters else [0.1, 0.9])
+        for level in (0.1, 0.9):
+            share = (paths < levels[[f"y_hat_q{level:g}"]].to_numpy()).mean(axis=1)
+            np.testing.assert_allclose(share, level, atol=0.04)
+
+
+def test_paths_need_a_spread(hourly, tiny):
+    with pytest.raises(ConfigError, match="quantiles on both sides"):
+        Forecaster(**tiny).fit(hourly).sample_paths(3)
+
+
+def test_conformal_intervals_cover(tmp_path):
+    frame = generate_seasonal(n_series=60, length=160, freq="D", season_length=7, noise=0.3, random_state=0)
+    place = frame.groupby("unique_id").cumcount(ascending=False)
+    train, test = frame[place >= 14], frame[place < 14]
+    settings = {"units": 16, "epochs": 2, "steps_per_epoch": 20}
+    covered = {}
+    for conformal in (False, True):
+        forecaster = Forecaster(
+            "gru", horizon=14, quantiles=[0.1, 0.9], conformal=conformal, hyperparameters=settings, random_state=0,
+            validation_size=27, verbose=0,
+        ).fit(train)  # fmt: skip
+        both = test.merge(forecaster.predict(), on=["unique_id", "ds"])
+        covered[conformal] = ((both["y_hat_q0.1"] <= both["y"]) & (both["y"] <= both["y_hat_q0.9"])).mean()
+    assert abs(covered[True] - 0.8) < 0.06
+    assert abs(covered[True] - 0.8) < abs(covered[False] - 0.8) + 0.02
+    forecaster.save(tmp_path / "model")
+    pd.testing.assert_frame_equal(lstmzoo.load(tmp_path / "model").predict(), forecaster.predict())
+
+
+def test_conformal_needs_held_out_windows(hourly, tiny):
+    with pytest.raises(ConfigError, match="validation_size"):
+        Forecaster(**tiny, conformal=True, quantiles=[0.1, 0.9], validation_size=0).fit(hourly)
+    with pytest.raises(ConfigError, match="needs 1000 held-out values, but there are 18"):
+        Forecaster(**tiny, conformal=True, quantiles=[0.001, 0.999]).fit(hourly)
+
+
+def test_longer_horizons_are_rolled(hourly, tiny):
+    forecaster = Forecaster(**tiny, quantiles=[0.1, 0.9]).fit(hourly)
+    long = forecaster.predict(horizon=15)
+    assert len(long) == 45
+    assert (long["y_hat_q0.1"] <= long["y_hat_q0.9"]).all()
+    median = forecaster.predict(horizon=15, quantiles=[])
+    first = median.groupby("unique_id").head(6).reset_index(drop=True)
+    np.testing.assert_allclose(first["y_hat"], forecaster.predict(quantiles=[])["y_hat"], rtol=1e-6)
+    fed = pd.concat([hourly, first.rename(columns={"y_hat": "y"})])
+    second = forecaster.predict(history=fed, quantiles=[])
+    np.testing.assert_allclose(median.groupby("unique_id").nth(slice(6, 12))["y_hat"], second["y_hat"], rtol=1e-5)
+
+
+def test_update_goes_on(hourly, tiny):
+    place = hourly.groupby("unique_id").cumcount()
+    old, new = hourly[place < 200], hourly[place >= 200]
+    forecaster = Forecaster(**tiny).fit(old)
+    before = [w.copy() for w in forecaster.model_.get_weights()]
+    rows = len(forecaster.history_)
+    forecaster.update(new)
+    assert any((a != b).any() for a, b in zip(before, forecaster.model_.get_weights(), strict=True))
+    assert len(forecaster.history_) == rows + 1
+    assert forecaster.predict()["ds"].min() == hourly["ds"].max() + pd.Timedelta("1h")
+    pd.testing.assert_frame_equal(forecaster.predict(), forecaster.predict(history=hourly))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda f: f.drop(columns="y"), "'y' is missing"),
+        (lambda f: f.assign(ds=f["ds"] - pd.Timedelta("1h")), "'s0'.*overlap"),
+        (lambda f: f.assign(ds=f["ds"] + pd.Timedelta("1h")), "'s0'.*gap"),
+        (lambda f: f.assign(unique_id=f["unique_id"].replace("s1", "new")), "'new'"),
+    ],
+)
+def test_updates_that_are_refused(hourly, tiny, change, message):
+    place = hourly.groupby("unique_id").cumcount()
+    forecaster = Forecaster(**tiny).fit(hourly[place < 200])
+    with pytest.raises(DataError, match=message):
+        forecaster.update(change(hourly[place >= 200]))
+
+
+@pytest.mark.parametrize("name", [name for name in list_models(tag="streaming") if "deepar" not in name])
+def test_a_stream_is_the_whole_window(name, hourly, tiny):
+    """What a stream forecasts is what the network forecasts from all observations since the anchor, as one window."""
+    parameters = {**tiny, "model": name, "hyperparameters": {"epochs": 1, "steps_per_epoch": 3, "batch_size": 8}}
+    y = hourly["y"].to_numpy()[:240]
+    forecaster = Forecaster(**parameters, quantiles=[0.1, 0.9], season_length=[12]).fit(y[:150])
+    stream = forecaster.stream(y[:150])
+    pre, lookback = forecaster.preprocessor_, forecaster.spec_.lookback
+    for i in range(150, 150 + lookback + 3):
+        forecast = stream.update(y[i])
+        assert forecast.shape == (6, 3)
+        anchor = 150 if i < 150 + lookback else 150 + lookback
+        if i - anchor not in (0, 5, lookback - 1):
+            continue
+        _, scale = pre.last_windows(forecaster._read(y[:anchor])[0])
+        whole = scale.apply(y[None, anchor - lookback : i + 1])[..., None].astype("float32")
+        longer = dataclasses.replace(forecaster.spec_, lookback=whole.shape[1])
+        network = build_model(forecaster.config_.builder, longer, forecaster.config_.hyperparameters)
+        network.set_weights(forecaster.model_.get_weights())
+        inputs, _ = pre.last_windows(forecaster._read(y[: i + 1])[0])
+        own = pre.last_windows(forecaster._read(y[: i + 1])[0])[1]
+        future = scale.apply(own.shift[..., None] + own.scale[..., None] * inputs["future"]).astype("float32")
+        expected = pre.invert(network.predict_on_batch({"window": whole, "future": future}), scale)
+        np.testing.assert_allclose(forecast[:, [1, 0, 2]], expected[0], rtol=2e-4, atol=2e-3)
+
+
+def test_a_stream_of_a_sampled_forecast(hourly, tiny):
+    parameters = {**tiny, "model": "deepar_gru", "hyperparameters": SHORT}
+    y = hourly["y"].to_numpy()[:240]
+    stream = Forecaster(**parameters, quantiles=[0.1, 0.9]).fit(y[:200]).stream()
+    for value in y[200:204]:
+        forecast = stream.update(value)
+    assert forecast.shape == (6, 3)
+    assert (forecast[:, 1] <= forecast[:, 2]).all()
+
+
+def test_streams_that_are_refused(hourly, tiny):
+    forecaster = Forecaster(**{**tiny, "model": "gru"}).fit(hourly)
+    with pytest.raises(DataError, match="one series, but there are 3"):
+        forecaster.stream()
+    one = hourly[hourly["unique_id"] == "s0"]
+    stream = forecaster.stream(one)
+    with pytest.raises(DataError, match="in order"):
+        stream.update(1.0, time=one["ds"].max())
+    with pytest.raises(DataError, match="in order"):
+        stream.update(1.0, time=one["ds"].max() + pd.Timedelta("2h"))
+    with pytest.raises(DataError, match="is nan"):
+        stream.update(np.nan)
+    with pytest.raises(DataError, match="missing or unknown: price"):
+        stream.update(1.0, known={"price": 1.0})
+    stream.update(1.0, time=one["ds"].max() + pd.Timedelta("1h"))
+    with pytest.raises(ConfigError, match="bilstm cannot step.*gru"):
+        Forecaster(**{**tiny, "model": "bilstm", "hyperparameters": SHORT}).fit(one).stream()
