@@ -2,15 +2,17 @@
 
 On all series of M4 Hourly (horizon 48) and M4 Weekly (horizon 13). Said to both: horizon, integer steps, seed;
 to lstmzoo also the seasons, 24 and 168 for Hourly, and M4's own 1 for Weekly; neuralforecast's models take none.
-Neither gets a validation part, a setting or an architecture that is not its default.
+All else is each side's default: lstmzoo holds out the last horizon of the train part to choose its epoch by,
+neuralforecast holds out nothing.
 
 neuralforecast trains for its default ``max_steps``, lowered to what a short fit before it shows to be affordable
 in ``--seconds``, so that its learning rate still decays to its end; the column "training" says so. Its whole fit is
 timed. lstmzoo's entry is then fitted anew with ``time_limit`` at an eighth, a quarter, a half and all of these
 seconds, as is ``segment_gru``, the entry that the docs recommend; a fit whose epochs end before its limit is not
-repeated with a larger one. Times are of whole fits, compilation included, imports not. The seconds to
-an equal score are those of the shortest of these fits whose score is at or below neuralforecast's, "-" where
-none is. Both forecast the median. Each fit runs in a process of its own, one at a time.
+repeated with a larger one. Times are of whole fits, compilation included, imports not; ``time_limit`` is of the
+training alone, so a whole fit of lstmzoo's takes a little longer than its limit. The seconds to an equal score
+are those of the shortest of these fits whose score is at or below neuralforecast's, "-" where none is.
+Both forecast the median. Each fit runs in a process of its own, one at a time.
 
 The test part is looked at after the last forecast is made; `fetch_m4` always parses both files, and until then
 its ``.test`` is discarded unread. Nothing is chosen by these scores.

@@ -221,6 +221,7 @@ ESTIMATOR_CHECKS: tuple[Callable[[Any, tuple[Any, ...]], None], ...] = (
     check_search_hooks,
 )
 
+
 def _forecasting_spec(distribution: str) -> ForecastingSpec:
     """Small sizes, with every kind of channel."""
     return ForecastingSpec(

@@ -222,7 +222,10 @@ def _naive_error(history: Sequence[np.ndarray], season_length: int) -> np.ndarra
 
 
 def _by_series(table: pd.DataFrame, actual: np.ndarray, *forecasts: np.ndarray) -> np.ndarray:
-    """The scores ``(N,)`` in a table; infinity where the forecast of an observed step is not finite."""
-    values = table.set_index("unique_id")["y_hat"].reindex(range(len(actual))).to_numpy(dtype=float)
-    broken = [(~np.isnan(actual) & ~np.isfinite(forecast)).any(axis=1) for forecast in forecasts]
-    return np.where(np.any(broken, axis=0), np.inf, values) if broken else values
+    """The scores ``(N,)`` in a table; NaN if nothing is observed, infinity if the forecast of an observed step is not finite."""
+    scores, observed = table.set_index("unique_id")["y_hat"], ~np.isnan(actual)
+    values = scores.reindex(range(len(actual))).to_numpy(dtype=float, copy=True)
+    values[~observed.any(axis=1)] = np.nan
+    for forecast in forecasts:
+        values[(observed & ~np.isfinite(forecast)).any(axis=1)] = np.inf
+    return values

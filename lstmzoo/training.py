@@ -235,8 +235,9 @@ def train(
         model.set_weights(state.best_weights)
     compile_for_prediction(model)
     if state.best_epoch == 0:
-        raise TrainingError(f"the loss of {title} is {state.history[-1]['loss']} in epoch {len(state.history)}: "
-                                 "lower learning_rate or clipnorm, or scale the data")  # fmt: skip
+        last = state.history[-1]
+        raise TrainingError(f"the loss of {title} is {last.get('val_loss', last['loss'])} in epoch {last['epoch']}: "
+                            "lower learning_rate or clipnorm, or scale the data")  # fmt: skip
     return state.history, state.best_epoch
 
 
@@ -308,7 +309,7 @@ def _variables(model: keras.Model) -> dict[str, Any]:
 
 def _files(model: keras.Model, state: _State) -> Bundle:
     """A checkpoint's contents."""
-    arrays = {name: keras.ops.convert_to_numpy(variable) for name, variable in _variables(model).items()}
+    arrays = {name: np.asarray(variable) for name, variable in _variables(model).items()}
     arrays |= {f"best.{i}": array for i, array in enumerate(state.best_weights or [])}
     progress = asdict(replace(state, best_weights=None))
     del progress["best_weights"]

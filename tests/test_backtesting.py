@@ -81,7 +81,9 @@ def test_scores_of_the_last_horizon(hourly):
     assert -table["mase"].mean() == pytest.approx(baseline.score(hourly))
     one = hourly[hourly["unique_id"] == "s0"]["y"].to_numpy()
     past, actual = one[:-6], one[-6:]
-    assert table["smape"][0] == pytest.approx(np.mean(200 * np.abs(actual - past[-1]) / (np.abs(actual) + abs(past[-1]))))
+    assert table["smape"][0] == pytest.approx(
+        np.mean(200 * np.abs(actual - past[-1]) / (np.abs(actual) + abs(past[-1])))
+    )
     scale = np.mean((past[24:] - past[:-24]) ** 2)
     assert table["rmsse"][0] == pytest.approx(np.sqrt(np.mean((actual - past[-1]) ** 2) / scale))
 

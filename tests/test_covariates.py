@@ -7,7 +7,7 @@ import pytest
 
 import lstmzoo
 from lstmzoo import Forecaster, list_models
-from lstmzoo.errors import ConfigError, DataError
+from lstmzoo.errors import ConfigError, DataError, UnknownNameError
 
 COVARIATES = {
     "past_covariates": ["visitors"],
@@ -174,7 +174,7 @@ def test_a_category_that_was_never_seen(fitted, shops):
 
 
 def test_calendar_features_that_are_unknown(hourly, tiny):
-    with pytest.raises(ConfigError, match="calendar.*'fortnight'"):
+    with pytest.raises(UnknownNameError, match="calendar feature 'fortnight'.*weekday"):
         Forecaster(**tiny, calendar=["fortnight"]).fit(hourly)
 
 

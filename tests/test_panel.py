@@ -636,3 +636,13 @@ def test_what_does_not_go_on(masked):
     assert loose.head(2).continued(loose.tail(1)).lengths.tolist() == [6, 4]
     with pytest.raises(DataError, match="series 'a' overlap .* should begin later than 2024-03-30 22:31:00"):
         loose.head(2).continued(loose.tail(3))
+
+
+def test_gaps_of_more_rows_than_memory_holds(monkeypatch):
+    monkeypatch.setattr("lstmzoo.preprocessing.frequency._MOST_ROWS", 50)
+    steps = np.arange(30)
+    frames = [frame(name=name).assign(ds=steps + more * (steps > 20)) for name, more in (("a", 9), ("b", 60))]
+    rows = pd.concat(frames)
+    with pytest.raises(DataError, match="series 'b' has 30 rows and would have 90 .*the longest is between 20 and 81"):
+        read_panel(rows, Columns(), missing="mask")
+    assert len(read_panel(rows[rows["unique_id"] == "a"], Columns(), missing="mask")[0].values) == 39

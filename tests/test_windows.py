@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 
 from lstmzoo.errors import DataError
 from lstmzoo.preprocessing import (
-    Channels, Columns, Scale, WindowPreprocessor, Windows, calendar_features, read_panel, usual_calendar,
+    Channels,
+    Columns,
+    Scale,
+    WindowPreprocessor,
+    Windows,
+    calendar_features,
+    read_panel,
+    usual_calendar,
 )  # fmt: skip, usual_calendar
 
 

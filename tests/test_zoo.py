@@ -8,15 +8,26 @@ import pytest
 
 from lstmzoo import checks
 from lstmzoo.config import list_models, load_config
+from lstmzoo.layers import DISTRIBUTIONS
 from lstmzoo.registry import get_builder
 from lstmzoo.spec import ForecastingSpec
 
 GOLDEN = Path(__file__).parent / "golden"
 SPECS = {
-    "forecasting": ForecastingSpec(
-        lookback=24, horizon=8, num_features=5, num_references=2, num_outputs=3, median_index=1
-    )
-}
+    "forecasting": {
+        "lookback": 24, "horizon": 8, "num_known": 4, "num_references": 2, "num_outputs": 3, "median_index": 1,
+        "num_series": 5, "season_length": 4,
+    }
+}  # fmt: skip
+
+
+def spec_of(config, **changes):
+    """The task's spec, with as many outputs as the entry's distribution has parameters."""
+    spec = ForecastingSpec(**{**SPECS[config.task], **changes})
+    if config.data.distribution == "quantiles":
+        return spec
+    family = DISTRIBUTIONS[config.data.distribution]
+    return replace(spec, distribution=family.name, num_outputs=family.num_parameters)
 
 
 @pytest.mark.parametrize("check", checks.ENTRY_CHECKS, ids=lambda c: c.__name__)
@@ -29,7 +40,7 @@ def test_entry(name, check):
 def test_golden_shapes(name, request):
     """Names, shapes and counts of weights change on purpose only: saved models depend on them."""
     config = load_config(name)
-    model = get_builder(config.builder)(SPECS[config.task], **config.hyperparameters)
+    model = get_builder(config.builder)(spec_of(config), **config.hyperparameters)
     found = {"parameters": model.count_params(), "weights": {w.path: list(w.shape) for w in model.weights}}
     path = GOLDEN / f"{name}.json"
     if request.config.getoption("--update-golden"):
@@ -41,12 +52,8 @@ def test_golden_shapes(name, request):
 @pytest.mark.parametrize("name", list_models("forecasting/*"))
 def test_forecasts_have_the_spec_s_shape(name):
     config = load_config(name)
-    for spec in (
-        SPECS["forecasting"],
-        replace(
-            SPECS["forecasting"], lookback=7, horizon=5, num_features=1, num_references=1, num_outputs=1, median_index=0
-        ),
-    ):
+    plain = {"lookback": 7, "horizon": 5, "num_known": 0, "num_references": 1, "num_outputs": 1, "median_index": 0}
+    for spec in (spec_of(config), spec_of(config, **plain)):
         model = get_builder(config.builder)(spec, **config.hyperparameters)
         assert model.output_shape == (None, spec.horizon, spec.num_outputs)
 

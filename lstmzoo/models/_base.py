@@ -17,10 +17,10 @@ from keras import ops
 from pydantic import Field
 
 from lstmzoo.backend import jit_compile
-from lstmzoo.layers import DistributionHead, OrderedQuantiles
+from lstmzoo.layers import MLSTM, SLSTM, DistributionHead, MinGRU, MinLSTM, OrderedQuantiles
 from lstmzoo.spec import ForecastingSpec
 
-Cell = Literal["simple_rnn", "lstm", "gru"]
+Cell = Literal["simple_rnn", "lstm", "gru", "min_lstm", "min_gru", "slstm", "mlstm"]
 Count = Annotated[int, Field(gt=0)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 
@@ -28,6 +28,10 @@ CELLS: dict[str, type[keras.layers.Layer]] = {
     "simple_rnn": keras.layers.SimpleRNN,
     "lstm": keras.layers.LSTM,
     "gru": keras.layers.GRU,
+    "min_lstm": MinLSTM,
+    "min_gru": MinGRU,
+    "slstm": SLSTM,
+    "mlstm": MLSTM,
 }
 
 State = Any  # tensors (B, ...), in lists that may nest
@@ -178,9 +182,7 @@ def forecaster(
     return model
 
 
-def autoregressive_forecaster(
-    spec: ForecastingSpec, encode: Callable, decode: Callable, *, name: str
-) -> keras.Model:
+def autoregressive_forecaster(spec: ForecastingSpec, encode: Callable, decode: Callable, *, name: str) -> keras.Model:
     """A model that forecasts each step from the value before it: in training from the true one, else from a sampled one.
 
     Args:

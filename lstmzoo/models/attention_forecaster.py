@@ -1,5 +1,6 @@
 """Recurrent encoder-decoder with attention."""
 
+from functools import partial
 from typing import Any
 
 import keras
@@ -54,8 +55,8 @@ def attention_forecaster(
         Bahdanau, Cho & Bengio, "Neural Machine Translation by Jointly Learning to Align and Translate", ICLR 2015.
         Luong, Pham & Manning, "Effective Approaches to Attention-based Neural Machine Translation", EMNLP 2015.
     """
-    options = {"cell": cell, "units": units, "num_layers": num_layers, "dropout": dropout}
-    encoder, decoder = RecurrentStack(**options, name="encoder"), RecurrentStack(**options, name="decoder")
+    stack = partial(RecurrentStack, cell=cell, units=units, num_layers=num_layers, dropout=dropout)
+    encoder, decoder = stack(name="encoder"), stack(name="decoder")
     attention = Attention(score=score, units=attention_units, name="attention")
     attentional_state = keras.layers.Dense(units, activation="tanh", name="attentional_state")
     head_dropout = keras.layers.Dropout(dropout, name="head_dropout")

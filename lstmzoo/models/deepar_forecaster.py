@@ -1,5 +1,6 @@
 """Autoregressive forecaster with a likelihood."""
 
+from functools import partial
 from typing import Any
 
 import keras
@@ -55,8 +56,8 @@ def deepar_forecaster(
         raise ConfigError(
             "deepar_forecaster samples from a distribution: choose normal, student_t or negative_binomial, not quantiles"
         )
-    options = {"cell": cell, "units": units, "num_layers": num_layers, "dropout": dropout}
-    encoder, decoder = RecurrentStack(**options, name="encoder"), RecurrentStack(**options, name="decoder")
+    stack = partial(RecurrentStack, cell=cell, units=units, num_layers=num_layers, dropout=dropout)
+    encoder, decoder = stack(name="encoder"), stack(name="decoder")
     head_dropout = keras.layers.Dropout(dropout, name="head_dropout")
     head = keras.layers.Dense(output_size(spec), kernel_initializer=small_weights(), name="head")
 

@@ -40,7 +40,7 @@ def es_rnn_forecaster(spec: ForecastingSpec, *, units: Count, num_layers: Count,
     """
     sizes = {"horizon": spec.horizon, "season_length": spec.season_length, "num_series": spec.num_series}
     smoothing = ExponentialSmoothing(**sizes, name="smoothing")
-    layers = [DilatedLSTM(units, 2**i, return_sequences=True, name=f"encoder_{i}") for i in range(num_layers)]
+    layers = [DilatedLSTM(units, dilation=2**i, return_sequences=True, name=f"encoder_{i}") for i in range(num_layers)]
     dropouts = [keras.layers.Dropout(dropout, name=f"encoder_dropout_{i}") for i in range(1, num_layers)]
     nonlinear = keras.layers.Dense(units, activation="tanh", name="nonlinear")
     head_dropout = keras.layers.Dropout(dropout, name="head_dropout")

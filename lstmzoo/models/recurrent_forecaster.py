@@ -53,8 +53,8 @@ def recurrent_forecaster(
     head_steps = keras.layers.Reshape((spec.horizon, size), name="head_steps")
     head_future = keras.layers.Dense(size, use_bias=False, kernel_initializer="zeros", name="head_future")
     head_dropout = keras.layers.Dropout(dropout, name="head_dropout")
-    options = {"cell": cell, "units": units, "num_layers": num_layers, "dropout": dropout}
-    stack = (_bidirectional_stack if bidirectional else RecurrentStack)(**options, name="encoder", return_sequences=False)
+    make = _bidirectional_stack if bidirectional else RecurrentStack
+    stack = make(cell=cell, units=units, num_layers=num_layers, dropout=dropout, name="encoder", return_sequences=False)
 
     def encode(inputs: ForecasterInputs, states: State) -> tuple[Any, State]:
         return stack(inputs.window, states)

@@ -1,5 +1,6 @@
 """Recurrent encoder-decoder."""
 
+from functools import partial
 from typing import Any
 
 import keras
@@ -44,8 +45,8 @@ def seq2seq_forecaster(
         Sutskever, Vinyals & Le, "Sequence to Sequence Learning with Neural Networks", NeurIPS 2014.
         Wen et al., "A Multi-Horizon Quantile Recurrent Forecaster", NeurIPS Time Series Workshop 2017.
     """
-    options = {"cell": cell, "units": units, "num_layers": num_layers, "dropout": dropout}
-    encoder, decoder = RecurrentStack(**options, name="encoder"), RecurrentStack(**options, name="decoder")
+    stack = partial(RecurrentStack, cell=cell, units=units, num_layers=num_layers, dropout=dropout)
+    encoder, decoder = stack(name="encoder"), stack(name="decoder")
     head_dropout = keras.layers.Dropout(dropout, name="head_dropout")
     head = keras.layers.Dense(output_size(spec), kernel_initializer=small_weights(), name="head")
 

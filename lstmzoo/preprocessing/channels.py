@@ -242,5 +242,5 @@ def _ratio(steps: np.ndarray, freq: str | int) -> np.ndarray:
     """Time differences in units of the usual step."""
     if isinstance(freq, int):
         return steps / freq
-    unit = pd.Timedelta(pd.tseries.frequencies.to_offset(freq)) / pd.Timedelta("1us")
+    unit = pd.tseries.frequencies.to_offset(freq).nanos / 1000
     return steps.astype("timedelta64[us]").astype(float) / unit

@@ -1,6 +1,7 @@
 """What networks and baselines have in common as forecasters: frames in, frames out, score and plot."""
 
-from dataclasses import dataclass, replace
+import itertools
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -75,7 +76,9 @@ def refuse_second(X: Any) -> None:
 
 def panel_digest(panel: Panel) -> str:
     """SHA-256 of a panel."""
-    more = [array for array in (panel.past, panel.known, panel.static, panel.observed) if array is not None and array.size]
+    more = [
+        array for array in (panel.past, panel.known, panel.static, panel.observed) if array is not None and array.size
+    ]
     return digest(panel.ids, panel.offsets, panel.values, panel.times, *more)
 
 
@@ -83,7 +86,8 @@ class PanelForecaster(ZooEstimator):
     """Base of the forecasters; see :class:`lstmzoo.Forecaster` for what the methods take and give.
 
     A subclass has the parameters ``horizon``, ``season_length``, ``freq``, ``quantiles``, ``missing``, ``irregular``,
-    ``id_col``, ``time_col`` and ``target_col``, learns ``tail_`` (the :class:`Panel` it forecasts from), and implements :meth:`_forecast`.
+    ``id_col``, ``time_col`` and ``target_col``, learns ``tail_`` (the :class:`Panel` it forecasts from), and implements
+    :meth:`_forecast`.
     """
 
     task: ClassVar[str] = "forecasting"
@@ -232,9 +236,7 @@ class PanelForecaster(ZooEstimator):
         wanted = self._checked_quantiles(None)
         forecast = self._forecast(history, sorted({0.5, *wanted}), ahead)
         columns = {"y_hat": forecast[0.5], **{f"y_hat_q{level:g}": forecast[level] for level in wanted}}
-        return backtest_frame(
-            history, observed_values(actual, self.horizon), ahead.times, columns, form, self._columns
-        )
+        return backtest_frame(history, observed_values(actual, self.horizon), ahead.times, columns, form, self._columns)
 
     def plot(
         self, path: str | Path | None = None, ids: list | None = None, history: Any = None, future: Any = None
@@ -264,15 +266,15 @@ class PanelForecaster(ZooEstimator):
                 axis.set_axis_off()
                 continue
             past = slice(max(shown.offsets[i], shown.offsets[i + 1] - 5 * self.horizon), shown.offsets[i + 1])
-            ahead = user_times(times[i], shown.freq, shown.tz)
+            steps = user_times(times[i], shown.freq, shown.tz)
             values = observed_values(shown)[past]
             axis.plot(user_times(shown.times[past], shown.freq, shown.tz), values, color="0.3", label="observed")
-            axis.plot(ahead, forecast[0.5][i], color="C0", label="forecast")
+            axis.plot(steps, forecast[0.5][i], color="C0", label="forecast")
             levels = sorted(forecast)
             if len(levels) > 1:
                 low, high = levels[0], levels[-1]
                 axis.fill_between(
-                    ahead,
+                    steps,
                     forecast[low][i],
                     forecast[high][i],
                     alpha=0.25,
@@ -418,9 +420,7 @@ class PanelForecaster(ZooEstimator):
         check_quantiles(self.quantiles or [])
 
     def _read_history(self, history: Any, short: int = 0) -> tuple[Panel, Form]:
-        panel, form = self._read(history, None if self.irregular else self.tail_.freq)
-        if self.irregular:
-            panel = replace(panel, freq=self.tail_.freq)
+        panel, form = self._read(history, self.tail_.freq)
         if short and (panel.lengths <= short).any():
             i = int((panel.lengths <= short).argmax())
             raise DataError(
@@ -476,7 +476,9 @@ class PanelForecaster(ZooEstimator):
         past, known, observed = arrays["past"], arrays["known"], arrays.get("observed")
         for name, covariates, columns in (("past", past, self._columns.past), ("known", known, self._columns.known)):
             if covariates.shape != (len(values), len(columns)) or covariates.dtype != np.float64:
-                raise SavedModelError(f"state.safetensors: {name} covariates have another type or shape than they should")
+                raise SavedModelError(
+                    f"state.safetensors: {name} covariates have another type or shape than they should"
+                )
         if observed is not None and (observed.shape != values.shape or observed.dtype != np.bool_):
             raise SavedModelError("state.safetensors: 'observed' has another type or shape than it should")
         freq = document["freq"]
@@ -494,7 +496,8 @@ class PanelForecaster(ZooEstimator):
 def ahead_of(tail: Panel, horizon: int) -> Ahead:
     """The last ``horizon`` steps of each series, as if they were still ahead."""
     return Ahead(
-        tail.times.reshape(len(tail), horizon), tail.known.reshape(len(tail), horizon, -1) if tail.known.shape[1] else None
+        tail.times.reshape(len(tail), horizon),
+        tail.known.reshape(len(tail), horizon, -1) if tail.known.shape[1] else None,
     )
 
 
@@ -506,7 +509,7 @@ def observed_values(panel: Panel, horizon: int | None = None) -> np.ndarray:
 
 def usual_step(freq: str | int) -> Any:
     """The time between two steps, to be added to times as a panel has them; of irregular series, the median."""
-    return freq if isinstance(freq, int) else pd.Timedelta(pd.tseries.frequencies.to_offset(freq)).to_timedelta64()
+    return freq if isinstance(freq, int) else np.timedelta64(pd.tseries.frequencies.to_offset(freq).nanos // 1000, "us")
 
 
 def check_quantiles(quantiles: list[float]) -> None:
@@ -519,7 +522,7 @@ def check_quantiles(quantiles: list[float]) -> None:
     for level in levels:
         if isinstance(level, bool) or not isinstance(level, int | float) or not 0 < level < 1:
             raise ConfigError(f"quantiles: expected numbers between 0 and 1, got {level!r}")
-    if any(low >= high for low, high in zip(levels, levels[1:], strict=False)):
+    if any(low >= high for low, high in itertools.pairwise(levels)):
         raise ConfigError(f"quantiles: expected ascending levels, got {shortened(levels)}")
 
 

@@ -27,8 +27,8 @@ def check_origins(panel: Panel, horizon: int, n_windows: int, step_size: int) ->
     dropped = horizon + (n_windows - 1) * step_size
     if (panel.lengths <= dropped).any():
         i = int((panel.lengths <= dropped).argmax())
-        raise DataError(f"series {panel.ids[i]!r} has {panel.lengths[i]} observations, too few for {n_windows} windows: they take "
-                        f"{dropped}, and something has to be left to fit: lower n_windows or step_size, or drop it")  # fmt: skip
+        raise DataError(f"series {panel.ids[i]!r} has {panel.lengths[i]} observations, too few for {n_windows} windows: they "
+                        f"take {dropped}, and something is to be fitted: lower n_windows or step_size, or drop it")  # fmt: skip
 
 
 def origins(
@@ -57,7 +57,12 @@ def origins(
 
 
 def backtest_frame(
-    history: Panel, actual: np.ndarray, times: np.ndarray, forecasts: dict[str, np.ndarray], form: Form, columns: Columns
+    history: Panel,
+    actual: np.ndarray,
+    times: np.ndarray,
+    forecasts: dict[str, np.ndarray],
+    form: Form,
+    columns: Columns,
 ) -> Any:
     """Id, time, ``cutoff`` (the last time of the history), what was observed and what was forecast, in rows.
 
@@ -70,7 +75,11 @@ def backtest_frame(
         columns: The frame's column names.
     """
     cutoffs = np.repeat(history.times[history.offsets[1:] - 1], times.shape[1])
-    data = {columns.target: actual, "cutoff": user_times(cutoffs, history.freq, history.tz), **forecasts}
+    data: dict[str, Any] = {
+        columns.target: actual,
+        "cutoff": user_times(cutoffs, history.freq, history.tz),
+        **forecasts,
+    }
     if form.kind != "frame":
         form, columns = Form("frame", form.backend), Columns(None, columns.time, columns.target)
     return forecast_frame(history, data, form, columns, times)
@@ -111,7 +120,8 @@ def draw_backtest(frame: pd.DataFrame, names: list, columns: Columns) -> Figure:
         columns: The frame's column names.
     """
     ids = frame[columns.id] if columns.id in frame else pd.Series(0, index=frame.index)
-    bands = sorted((c for c in frame if c.startswith("y_hat_q")), key=lambda c: float(c.removeprefix("y_hat_q")))
+    names_of_bands = [str(c) for c in frame if str(c).startswith("y_hat_q")]
+    bands = sorted(names_of_bands, key=lambda c: float(c.removeprefix("y_hat_q")))
     rows, wide = -(-len(names) // 2), min(2, len(names))
     figure = Figure(figsize=(6 * wide, 2.6 * rows), layout="constrained")
     for axis, name in zip(figure.subplots(rows, wide, squeeze=False).ravel(), names, strict=False):

@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from zlib import crc32
 
 import numpy as np
@@ -33,9 +33,9 @@ from lstmzoo.estimators.forecasting.outlook import (
     values_at_scores,
 )
 from lstmzoo.estimators.forecasting.streaming import ForecastStream
+from lstmzoo.exporting import ExportFormat, ExportReport, export_model
 from lstmzoo.layers import DISTRIBUTIONS, distribution_loss, pinball_loss
 from lstmzoo.preprocessing import (
-    CALENDAR,
     Channels,
     Columns,
     Panel,
@@ -45,8 +45,6 @@ from lstmzoo.preprocessing import (
     forecast_frame,
 )
 from lstmzoo.training import Batches, Checkpoint, predict_padded, seeded, train
-
-CalendarName = Literal[tuple(CALENDAR)]  # type: ignore[valid-type]
 
 _LEARNED = (
     "history_", "best_epoch_", "seconds_", "data_digest_", "season_length_", "seed_", "step_correlation_",
@@ -125,7 +123,7 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         past_covariates: list[str] | None = None,
         future_covariates: list[str] | None = None,
         static_covariates: list[str] | None = None,
-        calendar: list[CalendarName] | None = None,
+        calendar: list[str] | None = None,
         missing: Missing = "error",
         irregular: bool = False,
         validation_size: Annotated[int, Field(ge=0)] | None = None,
@@ -216,7 +214,7 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         """
         self._check_fitted()
         started = time.perf_counter()
-        new, _ = self._read(y, None if self.irregular else self.tail_.freq)
+        new, _ = self._read(y, self.tail_.freq)
         longer = self.tail_.continued(new)
         windows = self.preprocessor_.windows(longer)
         if len(windows):
@@ -261,9 +259,29 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
             raise DataError(f"a stream is of one series, but there are {len(panel)}: pass history=, the rows of one")
         return ForecastStream(self, panel)
 
-    def sample_paths(
-        self, n: int = 100, horizon: int | None = None, history: Any = None, future: Any = None
-    ) -> Any:
+    def export(self, format: ExportFormat, path: str | Path) -> ExportReport:
+        """Write the network alone for another runtime, and check that it computes the same there; one-way.
+
+        Args:
+            format: ``litert``, ``onnx``, ``saved_model`` or ``keras``.
+            path: What to write; nothing may be there. ``<path>.json`` beside it names inputs and outputs, and holds what the
+                preprocessor learned.
+
+        Raises:
+            NotFittedError: If the estimator is not fitted.
+            UnknownNameError: If the format is unknown.
+            ConfigError: If a package that the format needs is not installed, or the backend cannot write it.
+            SavedModelError: If something is there already, or the entry cannot be exported so.
+        """
+        self._check_fitted()
+        series = self.tail_.select(np.arange(min(8, len(self.tail_))))
+        count = len(self._columns.known)
+        known = np.zeros((len(series), self.horizon, count)) if count else None
+        inputs, _ = self.preprocessor_.last_windows(series, known=known)
+        inputs["previous"] = np.zeros((len(series), self.horizon, 1), dtype=np.float32)
+        return export_model(self.model_, path, format, inputs, {"preprocessor": self.preprocessor_.to_json()})
+
+    def sample_paths(self, n: int = 100, horizon: int | None = None, history: Any = None, future: Any = None) -> Any:
         """Draw possible futures: whole paths, whose steps hang together.
 
         An autoregressive entry draws each step given the one before. Others draw from each step's distribution, tied by a
@@ -380,7 +398,9 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         if self.distribution is not None:
             config = config.override({"distribution": self.distribution})
         if config.data.distribution == "negative_binomial" and config.data.transform == "log":
-            raise ConfigError("distribution='negative_binomial' is of counts, not of their logarithms: pass transform='none'")
+            raise ConfigError(
+                "distribution='negative_binomial' is of counts, not of their logarithms: pass transform='none'"
+            )
         if self.conformal and not (self.quantiles and self._held_out()):
             raise ConfigError("conformal: needs quantiles to correct, and held-out windows: validation_size above 0")
         return config
@@ -462,7 +482,9 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         )  # fmt: skip
 
     def _loss(self, spec: Any) -> Any:
-        return pinball_loss(self._levels()) if spec.distribution == "quantiles" else distribution_loss(spec.distribution)
+        return (
+            pinball_loss(self._levels()) if spec.distribution == "quantiles" else distribution_loss(spec.distribution)
+        )
 
     def _learn_errors(self, windows: Windows) -> None:
         """From the errors on held-out windows (else, those trained on): how steps hang together, and conformal offsets."""
@@ -555,7 +577,9 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
     def _paths(self, panel: Panel, ahead: Ahead, n: int) -> np.ndarray:
         """``(N, n, steps)`` sample paths, in the data's own units."""
         if self.spec_.distribution == "quantiles" and len(self._levels()) < 3:
-            raise ConfigError("sample paths need quantiles on both sides of the median, or a distribution: fit with either")
+            raise ConfigError(
+                "sample paths need quantiles on both sides of the median, or a distribution: fit with either"
+            )
         if ahead.times.shape[1] <= self.horizon:
             return self._direct_paths(panel, self._whole(panel, ahead), n)[..., : ahead.times.shape[1]]
         many = panel.select(np.repeat(np.arange(len(panel)), n))

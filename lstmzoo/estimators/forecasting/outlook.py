@@ -95,8 +95,8 @@ def conformal_offsets(target: np.ndarray, quantiles: np.ndarray, levels: list[fl
         pooled = pooled[np.isfinite(pooled).all(axis=(1, 2))]
         if (len(pooled) + 1) * tail < 1:
             raise ConfigError(
-                f"conformal: the level {levels[0] if tail == levels[0] else levels[-1]:g} needs {int(np.ceil(1 / tail))} held-out "
-                f"values, but there are {len(pooled)}: raise validation_size, or ask for quantiles nearer to 0.5"
+                f"conformal: the level {levels[0] if tail == levels[0] else levels[-1]:g} needs {int(np.ceil(1 / tail))} "
+                f"held-out values, but there are {len(pooled)}: raise validation_size, or ask for quantiles nearer to 0.5"
             )
         errors = np.broadcast_to(pooled, (len(pooled), target.shape[1], len(levels)))
     return np.stack([_corrected(errors[..., i], level) for i, level in enumerate(levels)], axis=-1)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from lstmzoo.errors import DataError
-from lstmzoo.preprocessing import Panel, is_shorter_than_a_day, time_text
+from lstmzoo.preprocessing import Panel, Scale, is_shorter_than_a_day, time_text
 
 
 class ForecastStream:
@@ -25,6 +25,9 @@ class ForecastStream:
     def __init__(self, forecaster: Any, panel: Panel) -> None:
         self._forecaster = forecaster
         self._panel = panel.tail(max(forecaster.preprocessor_.context, 2))
+        self._scale: Scale
+        self._state: list[np.ndarray]
+        self._since: int
         self._anchor()
 
     @property
@@ -100,7 +103,9 @@ class ForecastStream:
         if isinstance(expected, np.datetime64):
             stamp = pd.Timestamp(time)
             if stamp.tzinfo is not None:
-                stamp = stamp.tz_convert("UTC" if is_shorter_than_a_day(self._panel.freq) else self._panel.tz).tz_localize(None)
+                stamp = stamp.tz_convert(
+                    "UTC" if is_shorter_than_a_day(self._panel.freq) else self._panel.tz
+                ).tz_localize(None)
             given = stamp.to_datetime64().astype("datetime64[us]")
         in_order = given > last if self._panel.irregular else given == expected
         if not in_order:
@@ -136,5 +141,7 @@ def _row(given: dict[str, float] | None, names: tuple[str, ...], at: Any) -> np.
                         f"{', '.join(odd)}")  # fmt: skip
     row = np.array([float((given or {})[name]) for name in names])
     if not np.isfinite(row).all():
-        raise DataError(f"stream: the covariate {names[int((~np.isfinite(row)).argmax())]!r} at {time_text(at)} is not finite")
+        raise DataError(
+            f"stream: the covariate {names[int((~np.isfinite(row)).argmax())]!r} at {time_text(at)} is not finite"
+        )
     return row

@@ -1,0 +1,191 @@
+"""The two cells of xLSTM: exponential gates, kept in range by a running maximum ``m``.
+
+What the cells answer does not depend on ``m``, so no gradient passes through it.
+"""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from lstmzoo.errors import ConfigError
+from lstmzoo.layers._recurrent import LoopedLayer, WholeLayer
+
+NEVER = -1e30  # the logarithm of a weight of zero, with which one can still subtract
+CHUNK = 64  # steps at a time: the work of MLSTM grows with T * CHUNK, not with T * T
+
+
+def _check_heads(units: int, num_heads: int) -> None:
+    if units % num_heads:
+        raise ConfigError(f"units={units} is not a multiple of num_heads={num_heads}: change one of them")
+
+
+def _forget_bias(size: int, dtype: Any) -> Any:
+    """From 3 to 6: memories of about 20 to 400 steps."""
+    return ops.linspace(3.0, 6.0, size, dtype=dtype)
+
+
+class _SLSTMCell(keras.layers.Layer):
+    """One step of :class:`SLSTM`. Sizes: B batch, N heads, D = U / N. Columns of the kernels: (N, 4, D), gates i, f, z, o."""
+
+    def __init__(self, units: int, num_heads: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.units = self.output_size = units
+        self.num_heads = num_heads
+        self.state_size = [units] * 4
+
+    def build(self, input_shape: tuple) -> None:
+        heads, size = self.num_heads, self.units // self.num_heads
+        self.kernel = self.add_weight(shape=(input_shape[-1], 4 * self.units), name="kernel")
+        self.recurrent_kernel = self.add_weight(
+            shape=(heads, size, 4 * size), initializer="orthogonal", name="recurrent_kernel"
+        )
+        self.bias = self.add_weight(shape=(4 * self.units,), initializer=self._initial_bias, name="bias")
+
+    def _initial_bias(self, shape: tuple, dtype: Any = None) -> Any:
+        forget = ops.reshape(_forget_bias(self.units, dtype), (self.num_heads, 1, -1))
+        zeros = ops.zeros_like(forget)
+        return ops.reshape(ops.concatenate([zeros, forget, zeros, zeros], axis=1), shape)
+
+    def call(self, x: Any, states: list[Any]) -> tuple[Any, list[Any]]:
+        h, c, n, m = states
+        heads, size = self.num_heads, self.units // self.num_heads
+        recurrent = ops.einsum("bnd,ndk->bnk", ops.reshape(h, (-1, heads, size)), self.recurrent_kernel)
+        gates = ops.matmul(x, self.kernel) + self.bias + ops.reshape(recurrent, (-1, 4 * self.units))
+        parts = ops.unstack(ops.reshape(gates, (-1, heads, 4, size)), 4, axis=2)
+        i, f, z, o = (ops.reshape(part, (-1, self.units)) for part in parts)
+        kept = ops.log_sigmoid(f) + ops.where(n > 0, m, NEVER)  # n is 0 at the beginning alone, and then at least 1
+        m = ops.stop_gradient(ops.maximum(kept, i))
+        keep, take = ops.exp(kept - m), ops.exp(i - m)
+        c = keep * c + take * ops.tanh(z)
+        n = keep * n + take
+        h = ops.sigmoid(o) * c / n
+        return h, [h, c, n, m]
+
+
+@keras.saving.register_keras_serializable(package="lstmzoo")
+class SLSTM(LoopedLayer):
+    """The sLSTM: an LSTM with an exponential input gate, a normalized memory, and heads that do not see each other.
+
+    ``c_t = f_t c_{t-1} + i_t z_t``, ``n_t = f_t n_{t-1} + i_t``, ``h_t = o_t c_t / n_t``; f and o are sigmoids, i an
+    exponential, z a tanh, each of input and ``h_{t-1}`` of the same head. It has the interface of ``keras.layers.LSTM`` and the
+    states h, c, n and m, (B, U) each, where c and n stand for ``c exp(m)`` and ``n exp(m)``.
+
+    Args:
+        units: U.
+        num_heads: Blocks of the recurrent kernel's diagonal.
+
+    Raises:
+        ConfigError: If ``units`` is not a multiple of ``num_heads``.
+
+    References:
+        Beck et al., "xLSTM: Extended Long Short-Term Memory", NeurIPS 2024, section 2.2.
+
+    Examples:
+        >>> import numpy as np
+        >>> outputs, *states = SLSTM(8, return_sequences=True, return_state=True)(np.ones((2, 5, 3), "float32"))
+        >>> tuple(outputs.shape), [tuple(state.shape) for state in states]
+        ((2, 5, 8), [(2, 8), (2, 8), (2, 8), (2, 8)])
+    """
+
+    def __init__(self, units: int, *, num_heads: int = 4, **kwargs: Any) -> None:
+        _check_heads(units, num_heads)
+        cell = _SLSTMCell(units, num_heads, dtype=kwargs.get("dtype"), name="cell")
+        super().__init__(cell, {"units": units, "num_heads": num_heads}, **kwargs)
+
+
+@keras.saving.register_keras_serializable(package="lstmzoo")
+class MLSTM(WholeLayer):
+    """The mLSTM: a memory that is a matrix, written with keys and values and read with queries, in parallel over time.
+
+    For each head, ``C_t = f_t C_{t-1} + i_t k_t v_t'``, ``n_t = f_t n_{t-1} + i_t k_t``,
+    ``h_t = o_t C_t' q_t / max(|n_t . q_t|, 1)``; f and o are sigmoids, i is an exponential, all of the input alone.
+    Up to 64 steps are one product of matrices, which continues from the state before them.
+
+    Sizes: B batch, N heads, D = U / N. The states are C (B, N, D, D), n (B, N, D) and m (B, N), where C and n stand for
+    ``C exp(m)`` and ``n exp(m)``.
+
+    Args:
+        units: U.
+        num_heads: N.
+        return_sequences: Whether to return outputs ``(B, T, U)``, or the last ``(B, U)``.
+        return_state: Whether to return the final states too.
+
+    Raises:
+        ConfigError: If ``units`` is not a multiple of ``num_heads``, or T is not known.
+
+    References:
+        Beck et al., "xLSTM: Extended Long Short-Term Memory", NeurIPS 2024, section 2.3 and appendix A.
+
+    Examples:
+        >>> import numpy as np
+        >>> outputs, *states = MLSTM(8, return_sequences=True, return_state=True)(np.ones((2, 5, 3), "float32"))
+        >>> tuple(outputs.shape), [tuple(state.shape) for state in states]
+        ((2, 5, 8), [(2, 4, 2, 2), (2, 4, 2), (2, 4)])
+    """
+
+    def __init__(self, units: int, *, num_heads: int = 4, **kwargs: Any) -> None:
+        _check_heads(units, num_heads)
+        super().__init__(units, **kwargs)
+        self.num_heads = num_heads
+
+    def build(self, x_shape: tuple) -> None:
+        features, heads = x_shape[-1], self.num_heads
+        for part in ("query", "key", "value", "output"):
+            setattr(self, f"{part}_kernel", self.add_weight(shape=(features, self.units), name=f"{part}_kernel"))
+            setattr(
+                self, f"{part}_bias", self.add_weight(shape=(self.units,), initializer="zeros", name=f"{part}_bias")
+            )
+        self.gate_kernel = self.add_weight(shape=(features, 2 * heads), name="gate_kernel")
+        self.gate_bias = self.add_weight(shape=(2 * heads,), initializer=self._initial_gate_bias, name="gate_bias")
+
+    def _initial_gate_bias(self, shape: tuple, dtype: Any = None) -> Any:
+        return ops.concatenate([ops.zeros((self.num_heads,), dtype=dtype), _forget_bias(self.num_heads, dtype)])
+
+    def state_shapes(self) -> list[tuple[int, ...]]:
+        heads, size = self.num_heads, self.units // self.num_heads
+        return [(heads, size, size), (heads, size), (heads,)]
+
+    def _heads(self, x: Any, part: str) -> Any:
+        """Queries, keys or values ``(B, N, T, D)``."""
+        whole = ops.matmul(x, getattr(self, f"{part}_kernel")) + getattr(self, f"{part}_bias")
+        size = self.units // self.num_heads
+        return ops.transpose(ops.reshape(whole, (-1, x.shape[1], self.num_heads, size)), (0, 2, 1, 3))
+
+    def run(self, x: Any, states: list[Any]) -> tuple[Any, list[Any]]:
+        steps, size = x.shape[1], self.units // self.num_heads
+        q, k, v = (self._heads(x, part) for part in ("query", "key", "value"))
+        gates = ops.transpose(ops.matmul(x, self.gate_kernel) + self.gate_bias, (0, 2, 1))
+        i, f = gates[:, : self.num_heads], ops.log_sigmoid(gates[:, self.num_heads :])
+        k = k / size**0.5
+        outputs = []
+        for start in range(0, steps, CHUNK):
+            part = slice(start, min(start + CHUNK, steps))
+            h, states = _chunk(*(a[:, :, part] for a in (q, k, v, i, f)), states)
+            outputs.append(h)
+        h = outputs[0] if len(outputs) == 1 else ops.concatenate(outputs, axis=2)
+        h = ops.reshape(ops.transpose(h, (0, 2, 1, 3)), (-1, steps, self.units))
+        return ops.sigmoid(ops.matmul(x, self.output_kernel) + self.output_bias) * h, states
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "num_heads": self.num_heads}
+
+
+def _chunk(q: Any, k: Any, v: Any, i: Any, f: Any, states: list[Any]) -> tuple[Any, list[Any]]:
+    """Readings ``(B, N, T, D)`` and final states, from q, k, v ``(B, N, T, D)`` and logarithms of the gates ``(B, N, T)``."""
+    memory, norm, m = states
+    steps = q.shape[2]
+    decay = ops.cumsum(f, axis=-1)
+    since = ops.expand_dims(decay, -1) + ops.expand_dims(i - decay, -2)  # (B, N, T, T): of step s as seen from step t
+    since = ops.where(ops.tril(ops.ones((steps, steps), dtype="bool")), since, NEVER)
+    before = decay + ops.expand_dims(m, -1)
+    m = ops.stop_gradient(ops.maximum(ops.max(since, axis=-1), before))  # (B, N, T)
+    weights, before = ops.exp(since - ops.expand_dims(m, -1)), ops.expand_dims(ops.exp(before - m), -1)
+    scores = weights * ops.matmul(q, ops.transpose(k, (0, 1, 3, 2)))
+    read = ops.matmul(scores, v) + before * ops.matmul(q, memory)
+    size = ops.sum(scores, axis=-1, keepdims=True) + before * ops.matmul(q, ops.expand_dims(norm, -1))
+    one = ops.exp(ops.minimum(-ops.expand_dims(m, -1), 80.0))  # 1, in the scale of m
+    written = ops.expand_dims(weights[:, :, -1], -1) * k
+    memory = before[:, :, -1:] * memory + ops.matmul(ops.transpose(written, (0, 1, 3, 2)), v)
+    norm = before[:, :, -1] * norm + ops.sum(written, axis=2)
+    return read / ops.maximum(ops.abs(size), one), [memory, norm, m[:, :, -1]]

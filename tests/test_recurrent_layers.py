@@ -1,0 +1,241 @@
+"""Recurrent layers against transcripts of their papers' equations, and at the stock layers' interface."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from lstmzoo.errors import ConfigError
+from lstmzoo.layers import MLSTM, SLSTM, DilatedLSTM, MinGRU, MinLSTM
+
+MAKE = {
+    "MinGRU": MinGRU,
+    "MinLSTM": MinLSTM,
+    "SLSTM": lambda units, **kwargs: SLSTM(units, num_heads=2, **kwargs),
+    "MLSTM": lambda units, **kwargs: MLSTM(units, num_heads=2, **kwargs),
+    "DilatedLSTM": lambda units, **kwargs: DilatedLSTM(units, dilation=3, **kwargs),
+}
+STATES = {
+    "MinGRU": [(8,)],
+    "MinLSTM": [(8,)],
+    "SLSTM": [(8,)] * 4,
+    "MLSTM": [(2, 4, 4), (2, 4), (2,)],
+    "DilatedLSTM": [(3, 8)] * 2,
+}
+B, T, F, U = 3, 7, 5, 8
+
+every_layer = pytest.mark.parametrize("name", sorted(MAKE))
+
+
+def arrays(tensors):
+    return [ops.convert_to_numpy(tensor) for tensor in tensors]
+
+
+def inputs(steps=T, scale=1.0, seed=0):
+    return np.random.default_rng(seed).normal(size=(B, steps, F), scale=scale).astype("float32")
+
+
+def drawn(name, **kwargs):
+    """A layer that returns all it can, with weights that are all drawn, biases too."""
+    layer = MAKE[name](U, return_sequences=True, return_state=True, name="layer", **kwargs)
+    layer.build((None, None, F))
+    rng = np.random.default_rng(1)
+    layer.set_weights([rng.normal(size=w.shape, scale=0.6) for w in layer.weights])
+    return layer
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def min_gru(w, x):
+    h, outputs = np.zeros((len(x), U)), []
+    for t in range(x.shape[1]):
+        z, candidate = np.split(x[:, t] @ w["kernel"] + w["bias"], 2, axis=-1)
+        h = (1 - sigmoid(z)) * h + sigmoid(z) * candidate
+        outputs.append(h)
+    return np.stack(outputs, 1), [h]
+
+
+def min_lstm(w, x):
+    h, outputs = np.zeros((len(x), U)), []
+    for t in range(x.shape[1]):
+        f, i, candidate = np.split(x[:, t] @ w["kernel"] + w["bias"], 3, axis=-1)
+        f, i = sigmoid(f), sigmoid(i)
+        h = f / (f + i) * h + i / (f + i) * candidate
+        outputs.append(h)
+    return np.stack(outputs, 1), [h]
+
+
+def slstm(w, x):
+    """Without the stabilizer: c and n in their true size."""
+    heads, size = w["recurrent_kernel"].shape[:2]
+    h = c = n = np.zeros((len(x), U))
+    outputs = []
+    for t in range(x.shape[1]):
+        before = (x[:, t] @ w["kernel"] + w["bias"]).reshape(-1, heads, 4, size)
+        for head in range(heads):
+            own = h[:, head * size : (head + 1) * size]
+            before[:, head] += (own @ w["recurrent_kernel"][head]).reshape(-1, 4, size)
+        i, f, z, o = (before[:, :, gate].reshape(-1, U) for gate in range(4))
+        c = sigmoid(f) * c + np.exp(i) * np.tanh(z)
+        n = sigmoid(f) * n + np.exp(i)
+        h = sigmoid(o) * c / n
+        outputs.append(h)
+    return np.stack(outputs, 1), [h, c, n]
+
+
+def mlstm(w, x):
+    """Without the stabilizer, step by step, one head of one sequence at a time."""
+    heads = 2
+    size = U // heads
+    outputs = np.zeros((len(x), x.shape[1], U))
+    memories, norms = np.zeros((len(x), heads, size, size)), np.zeros((len(x), heads, size))
+    for b, head in np.ndindex(len(x), heads):
+        part = slice(head * size, (head + 1) * size)
+        for t in range(x.shape[1]):
+            q, k, v, o = (
+                (x[b, t] @ w[f"{name}_kernel"] + w[f"{name}_bias"])[part]
+                for name in ("query", "key", "value", "output")
+            )
+            gates = x[b, t] @ w["gate_kernel"] + w["gate_bias"]
+            i, f = np.exp(gates[head]), sigmoid(gates[heads + head])
+            k = k / np.sqrt(size)
+            memories[b, head] = f * memories[b, head] + i * np.outer(k, v)
+            norms[b, head] = f * norms[b, head] + i * k
+            read = q @ memories[b, head] / max(abs(norms[b, head] @ q), 1)
+            outputs[b, t, part] = sigmoid(o) * read
+    return outputs, [memories, norms]
+
+
+def dilated_lstm(w, x, dilation=3):
+    """Each step from the state ``dilation`` steps before."""
+    hs, cs = ([np.zeros((len(x), U))] * dilation for _ in range(2))
+    for t in range(x.shape[1]):
+        gates = x[:, t] @ w["kernel"] + hs[-dilation] @ w["recurrent_kernel"] + w["bias"]
+        i, f, z, o = np.split(gates, 4, axis=-1)
+        c = sigmoid(f) * cs[-dilation] + sigmoid(i) * np.tanh(z)
+        hs, cs = [*hs, sigmoid(o) * np.tanh(c)], [*cs, c]
+    return np.stack(hs[dilation:], 1), [np.stack(hs[-dilation:], 1), np.stack(cs[-dilation:], 1)]
+
+
+EQUATIONS = {"MinGRU": min_gru, "MinLSTM": min_lstm, "SLSTM": slstm, "MLSTM": mlstm, "DilatedLSTM": dilated_lstm}
+
+
+@every_layer
+@pytest.mark.parametrize("steps", [1, 2, 7, 9])
+def test_equals_its_equations(name, steps):
+    layer, x = drawn(name), inputs(steps)
+    weights = {w.name: ops.convert_to_numpy(w).astype("float64") for w in layer.weights}
+    outputs, states = EQUATIONS[name](weights, x.astype("float64"))
+    got, *final = arrays(layer(x))
+    np.testing.assert_allclose(got, outputs, rtol=1e-5, atol=1e-5)
+    if name in ("SLSTM", "MLSTM"):
+        *final, m = final
+        final[-2:] = [state * np.exp(m.reshape(m.shape + (1,) * (state.ndim - m.ndim))) for state in final[-2:]]
+    for mine, theirs in zip(final, states, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-5)
+
+
+@every_layer
+@pytest.mark.parametrize("pieces", [(3, 1, 3), (1,) * 7, (5, 2), (2, 5), (7,)])
+def test_pieces_equal_the_whole(name, pieces):
+    layer, x = drawn(name), inputs()
+    whole, *final = arrays(layer(x))
+    states, parts = [np.zeros((B, *shape), "float32") for shape in STATES[name]], []
+    for part in np.split(x, np.cumsum(pieces)[:-1], axis=1):
+        outputs, *states = layer(part, initial_state=states)
+        parts.append(outputs)
+    np.testing.assert_allclose(np.concatenate(arrays(parts), 1), whole, rtol=1e-5, atol=1e-5)
+    for mine, theirs in zip(arrays(states), final, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-5)
+
+
+def test_a_long_sequence_in_chunks_equals_its_steps():
+    layer, x = drawn("MLSTM"), inputs(150)
+    outputs, *states = arrays(layer(x))
+    expected, _ = mlstm({w.name: ops.convert_to_numpy(w).astype("float64") for w in layer.weights}, x.astype("float64"))
+    np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-5)
+    head, *between = layer(x[:, :130])
+    tail, *final = layer(x[:, 130:], initial_state=between)
+    np.testing.assert_allclose(np.concatenate(arrays([head, tail]), 1), outputs, rtol=1e-4, atol=1e-5)
+    for mine, theirs in zip(arrays(final), states, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-5)
+
+
+@every_layer
+def test_a_dilation_or_one_head_less_changes_nothing_of_the_interface(name):
+    x = inputs(4)
+    for sequences, state in np.ndindex(2, 2):
+        layer = MAKE[name](U, return_sequences=bool(sequences), return_state=bool(state))
+        answer, symbolic = layer(x), layer(keras.Input((4, F)))
+        output, *states = answer if state else [answer]
+        shapes = [tuple(tensor.shape) for tensor in (symbolic if state else [symbolic])]
+        assert tuple(output.shape) == ((B, 4, U) if sequences else (B, U))
+        assert [tuple(tensor.shape) for tensor in states] == ([(B, *shape) for shape in STATES[name]] if state else [])
+        assert shapes == [(None, *tensor.shape[1:]) for tensor in (output, *states)]
+
+
+@every_layer
+def test_last_output_is_the_sequences_last(name):
+    layer, x = drawn(name), inputs()
+    last = MAKE[name](U)
+    last.build((None, None, F))
+    last.set_weights(layer.get_weights())
+    np.testing.assert_allclose(*arrays([last(x), layer(x)[0][:, -1]]), rtol=1e-6, atol=1e-6)
+
+
+@every_layer
+def test_comes_back_from_its_config(name):
+    layer = drawn(name)
+    again = keras.layers.deserialize(keras.layers.serialize(layer))
+    assert type(again) is type(layer)
+    assert again.get_config() == layer.get_config()
+    again.build((None, None, F))
+    assert [w.path for w in again.weights] == [w.path for w in layer.weights]
+    again.set_weights(layer.get_weights())
+    np.testing.assert_array_equal(*arrays([again(inputs())[0], layer(inputs())[0]]))
+
+
+@every_layer
+def test_learns_in_a_compiled_model_of_any_batch(name):
+    window, more = keras.Input((T, F), name="window"), keras.Input((4, F), name="more")
+    sequence, *states = MAKE[name](U, return_sequences=True, return_state=True, name="encoder")(window)
+    last = MAKE[name](U, name="decoder")(more, initial_state=states)
+    output = keras.layers.Dense(1, name="output")(last + sequence[:, -1])
+    model = keras.Model({"window": window, "more": more}, output)
+    model.compile("sgd", "mse", jit_compile=keras.backend.backend() != "torch")
+    before = [w.copy() for w in model.get_weights()]
+    x, y = {"window": inputs(T), "more": inputs(4)}, np.ones((B, 1), "float32")
+    losses = [float(model.train_on_batch(x, y)) for _ in range(2)]
+    assert losses[1] < losses[0]
+    assert all((new != old).any() for new, old in zip(model.get_weights(), before, strict=True))
+    two = model.predict_on_batch({key: array[:2] for key, array in x.items()})
+    np.testing.assert_allclose(two, model.predict_on_batch(x)[:2], rtol=1e-5, atol=1e-5)
+
+
+@every_layer
+@pytest.mark.parametrize("scale", [1e2, 1e4])
+def test_large_inputs_neither_overflow_nor_break_the_gradients(name, scale):
+    layer = drawn(name)
+    layer.trainable = True
+    window = keras.Input((T, F), name="window")
+    model = keras.Model(window, layer(window)[0])
+    model.compile(keras.optimizers.SGD(1e-30), "mse", jit_compile=keras.backend.backend() != "torch")
+    x = inputs(scale=scale)
+    loss = float(model.train_on_batch(x, np.zeros((B, T, U), "float32")))
+    assert np.isfinite(loss)
+    assert all(np.isfinite(w).all() for w in model.get_weights())
+    assert np.isfinite(model.predict_on_batch(x)).all()
+
+
+@pytest.mark.parametrize("layer", [SLSTM, MLSTM])
+def test_heads_share_the_units(layer):
+    with pytest.raises(ConfigError, match="units=10 is not a multiple of num_heads=4"):
+        layer(10)
+
+
+@pytest.mark.parametrize("name", ["MLSTM", "DilatedLSTM"])
+def test_a_number_of_steps_is_needed(name):
+    with pytest.raises(ValueError, match="fixed number of steps"):
+        keras.Model(window := keras.Input((None, F)), MAKE[name](U, name="layer")(window)).predict_on_batch(inputs())

@@ -1,0 +1,282 @@
+"""Training goes on from its checkpoint, and ends with the bits of a training that nobody interrupted."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+
+from lstmzoo import saving, training
+from lstmzoo.config import TrainingConfig
+from lstmzoo.errors import ConfigError, SavedModelError, TrainingError
+from lstmzoo.training import Batches, Checkpoint, train
+
+STEPS = 5
+
+
+def config(**changes):
+    settings = {
+        "optimizer": "adam", "learning_rate": 0.01, "schedule": "cosine", "clipnorm": 1.0,
+        "batch_size": 8, "epochs": 4, "steps_per_epoch": STEPS, "patience": 10,
+    }  # fmt: skip
+    return TrainingConfig(**{**settings, **changes})
+
+
+def network():
+    """Two named inputs, dropout, an LSTM."""
+    keras.utils.set_random_seed(0)
+    window, place = keras.Input((6, 2), name="window"), keras.Input((3,), name="place")
+    x = keras.layers.LSTM(4, dropout=0.3, name="lstm")(window)
+    x = keras.layers.Concatenate(name="both")([x, keras.layers.Dense(2, name="dense")(place)])
+    x = keras.layers.Dropout(0.5, name="dropout")(x)
+    return keras.Model({"window": window, "place": place}, keras.layers.Dense(1, name="output")(x))
+
+
+def squared(target, output):
+    return keras.ops.mean((target - output) ** 2, axis=-1)
+
+
+def fit(directory=None, *, before_step=lambda step: None, validate="loss", time_limit=None, data=1, **changes):
+    """Train a network; ``before_step`` is told how many steps this call has done."""
+    model = network()
+    rng = np.random.default_rng(data)
+    x = {name: rng.normal(size=(36, *tensor.shape[1:])).astype("float32") for name, tensor in model.input.items()}
+    y = x["window"].mean(axis=(1, 2))[:, None]
+    calls = iter(range(10**9))
+
+    def make(numbers):
+        before_step(next(calls))
+        return {name: array[numbers] for name, array in x.items()}, y[numbers]
+
+    settings = config(**changes)
+    batches = Batches(
+        make, num_items=36, batch_size=settings.batch_size, steps_per_epoch=settings.steps_per_epoch, seed=7
+    )
+    if validate == "loss":
+        validate = lambda: float(np.mean((training.predict_padded(model, x) - y) ** 2))  # noqa: E731
+    history, best_epoch = train(
+        model, squared, batches, config=settings, validate=validate, time_limit=time_limit, verbose=0, title="test",
+        checkpoint=Checkpoint(directory, f"data {data}") if directory else None,
+    )  # fmt: skip
+    return SimpleNamespace(model=model, history=history, best_epoch=best_epoch, steps=next(calls))
+
+
+def at(last, do):
+    """Something to do before the step of this number."""
+    return lambda step: do() if step == last else None
+
+
+def interrupt():
+    raise KeyboardInterrupt
+
+
+def kill():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def assert_same(a, b, seconds=False):
+    """The same weights, states of generators, and rows; ``seconds`` only if asked for."""
+    assert len(a.model.variables) == len(b.model.variables)
+    for x, y in zip(a.model.variables, b.model.variables, strict=True):
+        np.testing.assert_array_equal(np.asarray(x), np.asarray(y))
+    rows = [[{k: v for k, v in row.items() if seconds or k != "seconds"} for row in fit.history] for fit in (a, b)]
+    assert rows[0] == rows[1]
+    assert a.best_epoch == b.best_epoch
+
+
+@pytest.fixture(scope="module")
+def whole():
+    return fit()
+
+
+@pytest.fixture
+def started(tmp_path):
+    """A directory with the checkpoint of an interrupted fit, and the folder that it is."""
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path, before_step=at(2 * STEPS + 2, interrupt))
+    (folder,) = tmp_path.iterdir()
+    return tmp_path, folder
+
+
+LONG = {"epochs": 40, "learning_rate": 0.001}  # so many steps that they are compiled by XLA
+
+
+def test_a_killed_fit_goes_on(tmp_path):
+    killed = subprocess.run([sys.executable, __file__, tmp_path], check=False, capture_output=True, timeout=300)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    resumed = fit(tmp_path, **LONG)
+    assert resumed.steps == 37 * STEPS, "it was killed in its fourth epoch"
+    assert_same(resumed, fit(**LONG))
+
+
+@pytest.mark.parametrize(("seconds", "kept"), [(30.0, 2 * STEPS), (-1.0, 2 * STEPS + 3)], ids=["epochs", "steps"])
+def test_an_interrupted_fit_goes_on(tmp_path, whole, monkeypatch, seconds, kept):
+    monkeypatch.setattr(training, "_SECONDS_BETWEEN_CHECKPOINTS", seconds)
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path, before_step=at(2 * STEPS + 3, interrupt))
+    assert [folder.name for folder in tmp_path.iterdir()] == [f"checkpoint-{kept:010d}"]
+    with pytest.raises(KeyboardInterrupt):  # a second time, before anything was done
+        fit(tmp_path, before_step=at(0, interrupt))
+    resumed = fit(tmp_path)
+    assert resumed.steps == 4 * STEPS - kept
+    assert_same(resumed, whole)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "rmsprop", "sgd"])
+def test_each_optimizer_goes_on(tmp_path, optimizer):
+    settings = {"optimizer": optimizer, "schedule": "constant", "validate": None, "epochs": 3}
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path, before_step=at(STEPS + 1, interrupt), **settings)
+    assert_same(fit(tmp_path, **settings), fit(**settings))
+
+
+def test_without_the_generators_it_would_not(tmp_path, whole, monkeypatch):
+    """The comparisons above can fail."""
+    every = training._variables
+    monkeypatch.setattr(
+        training, "_variables", lambda model: {k: v for k, v in every(model).items() if "seed" not in v.path}
+    )
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path, before_step=at(2 * STEPS, interrupt))
+    with pytest.raises(AssertionError):
+        assert_same(fit(tmp_path), whole)
+
+
+def test_early_stopping_goes_on(tmp_path):
+    losses = [3.0, 1.0, 2.0, 2.0, 2.0, 0.0, 0.0]
+    settings = {"patience": 3, "epochs": 7}
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path, before_step=at(4 * STEPS + 1, interrupt), validate=iter(losses).__next__, **settings)
+    resumed = fit(tmp_path, validate=iter(losses[4:]).__next__, **settings)
+    assert (len(resumed.history), resumed.best_epoch) == (5, 2)
+    assert_same(resumed, fit(validate=iter(losses).__next__, **settings))
+
+
+def test_earlier_seconds_count(tmp_path, monkeypatch):
+    now = 0.0
+    monkeypatch.setattr(training, "time", SimpleNamespace(perf_counter=lambda: now))
+
+    def tick(step):
+        nonlocal now
+        now += 1
+
+    def tick_or_interrupt(step):
+        interrupt() if step == 2 * STEPS + 1 else tick(step)
+
+    expected = fit(before_step=tick, time_limit=12)
+    assert [row["seconds"] for row in expected.history] == [5, 5, 3]
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path, before_step=tick_or_interrupt, time_limit=12)
+    resumed = fit(tmp_path, before_step=tick, time_limit=12)
+    assert resumed.steps == 3
+    assert_same(resumed, expected, seconds=True)
+
+
+def test_a_fit_that_ended_ends_at_once(tmp_path, whole):
+    assert_same(fit(tmp_path), whole)
+    again = fit(tmp_path)
+    assert again.steps == 0
+    assert_same(again, whole)
+
+
+@pytest.mark.parametrize("other", [{"data": 2}, {"learning_rate": 0.02}], ids=["data", "config"])
+def test_another_fit_is_refused(started, other):
+    directory, folder = started
+    with pytest.raises(ConfigError, match=r"another fit.*choose another directory, or delete"):
+        fit(directory, **other)
+    assert folder.is_dir()
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "params.json", "state.safetensors"])
+def test_a_damaged_checkpoint_is_refused(started, name):
+    directory, folder = started
+    raw = (folder / name).read_bytes()
+    for damaged in (raw[: len(raw) // 2], b"", bytes([raw[0] ^ 1]) + raw[1:]):
+        (folder / name).write_bytes(damaged)
+        with pytest.raises(SavedModelError, match=rf"{name}.* delete the checkpoint in "):
+            fit(directory)
+    (folder / name).unlink()
+    with pytest.raises(SavedModelError, match=rf"{name}.* delete the checkpoint in "):
+        fit(directory)
+
+
+def test_a_checkpoint_of_another_network_is_refused(started, monkeypatch):
+    every = training._variables
+    monkeypatch.setattr(training, "_variables", lambda model: dict(list(every(model).items())[1:]))
+    with pytest.raises(SavedModelError, match=r"model\.0; delete the checkpoint in "):
+        fit(started[0])
+
+
+def test_the_checkpoint_survives_a_kill_while_the_next_is_written(tmp_path, whole, monkeypatch):
+    calls = iter(range(10))
+    replace_folder = saving._replace_folder
+
+    def replace_or_die(staging, path):
+        if next(calls) == 1:
+            (path.parent / f".{path.name}-left").mkdir()
+            interrupt()
+        replace_folder(staging, path)
+
+    monkeypatch.setattr(saving, "_replace_folder", replace_or_die)
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path)
+    assert (tmp_path / f"checkpoint-{STEPS:010d}").is_dir()
+    resumed = fit(tmp_path)
+    assert resumed.steps == 3 * STEPS
+    assert_same(resumed, whole)
+    assert len(list(tmp_path.iterdir())) == 1, "what the kill left is gone"
+
+
+def test_other_files_in_the_directory_stay(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    Checkpoint(tmp_path, "").write(1, {"params.json": {}})
+    Checkpoint(tmp_path, "").write(2, {"params.json": {}})
+    assert {path.name for path in tmp_path.iterdir()} == {"notes.txt", "checkpoint-0000000002"}
+
+
+def test_divergence_is_an_error_and_leaves_the_last_good_checkpoint(tmp_path):
+    with pytest.raises(TrainingError, match="loss of test is nan in epoch 1"):
+        fit(tmp_path, validate=lambda: float("nan"))
+    assert not list(tmp_path.iterdir())
+    losses = [1.0, float("nan")]
+    history = fit(tmp_path, validate=iter(losses).__next__).history
+    assert [row["epoch"] for row in history] == [1, 2]
+    (folder,) = tmp_path.iterdir()
+    assert len(json.loads((folder / "params.json").read_text())["history"]) == 1
+
+
+def test_it_ends_with_the_weights_of_the_best_epoch():
+    settings = {"schedule": "constant", "epochs": 3}
+    best = fit(validate=iter([2.0, 1.0, 3.0]).__next__, **settings)
+    second = fit(validate=None, **{**settings, "epochs": 2})
+    assert (best.best_epoch, second.best_epoch) == (2, 2)
+    for x, y in zip(best.model.get_weights(), second.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+@pytest.mark.parametrize(("num_items", "steps"), [(36, 100), (36, 2), (3, 100)])
+def test_batches(num_items, steps):
+    batches = Batches(
+        lambda numbers: numbers.tolist(), num_items=num_items, batch_size=8, steps_per_epoch=steps, seed=1
+    )
+
+    def drawn(epoch):
+        batches.set_epoch(epoch)
+        return [batches[step] for step in range(len(batches))]
+
+    first = [batches[step] for step in range(len(batches))]
+    assert {len(batch) for batch in first} == {min(8, num_items)}
+    items = [number for batch in first for number in batch]
+    assert len(set(items)) == min(num_items, steps * 8), "no item twice before each was there once"
+    assert items[num_items:] == items[: len(items[num_items:])]
+    assert drawn(1) != first
+    assert drawn(0) == first
+
+
+if __name__ == "__main__":
+    fit(sys.argv[1], before_step=at(3 * STEPS + 2, kill), **LONG)
