@@ -229,7 +229,7 @@ def test_pinball_loss_leaves_missing_steps_out():
     forecast, target = rng.normal(size=(3, 7, 3)).astype("float32"), rng.normal(size=(3, 7, 1)).astype("float32")
     loss = pinball_loss([0.1, 0.5, 0.9])
     whole = ops.convert_to_numpy(loss(target, forecast))
-    levels = np.float32([0.1, 0.5, 0.9])
+    levels = ops.convert_to_tensor(np.float32([0.1, 0.5, 0.9]))
     error = ops.convert_to_tensor(target - forecast)
     plain = 2 * ops.mean(ops.maximum(levels * error, (levels - 1) * error), axis=(-2, -1))
     np.testing.assert_array_equal(whole, ops.convert_to_numpy(plain))

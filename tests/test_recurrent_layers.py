@@ -44,6 +44,10 @@ def drawn(name, **kwargs):
     return layer
 
 
+def weights_of(layer):
+    return {w.name: array.astype("float64") for w, array in zip(layer.weights, layer.get_weights(), strict=True)}
+
+
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
@@ -126,8 +130,7 @@ EQUATIONS = {"MinGRU": min_gru, "MinLSTM": min_lstm, "SLSTM": slstm, "MLSTM": ml
 @pytest.mark.parametrize("steps", [1, 2, 7, 9])
 def test_equals_its_equations(name, steps):
     layer, x = drawn(name), inputs(steps)
-    weights = {w.name: ops.convert_to_numpy(w).astype("float64") for w in layer.weights}
-    outputs, states = EQUATIONS[name](weights, x.astype("float64"))
+    outputs, states = EQUATIONS[name](weights_of(layer), x.astype("float64"))
     got, *final = arrays(layer(x))
     np.testing.assert_allclose(got, outputs, rtol=1e-5, atol=1e-5)
     if name in ("SLSTM", "MLSTM"):
@@ -154,7 +157,7 @@ def test_pieces_equal_the_whole(name, pieces):
 def test_a_long_sequence_in_chunks_equals_its_steps():
     layer, x = drawn("MLSTM"), inputs(150)
     outputs, *states = arrays(layer(x))
-    expected, _ = mlstm({w.name: ops.convert_to_numpy(w).astype("float64") for w in layer.weights}, x.astype("float64"))
+    expected, _ = mlstm(weights_of(layer), x.astype("float64"))
     np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-5)
     head, *between = layer(x[:, :130])
     tail, *final = layer(x[:, 130:], initial_state=between)
@@ -164,7 +167,7 @@ def test_a_long_sequence_in_chunks_equals_its_steps():
 
 
 @every_layer
-def test_a_dilation_or_one_head_less_changes_nothing_of_the_interface(name):
+def test_shapes_are_those_of_a_stock_layer(name):
     x = inputs(4)
     for sequences, state in np.ndindex(2, 2):
         layer = MAKE[name](U, return_sequences=bool(sequences), return_state=bool(state))
@@ -191,14 +194,14 @@ def test_comes_back_from_its_config(name):
     again = keras.layers.deserialize(keras.layers.serialize(layer))
     assert type(again) is type(layer)
     assert again.get_config() == layer.get_config()
-    again.build((None, None, F))
+    again(inputs())
     assert [w.path for w in again.weights] == [w.path for w in layer.weights]
     again.set_weights(layer.get_weights())
     np.testing.assert_array_equal(*arrays([again(inputs())[0], layer(inputs())[0]]))
 
 
 @every_layer
-def test_learns_in_a_compiled_model_of_any_batch(name):
+def test_learns_in_a_compiled_model_and_survives_large_inputs(name):
     window, more = keras.Input((T, F), name="window"), keras.Input((4, F), name="more")
     sequence, *states = MAKE[name](U, return_sequences=True, return_state=True, name="encoder")(window)
     last = MAKE[name](U, name="decoder")(more, initial_state=states)
@@ -210,23 +213,9 @@ def test_learns_in_a_compiled_model_of_any_batch(name):
     losses = [float(model.train_on_batch(x, y)) for _ in range(2)]
     assert losses[1] < losses[0]
     assert all((new != old).any() for new, old in zip(model.get_weights(), before, strict=True))
-    two = model.predict_on_batch({key: array[:2] for key, array in x.items()})
-    np.testing.assert_allclose(two, model.predict_on_batch(x)[:2], rtol=1e-5, atol=1e-5)
-
-
-@every_layer
-@pytest.mark.parametrize("scale", [1e2, 1e4])
-def test_large_inputs_neither_overflow_nor_break_the_gradients(name, scale):
-    layer = drawn(name)
-    layer.trainable = True
-    window = keras.Input((T, F), name="window")
-    model = keras.Model(window, layer(window)[0])
-    model.compile(keras.optimizers.SGD(1e-30), "mse", jit_compile=keras.backend.backend() != "torch")
-    x = inputs(scale=scale)
-    loss = float(model.train_on_batch(x, np.zeros((B, T, U), "float32")))
-    assert np.isfinite(loss)
-    assert all(np.isfinite(w).all() for w in model.get_weights())
-    assert np.isfinite(model.predict_on_batch(x)).all()
+    for scale in (1e2, 1e4):
+        assert np.isfinite(model.train_on_batch({key: scale * array for key, array in x.items()}, y))
+        assert all(np.isfinite(w).all() for w in model.get_weights())
 
 
 @pytest.mark.parametrize("layer", [SLSTM, MLSTM])
@@ -237,5 +226,5 @@ def test_heads_share_the_units(layer):
 
 @pytest.mark.parametrize("name", ["MLSTM", "DilatedLSTM"])
 def test_a_number_of_steps_is_needed(name):
-    with pytest.raises(ValueError, match="fixed number of steps"):
-        keras.Model(window := keras.Input((None, F)), MAKE[name](U, name="layer")(window)).predict_on_batch(inputs())
+    with pytest.raises(ConfigError, match="fixed number of steps"):
+        MAKE[name](U).call(keras.KerasTensor((None, None, F)))

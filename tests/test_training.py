@@ -127,9 +127,8 @@ def test_an_interrupted_fit_goes_on(tmp_path, whole, monkeypatch, seconds, kept)
     assert_same(resumed, whole)
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "rmsprop", "sgd"])
-def test_each_optimizer_goes_on(tmp_path, optimizer):
-    settings = {"optimizer": optimizer, "schedule": "constant", "validate": None, "epochs": 3}
+def test_without_validation_or_schedule_it_goes_on(tmp_path):
+    settings = {"optimizer": "rmsprop", "schedule": "constant", "validate": None, "epochs": 3}
     with pytest.raises(KeyboardInterrupt):
         fit(tmp_path, before_step=at(STEPS + 1, interrupt), **settings)
     assert_same(fit(tmp_path, **settings), fit(**settings))

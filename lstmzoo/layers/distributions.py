@@ -189,11 +189,11 @@ class DistributionHead(keras.layers.Layer):
     def __init__(self, *, distribution: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.distribution = distribution
-        self._parameters = _distribution(distribution).parameters
+        self._family = _distribution(distribution)
 
     def call(self, raw: Any, reference: Any) -> Any:
         """Numbers ``(..., P)`` and references ``(..., 1)`` to parameters ``(..., P)``."""
-        return self._parameters(raw, reference)
+        return self._family.parameters(raw, reference)
 
     def compute_output_shape(self, raw_shape: tuple, reference_shape: tuple) -> tuple:
         return raw_shape

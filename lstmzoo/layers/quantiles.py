@@ -57,8 +57,9 @@ def pinball_loss(quantiles: Sequence[float]) -> Callable[[Any, Any], Any]:
     def loss(target: Any, forecast: Any) -> Any:
         observed = ops.logical_not(ops.isnan(target))
         error = ops.where(observed, target - forecast, 0.0)
+        over, under = ops.cast(levels, error.dtype), ops.cast(levels - 1, error.dtype)
         count, steps = ops.sum(ops.cast(observed, error.dtype), axis=(-2, -1)), ops.shape(observed)[-2]
         share = ops.where(count < steps, ops.maximum(count, 1) / steps, 1.0)  # exactly 1 if none is missing
-        return 2 * ops.mean(ops.maximum(levels * error, (levels - 1) * error), axis=(-2, -1)) / share
+        return 2 * ops.mean(ops.maximum(over * error, under * error), axis=(-2, -1)) / share
 
     return loss

@@ -204,7 +204,8 @@ class PanelForecaster(ZooEstimator):
             fitted = clone(self).fit(panel_frame(panel.head(after + self.horizon), form, self._columns))
             for history, actual in origins(until, self.horizon, 1 if refit else n_windows, steps, fitted._needed):
                 pieces.append(fitted._backtested(history, actual, form))
-        return nw.concat([nw.from_native(piece) for piece in pieces]).to_native()
+        whole = nw.concat([nw.from_native(piece) for piece in pieces]).to_native()
+        return whole.reset_index(drop=True) if isinstance(whole, pd.DataFrame) else whole
 
     def plot_backtest(self, backtest: Any, path: str | Path | None = None, ids: list | None = None) -> Figure:
         """Draw what :meth:`cross_validation` gave: each window's forecast over what was observed.
