@@ -19,6 +19,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
+from lstmzoo.backend import jit_compile
 from lstmzoo.config import load_config
 from lstmzoo.estimators import load
 from lstmzoo.layers import DISTRIBUTIONS, distribution_loss, pinball_loss
@@ -249,7 +250,7 @@ class _Toy:
     def train(self, steps: int) -> list[float]:
         """The loss of each of so many steps of Adam."""
         with seeded(1):
-            self.model.compile(optimizer=keras.optimizers.Adam(5e-3), loss=self.loss, jit_compile=False)
+            self.model.compile(optimizer=keras.optimizers.Adam(5e-3), loss=self.loss, jit_compile=jit_compile(steps=0))
             return [self._step() for _ in range(steps)]
 
     def _step(self) -> float:

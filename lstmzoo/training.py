@@ -27,7 +27,6 @@ _OPTIMIZERS: dict[str, type[keras.optimizers.Optimizer]] = {
     "sgd": keras.optimizers.SGD,
 }
 
-_STEPS_THAT_PAY = 200  # compiling by XLA takes as long as so many steps of a small network
 _SECONDS_BETWEEN_CHECKPOINTS = 30.0  # within an epoch; there is one after each epoch besides
 
 # Each batch size is traced once, on purpose; TensorFlow warns of several.
@@ -223,8 +222,7 @@ def train(
         (3, 3)
     """
     optimizer = _OPTIMIZERS[config.optimizer](learning_rate=config.learning_rate, global_clipnorm=config.clipnorm)
-    pays = config.epochs * len(batches) >= _STEPS_THAT_PAY
-    model.compile(optimizer=optimizer, loss=loss, jit_compile=jit_compile() if pays else False)
+    model.compile(optimizer=optimizer, loss=loss, jit_compile=jit_compile(steps=config.epochs * len(batches)))
     optimizer.build(model.trainable_variables)
     if checkpoint is not None:
         checkpoint = replace(checkpoint, fingerprint=f"{checkpoint.fingerprint} {config.model_dump_json()}")

@@ -17,6 +17,11 @@ import pytest
 absl.logging.get_absl_handler().python_handler.stream = sys.__stderr__
 
 
+def pytest_configure(config):
+    if os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":  # of Keras' own variables, there
+        config.addinivalue_line("filterwarnings", "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+
+
 def pytest_addoption(parser):
     parser.addoption("--update-golden", action="store_true", help="write the golden files anew")
 

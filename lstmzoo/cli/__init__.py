@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from lstmzoo._version import __version__
-from lstmzoo.cli import benchmark, demo, fit, predict, serve, tune, zoo
+from lstmzoo.cli import benchmark, demo, evaluate, export, fit, predict, serve, tune, zoo
 from lstmzoo.cli._base import ZooGroup
 
 _EPILOG = (
@@ -21,13 +21,15 @@ _COMMANDS: dict[str, Callable[..., Any]] = {
     "tune": tune.tune,
     "benchmark": benchmark.benchmark,
     "predict": predict.predict,
+    "evaluate": evaluate.evaluate,
+    "export": export.export,
     "serve": serve.serve,
 }
 
 app = typer.Typer(
     name="lstmzoo",
     cls=ZooGroup,
-    help="Recurrent networks for your sequences: list, search, fit, predict, serve.",
+    help="Recurrent networks for your sequences: list, search, fit, predict, export, serve.",
     epilog=_EPILOG,
     add_completion=False,
     pretty_exceptions_enable=False,

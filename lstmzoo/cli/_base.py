@@ -75,10 +75,16 @@ def _as_options(message: str) -> str:
     Examples:
         >>> _as_options("pass pad_short=True or id_col=None")
         'pass --pad-short or --id-col ""'
+        >>> _as_options("pass missing='mask'; leave it out of past_covariates")
+        'pass --missing mask; leave it out of --past-covariates'
     """
-    names = "id_col|time_col|target_col|pad_short|freq|lookback|season_length"
+    names = "id_col|time_col|target_col|pad_short|freq|lookback|season_length|missing|irregular"
     message = re.sub(rf"\b({names})=", lambda m: f"--{m[1].replace('_', '-')} ", message)
-    return message.replace("--pad-short True", "--pad-short").replace("--id-col None", '--id-col ""')
+    names = "(past|future|static)_covariates|checkpoint_dir|random_state|(id|time|target)_col"
+    message = re.sub(rf"(?<![\w/'-])({names})\b(?![/'])", lambda m: f"--{m[1].replace('_', '-')}", message)
+    message = re.sub(r"--missing '(\w+)'", r"--missing \1", message)
+    message = re.sub(r"--(pad-short|irregular) True", r"--\1", message)
+    return message.replace("--id-col None", '--id-col ""').replace("calendar=False", '--calendar ""')
 
 
 def import_networks() -> None:

@@ -1,7 +1,8 @@
 """Frames from CSV and Parquet files, and back into them."""
 
+import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,17 +16,27 @@ _MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
 
 
 def read_frame(
-    path: Path, *, id_col: str | None = None, time_col: str | None = None, target_col: str | None = None
+    path: Path,
+    *,
+    id_col: str | None = None,
+    time_col: str | None = None,
+    target_col: str | None = None,
+    past_covariates: Collection[str] | None = None,
+    future_covariates: Collection[str] | None = None,
+    static_covariates: Collection[str] | None = None,
 ) -> "tuple[pd.DataFrame, str | None]":
     """Series from a file.
 
     Args:
         path: CSV or Parquet, by its suffix.
         id_col: Column that names the series; ``""`` if there is one only. If None, the usual one, or no column in
-            a file that has only times and values.
+            a file that has none but the others named here.
         time_col: Column of times; the usual one if None. Text is read as whole numbers, if all of it is, or else as
             ISO 8601.
         target_col: Column of values; the usual one if None.
+        past_covariates: Columns of numbers.
+        future_covariates: Columns of numbers.
+        static_covariates: Columns of numbers, if all of a column can be read so, or else of text.
 
     Returns:
         The columns named, and the name of the id column.
@@ -36,24 +47,100 @@ def read_frame(
     """
     from lstmzoo.preprocessing import Columns
 
-    if not path.is_file():
-        raise FileNotFoundError(2, "no such file", str(path))
-    is_csv = _suffix(path).startswith(".csv")
     usual = Columns()
     time_col, target_col = time_col or usual.time, target_col or usual.target
-    try:
-        names = _csv_columns(path) if is_csv else _parquet_columns(path)
-        if id_col is None:
-            id_col = "" if set(names) == {time_col, target_col} else usual.id or ""
-        _check_columns(path, names, {"--id-col": id_col, "--time-col": time_col, "--target-col": target_col})
-        columns = [c for c in (id_col, time_col, target_col) if c]
-        frame = _read_csv(path, columns, target_col) if is_csv else _read_parquet(path, columns)
-    except (ValueError, OSError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{path} cannot be read as {'CSV' if is_csv else 'Parquet'}: {error}") from None
+    static = list(static_covariates or ())
+    covariates = [*(past_covariates or ()), *(future_covariates or ()), *static]
+    names = _column_names(path)
+    if id_col is None:
+        id_col = "" if set(names) == {time_col, target_col, *covariates} else usual.id or ""
+    options = {"--id-col": [id_col] if id_col else [], "--time-col": [time_col], "--target-col": [target_col],
+               "--past-covariates": past_covariates or (), "--future-covariates": future_covariates or (),
+               "--static-covariates": static}  # fmt: skip
+    for option, wanted in options.items():
+        one = ' (or --id-col "" if it holds one series)' if option == "--id-col" else ""
+        _check_columns(path, names, wanted, f"name yours with {option}{one}")
+    text = [c for c in (id_col, time_col, *static) if c]
+    frame = _read_columns(path, text, [target_col, *covariates])
     frame[time_col] = _times(frame[time_col], path)
+    for name in static:
+        frame[name] = _described(frame[name], path)
     return frame, id_col or None
+
+
+def read_history(path: Path, estimator: Any) -> "pd.DataFrame":
+    """The columns that a fitted estimator needs, from a file, as :func:`read_frame` does.
+
+    Series have the names that they had in training, and static covariates are what they were there: numbers or text.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        DataError: If it cannot be read, a column is missing, or a time or number cannot be read.
+    """
+    past, known, static = (
+        list(getattr(estimator, f"{kind}_covariates", None) or ()) for kind in ("past", "future", "static")
+    )
+    id_col, time_col, target_col = estimator.id_col, estimator.time_col, estimator.target_col
+    text = [c for c in (id_col, time_col, *static) if c]
+    wanted = [*text, target_col, *past, *known]
+    _check_columns(path, _column_names(path), wanted, "the model was fitted with it")
+    frame = _read_columns(path, text, [target_col, *past, *known])
+    frame[time_col] = _times(frame[time_col], path)
+    for name, value in zip(static, estimator.tail_.static[0], strict=True):
+        frame[name] = frame[name] if isinstance(value, str) else _described(frame[name], path, numbers=True)
+    if id_col:
+        frame[id_col] = _named_as(frame[id_col], estimator.tail_.ids)
+    return frame
+
+
+def read_future(path: Path, estimator: Any, history: "pd.DataFrame | None") -> "pd.DataFrame":
+    """What a file says of the steps to forecast: id, time and future covariates, and nothing else.
+
+    Args:
+        path: CSV or Parquet, by its suffix.
+        estimator: Fitted.
+        history: That is to be forecast from; that of the training if None.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        DataError: If it cannot be read, a column is missing or one too many, or a time cannot be read.
+    """
+    id_col, time_col = estimator.id_col, estimator.time_col
+    known = list(getattr(estimator, "future_covariates", None) or ())
+    text = [c for c in (id_col, time_col) if c]
+    names = _column_names(path)
+    expected = f"expected {', '.join(map(repr, [*text, *known]))}"
+    _check_columns(path, names, [*text, *known], expected)
+    for name in names:
+        if name not in (*text, *known):
+            raise DataError(f"{path}: column {name!r} is none of the model's future covariates: drop it; {expected}")
+    frame = _read_columns(path, text, known)
+    frame[time_col] = _times(frame[time_col], path)
+    if id_col:
+        frame[id_col] = _named_as(frame[id_col], estimator.tail_.ids if history is None else history[id_col].unique())
+    return frame
+
+
+def _column_names(path: Path) -> list[str]:
+    if not path.is_file():
+        raise FileNotFoundError(2, "no such file", str(path))
+    with _readable(path) as is_csv:
+        return _csv_columns(path) if is_csv else _parquet_columns(path)
+
+
+def _read_columns(path: Path, text: list[str], numbers: list[str]) -> "pd.DataFrame":
+    with _readable(path) as is_csv:
+        return _read_csv(path, text, numbers) if is_csv else _read_parquet(path, [*text, *numbers])
+
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[bool]:
+    """Whether the file is CSV; what goes wrong while it is read says so."""
+    is_csv = _suffix(path).startswith(".csv")
+    try:
+        yield is_csv
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path} cannot be read as {'CSV' if is_csv else 'Parquet'}: {error}") from None
 
 
 def _suffix(path: Path) -> str:
@@ -63,12 +150,10 @@ def _suffix(path: Path) -> str:
     raise DataError(f"{path}: expected a name that ends in {', '.join(_SUFFIXES)}")
 
 
-def _check_columns(path: Path, names: list[str], columns: dict[str, str]) -> None:
-    for option, column in columns.items():
-        if column and column not in names:
-            one = ' (or --id-col "" if it holds one series)' if option == "--id-col" else ""
-            there = ", ".join(map(repr, names))
-            raise DataError(f"{path} has no column {column!r}; it has {there}: name yours with {option}{one}")
+def _check_columns(path: Path, names: list[str], wanted: Iterable[str], way_out: str) -> None:
+    for column in wanted:
+        if column not in names:
+            raise DataError(f"{path} has no column {column!r}; it has {', '.join(map(repr, names))}: {way_out}")
 
 
 def _csv_columns(path: Path) -> list[str]:
@@ -83,17 +168,17 @@ def _parquet_columns(path: Path) -> list[str]:
     return parquet.read_schema(path).names
 
 
-def _read_csv(path: Path, columns: list[str], target_col: str) -> "pd.DataFrame":
-    """Names and times as the text they are; only a value may be written as missing."""
+def _read_csv(path: Path, text: list[str], numbers: list[str]) -> "pd.DataFrame":
+    """Names and times as the text they are; only a number may be written as missing."""
     import pandas as pd
 
-    text = [c for c in columns if c != target_col]
+    columns = list(dict.fromkeys([*text, *numbers]))
     return pd.read_csv(
         path,
         usecols=columns,
         dtype=dict.fromkeys(text, str),
         keep_default_na=False,
-        na_values={**{c: [""] for c in text}, target_col: list(_MISSING)},
+        na_values={c: [""] if c in text else list(_MISSING) for c in columns},
         encoding="utf-8-sig",
     )
 
@@ -101,7 +186,34 @@ def _read_csv(path: Path, columns: list[str], target_col: str) -> "pd.DataFrame"
 def _read_parquet(path: Path, columns: list[str]) -> "pd.DataFrame":
     import pandas as pd
 
-    return pd.read_parquet(path, columns=columns).reset_index(drop=True)
+    return pd.read_parquet(path, columns=list(dict.fromkeys(columns))).reset_index(drop=True)
+
+
+def _described(column: "pd.Series", path: Path, *, numbers: bool = False) -> "pd.Series":
+    """Text as numbers, if all of it is, or has to be."""
+    import pandas as pd
+
+    if pd.api.types.infer_dtype(column, skipna=True) != "string":
+        return column
+    there = column.notna() & ~column.isin(_MISSING)
+    parsed = pd.to_numeric(column.where(there), errors="coerce")
+    bad = (there & parsed.isna()).to_numpy()
+    if not bad.any():
+        return parsed
+    if numbers:
+        row = int(bad.argmax())
+        raise DataError(
+            f"{path}: column {column.name!r} holds {column.iloc[row][:40]!r} in row {row + 1}, "
+            "but the model was fitted with numbers there: correct it"
+        )
+    return column
+
+
+def _named_as(column: "pd.Series", ids: Iterable[Any]) -> "pd.Series":
+    """Names of series as ``ids`` have them, text or numbers, if they are all there."""
+    known = {str(name): name for name in ids}
+    named = column.map(lambda name: known.get(str(name)), na_action="ignore")
+    return column if named.isna().any() else named
 
 
 def _times(column: "pd.Series", path: Path) -> "pd.Series":

@@ -29,12 +29,33 @@ TargetCol = Annotated[str | None, typer.Option(help="Column of values; else y.")
 PadShort = Annotated[
     bool, typer.Option("--pad-short", help="Extend series that are too short, instead of refusing them.")
 ]
+PastCovariates = Annotated[str | None, typer.Option(help="Columns of numbers that are known up to now: visitors,rain.")]
+FutureCovariates = Annotated[
+    str | None, typer.Option(help="Columns of numbers that are known of the future too; predict --future gives them.")
+]
+StaticCovariates = Annotated[
+    str | None, typer.Option(help="Columns that describe a series: numbers, or text, which is a category.")
+]
+Calendar = Annotated[
+    str | None, typer.Option(help='Calendar features to show: hour,weekday; "" for none; else the entry\'s own.')
+]
+Missing = Annotated[
+    str | None,
+    typer.Option(help="Missing values and gaps: error, mask or interpolate; else error.", show_default=False),
+]
+Irregular = Annotated[bool, typer.Option("--irregular", help="Time steps may be of any length.")]
+Distribution = Annotated[
+    str | None,
+    typer.Option(help="Forecast quantiles, normal, student_t or negative_binomial; else the entry's own."),
+]
+Conformal = Annotated[bool, typer.Option("--conformal", help="Correct the quantiles by what held-out windows show.")]
 RandomState = Annotated[int | None, typer.Option(min=0, help="Seed: the same one gives the same result.")]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="A setting, such as units=64; may be repeated."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON to stdout; anything else goes to stderr.")]
+Saved = Annotated[str, typer.Argument(metavar="FOLDER", help="Saved model, or its MLflow URI.", show_default=False)]
 TrackingUri = Annotated[str | None, typer.Option(help="MLflow store: sqlite:///mlflow.db, or a server's URL.")]
 
 
@@ -122,30 +143,81 @@ def parse_numbers(text: str | None, kind: type, option: str) -> list[Any] | None
         raise ConfigError(f"{option}: expected numbers separated by commas, got {text!r}") from None
 
 
+def parse_names(text: str | None, option: str) -> list[str] | None:
+    """Names separated by commas; none in an empty text.
+
+    Raises:
+        ConfigError: If one is empty.
+
+    Examples:
+        >>> parse_names("price, visitors", "--past-covariates"), parse_names("", "--calendar")
+        (['price', 'visitors'], [])
+    """
+    if text is None:
+        return None
+    names = [part.strip() for part in text.split(",")] if text.strip() else []
+    if not all(names):
+        raise ConfigError(f"{option}: expected names separated by commas, got {text!r}")
+    return names
+
+
+def parse_covariates(past: str | None, future: str | None, static: str | None) -> dict[str, list[str] | None]:
+    """The estimator's parameters that name columns of covariates.
+
+    Raises:
+        ConfigError: If a name is empty.
+    """
+    return {
+        "past_covariates": parse_names(past, "--past-covariates"),
+        "future_covariates": parse_names(future, "--future-covariates"),
+        "static_covariates": parse_names(static, "--static-covariates"),
+    }
+
+
 def make_estimator(
     model: str,
     *,
     season_length: str | None = None,
     freq: str | None = None,
     quantiles: str | None = None,
+    calendar: str | None = None,
+    conformal: bool = False,
     **params: Any,
 ) -> Any:
     """The unfitted estimator of an entry's task, from options as they were typed; those that are None are its own.
 
     Only ``id_col=None`` means what it says: that there is one series.
+
+    Raises:
+        UnknownNameError: If there is no such task or calendar feature.
+        ConfigError: If a number cannot be read, or there are no quantiles for ``conformal``.
     """
     import lstmzoo
 
     task = model.split("/", 1)[0]
     if task not in _ESTIMATORS:
         raise UnknownNameError("task", task, _ESTIMATORS)
+    if conformal and quantiles is None:
+        raise ConfigError("--conformal corrects quantiles: name them with --quantiles, such as 0.1,0.9")
     params |= {
+        "conformal": conformal,
+        "calendar": _parse_calendar(calendar),
         "season_length": parse_numbers(season_length, int, "--season-length"),
         "freq": int(freq) if freq is not None and freq.isdecimal() else freq,
         "quantiles": parse_numbers(quantiles, float, "--quantiles"),
     }
     given = {name: value for name, value in params.items() if value is not None or name == "id_col"}
     return getattr(lstmzoo, _ESTIMATORS[task])(model, **given)
+
+
+def _parse_calendar(text: str | None) -> list[str] | None:
+    from lstmzoo.preprocessing import CALENDAR
+
+    names = parse_names(text, "--calendar")
+    for name in names or ():
+        if name not in CALENDAR:
+            raise UnknownNameError("calendar feature", name, CALENDAR)
+    return names
 
 
 def check_folder(path: Path) -> None:

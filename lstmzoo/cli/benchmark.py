@@ -20,16 +20,20 @@ def benchmark(
     data: o.Data, *, horizon: o.Horizon, models: o.Models = "forecasting/*",
     time_limit_per_model: Limit = 30.0, lookback: o.Lookback = None, season_length: o.SeasonLength = None,
     freq: o.Freq = None, id_col: o.IdCol = None, time_col: o.TimeCol = None, target_col: o.TargetCol = None,
-    pad_short: o.PadShort = False, random_state: o.RandomState = 0, json: o.Json = False,
+    past_covariates: o.PastCovariates = None, future_covariates: o.FutureCovariates = None,
+    static_covariates: o.StaticCovariates = None, calendar: o.Calendar = None, missing: o.Missing = None,
+    irregular: o.Irregular = False, pad_short: o.PadShort = False, random_state: o.RandomState = 0, json: o.Json = False,
 ) -> None:  # fmt: skip
     """Train each entry once as it comes, without a search, and compare them on the last horizon, held out."""
     names = o.find_models(models)
-    frame, id_col = read_frame(data, id_col=id_col, time_col=time_col, target_col=target_col)
+    covariates = o.parse_covariates(past_covariates, future_covariates, static_covariates)
+    frame, id_col = read_frame(data, id_col=id_col, time_col=time_col, target_col=target_col, **covariates)
     import_networks()
     networks = {
         name: o.make_estimator(
             name, horizon=horizon, lookback=lookback, season_length=season_length, freq=freq, id_col=id_col,
-            time_col=time_col, target_col=target_col, pad_short=pad_short, time_limit=time_limit_per_model,
+            time_col=time_col, target_col=target_col, **covariates, calendar=calendar, missing=missing,
+            irregular=irregular, pad_short=pad_short, time_limit=time_limit_per_model,
             random_state=random_state, verbose=0,
         )
         for name in names

@@ -12,29 +12,41 @@ from lstmzoo.cli._output import print_json
 
 Out = Annotated[Path | None, typer.Option(help="Folder to save to; else the entry's name.")]
 Limit = Annotated[float | None, typer.Option(min=0.001, help="Seconds of training, at the most.")]
+Checkpoints = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of checkpoints: the same command, given again, goes on from there; needs --random-state."
+    ),
+]
 
 
 def fit(
     model: o.Entry, data: o.Data, *, horizon: o.Horizon, out: Out = None, settings: o.Settings = None,
     lookback: o.Lookback = None, season_length: o.SeasonLength = None, freq: o.Freq = None,
     quantiles: o.Quantiles = None, id_col: o.IdCol = None, time_col: o.TimeCol = None,
-    target_col: o.TargetCol = None, pad_short: o.PadShort = False, time_limit: Limit = None,
-    random_state: o.RandomState = None, json: o.Json = False,
+    target_col: o.TargetCol = None,
+    past_covariates: o.PastCovariates = None, future_covariates: o.FutureCovariates = None,
+    static_covariates: o.StaticCovariates = None, calendar: o.Calendar = None, missing: o.Missing = None,
+    irregular: o.Irregular = False, distribution: o.Distribution = None,
+    conformal: o.Conformal = False, pad_short: o.PadShort = False, time_limit: Limit = None,
+    checkpoint_dir: Checkpoints = None, random_state: o.RandomState = None, json: o.Json = False,
 ) -> None:  # fmt: skip
     """Train one entry, and save it."""
     name, hyperparameters = o.find_model(model), o.parse_settings(settings)
     o.check_settings(name, hyperparameters)
     folder = Path(name.split("/", 1)[1]) if out is None else out
     o.check_folder(folder)
-    frame, id_col = read_frame(data, id_col=id_col, time_col=time_col, target_col=target_col)
+    covariates = o.parse_covariates(past_covariates, future_covariates, static_covariates)
+    frame, id_col = read_frame(data, id_col=id_col, time_col=time_col, target_col=target_col, **covariates)
     import_networks()
     estimator = o.make_estimator(
         name, horizon=horizon, lookback=lookback, season_length=season_length, freq=freq, quantiles=quantiles,
         hyperparameters=hyperparameters, id_col=id_col, time_col=time_col, target_col=target_col,
-        pad_short=pad_short, time_limit=time_limit, random_state=random_state,
+        **covariates, calendar=calendar, missing=missing, irregular=irregular, distribution=distribution,
+        conformal=conformal, pad_short=pad_short, time_limit=time_limit, random_state=random_state,
     )  # fmt: skip
     with progress_to_stderr():
-        estimator.fit(frame)
+        estimator.fit(frame, checkpoint_dir=checkpoint_dir)
     estimator.save(folder)
     _print_report({"model": name, "folder": str(folder), **_learned(estimator)}, json)
 

@@ -6,30 +6,38 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lstmzoo.cli import _options as o
-from lstmzoo.cli._base import import_networks
-from lstmzoo.cli._frames import as_frame, check_output, read_frame, write_frame
+from lstmzoo.cli._frames import as_frame, check_output, read_future, read_history, write_frame
 from lstmzoo.cli._output import as_records, print_json, print_table, with_text_times
-from lstmzoo.errors import SavedModelError
+from lstmzoo.cli._saved import load_any
+from lstmzoo.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _SHOWN = 40
-Model = Annotated[str, typer.Argument(metavar="FOLDER", help="Saved model, or its MLflow URI.", show_default=False)]
 History = Annotated[
     Path | None,
     typer.Argument(metavar="[DATA]", help="CSV or Parquet file of the history; else that of the training."),
 ]
-Steps = Annotated[int | None, typer.Option(min=1, help="Steps to forecast; else as many as were trained for.")]
-Levels = Annotated[str | None, typer.Option(help="Levels to forecast, of those trained for; else all of them.")]
+Future = Annotated[
+    Path | None, typer.Option(help="CSV or Parquet file of the steps ahead: id, time, and the future covariates.")
+]
+Steps = Annotated[
+    int | None, typer.Option(min=1, help="Steps to forecast, up to 20 times those trained for; else as many as those.")
+]
+Levels = Annotated[
+    str | None,
+    typer.Option(help="Levels to forecast, of those trained for, or any of a distribution; else all trained for."),
+]
 Out = Annotated[Path | None, typer.Option(help="File to write: .csv, .csv.gz or .parquet.")]
 Plot = Annotated[Path | None, typer.Option(help="Picture to draw: .png, .svg or .pdf.")]
 
 
 def predict(
-    model: Model,
+    model: o.Saved,
     data: History = None,
     *,
+    future: Future = None,
     horizon: Steps = None,
     quantiles: Levels = None,
     out: Out = None,
@@ -42,14 +50,17 @@ def predict(
     if out is not None:
         check_output(out)
     estimator = load_any(model, tracking_uri)
-    history = None if data is None else _read_history(data, estimator)
+    if future is not None and plot is not None and horizon not in (None, estimator.horizon):
+        raise ConfigError(f"--plot shows the {estimator.horizon} steps that were trained for: leave out --horizon")
+    history = None if data is None else read_history(data, estimator)
+    ahead = _read_ahead(future, estimator, history)
     if levels is None:
         levels = sorted(estimator.quantiles or [])
-    forecast = as_frame(estimator.predict(horizon, history, levels), levels)
+    forecast = as_frame(estimator.predict(horizon, history, levels, ahead), levels)
     if out is not None:
         write_frame(forecast, out)
     if plot is not None:
-        estimator.plot(plot, history=history)
+        estimator.plot(plot, history=history, future=ahead)
     if json:
         print_json(as_records(forecast))
         return
@@ -59,27 +70,17 @@ def predict(
         print(f"wrote {file}")
 
 
-def load_any(model: str, tracking_uri: str | None) -> Any:
-    """The estimator in a folder that it was saved to, an MLflow model's folder, or at an MLflow URI.
-
-    Raises:
-        SavedModelError: If there is none, or it is damaged.
-    """
-    if not Path(model).exists() and ":" not in model:
-        raise SavedModelError(f"{model}: no such folder, and not a URI such as models:/name@champion")
-    import_networks()
-    if Path(model).is_dir() and not (Path(model) / "MLmodel").exists():
-        from lstmzoo import load
-
-        return load(model)
-    from lstmzoo.mlflow import load_model
-
-    return load_model(model, tracking_uri=tracking_uri)
-
-
-def _read_history(path: Path, estimator: Any) -> "pd.DataFrame":
-    names = {"time_col": estimator.time_col, "target_col": estimator.target_col}
-    return read_frame(path, id_col=estimator.id_col or "", **names)[0]
+def _read_ahead(path: Path | None, estimator: Any, history: "pd.DataFrame | None") -> "pd.DataFrame | None":
+    if path is not None:
+        return read_future(path, estimator, history)
+    known = getattr(estimator, "future_covariates", None)
+    if known:
+        names = [name for name in (estimator.id_col, estimator.time_col, *known) if name]
+        raise DataError(
+            f"the model needs the future of {', '.join(map(repr, known))}: pass --future, a file with the columns "
+            f"{', '.join(names)}"
+        )
+    return None
 
 
 def print_forecast(forecast: "pd.DataFrame") -> None:

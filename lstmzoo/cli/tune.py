@@ -27,20 +27,25 @@ def tune(
     out: Out = Path("winner"), plot: Plot = None, settings: o.Settings = None, lookback: o.Lookback = None,
     season_length: o.SeasonLength = None, freq: o.Freq = None, quantiles: o.Quantiles = None,
     id_col: o.IdCol = None, time_col: o.TimeCol = None, target_col: o.TargetCol = None,
-    pad_short: o.PadShort = False, experiment: Experiment = None, tracking_uri: o.TrackingUri = None,
+    past_covariates: o.PastCovariates = None, future_covariates: o.FutureCovariates = None,
+    static_covariates: o.StaticCovariates = None, calendar: o.Calendar = None, missing: o.Missing = None,
+    irregular: o.Irregular = False, distribution: o.Distribution = None,
+    conformal: o.Conformal = False, pad_short: o.PadShort = False, experiment: Experiment = None, tracking_uri: o.TrackingUri = None,
     register: Register = None, random_state: o.RandomState = None, json: o.Json = False,
 ) -> None:  # fmt: skip
     """Search for the best entry and its settings, and save the winner, trained on all data."""
     names, hyperparameters = o.find_models(models), o.parse_settings(settings)
     o.check_folder(out)
-    frame, id_col = read_frame(data, id_col=id_col, time_col=time_col, target_col=target_col)
+    covariates = o.parse_covariates(past_covariates, future_covariates, static_covariates)
+    frame, id_col = read_frame(data, id_col=id_col, time_col=time_col, target_col=target_col, **covariates)
     import_networks()
     from lstmzoo import ZooSearchCV
 
     estimator = o.make_estimator(
         names[0], horizon=horizon, lookback=lookback, season_length=season_length, freq=freq,
         quantiles=quantiles, hyperparameters=hyperparameters, id_col=id_col, time_col=time_col,
-        target_col=target_col, pad_short=pad_short,
+        target_col=target_col, **covariates, calendar=calendar, missing=missing, irregular=irregular,
+        distribution=distribution, conformal=conformal, pad_short=pad_short,
     )  # fmt: skip
     chosen: dict[str, Any] = {} if oracle is None else {"oracle": oracle}
     search = ZooSearchCV(

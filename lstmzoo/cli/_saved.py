@@ -1,0 +1,25 @@
+"""Saved models, wherever they are."""
+
+from pathlib import Path
+from typing import Any
+
+from lstmzoo.cli._base import import_networks
+from lstmzoo.errors import SavedModelError
+
+
+def load_any(model: str, tracking_uri: str | None) -> Any:
+    """The estimator in a folder that it was saved to, an MLflow model's folder, or at an MLflow URI.
+
+    Raises:
+        SavedModelError: If there is none, or it is damaged.
+    """
+    if not Path(model).exists() and ":" not in model:
+        raise SavedModelError(f"{model}: no such folder, and not a URI such as models:/name@champion")
+    import_networks()
+    if Path(model).is_dir() and not (Path(model) / "MLmodel").exists():
+        from lstmzoo import load
+
+        return load(model)
+    from lstmzoo.mlflow import load_model
+
+    return load_model(model, tracking_uri=tracking_uri)

@@ -1,0 +1,39 @@
+"""``lstmzoo export``: a saved model's network for other runtimes."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lstmzoo.cli import _options as o
+from lstmzoo.cli._base import progress_to_stderr
+from lstmzoo.cli._output import print_json
+from lstmzoo.cli._saved import load_any
+from lstmzoo.errors import ConfigError
+
+Format = Annotated[str, typer.Option(help="What to write: litert, onnx, saved_model or keras.", show_default=False)]
+Out = Annotated[
+    Path, typer.Option(help="File to write (a folder for saved_model); OUT.json comes beside it.", show_default=False)
+]
+
+
+def export(
+    model: o.Saved, *, format: Format, out: Out, tracking_uri: o.TrackingUri = None, json: o.Json = False
+) -> None:
+    """Write a saved model's network for another runtime, and check that it computes the same there."""
+    for path in (out, out.with_name(f"{out.name}.json")):
+        if os.path.lexists(path):
+            raise ConfigError(f"--out {out}: {path} exists; choose another name, or remove it")
+    estimator = load_any(model, tracking_uri)
+    if not hasattr(estimator, "export"):
+        raise ConfigError(f"{model} is a {type(estimator).__name__}, which has no network to export")
+    with progress_to_stderr():
+        report = estimator.export(format, out)
+    if json:
+        print_json({**vars(report), "path": str(report.path)})
+        return
+    print(
+        f"wrote {report.path}: {report.num_bytes:,} bytes, and {report.path.name}.json, which names inputs and outputs"
+    )
+    print(f"its outputs differ from the network's by {report.difference:.2g} at the most")
