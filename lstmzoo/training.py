@@ -305,16 +305,23 @@ def _variables(model: keras.Model) -> dict[str, Any]:
     return {f"{kind}.{i}": variable for kind, variables in kinds.items() for i, variable in enumerate(variables)}
 
 
+def _torch_generators() -> list[Any]:
+    """What Keras' dropout draws from on torch, in place of the layers' seed generators; elsewhere none."""
+    if keras.backend.backend() != "torch":
+        return []
+    import torch
+
+    return [torch.default_generator, *torch.cuda.default_generators]
+
+
 def _files(model: keras.Model, state: _State) -> Bundle:
     """A checkpoint's contents."""
-    arrays = {name: np.asarray(variable) for name, variable in _variables(model).items()}
-    arrays |= {f"best.{i}": array for i, array in enumerate(state.best_weights or [])}
+    arrays = {name: np.atleast_1d(np.asarray(variable)) for name, variable in _variables(model).items()}
+    arrays |= {f"best.{i}": np.atleast_1d(array) for i, array in enumerate(state.best_weights or [])}
+    arrays |= {f"generator.{i}": generator.get_state().numpy() for i, generator in enumerate(_torch_generators())}
     progress = asdict(replace(state, best_weights=None))
     del progress["best_weights"]
-    return {
-        "params.json": progress,
-        "state.safetensors": {name: np.atleast_1d(array) for name, array in arrays.items()},
-    }
+    return {"params.json": progress, "state.safetensors": arrays}
 
 
 def _restored(model: keras.Model, checkpoint: Checkpoint | None) -> _State:
@@ -324,16 +331,18 @@ def _restored(model: keras.Model, checkpoint: Checkpoint | None) -> _State:
         return _State()
     arrays = files["state.safetensors"]
     best = model.get_weights() if "best.0" in arrays else []
-    expected = _files(model, _State(best_weights=best))["state.safetensors"]
+    present = _files(model, _State(best_weights=best))["state.safetensors"]
+    expected = {name: (array.shape, str(array.dtype)) for name, array in present.items()}
     with _way_out(checkpoint.directory):
-        check_arrays(
-            arrays,
-            {name: (array.shape, str(array.dtype)) for name, array in expected.items()},
-            str(checkpoint.directory),
-        )
+        check_arrays(arrays, expected, str(checkpoint.directory))
     for name, variable in _variables(model).items():
         variable.assign(arrays[name].reshape(variable.shape))
-    return _State(**files["params.json"], best_weights=[arrays[f"best.{i}"] for i in range(len(best))] or None)
+    for i, generator in enumerate(_torch_generators()):
+        position = generator.get_state()
+        position.numpy()[:] = arrays[f"generator.{i}"]
+        generator.set_state(position)
+    best_weights = [arrays[f"best.{i}"].reshape(weight.shape) for i, weight in enumerate(best)]
+    return _State(**files["params.json"], best_weights=best_weights or None)
 
 
 @contextlib.contextmanager

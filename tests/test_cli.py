@@ -66,6 +66,47 @@ def model(sales, tmp_path_factory):
     return folder / "model"
 
 
+COVARIATES = [
+    "--past-covariates",
+    "visitors",
+    "--future-covariates",
+    "price,open",
+    "--static-covariates",
+    "region,size",
+]
+KNOWN = ["unique_id", "ds", "price", "open"]
+
+
+@pytest.fixture(scope="session")
+def shops(sales) -> pd.DataFrame:
+    """The same series with covariates, and some values missing."""
+    rng = np.random.default_rng(1)
+    frame = sales.reset_index(drop=True).assign(price=lambda f: rng.normal(3, 1, len(f)).round(2), open=True)
+    frame["visitors"] = rng.integers(50, 100, len(frame)).astype(object)
+    frame.loc[[4, 70], "visitors"] = "N/A"
+    frame.loc[[7, 80], "y"] = np.nan
+    frame["region"] = np.where(frame["unique_id"] == "NA", "south", "7")
+    return frame.assign(size=np.where(frame["unique_id"] == "NA", "10", "020"))
+
+
+@pytest.fixture(scope="session")
+def shops_model(shops, tmp_path_factory):
+    """The folder of a model with covariates, a distribution and conformal intervals, and what is ahead of it."""
+    folder = tmp_path_factory.mktemp("shops")
+    shops.to_csv(folder / "shops.csv", index=False)
+    args = [*FIT, *COVARIATES, "--calendar", "month,year", "--missing", "mask", "--distribution", "student_t",
+            "--quantiles", "0.1,0.9", "--conformal", "--validation-size", "8", "--out", str(folder / "model")]  # fmt: skip
+    args[2] = str(folder / "shops.csv")
+    result = run(*args)
+    assert result.exit_code == 0, result.stderr
+    return folder / "model"
+
+
+def future_of(shops, horizon):
+    times = pd.date_range(shops["ds"].max(), periods=horizon + 1, freq="MS")[1:]
+    return pd.concat(pd.DataFrame({"unique_id": name, "ds": times, "price": 3.5, "open": 1}) for name in IDS)
+
+
 def run(*args):
     return CliRunner(env=QUIET).invoke(app, [str(a) for a in args])
 
@@ -135,7 +176,20 @@ def test_version():
 def test_help(args):
     result = run(*args)
     assert result.exit_code == 0
-    for word in ("list", "show", "demo", "fit", "tune", "benchmark", "predict", "serve", "Exit codes", "130"):
+    for word in (
+        "list",
+        "show",
+        "demo",
+        "fit",
+        "tune",
+        "benchmark",
+        "predict",
+        "evaluate",
+        "export",
+        "serve",
+        "Exit codes",
+        "130",
+    ):
         assert word in result.stdout
 
 
@@ -163,6 +217,17 @@ def test_help(args):
     (["tune", "sales.csv", "--horizon", "4", "--oracle", "x"], ["'x'", "hyperband"]),
     (["tune", "sales.csv", "--horizon", "4", "--models", "x"], ["'x'", "forecasting/lstm"]),
     (["tune", "sales.csv", "--horizon", "4", "--set", "unit=3"], ["'unit'"]),
+    (["fit", "gru", "sales.csv", "--horizon", "4", "--past-covariates", "a"], ["no column 'a'", "--past-covariates"]),
+    (["fit", "gru", "sales.csv", "--horizon", "4", "--past-covariates", "a,,b"], ["--past-covariates", "'a,,b'"]),
+    (["fit", "gru", "sales.csv", "--horizon", "4", "--future-covariates", "y"], ["'y'", "--target-col", "--future-cov"]),
+    (["fit", "gru", "sales.csv", "--horizon", "4", "--calendar", "era"], ["'era'", "weekday"]),
+    (["fit", "gru", "sales.csv", "--horizon", "4", "--missing", "x"], ["missing", "'x'", "interpolate"]),
+    (["fit", "gru", "sales.csv", "--horizon", "4", "--distribution", "x"], ["distribution", "'x'", "student_t"]),
+    (["fit", "gru", "sales.csv", "--horizon", "4", "--conformal"], ["--conformal", "--quantiles"]),
+    (["fit", "gru", "sales.csv", "--horizon", "4", "--validation-size", "2"], ["--validation-size: expected 0"]),
+    (["fit", "gru", "sales.csv", "--horizon", "4", "--checkpoint-dir", "c"], ["--checkpoint-dir needs a --random-state"]),
+    (["tune", "sales.csv", "--horizon", "4", "--static-covariates", "a"], ["no column 'a'", "--static-covariates"]),
+    (["benchmark", "sales.csv", "--horizon", "4", "--future-covariates", "a"], ["no column 'a'", "--future-covariates"]),
     (["benchmark", "sales.csv", "--horizon", "60"], ["too few to hold out 60"]),
 ])  # fmt: skip
 def test_wrong_usage_settings_and_data_exit_with_2(files, args, fragments):
@@ -177,7 +242,7 @@ def test_wrong_usage_settings_and_data_exit_with_2(files, args, fragments):
     ("no_id.csv", "store,ds,y\na,1,1\n", ["'unique_id'", "'store', 'ds', 'y'", "--id-col"]),
     ("semicolons.csv", "unique_id;ds;y\na;1;1\n", ["'unique_id;ds;y'"]),
     ("text.csv", "unique_id,ds,y\na,1,1\na,2,x\n", ["'y' is not numeric"]),
-    ("missing.csv", "unique_id,ds,y\na,1,1\na,2,\na,3,4\n", ["'a' is missing"]),
+    ("missing.csv", "unique_id,ds,y\na,1,1\na,2,\na,3,4\n", ["'a' is missing", "--missing mask"]),
     ("empty.csv", "", ["cannot be read as CSV"]),
     ("head.csv", "unique_id,ds,y\n", ["no rows"]),
     ("false.parquet", "unique_id,ds,y\n", ["cannot be read as Parquet"]),
@@ -205,7 +270,8 @@ def test_saved_model_errors_exit_with_3(model, workplace):
 
 
 @pytest.mark.parametrize(("args", "fragments"), [
-    (["--horizon", "5"], ["from 1 to 4"]),
+    (["--horizon", "81"], ["from 1 to 80"]),
+    (["--future", "short.csv"], ["--future short.csv", "no future covariates"]),
     (["--quantiles", "0.3"], ["0.3", "trained: 0.1"]),
     (["--out", "forecast.txt"], ["forecast.txt", ".parquet"]),
     (["--out", "absent/forecast.csv"], ["absent: no such directory"]),
@@ -329,7 +395,7 @@ def test_files_are_read_as_they_say(sales, workplace):
 
 def test_a_model_of_an_array_is_forecast_with_the_names_of_its_quantiles(workplace):
     y = np.arange(30.0)
-    lstmzoo.BaselineForecaster("drift", horizon=3, quantiles=[0.9, 0.1]).fit(y).save("array")
+    lstmzoo.BaselineForecaster("drift", horizon=3, quantiles=[0.1, 0.9]).fit(y).save("array")
     assert list(run_json("predict", "array")[0]) == ["y_hat", "y_hat_q0.1", "y_hat_q0.9"]
     assert list(run_json("predict", "array", "--quantiles", "0.9")[0]) == ["y_hat", "y_hat_q0.9"]
     lstmzoo.BaselineForecaster("drift", horizon=3).fit(y).save("plain")
@@ -350,6 +416,183 @@ def test_a_folder_that_only_looks_like_a_model_is_not_replaced(files, workplace)
 ])  # fmt: skip
 def test_forecasts_of_any_kind_become_frames(answer, columns):
     assert list(_frames.as_frame(answer).columns) == columns
+
+
+def test_every_option_of_the_data_reaches_the_estimator(shops_model):
+    estimator = lstmzoo.load(shops_model)
+    assert estimator.past_covariates == ["visitors"]
+    assert estimator.future_covariates == ["price", "open"]
+    assert estimator.static_covariates == ["region", "size"]
+    assert estimator.calendar == ["month", "year"]
+    assert estimator.validation_size == 8
+    assert (estimator.missing, estimator.distribution, estimator.conformal) == ("mask", "student_t", True)
+    assert estimator.tail_.static.tolist() == [["7", 20.0], ["south", 10.0]]
+
+
+def test_predict_with_covariates(shops, shops_model):
+    """From the training series or a file, within the horizon trained for or beyond, and from Parquet or CSV."""
+    estimator = lstmzoo.load(shops_model)
+    for steps in (3, 4, 6):
+        future = future_of(shops, steps)
+        future.to_csv("future.csv", index=False)
+        forecast = run_json("predict", shops_model, "--future", "future.csv", "--horizon", steps)
+        expected = estimator.predict(steps, quantiles=[0.1, 0.9], future=future)
+        np.testing.assert_allclose([row["y_hat_q0.9"] for row in forecast], expected["y_hat_q0.9"], rtol=1e-6)
+    one = shops[shops["unique_id"] == "001"]  # whose region looks like a number, and was read as text
+    one.to_csv("one.csv", index=False)
+    future[future["unique_id"] == "001"].to_parquet("one.parquet")
+    again = run_json("predict", shops_model, "one.csv", "--future", "one.parquet", "--horizon", "6")
+    np.testing.assert_allclose([row["y_hat"] for row in again], expected["y_hat"][:6], rtol=1e-4)
+    future_of(shops, 4).to_csv("future.csv", index=False)
+    assert run("predict", shops_model, "--future", "future.csv", "--plot", "f.png").exit_code == 0
+    assert Path("f.png").exists()
+
+
+@pytest.mark.parametrize(("change", "args", "fragments"), [
+    (None, [], ["'price', 'open'", "--future", "unique_id, ds, price, open"]),
+    (lambda f: f.drop(columns="open"), [], ["future.csv has no column 'open'", "'unique_id', 'ds', 'price', 'open'"]),
+    (lambda f: f.assign(y=1.0), [], ["future.csv: column 'y'", "drop it"]),
+    (lambda f: f.assign(open="yes"), [], ["'open' is not numeric"]),
+    (lambda f: f.replace({"price": 3.5}, "NA"), [], ["'price' of series '001' is missing"]),
+    (lambda f: f.assign(ds="soon"), [], ["'soon' in row 1"]),
+    (lambda f: f.iloc[1:], [], ["'001' has no row at 2020-01-01"]),
+    (lambda f: f, ["--horizon", "4", "--plot", "f.png"], None),
+    (lambda f: f, ["--horizon", "3", "--plot", "f.png"], ["--plot", "4 steps", "--horizon"]),
+])  # fmt: skip
+def test_the_future_is_checked(shops, shops_model, change, args, fragments):
+    if change is not None:
+        change(future_of(shops, 4)).to_csv("future.csv", index=False)
+        args = ["--future", "future.csv", *args]
+    result = run("predict", shops_model, *args)
+    if fragments is None:
+        assert result.exit_code == 0, result.stderr
+    else:
+        assert_refused(result, 2, *fragments)
+
+
+@pytest.mark.parametrize(("change", "fragments"), [
+    (lambda f: f.drop(columns="visitors"), ["no column 'visitors'", "the model was fitted with it"]),
+    (lambda f: f.assign(size="large"), ["'size' holds 'large' in row 1", "numbers"]),
+    (lambda f: f.assign(region="west"), ["'region'", "'west'"]),
+])  # fmt: skip
+def test_a_history_without_what_the_model_was_fitted_with(shops, shops_model, change, fragments):
+    change(shops).to_csv("history.csv", index=False)
+    assert_refused(run("evaluate", shops_model, "history.csv"), 2, *fragments)
+
+
+def test_static_columns_are_numbers_or_text(workplace):
+    rows = ["a,1,1.0,1,x,NA,7", "a,2,1.0,1,x,NA,N/A", "b,1,1.0,2.5,3,DE,"]
+    Path("f.csv").write_text("unique_id,ds,y,number,mixed,country,holes\n" + "\n".join(rows))
+    names = ["number", "mixed", "country", "holes"]
+    frame, _ = _frames.read_frame(Path("f.csv"), static_covariates=names)
+    assert frame["number"].tolist() == [1, 1, 2.5]
+    assert frame["mixed"].tolist() == ["x", "x", "3"]
+    assert frame["country"].tolist() == ["NA", "NA", "DE"]
+    assert frame["holes"].tolist()[0] == 7
+    assert frame["holes"].isna().tolist() == [False, True, True]
+
+
+def test_a_file_of_one_series_may_have_covariates(shops):
+    shops.loc[shops["unique_id"] == "001", ["ds", "y", "price"]].to_csv("one.csv", index=False)
+    _, id_col = _frames.read_frame(Path("one.csv"), future_covariates=["price"])
+    assert id_col is None
+
+
+def test_names_of_series_are_those_of_the_training(workplace):
+    """A file of text and a model whose series are named by numbers."""
+    frame = pd.DataFrame({"unique_id": np.repeat([1, 2], 30), "ds": [*range(30)] * 2, "y": np.arange(60.0)})
+    lstmzoo.BaselineForecaster("drift", horizon=2).fit(frame).save("numbers")
+    frame.to_csv("numbers.csv", index=False)
+    assert run_json("predict", "numbers", "numbers.csv") == run_json("predict", "numbers")
+
+
+def test_irregular_times(workplace):
+    """The steps ahead are when the file says."""
+    rng = np.random.default_rng(0)
+    times = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.cumsum(rng.integers(1, 5, STEPS)), "h")
+    pd.DataFrame({"ds": times, "y": rng.normal(size=STEPS)}).to_csv("one.csv", index=False)
+    assert_refused(run(*FIT[:2], "one.csv", *FIT[3:]), 2, "--irregular")
+    run_json(*FIT[:2], "one.csv", *FIT[3:], "--irregular", "--out", "one")
+    ahead = times[-1] + pd.to_timedelta([1, 2, 7, 9], "h")
+    pd.DataFrame({"ds": ahead}).to_csv("future.csv", index=False)
+    assert [row["ds"] for row in run_json("predict", "one", "--future", "future.csv")] == [t.isoformat() for t in ahead]
+
+
+def test_fit_goes_on_from_its_checkpoint(files):
+    args = [*FIT, "--checkpoint-dir", "checkpoints"]
+    first = run_json(*args, "--out", "a")
+    assert len(os.listdir("checkpoints")) == 1
+    again = run_json(*args, "--out", "b")
+    assert again["loss"] == first["loss"]
+    assert run_json("predict", "a") == run_json("predict", "b")
+    assert_refused(run(*args, "--lookback", "9"), 2, "another fit")
+
+
+def test_export(model):
+    report = run_json("export", model, "--format", "keras", "--out", "gru.keras")
+    assert report["path"] == "gru.keras"
+    assert report["num_bytes"] == os.path.getsize("gru.keras")
+    assert report["difference"] < 1e-4
+    assert sorted(os.listdir()) == ["gru.keras", "gru.keras.json"]
+    assert_refused(run("export", model, "--format", "keras", "--out", "gru.keras"), 2, "gru.keras exists")
+    printed = run("export", model, "--format", "keras", "--out", "again.keras")
+    assert printed.stdout.startswith("wrote again.keras: ")
+
+
+@pytest.mark.parametrize(("args", "code", "fragments"), [
+    (["--out", "a.onnx"], 2, ["--format", "lstmzoo export --help"]),
+    (["--format", "onnx"], 2, ["--out"]),
+    (["--format", "pmml", "--out", "a.pmml"], 2, ["'pmml'", "onnx"]),
+    (["--format", "onnx", "--out", "a.bin"], 2, ["a.bin", ".onnx"]),
+])  # fmt: skip
+def test_wrong_exports_exit_with_2(model, args, code, fragments):
+    assert_refused(run("export", model, *args), code, *fragments)
+    assert not os.listdir()
+
+
+def test_what_cannot_be_exported(workplace):
+    lstmzoo.BaselineForecaster("drift", horizon=3).fit(np.arange(30.0)).save("naive")
+    assert_refused(run("export", "naive", "--format", "onnx", "--out", "a.onnx"), 2, "naive", "BaselineForecaster")
+    assert_refused(run("export", "absent", "--format", "onnx", "--out", "a.onnx"), 3, "absent")
+
+
+def test_evaluate(model, files, sales, monkeypatch):
+    report = run_json("evaluate", model, "sales.csv")
+    expected = lstmzoo.load(model).evaluate(sales)
+    assert [row["unique_id"] for row in report["series"]] == IDS
+    for name in expected.columns[1:]:
+        np.testing.assert_allclose([row[name] for row in report["series"]], expected[name], rtol=1e-5)
+        np.testing.assert_allclose(report["mean"][name], expected[name].mean(), rtol=1e-5)
+    assert {"mase", "crps", "coverage_80"} <= set(report["mean"])
+    monkeypatch.setattr("lstmzoo.cli.evaluate._SHOWN", 1)
+    printed = run("evaluate", model, "sales.csv").stdout
+    for word in ("mase", "mean of 2", "001", "and 1 more series"):
+        assert word in printed
+    assert_refused(run("evaluate", "absent", "sales.csv"), 3, "absent")
+    assert_refused(run("evaluate", model, "absent.csv"), 2, "absent.csv: no such file")
+    sales.groupby("unique_id").head(4).to_csv("short.csv", index=False)
+    assert_refused(run("evaluate", model, "short.csv"), 2, "'001' has 4 observations")
+
+
+def test_evaluate_with_covariates(shops, shops_model):
+    shops.to_csv("shops.csv", index=False)
+    report = run_json("evaluate", shops_model, "shops.csv")
+    assert report["mean"]["mase"] > 0
+    assert len(report["series"]) == 2
+
+
+def test_tune_and_benchmark_with_covariates(shops):
+    shops.to_csv("shops.csv", index=False)
+    common = ["shops.csv", "--horizon", "4", "--models", "gru", *COVARIATES, "--missing", "mask", "--calendar", ""]
+    run_json(
+        "tune", *common, *TINY, "--max-trials", "1", "--distribution", "normal", "--random-state", "1", "--out", "best"
+    )
+    winner = lstmzoo.load("best")
+    if isinstance(winner, lstmzoo.Forecaster):
+        assert winner.future_covariates == ["price", "open"]
+        assert (winner.calendar, winner.distribution) == ([], "normal")
+    rows = run_json("benchmark", *common, "--time-limit-per-model", "0.2")
+    assert not [row["error"] for row in rows if row["error"]]
 
 
 def test_tune(files):

@@ -80,7 +80,9 @@ def _as_options(message: str) -> str:
     """
     names = "id_col|time_col|target_col|pad_short|freq|lookback|season_length|missing|irregular"
     message = re.sub(rf"\b({names})=", lambda m: f"--{m[1].replace('_', '-')} ", message)
-    names = "(past|future|static)_covariates|checkpoint_dir|random_state|(id|time|target)_col"
+    names = (
+        "(past|future|static)_covariates|checkpoint_dir|random_state|(id|time|target)_col|season_length|validation_size"
+    )
     message = re.sub(rf"(?<![\w/'-])({names})\b(?![/'])", lambda m: f"--{m[1].replace('_', '-')}", message)
     message = re.sub(r"--missing '(\w+)'", r"--missing \1", message)
     message = re.sub(r"--(pad-short|irregular) True", r"--\1", message)

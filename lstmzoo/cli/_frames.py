@@ -163,9 +163,10 @@ def _csv_columns(path: Path) -> list[str]:
 
 
 def _parquet_columns(path: Path) -> list[str]:
+    """Without the row numbers that pandas may have written."""
     from pyarrow import parquet
 
-    return parquet.read_schema(path).names
+    return [name for name in parquet.read_schema(path).names if not name.startswith("__index_level_")]
 
 
 def _read_csv(path: Path, text: list[str], numbers: list[str]) -> "pd.DataFrame":

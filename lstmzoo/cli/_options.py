@@ -41,12 +41,15 @@ Calendar = Annotated[
 ]
 Missing = Annotated[
     str | None,
-    typer.Option(help="Missing values and gaps: error, mask or interpolate; else error.", show_default=False),
+    typer.Option(help="Missing values and gaps: error, mask or interpolate; else error."),
 ]
 Irregular = Annotated[bool, typer.Option("--irregular", help="Time steps may be of any length.")]
 Distribution = Annotated[
     str | None,
     typer.Option(help="Forecast quantiles, normal, student_t or negative_binomial; else the entry's own."),
+]
+ValidationSize = Annotated[
+    int | None, typer.Option(min=0, help="Steps at each series' end that training does not see; else the horizon.")
 ]
 Conformal = Annotated[bool, typer.Option("--conformal", help="Correct the quantiles by what held-out windows show.")]
 RandomState = Annotated[int | None, typer.Option(min=0, help="Seed: the same one gives the same result.")]
@@ -83,8 +86,8 @@ def find_models(text: str) -> list[str]:
         ConfigError: If they are of several tasks.
 
     Examples:
-        >>> find_models("lstm, forecasting/*gru")
-        ['forecasting/gru', 'forecasting/lstm', 'forecasting/segment_gru', 'forecasting/seq2seq_gru']
+        >>> find_models("lstm, forecasting/seq2seq_g*")
+        ['forecasting/lstm', 'forecasting/seq2seq_gru']
     """
     parts = [part.strip() for part in text.split(",")]
     names = list_models([part if set(part) & set("*?[/") else find_model(part) for part in parts])
@@ -161,7 +164,7 @@ def parse_names(text: str | None, option: str) -> list[str] | None:
     return names
 
 
-def parse_covariates(past: str | None, future: str | None, static: str | None) -> dict[str, list[str] | None]:
+def parse_covariates(past: str | None, future: str | None, static: str | None) -> dict[str, Any]:
     """The estimator's parameters that name columns of covariates.
 
     Raises:

@@ -28,8 +28,8 @@ def fit(
     past_covariates: o.PastCovariates = None, future_covariates: o.FutureCovariates = None,
     static_covariates: o.StaticCovariates = None, calendar: o.Calendar = None, missing: o.Missing = None,
     irregular: o.Irregular = False, distribution: o.Distribution = None,
-    conformal: o.Conformal = False, pad_short: o.PadShort = False, time_limit: Limit = None,
-    checkpoint_dir: Checkpoints = None, random_state: o.RandomState = None, json: o.Json = False,
+    conformal: o.Conformal = False, validation_size: o.ValidationSize = None, pad_short: o.PadShort = False,
+    time_limit: Limit = None, checkpoint_dir: Checkpoints = None, random_state: o.RandomState = None, json: o.Json = False,
 ) -> None:  # fmt: skip
     """Train one entry, and save it."""
     name, hyperparameters = o.find_model(model), o.parse_settings(settings)
@@ -43,7 +43,8 @@ def fit(
         name, horizon=horizon, lookback=lookback, season_length=season_length, freq=freq, quantiles=quantiles,
         hyperparameters=hyperparameters, id_col=id_col, time_col=time_col, target_col=target_col,
         **covariates, calendar=calendar, missing=missing, irregular=irregular, distribution=distribution,
-        conformal=conformal, pad_short=pad_short, time_limit=time_limit, random_state=random_state,
+        conformal=conformal, validation_size=validation_size, pad_short=pad_short, time_limit=time_limit,
+        random_state=random_state,
     )  # fmt: skip
     with progress_to_stderr():
         estimator.fit(frame, checkpoint_dir=checkpoint_dir)

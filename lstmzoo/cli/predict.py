@@ -71,9 +71,13 @@ def predict(
 
 
 def _read_ahead(path: Path | None, estimator: Any, history: "pd.DataFrame | None") -> "pd.DataFrame | None":
-    if path is not None:
-        return read_future(path, estimator, history)
     known = getattr(estimator, "future_covariates", None)
+    if path is not None:
+        if not known and not estimator.irregular:
+            raise DataError(
+                f"--future {path}: the model, a {type(estimator).__name__}, has no future covariates: leave it out"
+            )
+        return read_future(path, estimator, history)
     if known:
         names = [name for name in (estimator.id_col, estimator.time_col, *known) if name]
         raise DataError(

@@ -30,8 +30,9 @@ def tune(
     past_covariates: o.PastCovariates = None, future_covariates: o.FutureCovariates = None,
     static_covariates: o.StaticCovariates = None, calendar: o.Calendar = None, missing: o.Missing = None,
     irregular: o.Irregular = False, distribution: o.Distribution = None,
-    conformal: o.Conformal = False, pad_short: o.PadShort = False, experiment: Experiment = None, tracking_uri: o.TrackingUri = None,
-    register: Register = None, random_state: o.RandomState = None, json: o.Json = False,
+    conformal: o.Conformal = False, validation_size: o.ValidationSize = None, pad_short: o.PadShort = False,
+    experiment: Experiment = None, tracking_uri: o.TrackingUri = None, register: Register = None,
+    random_state: o.RandomState = None, json: o.Json = False,
 ) -> None:  # fmt: skip
     """Search for the best entry and its settings, and save the winner, trained on all data."""
     names, hyperparameters = o.find_models(models), o.parse_settings(settings)
@@ -45,7 +46,7 @@ def tune(
         names[0], horizon=horizon, lookback=lookback, season_length=season_length, freq=freq,
         quantiles=quantiles, hyperparameters=hyperparameters, id_col=id_col, time_col=time_col,
         target_col=target_col, **covariates, calendar=calendar, missing=missing, irregular=irregular,
-        distribution=distribution, conformal=conformal, pad_short=pad_short,
+        distribution=distribution, conformal=conformal, validation_size=validation_size, pad_short=pad_short,
     )  # fmt: skip
     chosen: dict[str, Any] = {} if oracle is None else {"oracle": oracle}
     search = ZooSearchCV(

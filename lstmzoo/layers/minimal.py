@@ -52,7 +52,9 @@ class _MinLSTMCell(_MinimalCell):
 
     def _gates(self, parts: list[Any]) -> tuple[Any, Any]:
         forget, take = parts
-        keep = ops.sigmoid(ops.softplus(-take) - ops.softplus(-forget))  # f / (f + i), whatever their size
+        m = ops.stop_gradient(ops.maximum(ops.maximum(-forget, -take), 0.0))
+        forget, take, one = ops.exp(-forget - m), ops.exp(-take - m), ops.exp(-m)  # of 1 / sigmoid, none above 1
+        keep = (one + take) / (one + take + one + forget)
         return keep, 1 - keep
 
 

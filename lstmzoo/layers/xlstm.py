@@ -161,7 +161,7 @@ class MLSTM(WholeLayer):
         outputs = []
         for start in range(0, steps, CHUNK):
             part = slice(start, min(start + CHUNK, steps))
-            h, states = _chunk(*(a[:, :, part] for a in (q, k, v, i, f)), states)
+            h, states = _chunk([a[:, :, part] for a in (q, k, v, i, f)], states)
             outputs.append(h)
         h = outputs[0] if len(outputs) == 1 else ops.concatenate(outputs, axis=2)
         h = ops.reshape(ops.transpose(h, (0, 2, 1, 3)), (-1, steps, self.units))
@@ -171,8 +171,9 @@ class MLSTM(WholeLayer):
         return {**super().get_config(), "num_heads": self.num_heads}
 
 
-def _chunk(q: Any, k: Any, v: Any, i: Any, f: Any, states: list[Any]) -> tuple[Any, list[Any]]:
+def _chunk(inputs: list[Any], states: list[Any]) -> tuple[Any, list[Any]]:
     """Readings ``(B, N, T, D)`` and final states, from q, k, v ``(B, N, T, D)`` and logarithms of the gates ``(B, N, T)``."""
+    q, k, v, i, f = inputs
     memory, norm, m = states
     steps = q.shape[2]
     decay = ops.cumsum(f, axis=-1)
