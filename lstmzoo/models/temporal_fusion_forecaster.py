@@ -50,9 +50,7 @@ def temporal_fusion_forecaster(
     """
     options: Any = {"units": units, "dropout": dropout}
     static_selection = VariableSelection(**options, name="static_selection")
-    contexts = [
-        GatedResidual(**options, name=f"context_{use}") for use in ("selection", "hidden", "cell", "enrichment")
-    ]
+    contexts = GatedResidual(**options, num_variables=4, name="contexts")
     window_selection = VariableSelection(**options, name="window_selection")
     future_selection = VariableSelection(**options, name="future_selection")
     encoder, decoder = (
@@ -71,8 +69,8 @@ def temporal_fusion_forecaster(
         if static is None:
             return None, None, None
         selected, _ = static_selection(static)
-        selection, hidden, cell, enriching = (context(selected) for context in contexts)
-        return ops.expand_dims(selection, 1), ops.expand_dims(enriching, 1), [[hidden, cell]] * num_layers
+        selecting, enriching, hidden, cell = ops.unstack(contexts(ops.stack([selected] * 4)), axis=0)
+        return ops.expand_dims(selecting, 1), ops.expand_dims(enriching, 1), [[hidden, cell]] * num_layers
 
     def encode(inputs: ForecasterInputs, states: State) -> tuple[Any, State]:
         selecting, enriching, states = describe(inputs.static)
