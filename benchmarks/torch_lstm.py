@@ -32,7 +32,7 @@ import numpy as np
 from _report import parser, progress, setting, table
 
 from lstmzoo.datasets import generate_seasonal
-from lstmzoo.preprocessing.windows import calendar_features
+from lstmzoo.preprocessing import calendar_features
 
 HERE = Path(__file__).resolve().parent
 HORIZON = SEASON = 24
@@ -117,7 +117,7 @@ def alternate(args: Any, title: str, told: dict[str, Any]) -> dict[str, list[dic
         frame = generate_seasonal(**told["data"])
         times = frame["ds"].to_numpy()[: told["data"]["length"]]
         values = frame["y"].to_numpy().reshape(SERIES, -1)
-        np.savez(data, values=values, calendar=calendar_features(times, "h"))
+        np.savez(data, values=values, calendar=calendar_features(times, "h", None, ["hour", "weekday", "year"]))
         commands = {
             "lstmzoo": [sys.executable, str(HERE / "_forecaster_fit.py"), str(file)],
             "torch": [args.torch_python, str(HERE / "_torch_fit.py"), str(file), str(data)],

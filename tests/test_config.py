@@ -55,12 +55,12 @@ def test_a_directory_that_is_not_there(monkeypatch):
 @pytest.mark.parametrize(("old", "new", "message"), [
     ("dropout: 0.1", "dropout: 0.1, dropout: 0.2", "line 5: key 'dropout' is there twice"),
     ("scaling: window", "scale: window", "line 6: unknown key in data: 'scale' .did you mean 'scaling'.*valid: calendar"),
-    ("scaling: window", "scaling: windows", "line 6: key 'data.scaling': Input should be 'window', 'series' or 'none', got 'windows'"),
+    ("scaling: window", "scaling: windows", "line 6: key 'data.scaling': Input should be 'window', 'series', 'level' or 'none', got 'windows'"),
     ("2.0e-3", "2e-3", r"line 7: key 'training.learning_rate': .*write it with a point and a sign, such as 1\.0e-3"),
     ("patience: 10", "patience: -1", "line 7: key 'training.patience': .*greater than 0, got -1"),
     ("summary", "sumary", "line 2: unknown key 'sumary' .did you mean 'summary'"),
     ("max: 3}", "maxi: 3}", "line 10: unknown key in search_space.num_layers.int: 'maxi'"),
-    ("tags: [lstm]", "tags: [lstm", "line 5: not valid YAML"),
+    ("tags: [lstm, streaming]", "tags: [lstm", "line 5: not valid YAML"),
     ("units: {type", "unitss: {type", "search_space: unknown key 'unitss'; valid: "),
     ("min: 16, max: 256", "min: 256, max: 16", "min 256 must be below max 16"),
     ("min: 3.0e-4", "min: 0.0", "log sampling needs min above 0"),
@@ -94,7 +94,11 @@ def test_patterns_that_match_nothing_list_the_names(pattern):
 
 
 def test_list_by_tag():
-    assert list_models(tag="attention") == ["forecasting/gru_attention", "forecasting/lstm_attention"]
+    assert list_models(tag="attention") == [
+        "forecasting/gru_attention",
+        "forecasting/lstm_attention",
+        "forecasting/temporal_fusion",
+    ]
 
 
 @pytest.mark.parametrize(("values", "message"), [
@@ -137,14 +141,19 @@ def test_a_builder_of_one_s_own(user, hourly):
     def linear_forecaster(spec, *, units):
         import keras
 
-        from lstmzoo.models._base import forecast_head, forecaster_inputs, output_size
+        from lstmzoo.models._base import forecaster, output_size
 
-        window, future = forecaster_inputs(spec)
-        summary = keras.layers.Dense(units, name="summary")(keras.layers.Flatten(name="flat")(window))
-        steps = keras.layers.RepeatVector(spec.horizon, name="steps")(summary)
-        joined = keras.layers.Concatenate(name="joined")([steps, future])
-        raw = keras.layers.Dense(output_size(spec), name="head")(joined)
-        return keras.Model({"window": window, "future": future}, forecast_head(raw, future, spec))
+        summary = keras.layers.Dense(units, name="summary")
+        head = keras.layers.Dense(output_size(spec), name="head")
+
+        def encode(inputs, states):
+            return summary(keras.layers.Flatten(name="flat")(inputs.window)), states
+
+        def decode(inputs, memory, states):
+            steps = keras.layers.RepeatVector(spec.horizon, name="steps")(memory)
+            return head(keras.layers.Concatenate(name="joined")([steps, inputs.future]))
+
+        return forecaster(spec, encode, decode, name="linear_forecaster", streaming=False)
 
     text = LSTM.replace("recurrent_forecaster", "linear_forecaster").split("search_space")[0] + "search_space: {}\n"
     start, end = text.index("{cell"), text.index("}\ndata")

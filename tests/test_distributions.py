@@ -11,7 +11,7 @@ from keras import ops
 from scipy import special, stats
 
 from lstmzoo.errors import ConfigError, UnknownNameError
-from lstmzoo.layers import DISTRIBUTIONS, DistributionHead, distribution_loss, pinball_loss
+from lstmzoo.layers import DISTRIBUTIONS, Distribution, DistributionHead, distribution_loss, pinball_loss
 from lstmzoo.layers.distributions import _stirling_error
 
 NAMES = list(DISTRIBUTIONS)
@@ -78,6 +78,10 @@ def test_a_student_of_many_degrees_is_normal():
     normal = distribution_loss("normal")(target, np.tile(np.float32([0, 1]), (11, 1, 1)))
     student = distribution_loss("student_t")(target, np.tile(np.float32([0, 1, 1e7]), (11, 1, 1)))
     np.testing.assert_allclose(ops.convert_to_numpy(student), ops.convert_to_numpy(normal), rtol=1e-4)
+
+
+def test_families_are_found_by_their_names():
+    assert all(isinstance(family, Distribution) and family.name == name for name, family in DISTRIBUTIONS.items())
 
 
 def test_stirling_error():

@@ -6,7 +6,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from lstmzoo import BaselineForecaster, Forecaster, checks, list_models
+from lstmzoo import BaselineForecaster, Forecaster, checks
 from lstmzoo.errors import ConfigError, DataError, TrainingError, UnknownNameError
 from lstmzoo.estimators import ZooEstimator
 from lstmzoo.estimators.forecasting.baselines import METHODS
@@ -33,20 +33,6 @@ def test_baselines_conform(check, method, hourly):
 def _baseline_scores(estimator, data):
     train, valid = estimator.holdout_split(*data)
     assert np.isfinite(estimator.fit(*train).score(*valid))
-
-
-@pytest.mark.parametrize("name", list_models("forecasting/*"))
-def test_every_entry_fits_predicts_and_reloads(name, hourly, tiny, tmp_path):
-    settings = {"epochs": 1, "steps_per_epoch": 2, "batch_size": 8}
-    forecaster = Forecaster(**{**tiny, "model": name, "hyperparameters": settings}).fit(hourly)
-    forecast = forecaster.predict()
-    assert list(forecast.columns) == ["unique_id", "ds", "y_hat"]
-    assert len(forecast) == 3 * 6
-    assert np.isfinite(forecast["y_hat"]).all()
-    forecaster.save(tmp_path / "model")
-    import lstmzoo
-
-    pd.testing.assert_frame_equal(lstmzoo.load(tmp_path / "model").predict(), forecast)
 
 
 def test_estimators_have_one_base(fitted):

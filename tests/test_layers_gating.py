@@ -18,7 +18,7 @@ def shaken(layer):
     rng = np.random.default_rng(0)
     for weight in layer.weights:
         weight.assign(rng.normal(size=weight.shape))
-    return {w.path.split("/", 1)[1]: np.asarray(w.value) for w in layer.weights}
+    return {w.path.split("/", 1)[1]: keras.ops.convert_to_numpy(w) for w in layer.weights}
 
 
 def sigmoid(x):
@@ -55,7 +55,7 @@ def test_gated_skip_equals_its_equations(normalize):
     x, skip = noise(B, T, V), noise(B, T, U)
     layer(x, skip)
     w = shaken(layer)
-    np.testing.assert_allclose(np.asarray(layer(x, skip)), gated_skip(x, skip, w), atol=1e-4)
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(layer(x, skip)), gated_skip(x, skip, w), atol=1e-4)
 
 
 @pytest.mark.parametrize("inputs", [V, U])
@@ -66,7 +66,7 @@ def test_gated_residual_equals_its_equations(inputs, with_context):
     layer(x, context)
     w = shaken(layer)
     assert ("skip_kernel" in w) == (inputs != U)
-    np.testing.assert_allclose(np.asarray(layer(x, context)), gated_residual(x, context, w), atol=1e-4)
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(layer(x, context)), gated_residual(x, context, w), atol=1e-4)
 
 
 @pytest.mark.parametrize("with_context", [True, False])
@@ -75,7 +75,7 @@ def test_variable_selection_equals_a_loop_over_variables(with_context):
     x, context = noise(B, T, V), noise(B, 1, 5) if with_context else None
     layer(x, context)
     w = shaken(layer)
-    selected, weights = (np.asarray(y) for y in layer(x, context))
+    selected, weights = (keras.ops.convert_to_numpy(y) for y in layer(x, context))
     expected = softmax(gated_residual(x, context, w, "weights/"))
     np.testing.assert_allclose(weights, expected, atol=1e-4)
     mean = np.zeros((B, T, U))
@@ -89,13 +89,13 @@ def test_variable_selection_without_time_equals_one_step():
     layer = VariableSelection(units=U, dropout=0.0, name="selection")
     whole, one = layer(noise(B, 1, V)), layer(noise(B, 1, V)[:, 0])
     for a, b in zip(whole, one, strict=True):
-        np.testing.assert_allclose(np.asarray(a)[:, 0], np.asarray(b), atol=1e-6)
+        np.testing.assert_allclose(keras.ops.convert_to_numpy(a)[:, 0], keras.ops.convert_to_numpy(b), atol=1e-6)
 
 
 def test_a_lone_variable_is_selected_without_a_network():
     layer = VariableSelection(units=U, dropout=0.0, name="selection")
     _, weights = layer(noise(B, T, 1))
-    assert (np.asarray(weights) == 1).all()
+    assert (keras.ops.convert_to_numpy(weights) == 1).all()
     assert all("/values/" in w.path for w in layer.weights)
 
 
@@ -105,7 +105,7 @@ def test_interpretable_attention_equals_its_equations(num_heads):
     query, memory = noise(B, T, U), noise(B, T + 2, U)
     layer(query, memory)
     w = shaken(layer)
-    context, weights = (np.asarray(y) for y in layer(query, memory))
+    context, weights = (keras.ops.convert_to_numpy(y) for y in layer(query, memory))
     size = -(-U // num_heads)
     expected = np.zeros((B, T, T + 2))
     for b, t, head in np.ndindex(B, T, num_heads):
@@ -120,9 +120,9 @@ def test_interpretable_attention_equals_its_equations(num_heads):
 def test_attention_sees_no_later_step():
     layer = InterpretableAttention(num_heads=2, dropout=0.0)
     query, memory = noise(B, T, U), noise(B, T + 2, U)
-    before = np.asarray(layer(query, memory)[0])
+    before = keras.ops.convert_to_numpy(layer(query, memory)[0])
     memory[:, -1] += 100
-    after = np.asarray(layer(query, memory)[0])
+    after = keras.ops.convert_to_numpy(layer(query, memory)[0])
     np.testing.assert_array_equal(before[:, :-1], after[:, :-1])
     assert np.abs(before[:, -1] - after[:, -1]).min() > 0
 
@@ -139,7 +139,7 @@ def test_attention_sees_no_later_step():
 )
 def test_dropout_is_of_training_alone(layer, inputs):
     def run(training):
-        return np.asarray(keras.tree.flatten(layer(*inputs, training=training))[0])
+        return keras.ops.convert_to_numpy(keras.tree.flatten(layer(*inputs, training=training))[0])
 
     np.testing.assert_array_equal(run(False), run(False))
     assert not np.array_equal(run(True), run(True))

@@ -25,7 +25,7 @@ def step_by_step(y, season, a, b, horizon):
 
 
 def coefficients_of(layer, series):
-    found = np.asarray(layer.coefficients(series))
+    found = keras.ops.convert_to_numpy(layer.coefficients(series))
     return found if found.shape[1] == 2 else np.concatenate([found, np.zeros_like(found)], axis=1)
 
 
@@ -37,7 +37,7 @@ def test_smoothing_equals_the_recurrence(season_length, horizon):
     layer(y, series)
     for weight in layer.weights:
         weight.assign(noise(*weight.shape))
-    found = [np.asarray(x) for x in layer(y, series)]
+    found = [keras.ops.convert_to_numpy(x) for x in layer(y, series)]
     season = season_length if season_length <= 23 else 1
     for i, (a, b) in enumerate(coefficients_of(layer, series)):
         expected = step_by_step(y[i].astype(float), season, a, b, horizon)
@@ -48,7 +48,7 @@ def test_smoothing_equals_the_recurrence(season_length, horizon):
 def test_a_pure_season_is_continued():
     layer = ExponentialSmoothing(horizon=9, season_length=4, num_series=1)
     y = 3 + np.tile([1.0, -2.0, 0.0, 1.0], 8).astype("float32")
-    level, season, ahead = (np.asarray(x)[0] for x in layer(y[None, :22], np.array([1])))
+    level, season, ahead = (keras.ops.convert_to_numpy(x)[0] for x in layer(y[None, :22], np.array([1])))
     np.testing.assert_allclose(level, 3, atol=1e-5)
     np.testing.assert_allclose(level + season, y[:22], atol=1e-5)
     np.testing.assert_allclose(level[-1] + ahead, y[22:31], atol=1e-5)
@@ -59,7 +59,7 @@ def test_series_never_seen_have_the_common_coefficients():
     layer(noise(2, 6), np.array([0, 1]))
     _, own = layer.weights
     own.assign(np.full(own.shape, 3.0))
-    none, one = np.asarray(layer.coefficients(np.array([0, 1])))
+    none, one = keras.ops.convert_to_numpy(layer.coefficients(np.array([0, 1])))
     np.testing.assert_allclose(none, 1 / (1 + np.exp(1)), rtol=1e-5)
     np.testing.assert_allclose(one, 1 / (1 + np.exp(-2)), rtol=1e-5)
 
@@ -74,7 +74,7 @@ def test_extreme_coefficients_stay_finite(extreme):
     layer.weights[0].assign(np.full(2, extreme))
     model.compile(optimizer="sgd", loss="mse")
     model.train_on_batch([noise(2, 50), np.array([0, 1])], noise(2, 103))
-    assert all(np.isfinite(np.asarray(w.value)).all() for w in layer.weights)
+    assert all(np.isfinite(keras.ops.convert_to_numpy(w)).all() for w in layer.weights)
     assert np.isfinite(model.predict_on_batch([noise(2, 50), np.array([0, 1])])).all()
 
 

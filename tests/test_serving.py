@@ -248,7 +248,7 @@ def test_the_stock_server_gives_the_same_numbers_and_refuses_in_its_own_way(fold
     good = post(url, {"dataframe_split": split(history), "params": {"horizon": 2}})
     bad = [
         post(url, changed(history, "y", None)),
-        post(url, {**changed(history, "y", 1), "params": {"horizon": 99}}),
+        post(url, {**changed(history, "y", 1), "params": {"horizon": 999}}),
     ]
     server.should_exit = True
     thread.join()

@@ -26,6 +26,7 @@ class LoopedLayer(keras.layers.RNN):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "LoopedLayer":
+        """The layer whose options :meth:`get_config` gave."""
         return cls(**config)
 
 

@@ -48,9 +48,11 @@ class DilatedLSTM(WholeLayer):
         self.lstm.build((None, None, x_shape[-1]))
 
     def state_shapes(self) -> list[tuple[int, ...]]:
+        """Of each state, without B."""
         return [(self.dilation, self.units)] * 2
 
     def run(self, x: Any, states: list[Any]) -> tuple[Any, list[Any]]:
+        """From ``(B, T, F)`` and initial states to outputs ``(B, T, U)`` and final states."""
         steps = x.shape[1]
         rest = steps % self.dilation
         outputs = []

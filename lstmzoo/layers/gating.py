@@ -225,7 +225,7 @@ class InterpretableAttention(keras.layers.Layer):
         >>> context, weights = attend(np.ones((1, 2, 8), "float32"), np.ones((1, 4, 8), "float32"))
         >>> tuple(context.shape)
         (1, 2, 8)
-        >>> weights.numpy().round(2)
+        >>> ops.convert_to_numpy(weights).round(2)
         array([[[0.33, 0.33, 0.33, 0.  ],
                 [0.25, 0.25, 0.25, 0.25]]], dtype=float32)
     """

@@ -26,7 +26,7 @@ class ExponentialSmoothing(keras.layers.Layer):
 
     Args:
         horizon: H.
-        season_length: M; without seasonality if it is 1, or longer than the window.
+        season_length: M; without seasonality if it is 1, or as long as the window or longer.
         num_series: Series with coefficients of their own, numbered from 1.
 
     References:
@@ -37,9 +37,8 @@ class ExponentialSmoothing(keras.layers.Layer):
     Examples:
         >>> smooth = ExponentialSmoothing(horizon=3, season_length=2, num_series=1)
         >>> level, season, ahead = smooth(np.array([[1.0, 3, 1, 3, 1]], "float32"), np.array([1]))
-        >>> level.numpy(), season.numpy(), ahead.numpy()
-        (array([[2., 2., 2., 2., 2.]], dtype=float32), array([[-1.,  1., -1.,  1., -1.]], dtype=float32),
-         array([[ 1., -1.,  1.]], dtype=float32))
+        >>> [ops.convert_to_numpy(x)[0].tolist() for x in (level, season, ahead)]
+        [[2.0, 2.0, 2.0, 2.0, 2.0], [-1.0, 1.0, -1.0, 1.0, -1.0], [1.0, -1.0, 1.0]]
     """
 
     def __init__(self, *, horizon: int, season_length: int, num_series: int, **kwargs: Any) -> None:
@@ -93,7 +92,7 @@ class ExponentialSmoothing(keras.layers.Layer):
         return self.common + own * self._own(series)
 
     def _season(self, steps: int) -> int:
-        return self.season_length if self.season_length <= steps else 1
+        return self.season_length if self.season_length < steps else 1
 
     def compute_output_shape(self, values_shape: tuple, series_shape: tuple) -> tuple[tuple, tuple, tuple]:
         return values_shape, values_shape, (values_shape[0], self.horizon)

@@ -143,6 +143,7 @@ class MLSTM(WholeLayer):
         return ops.concatenate([ops.zeros((self.num_heads,), dtype=dtype), _forget_bias(self.num_heads, dtype)])
 
     def state_shapes(self) -> list[tuple[int, ...]]:
+        """Of each state, without B."""
         heads, size = self.num_heads, self.units // self.num_heads
         return [(heads, size, size), (heads, size), (heads,)]
 
@@ -153,6 +154,7 @@ class MLSTM(WholeLayer):
         return ops.transpose(ops.reshape(whole, (-1, x.shape[1], self.num_heads, size)), (0, 2, 1, 3))
 
     def run(self, x: Any, states: list[Any]) -> tuple[Any, list[Any]]:
+        """From ``(B, T, F)`` and initial states to outputs ``(B, T, U)`` and final states."""
         steps, size = x.shape[1], self.units // self.num_heads
         q, k, v = (self._heads(x, part) for part in ("query", "key", "value"))
         gates = ops.transpose(ops.matmul(x, self.gate_kernel) + self.gate_bias, (0, 2, 1))
