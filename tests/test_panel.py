@@ -18,9 +18,11 @@ from lstmzoo.preprocessing import (
     calendar_features,
     find_season,
     forecast_frame,
+    is_shorter_than_a_day,
     panel_frame,
     read_panel,
     stack,
+    time_text,
     user_times,
     usual_seasons,
 )
@@ -646,3 +648,19 @@ def test_gaps_of_more_rows_than_memory_holds(monkeypatch):
     with pytest.raises(DataError, match="series 'b' has 30 rows and would have 90 .*the longest is between 20 and 81"):
         read_panel(rows, Columns(), missing="mask")
     assert len(read_panel(rows[rows["unique_id"] == "a"], Columns(), missing="mask")[0].values) == 39
+
+
+@pytest.mark.parametrize(
+    ("freq", "shorter"),
+    [("h", True), ("36h", True), ("15min", True), ("D", False), ("24h", False), ("MS", False), (1, False)],
+)
+def test_steps_shorter_than_a_day(freq, shorter):
+    assert is_shorter_than_a_day(freq) == shorter
+
+
+@pytest.mark.parametrize(
+    ("time", "text"),
+    [(np.datetime64("2024-01-31"), "2024-01-31"), (np.datetime64("2024-01-31T06:00"), "2024-01-31 06:00:00"), (7, "7")],
+)
+def test_times_as_text(time, text):
+    assert time_text(time) == text

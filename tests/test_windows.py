@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from lstmzoo.errors import DataError
 from lstmzoo.preprocessing import (
+    CALENDAR,
     Channels,
     Columns,
     Scale,
@@ -164,3 +165,11 @@ def test_calendar_features_resolve_what_the_frequency_does(freq, columns):
     features = calendar_features(times, freq, None, usual_calendar(freq))
     assert features.shape == (50, columns)
     assert np.allclose(features[:, 0::2] ** 2 + features[:, 1::2] ** 2, 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", CALENDAR)
+def test_calendar_features_come_round(name):
+    times = pd.date_range("2023-01-01", "2025-01-01", freq="h").to_numpy()
+    features = calendar_features(times, "h", None, [name])
+    assert np.allclose((features**2).sum(axis=1), 1, atol=1e-5)
+    assert len(np.unique(features.round(4), axis=0)) > 1 or name == "minute"
