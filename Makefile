@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint docs golden clean
+.PHONY: help demo test test-backends lint docs golden clean
 
 help:
 	@echo "make demo   search, track and serve a forecaster on real series, in a few minutes"
 	@echo "make test   format, lint, types and all tests"
+	@echo "make test-backends  the core of the tests on Keras' backends jax and torch"
 	@echo "make lint   format, lint and types alone"
 	@echo "make docs   write the pages that are generated from the zoo"
 	@echo "make golden write the golden files anew, after a change of architecture that is meant"
@@ -31,6 +32,17 @@ demo: $(VENV)/.installed
 
 test: lint
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+
+BACKEND_TESTS := $(addprefix tests/test_,$(addsuffix .py,zoo recurrent_layers distributions training forecaster covariates \
+  probabilistic saving)) $(wildcard tests/test_layers*.py)
+
+$(VENV)/.installed-backends: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[dev,backends]'
+	@touch $@ $(VENV)/.installed-dev $(VENV)/.installed
+
+test-backends: $(VENV)/.installed-backends
+	KERAS_BACKEND=jax $(BIN)/python -m pytest $(BACKEND_TESTS) --numprocesses 2 --dist worksteal
+	KERAS_BACKEND=torch $(BIN)/python -m pytest $(BACKEND_TESTS) --numprocesses 2 --dist worksteal
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .

@@ -56,13 +56,17 @@ def test_deepar_needs_a_distribution(hourly, tiny):
         Forecaster(**{**tiny, "model": "deepar_gru"}, distribution="quantiles").fit(hourly)
 
 
+@pytest.fixture(scope="module")
+def normal(hourly, tiny):
+    return Forecaster(**tiny, distribution="normal").fit(hourly)
+
+
 @pytest.mark.parametrize("quantiles", [[0.0, 0.5], [0.1, 1.0], [-0.1], [0.9, 0.1], [0.1, 0.1]])
-def test_quantiles_that_are_refused(quantiles, hourly, tiny):
+def test_quantiles_that_are_refused(quantiles, normal, hourly, tiny):
     with pytest.raises(ConfigError, match="quantiles"):
         Forecaster(**tiny, quantiles=quantiles).fit(hourly)
-    fitted = Forecaster(**tiny, distribution="normal").fit(hourly)
     with pytest.raises(ConfigError, match="quantiles"):
-        fitted.predict(quantiles=quantiles)
+        normal.predict(quantiles=quantiles)
 
 
 def test_paths_have_the_marginals_of_the_forecast(hourly, tiny):
@@ -132,6 +136,11 @@ def test_update_goes_on(hourly, tiny):
     pd.testing.assert_frame_equal(forecaster.predict(), forecaster.predict(history=hourly))
 
 
+@pytest.fixture(scope="module")
+def begun(hourly, tiny):
+    return Forecaster(**tiny).fit(hourly[hourly.groupby("unique_id").cumcount() < 200])
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -141,11 +150,10 @@ def test_update_goes_on(hourly, tiny):
         (lambda f: f.assign(unique_id=f["unique_id"].replace("s1", "new")), "'new'"),
     ],
 )
-def test_updates_that_are_refused(hourly, tiny, change, message):
+def test_updates_that_are_refused(hourly, begun, change, message):
     place = hourly.groupby("unique_id").cumcount()
-    forecaster = Forecaster(**tiny).fit(hourly[place < 200])
     with pytest.raises(DataError, match=message):
-        forecaster.update(change(hourly[place >= 200]))
+        begun.update(change(hourly[place >= 200]))
 
 
 @pytest.mark.parametrize("name", ["gru", "seq2seq_lstm", "dilated_lstm"])  # the registry's tests step every entry

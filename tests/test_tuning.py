@@ -289,7 +289,7 @@ def test_estimators_own_seed_is_kept():
 
 def test_bayesian_finds_better_than_random():
     best = {
-        oracle: np.mean([searcher(oracle=oracle, max_trials=25, random_state=s).fit(Y).best_score_ for s in range(2)])
+        oracle: np.mean([searcher(oracle=oracle, max_trials=25, random_state=s).fit(Y).best_score_ for s in range(6)])
         for oracle in ("random", "bayesian")
     }
     assert best["bayesian"] > best["random"]
@@ -314,7 +314,8 @@ def test_hyperband_promotes_the_better_half_to_more_epochs():
         assert all(a < b for a, b in pairwise(group["epochs"]))
 
 
-def test_hyperband_promotes_although_many_failed_and_does_not_repeat_failures():
+def test_hyperband_promotes_although_many_failed_and_does_not_repeat_failures(monkeypatch):
+    monkeypatch.setattr("lstmzoo.tuning.search._MAX_FAILURES", 60)  # however the draws fall
     Fake.fail = {"gru": ValueError("no"), "segment_lstm": ValueError("no")}
     fitted = searcher(oracle="hyperband", max_trials=60).fit(Y)
     assert (
@@ -566,9 +567,8 @@ def test_trial_limits():
 def test_models_by_name_pattern_and_task():
     names = [c.name for c in select_models("forecasting", ["forecasting/*lstm", "gru"])]
     assert names[0] == "forecasting/bilstm"
-    assert {c.builder for c in select_models("forecasting", "*")[:4]} == {
-        c.builder for c in select_models("forecasting", "*")
-    }
+    builders = [c.builder for c in select_models("forecasting", "*")]
+    assert len(set(builders[: len(set(builders))])) == len(set(builders))
     assert len(names) == len(set(names))
     with pytest.raises(UnknownNameError, match=r"forecasting/lstn.*valid:.*forecasting/lstm"):
         searcher(models="lstn").fit(Y)
