@@ -12,6 +12,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # workers that share the cores take one
 import sys
 
 import absl.logging
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -50,6 +51,15 @@ def hourly() -> pd.DataFrame:
             )
         )
     return pd.concat(frames, ignore_index=True)
+
+
+@pytest.fixture
+def without_xla(monkeypatch):
+    """For tests of every entry, where compiling would take most of the time; others run what is compiled."""
+    for module in ("lstmzoo.training", "lstmzoo.models._base", "lstmzoo.checks"):
+        monkeypatch.setattr(
+            f"{module}.jit_compile", lambda steps=0: "auto" if keras.backend.backend() == "jax" else False
+        )
 
 
 @pytest.fixture(scope="session")

@@ -38,6 +38,7 @@ def filled(forecaster, **arguments):
     return forecaster.make_future_frame(**arguments).assign(price=3.0, holiday=False)
 
 
+@pytest.mark.usefixtures("without_xla")
 @pytest.mark.parametrize("name", list_models("forecasting/*"))
 def test_every_entry_takes_every_kind_of_covariate(name, shops, tiny, tmp_path):
     holes = shops.assign(y=shops["y"].where(np.arange(len(shops)) % 7 > 0))

@@ -30,6 +30,7 @@ def spec_of(config, **changes):
     return replace(spec, distribution=family.name, num_outputs=family.num_parameters)
 
 
+@pytest.mark.usefixtures("without_xla")
 @pytest.mark.parametrize("check", checks.ENTRY_CHECKS, ids=lambda c: c.__name__)
 @pytest.mark.parametrize("name", list_models())
 def test_entry(name, check):
