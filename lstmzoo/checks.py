@@ -65,7 +65,7 @@ def check_training(name: str) -> None:
     for _ in range(2):
         toy = _toy(name)
         before = [w.numpy().copy() for w in toy.model.trainable_weights]
-        losses = toy.train(steps=3)
+        losses = toy.train(steps=3, run_eagerly=True)
         assert np.isfinite(losses).all(), f"{name}: the loss is {losses}"
         runs.append(toy.model.get_weights())
         weights = zip(toy.model.trainable_weights, before, strict=True)
@@ -86,9 +86,9 @@ def check_overfits_one_batch(name: str) -> None:
 def check_batch_company_changes_nothing(name: str) -> None:
     """An item's output is the same alone as in a batch."""
     toy = _toy(name)
-    together = np.asarray(toy.model.predict_on_batch(toy.inputs))
+    together = _called(toy.model, toy.inputs)
     for i in (0, len(together) - 1):
-        alone = np.asarray(toy.model.predict_on_batch({key: value[i : i + 1] for key, value in toy.inputs.items()}))
+        alone = _called(toy.model, {key: value[i : i + 1] for key, value in toy.inputs.items()})
         np.testing.assert_allclose(alone[0], together[i], rtol=1e-4, atol=1e-5, err_msg=f"{name}: item {i}")
 
 
@@ -110,7 +110,7 @@ def check_stepping_equals_whole(name: str) -> None:
     assert (stepper is not None) == tagged, f"{name}: the tag 'streaming' and what the model can do differ"
     if stepper is None:
         return
-    whole, parts = np.asarray(toy.model.predict_on_batch(toy.inputs)), []
+    whole, parts = _called(toy.model, toy.inputs), []
     window = toy.inputs["window"]
     rest = {key: value for key, value in toy.inputs.items() if key != "window"}
     state = stepper.encode({**rest, "window": window[:, :3]})
@@ -236,10 +236,12 @@ class _Toy:
     def __init__(self, model: keras.Model, inputs: dict[str, np.ndarray], target: np.ndarray, loss: Callable) -> None:
         self.model, self.inputs, self.target, self.loss = model, inputs, target, loss
 
-    def train(self, steps: int, rate: float = 5e-3) -> list[float]:
-        """The loss of each of so many steps of Adam."""
+    def train(self, steps: int, rate: float = 5e-3, run_eagerly: bool = False) -> list[float]:
+        """The loss of each of so many steps of Adam; eagerly where tracing would take longer than a few steps."""
         with seeded(1):
-            self.model.compile(optimizer=keras.optimizers.Adam(rate), loss=self.loss, jit_compile=jit_compile(steps=0))
+            jit = False if run_eagerly else jit_compile(steps=0)
+            optimizer = keras.optimizers.Adam(rate)
+            self.model.compile(optimizer=optimizer, loss=self.loss, jit_compile=jit, run_eagerly=run_eagerly)
             return [self._step() for _ in range(steps)]
 
     def _step(self) -> float:
@@ -267,6 +269,10 @@ def _toy(name: str, *, without_dropout: bool = False) -> _Toy:
     quantiles = spec.distribution == "quantiles"
     loss = pinball_loss([0.1, 0.5, 0.9]) if quantiles else distribution_loss(spec.distribution)
     return _Toy(model, {key: inputs[key] for key in model.input}, target, loss)
+
+
+def _called(model: keras.Model, inputs: dict[str, np.ndarray]) -> np.ndarray:
+    return keras.ops.convert_to_numpy(model(inputs, training=False))
 
 
 def _numbers(answer: Any) -> np.ndarray:
