@@ -228,8 +228,8 @@ def list_models(pattern: str | Iterable[str] = "*", *, tag: str | None = None) -
         UnknownNameError: If a pattern matches nothing; the message lists the names.
 
     Examples:
-        >>> list_models("forecasting/*gru")
-        ['forecasting/gru', 'forecasting/segment_gru', 'forecasting/seq2seq_gru']
+        >>> list_models("forecasting/s*_gru")
+        ['forecasting/segment_gru', 'forecasting/seq2seq_gru']
     """
     files = _config_files()
     names: set[str] = set()

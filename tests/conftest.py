@@ -23,10 +23,9 @@ absl.logging.get_absl_handler().python_handler.stream = sys.__stderr__
 
 
 def pytest_configure(config):
-    if os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":  # of Keras' own variables, there
-        config.addinivalue_line(
-            "filterwarnings", "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
-        )
+    config.addinivalue_line(  # of Keras' own variables
+        "filterwarnings", "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
+    )
 
 
 def pytest_addoption(parser):

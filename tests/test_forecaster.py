@@ -249,7 +249,7 @@ def test_plot(fitted, tmp_path):
     ({"quantiles": [0.0, 0.5]}, "quantiles: .*greater than 0"),
     ({"hyperparameters": {"units": -1}}, "units: .*greater than 0, got -1"),
     ({"hyperparameters": {"dropout": 2.0}}, "dropout: .*less than 1, got 2.0"),
-    ({"hyperparameters": {"cell": "lstmm"}}, "cell: .*'simple_rnn', 'lstm' or 'gru'"),
+    ({"hyperparameters": {"cell": "lstmm"}}, "cell: .*'simple_rnn', 'lstm', 'gru', .*'mlstm'"),
     ({"hyperparameters": {"lookback_horizons": 2}}, "say the same: give one of them"),
     ({"season_length": []}, "season_length"),
     ({"quantiles": [1.5]}, "quantiles: .*less than 1"),

@@ -105,7 +105,7 @@ def test_the_generic_model_refuses_what_the_estimator_would(forecaster, hourly, 
     save_model(forecaster, tmp_path / "model")
     generic = mlflow.pyfunc.load_model(str(tmp_path / "model"))
     for frame, params in (
-        (hourly, {"horizon": 7}),
+        (hourly, {"horizon": 7000}),
         (hourly.assign(y=hourly["y"].where(hourly.index != 3)), {}),
     ):
         with pytest.raises(mlflow.MlflowException) as caught:

@@ -3,6 +3,7 @@
 from lstmzoo.layers.attention import SCORES, Attention
 from lstmzoo.layers.dilated import DilatedLSTM
 from lstmzoo.layers.distributions import DISTRIBUTIONS, Distribution, DistributionHead, distribution_loss
+from lstmzoo.layers.dropout import Dropout
 from lstmzoo.layers.gating import GatedResidual, GatedSkip, InterpretableAttention, VariableSelection
 from lstmzoo.layers.minimal import MinGRU, MinLSTM
 from lstmzoo.layers.quantiles import OrderedQuantiles, pinball_loss
@@ -18,6 +19,7 @@ __all__ = [
     "DilatedLSTM",
     "Distribution",
     "DistributionHead",
+    "Dropout",
     "ExponentialSmoothing",
     "GatedResidual",
     "GatedSkip",

@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from lstmzoo.layers.dropout import Dropout
+
 _EPSILON = 1e-3  # of the layer normalization
 
 
@@ -36,7 +38,7 @@ class GatedSkip(keras.layers.Layer):
         self.dropout = dropout
         self.normalize = normalize
         self.num_variables = num_variables
-        self._dropout = keras.layers.Dropout(dropout, name="dropout")
+        self._dropout = Dropout(dropout, name="dropout")
 
     def build(self, x_shape: tuple, skip_shape: tuple) -> None:
         inputs, units = x_shape[-1], skip_shape[-1]
@@ -234,7 +236,7 @@ class InterpretableAttention(keras.layers.Layer):
         super().__init__(**kwargs)
         self.num_heads = num_heads
         self.dropout = dropout
-        self._dropout = keras.layers.Dropout(dropout, name="dropout")
+        self._dropout = Dropout(dropout, name="dropout")
 
     def build(self, query_shape: tuple, memory_shape: tuple) -> None:
         units = query_shape[-1]

@@ -17,7 +17,7 @@ from keras import ops
 from pydantic import Field
 
 from lstmzoo.backend import jit_compile
-from lstmzoo.layers import MLSTM, SLSTM, DistributionHead, MinGRU, MinLSTM, OrderedQuantiles
+from lstmzoo.layers import MLSTM, SLSTM, DistributionHead, Dropout, MinGRU, MinLSTM, OrderedQuantiles
 from lstmzoo.spec import ForecastingSpec
 
 Cell = Literal["simple_rnn", "lstm", "gru", "min_lstm", "min_gru", "slstm", "mlstm"]
@@ -62,7 +62,7 @@ class RecurrentStack:
             recurrent(cell, units, name=f"{name}_{i}", return_sequences=whole[i], return_state=True)
             for i in range(num_layers)
         ]
-        self._dropouts = [keras.layers.Dropout(dropout, name=f"{name}_dropout_{i}") for i in range(1, num_layers)]
+        self._dropouts = [Dropout(dropout, name=f"{name}_dropout_{i}") for i in range(1, num_layers)]
 
     def __call__(self, x: Any, states: list[State] | None = None) -> tuple[Any, list[State]]:
         """From ``(B, T, F)``, and each layer's initial states, to outputs and each layer's final states."""

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from lstmzoo.layers import Attention
+from lstmzoo.layers import Attention, Dropout
 from lstmzoo.layers.attention import Score
 from lstmzoo.models._base import (
     Cell,
@@ -59,7 +59,7 @@ def attention_forecaster(
     encoder, decoder = stack(name="encoder"), stack(name="decoder")
     attention = Attention(score=score, units=attention_units, name="attention")
     attentional_state = keras.layers.Dense(units, activation="tanh", name="attentional_state")
-    head_dropout = keras.layers.Dropout(dropout, name="head_dropout")
+    head_dropout = Dropout(dropout, name="head_dropout")
     head = keras.layers.Dense(output_size(spec), kernel_initializer=small_weights(), name="head")
 
     def encode(inputs: ForecasterInputs, states: State) -> tuple[Any, State]:

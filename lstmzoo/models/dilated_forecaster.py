@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from lstmzoo.layers import DilatedLSTM
+from lstmzoo.layers import DilatedLSTM, Dropout
 from lstmzoo.models._base import (
     Count,
     ForecasterInputs,
@@ -43,9 +43,9 @@ def dilated_forecaster(spec: ForecastingSpec, *, units: Count, num_layers: Count
     size = output_size(spec)
     options = {"return_sequences": True, "return_state": True}
     layers = [DilatedLSTM(units, dilation=2**i, name=f"encoder_{i}", **options) for i in range(num_layers)]
-    dropouts = [keras.layers.Dropout(dropout, name=f"encoder_dropout_{i}") for i in range(1, num_layers)]
+    dropouts = [Dropout(dropout, name=f"encoder_dropout_{i}") for i in range(1, num_layers)]
     nonlinear = keras.layers.Dense(units, activation="tanh", name="nonlinear")
-    head_dropout = keras.layers.Dropout(dropout, name="head_dropout")
+    head_dropout = Dropout(dropout, name="head_dropout")
     head = keras.layers.Dense(spec.horizon * size, kernel_initializer=small_weights(), name="head")
     head_steps = keras.layers.Reshape((spec.horizon, size), name="head_steps")
     head_future = keras.layers.Dense(size, use_bias=False, kernel_initializer="zeros", name="head_future")

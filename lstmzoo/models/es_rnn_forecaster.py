@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from lstmzoo.layers import DISTRIBUTIONS, DilatedLSTM, ExponentialSmoothing
+from lstmzoo.layers import DISTRIBUTIONS, DilatedLSTM, Dropout, ExponentialSmoothing
 from lstmzoo.models._base import Count, ForecasterInputs, Rate, State, forecaster, output_size, small_weights
 from lstmzoo.registry import register_model
 from lstmzoo.spec import ForecastingSpec
@@ -41,9 +41,9 @@ def es_rnn_forecaster(spec: ForecastingSpec, *, units: Count, num_layers: Count,
     sizes = {"horizon": spec.horizon, "season_length": spec.season_length, "num_series": spec.num_series}
     smoothing = ExponentialSmoothing(**sizes, name="smoothing")
     layers = [DilatedLSTM(units, dilation=2**i, return_sequences=True, name=f"encoder_{i}") for i in range(num_layers)]
-    dropouts = [keras.layers.Dropout(dropout, name=f"encoder_dropout_{i}") for i in range(1, num_layers)]
+    dropouts = [Dropout(dropout, name=f"encoder_dropout_{i}") for i in range(1, num_layers)]
     nonlinear = keras.layers.Dense(units, activation="tanh", name="nonlinear")
-    head_dropout = keras.layers.Dropout(dropout, name="head_dropout")
+    head_dropout = Dropout(dropout, name="head_dropout")
     head = keras.layers.Dense(spec.horizon * spec.num_outputs, kernel_initializer=small_weights(), name="head")
     head_steps = keras.layers.Reshape((spec.horizon, spec.num_outputs), name="head_steps")
     head_future = keras.layers.Dense(spec.num_outputs, use_bias=False, kernel_initializer="zeros", name="head_future")

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from lstmzoo.layers import Dropout
 from lstmzoo.models._base import (
     Cell,
     Count,
@@ -52,7 +53,7 @@ def recurrent_forecaster(
     head = keras.layers.Dense(spec.horizon * size, kernel_initializer=small_weights(), name="head")
     head_steps = keras.layers.Reshape((spec.horizon, size), name="head_steps")
     head_future = keras.layers.Dense(size, use_bias=False, kernel_initializer="zeros", name="head_future")
-    head_dropout = keras.layers.Dropout(dropout, name="head_dropout")
+    head_dropout = Dropout(dropout, name="head_dropout")
     make = _bidirectional_stack if bidirectional else RecurrentStack
     stack = make(cell=cell, units=units, num_layers=num_layers, dropout=dropout, name="encoder", return_sequences=False)
 
@@ -75,7 +76,7 @@ def _bidirectional_stack(
         forward = recurrent(cell, units, name=f"{name}_{i}", return_sequences=whole)
         backward = recurrent(cell, units, name=f"{name}_{i}_backward", return_sequences=whole, go_backwards=True)
         layers.append(keras.layers.Bidirectional(forward, backward_layer=backward, name=f"{name}_{i}_both"))
-    dropouts = [keras.layers.Dropout(dropout, name=f"{name}_dropout_{i}") for i in range(1, num_layers)]
+    dropouts = [Dropout(dropout, name=f"{name}_dropout_{i}") for i in range(1, num_layers)]
 
     def read(x: Any, states: State) -> tuple[Any, State]:
         for i, layer in enumerate(layers):

@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from lstmzoo.layers import Dropout
 from lstmzoo.models._base import (
     Cell,
     Count,
@@ -49,7 +50,7 @@ def residual_forecaster(
     projection = keras.layers.Dense(units, name="projection")
     blocks = [_Block(cell, units, dropout, expansion, name=f"block_{i}") for i in range(num_layers)]
     norm = keras.layers.LayerNormalization(name="norm")
-    head_dropout = keras.layers.Dropout(dropout, name="head_dropout")
+    head_dropout = Dropout(dropout, name="head_dropout")
     head = keras.layers.Dense(spec.horizon * size, kernel_initializer=small_weights(), name="head")
     head_steps = keras.layers.Reshape((spec.horizon, size), name="head_steps")
     head_future = keras.layers.Dense(size, use_bias=False, kernel_initializer="zeros", name="head_future")
@@ -75,7 +76,7 @@ class _Block:
         self._rnn = recurrent(cell, units, name=f"{name}_rnn", return_sequences=True, return_state=True)
         self._wide = keras.layers.Dense(expansion * units, activation="gelu", name=f"{name}_wide")
         self._narrow = keras.layers.Dense(units, name=f"{name}_narrow")
-        self._dropouts = [keras.layers.Dropout(dropout, name=f"{name}_dropout_{i}") for i in range(2)]
+        self._dropouts = [Dropout(dropout, name=f"{name}_dropout_{i}") for i in range(2)]
 
     def __call__(self, x: Any, state: State) -> tuple[Any, State]:
         y, *state = self._rnn(self._norms[0](x), initial_state=state)

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from lstmzoo.layers import Dropout
 from lstmzoo.models._base import (
     Cell,
     Count,
@@ -78,7 +79,7 @@ def segment_forecaster(
     future_projection = keras.layers.Dense(units, activation="relu", name="future_projection")
     position = PositionEmbedding(name="position")
     rnn = recurrent(cell, units, name="rnn", return_state=True)
-    head_dropout = keras.layers.Dropout(dropout, name="head_dropout")
+    head_dropout = Dropout(dropout, name="head_dropout")
     head = keras.layers.Dense(length * size, kernel_initializer=small_weights(), name="head")
 
     linear = keras.layers.Dense(spec.horizon * spec.num_outputs, kernel_initializer="zeros", name="linear")

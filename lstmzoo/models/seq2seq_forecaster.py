@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from lstmzoo.layers import Dropout
 from lstmzoo.models._base import (
     Cell,
     Count,
@@ -47,7 +48,7 @@ def seq2seq_forecaster(
     """
     stack = partial(RecurrentStack, cell=cell, units=units, num_layers=num_layers, dropout=dropout)
     encoder, decoder = stack(name="encoder"), stack(name="decoder")
-    head_dropout = keras.layers.Dropout(dropout, name="head_dropout")
+    head_dropout = Dropout(dropout, name="head_dropout")
     head = keras.layers.Dense(output_size(spec), kernel_initializer=small_weights(), name="head")
 
     def encode(inputs: ForecasterInputs, states: State) -> tuple[Any, State]:
