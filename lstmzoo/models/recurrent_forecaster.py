@@ -34,7 +34,7 @@ def recurrent_forecaster(
 
     Args:
         spec: Sizes learned from the training data.
-        cell: ``simple_rnn``, ``lstm`` or ``gru``.
+        cell: Name of the recurrent cell.
         units: Size of each hidden state; of each direction, if there are two.
         num_layers: Recurrent layers.
         dropout: Rate between layers and before the head.

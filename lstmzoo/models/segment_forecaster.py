@@ -60,7 +60,7 @@ def segment_forecaster(
 
     Args:
         spec: Sizes learned from the training data.
-        cell: ``simple_rnn``, ``lstm`` or ``gru``.
+        cell: Name of the recurrent cell.
         units: Size of the hidden state.
         dropout: Rate before the head.
         segments_per_horizon: M; a segment is the horizon divided by it, rounded up.

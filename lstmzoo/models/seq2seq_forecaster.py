@@ -34,7 +34,7 @@ def seq2seq_forecaster(
 
     Args:
         spec: Sizes learned from the training data.
-        cell: ``simple_rnn``, ``lstm`` or ``gru``.
+        cell: Name of the recurrent cell.
         units: Size of each hidden state.
         num_layers: Recurrent layers of the encoder, and of the decoder.
         dropout: Rate between layers and before the head.
