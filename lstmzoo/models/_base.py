@@ -311,6 +311,26 @@ class _Head:
         return self._layer(raw + references) if self._quantiles else self._layer(raw, references)
 
 
+class DirectHead:
+    """All steps at once from one vector, and what is known of each step, linearly and the same for every step.
+
+    Args:
+        horizon: H.
+        size: Numbers a step.
+        dropout: Rate of the vector's dropout.
+    """
+
+    def __init__(self, horizon: int, size: int, dropout: float) -> None:
+        self._dropout = Dropout(dropout, name="head_dropout")
+        self._head = keras.layers.Dense(horizon * size, kernel_initializer=small_weights(), name="head")
+        self._steps = keras.layers.Reshape((horizon, size), name="head_steps")
+        self._future = keras.layers.Dense(size, use_bias=False, kernel_initializer="zeros", name="head_future")
+
+    def __call__(self, last: Any, known: Any) -> Any:
+        """``(B, H, size)`` from ``(B, U)`` and ``(B, H, any)``."""
+        return self._steps(self._head(self._dropout(last))) + self._future(known)
+
+
 def small_weights() -> keras.initializers.Initializer:
     """Initial weights of an output layer whose forecasts shall begin near the reference."""
     return keras.initializers.RandomNormal(stddev=0.01)

@@ -7,12 +7,12 @@ import keras
 from lstmzoo.layers import DilatedLSTM, Dropout
 from lstmzoo.models._base import (
     Count,
+    DirectHead,
     ForecasterInputs,
     Rate,
     State,
     forecaster,
     output_size,
-    small_weights,
 )
 from lstmzoo.registry import register_model
 from lstmzoo.spec import ForecastingSpec
@@ -40,15 +40,11 @@ def dilated_forecaster(spec: ForecastingSpec, *, units: Count, num_layers: Count
         Smyl, "A hybrid method of exponential smoothing and recurrent neural networks for time series forecasting",
         Int. J. Forecasting 36(1), 2020.
     """
-    size = output_size(spec)
     options = {"return_sequences": True, "return_state": True}
     layers = [DilatedLSTM(units, dilation=2**i, name=f"encoder_{i}", **options) for i in range(num_layers)]
     dropouts = [Dropout(dropout, name=f"encoder_dropout_{i}") for i in range(1, num_layers)]
     nonlinear = keras.layers.Dense(units, activation="tanh", name="nonlinear")
-    head_dropout = Dropout(dropout, name="head_dropout")
-    head = keras.layers.Dense(spec.horizon * size, kernel_initializer=small_weights(), name="head")
-    head_steps = keras.layers.Reshape((spec.horizon, size), name="head_steps")
-    head_future = keras.layers.Dense(size, use_bias=False, kernel_initializer="zeros", name="head_future")
+    head = DirectHead(spec.horizon, output_size(spec), dropout)
 
     def encode(inputs: ForecasterInputs, states: State) -> tuple[Any, State]:
         x, final = inputs.window, []
@@ -59,6 +55,6 @@ def dilated_forecaster(spec: ForecastingSpec, *, units: Count, num_layers: Count
         return x[:, -1], final
 
     def decode(inputs: ForecasterInputs, last: Any, states: State) -> Any:
-        return head_steps(head(head_dropout(nonlinear(last)))) + head_future(inputs.future)
+        return head(nonlinear(last), inputs.future)
 
     return forecaster(spec, encode, decode, name="dilated_forecaster", streaming=True)

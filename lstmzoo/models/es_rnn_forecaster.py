@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from lstmzoo.layers import DISTRIBUTIONS, DilatedLSTM, Dropout, ExponentialSmoothing
-from lstmzoo.models._base import Count, ForecasterInputs, Rate, State, forecaster, output_size, small_weights
+from lstmzoo.models._base import Count, DirectHead, ForecasterInputs, Rate, State, forecaster, output_size
 from lstmzoo.registry import register_model
 from lstmzoo.spec import ForecastingSpec
 
@@ -43,10 +43,7 @@ def es_rnn_forecaster(spec: ForecastingSpec, *, units: Count, num_layers: Count,
     layers = [DilatedLSTM(units, dilation=2**i, return_sequences=True, name=f"encoder_{i}") for i in range(num_layers)]
     dropouts = [Dropout(dropout, name=f"encoder_dropout_{i}") for i in range(1, num_layers)]
     nonlinear = keras.layers.Dense(units, activation="tanh", name="nonlinear")
-    head_dropout = Dropout(dropout, name="head_dropout")
-    head = keras.layers.Dense(spec.horizon * spec.num_outputs, kernel_initializer=small_weights(), name="head")
-    head_steps = keras.layers.Reshape((spec.horizon, spec.num_outputs), name="head_steps")
-    head_future = keras.layers.Dense(spec.num_outputs, use_bias=False, kernel_initializer="zeros", name="head_future")
+    head = DirectHead(spec.horizon, spec.num_outputs, dropout)
 
     def encode(inputs: ForecasterInputs, states: State) -> tuple[Any, State]:
         values = inputs.window[..., 0]
@@ -61,7 +58,7 @@ def es_rnn_forecaster(spec: ForecastingSpec, *, units: Count, num_layers: Count,
         last, smoothed = memory  # (B, U), (B, H, 1)
         references, known = inputs.future[..., : spec.num_references], inputs.future[..., spec.num_references :]
         relative = ops.concatenate([references - smoothed, known], axis=-1)
-        correction = head_steps(head(head_dropout(nonlinear(last)))) + head_future(relative)
+        correction = head(nonlinear(last), relative)
         raw = correction + (smoothed - ops.mean(references, axis=-1, keepdims=True)) * _location(spec)
         return ops.pad(
             raw, [[0, 0], [0, 0], [0, output_size(spec) - spec.num_outputs]]

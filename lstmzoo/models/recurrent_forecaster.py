@@ -9,6 +9,7 @@ from lstmzoo.layers import Dropout
 from lstmzoo.models._base import (
     Cell,
     Count,
+    DirectHead,
     ForecasterInputs,
     Rate,
     RecurrentStack,
@@ -16,7 +17,6 @@ from lstmzoo.models._base import (
     forecaster,
     output_size,
     recurrent,
-    small_weights,
 )
 from lstmzoo.registry import register_model
 from lstmzoo.spec import ForecastingSpec
@@ -49,19 +49,15 @@ def recurrent_forecaster(
         Schuster & Paliwal, "Bidirectional Recurrent Neural Networks", IEEE Trans. Signal Processing 45(11), 1997.
         Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder", EMNLP 2014.
     """
-    size = output_size(spec)
-    head = keras.layers.Dense(spec.horizon * size, kernel_initializer=small_weights(), name="head")
-    head_steps = keras.layers.Reshape((spec.horizon, size), name="head_steps")
-    head_future = keras.layers.Dense(size, use_bias=False, kernel_initializer="zeros", name="head_future")
-    head_dropout = Dropout(dropout, name="head_dropout")
     make = _bidirectional_stack if bidirectional else RecurrentStack
     stack = make(cell=cell, units=units, num_layers=num_layers, dropout=dropout, name="encoder", return_sequences=False)
+    head = DirectHead(spec.horizon, output_size(spec), dropout)
 
     def encode(inputs: ForecasterInputs, states: State) -> tuple[Any, State]:
         return stack(inputs.window, states)
 
     def decode(inputs: ForecasterInputs, last: Any, states: State) -> Any:
-        return head_steps(head(head_dropout(last))) + head_future(inputs.future)
+        return head(last, inputs.future)
 
     return forecaster(spec, encode, decode, name="recurrent_forecaster", streaming=not bidirectional)
 

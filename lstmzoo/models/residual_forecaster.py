@@ -8,13 +8,13 @@ from lstmzoo.layers import Dropout
 from lstmzoo.models._base import (
     Cell,
     Count,
+    DirectHead,
     ForecasterInputs,
     Rate,
     State,
     forecaster,
     output_size,
     recurrent,
-    small_weights,
 )
 from lstmzoo.registry import register_model
 from lstmzoo.spec import ForecastingSpec
@@ -46,14 +46,10 @@ def residual_forecaster(
         Beck et al., "xLSTM: Extended Long Short-Term Memory", NeurIPS 2024.
         Feng et al., "Were RNNs All We Needed?", arXiv:2410.01201, 2024.
     """
-    size = output_size(spec)
     projection = keras.layers.Dense(units, name="projection")
     blocks = [_Block(cell, units, dropout, expansion, name=f"block_{i}") for i in range(num_layers)]
     norm = keras.layers.LayerNormalization(name="norm")
-    head_dropout = Dropout(dropout, name="head_dropout")
-    head = keras.layers.Dense(spec.horizon * size, kernel_initializer=small_weights(), name="head")
-    head_steps = keras.layers.Reshape((spec.horizon, size), name="head_steps")
-    head_future = keras.layers.Dense(size, use_bias=False, kernel_initializer="zeros", name="head_future")
+    head = DirectHead(spec.horizon, output_size(spec), dropout)
 
     def encode(inputs: ForecasterInputs, states: State) -> tuple[Any, State]:
         x, final = projection(inputs.window), []
@@ -63,7 +59,7 @@ def residual_forecaster(
         return norm(x[:, -1]), final
 
     def decode(inputs: ForecasterInputs, last: Any, states: State) -> Any:
-        return head_steps(head(head_dropout(last))) + head_future(inputs.future)
+        return head(last, inputs.future)
 
     return forecaster(spec, encode, decode, name="residual_forecaster", streaming=True)
 
