@@ -125,9 +125,7 @@ class PanelForecaster(ZooEstimator):
         levels = self._checked_quantiles(quantiles)
         panel, form = (self.tail_, self.form_) if history is None else self._read_history(history)
         ahead = self._ahead(panel, steps, future)
-        forecast = self._forecast(panel, sorted({0.5, *levels}), ahead)
-        columns = {"y_hat": forecast[0.5], **{f"y_hat_q{level:g}": forecast[level] for level in levels}}
-        return forecast_frame(panel, columns, form, self._columns, ahead.times)
+        return forecast_frame(panel, self._forecast_columns(panel, levels, ahead), form, self._columns, ahead.times)
 
     def score(self, y: Any, X: None = None) -> float:
         """Negative MASE of the last ``horizon`` observations of each series, forecast from those before them.
@@ -142,13 +140,9 @@ class PanelForecaster(ZooEstimator):
         Raises:
             DataError: If a series is too short, or MASE is defined for none.
         """
-        self._check_fitted()
         refuse_second(X)
-        panel, _ = self._read_history(y, short=self.horizon)
-        history, actual = panel.head(self.horizon), panel.tail(self.horizon)
-        past = [history.series(i) for i in range(len(history))]
-        forecast = self._forecast(self._prepared(history), [0.5], ahead_of(actual, self.horizon))[0.5]
-        return -mean_over_series(mase(observed_values(actual, self.horizon), forecast, past, self.season_length_))
+        _, actual, past, forecasts = self._last_horizon(y, [0.5])
+        return -mean_over_series(mase(actual, forecasts[0.5], past, self.season_length_))
 
     def evaluate(self, y: Any, X: None = None) -> pd.DataFrame:
         """Scores of the last ``horizon`` observations of each series, forecast from those before them.
@@ -164,15 +158,21 @@ class PanelForecaster(ZooEstimator):
         Raises:
             DataError: As of :meth:`score`.
         """
-        self._check_fitted()
         refuse_second(X)
+        ids, actual, past, forecasts = self._last_horizon(y, sorted({0.5, *self._checked_quantiles(None)}))
+        scores = scores_by_series(actual, forecasts, past, self.season_length_)
+        return pd.DataFrame({self.id_col or "series": ids, **scores})
+
+    def _last_horizon(
+        self, y: Any, levels: list[float]
+    ) -> tuple[np.ndarray, np.ndarray, list[np.ndarray], dict[float, np.ndarray]]:
+        """Ids, the last ``horizon`` values ``(N, H)``, what is before them, and what is forecast from it, by level."""
+        self._check_fitted()
         panel, _ = self._read_history(y, short=self.horizon)
         history, actual = panel.head(self.horizon), panel.tail(self.horizon)
-        levels = sorted({0.5, *self._checked_quantiles(None)})
         forecasts = self._forecast(self._prepared(history), levels, ahead_of(actual, self.horizon))
         past = [history.series(i) for i in range(len(history))]
-        scores = scores_by_series(observed_values(actual, self.horizon), forecasts, past, self.season_length_)
-        return pd.DataFrame({self.id_col or "series": panel.ids, **scores})
+        return panel.ids, observed_values(actual, self.horizon), past, forecasts
 
     def cross_validation(
         self, y: Any, *, n_windows: Positive = 5, step_size: Positive | None = None, refit: bool = False
@@ -232,11 +232,14 @@ class PanelForecaster(ZooEstimator):
         """What a forecast needs of a history."""
         return self._prepared(history)
 
+    def _forecast_columns(self, panel: Panel, levels: list[float], ahead: Ahead) -> dict[str, np.ndarray]:
+        """``(N, H)`` by the names of a forecast's columns: the median, and a quantile per level."""
+        forecast = self._forecast(panel, sorted({0.5, *levels}), ahead)
+        return {"y_hat": forecast[0.5], **{f"y_hat_q{level:g}": forecast[level] for level in levels}}
+
     def _backtested(self, history: Panel, actual: Panel, form: Form) -> Any:
         ahead = ahead_of(actual, self.horizon)
-        wanted = self._checked_quantiles(None)
-        forecast = self._forecast(history, sorted({0.5, *wanted}), ahead)
-        columns = {"y_hat": forecast[0.5], **{f"y_hat_q{level:g}": forecast[level] for level in wanted}}
+        columns = self._forecast_columns(history, self._checked_quantiles(None), ahead)
         return backtest_frame(history, observed_values(actual, self.horizon), ahead.times, columns, form, self._columns)
 
     def plot(
