@@ -163,6 +163,17 @@ def digest(*arrays: np.ndarray) -> str:
     return hasher.hexdigest()
 
 
+def require_counts(**counts: Any) -> None:
+    """Refuse arguments that are not whole numbers above 0.
+
+    Raises:
+        ConfigError: If one is not; it is named.
+    """
+    for name, value in counts.items():
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+            raise ConfigError(f"{name}: expected a whole number above 0, got {value!r}")
+
+
 def check_params(estimator: Any) -> None:
     """Check each parameter against the type that ``__init__`` declares; NumPy's numbers and tuples count as Python's.
 

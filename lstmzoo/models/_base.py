@@ -17,7 +17,7 @@ from keras import ops
 from pydantic import Field
 
 from lstmzoo.backend import jit_compile
-from lstmzoo.layers import MLSTM, SLSTM, DistributionHead, Dropout, MinGRU, MinLSTM, OrderedQuantiles
+from lstmzoo.layers import MLSTM, SLSTM, DilatedLSTM, DistributionHead, Dropout, MinGRU, MinLSTM, OrderedQuantiles
 from lstmzoo.spec import ForecastingSpec
 
 Cell = Literal["simple_rnn", "lstm", "gru", "min_lstm", "min_gru", "slstm", "mlstm"]
@@ -71,6 +71,32 @@ class RecurrentStack:
             if i:
                 x = self._dropouts[i - 1](x)
             x, *state = layer(x, initial_state=states[i] if states is not None else None)
+            final.append(state)
+        return x, final
+
+
+class DilatedStack:
+    """Stacked LSTMs whose recurrence skips 1, 2, 4, ... steps, each from the second on added to what it reads.
+
+    Args:
+        units: U, size of each hidden state.
+        num_layers: Recurrent layers.
+        dropout: Rate between them.
+        name: Prefix of the layers' names.
+    """
+
+    def __init__(self, *, units: int, num_layers: int, dropout: float, name: str) -> None:
+        options = {"return_sequences": True, "return_state": True}
+        self._layers = [DilatedLSTM(units, dilation=2**i, name=f"{name}_{i}", **options) for i in range(num_layers)]
+        self._dropouts = [Dropout(dropout, name=f"{name}_dropout_{i}") for i in range(1, num_layers)]
+
+    def __call__(self, x: Any, states: list[State] | None = None) -> tuple[Any, list[State]]:
+        """From ``(B, T, F)``, and each layer's initial states, to ``(B, T, U)`` and each layer's final states."""
+        final = []
+        for i, layer in enumerate(self._layers):
+            read = self._dropouts[i - 1](x) if i else x
+            y, *state = layer(read, initial_state=None if states is None else states[i])
+            x = x + y if i else y
             final.append(state)
         return x, final
 
@@ -308,7 +334,7 @@ class _Head:
             weights = ops.softmax(raw[..., spec.num_outputs :], axis=-1)
             references = ops.sum(weights * references, axis=-1, keepdims=True)
         raw = raw[..., : spec.num_outputs]
-        return self._layer(raw + references) if self._quantiles else self._layer(raw, references)
+        return self._layer(raw) + references if self._quantiles else self._layer(raw, references)
 
 
 class DirectHead:

@@ -4,9 +4,9 @@ from typing import Any
 
 import keras
 
-from lstmzoo.layers import DilatedLSTM, Dropout
 from lstmzoo.models._base import (
     Count,
+    DilatedStack,
     DirectHead,
     ForecasterInputs,
     Rate,
@@ -40,19 +40,13 @@ def dilated_forecaster(spec: ForecastingSpec, *, units: Count, num_layers: Count
         Smyl, "A hybrid method of exponential smoothing and recurrent neural networks for time series forecasting",
         Int. J. Forecasting 36(1), 2020.
     """
-    options = {"return_sequences": True, "return_state": True}
-    layers = [DilatedLSTM(units, dilation=2**i, name=f"encoder_{i}", **options) for i in range(num_layers)]
-    dropouts = [Dropout(dropout, name=f"encoder_dropout_{i}") for i in range(1, num_layers)]
+    encoder = DilatedStack(units=units, num_layers=num_layers, dropout=dropout, name="encoder")
     nonlinear = keras.layers.Dense(units, activation="tanh", name="nonlinear")
     head = DirectHead(spec.horizon, output_size(spec), dropout)
 
     def encode(inputs: ForecasterInputs, states: State) -> tuple[Any, State]:
-        x, final = inputs.window, []
-        for i, layer in enumerate(layers):
-            y, *state = layer(dropouts[i - 1](x) if i else x, initial_state=None if states is None else states[i])
-            x = x + y if i else y
-            final.append(state)
-        return x[:, -1], final
+        x, states = encoder(inputs.window, states)
+        return x[:, -1], states
 
     def decode(inputs: ForecasterInputs, last: Any, states: State) -> Any:
         return head(nonlinear(last), inputs.future)

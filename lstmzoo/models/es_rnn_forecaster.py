@@ -6,8 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from lstmzoo.layers import DISTRIBUTIONS, DilatedLSTM, Dropout, ExponentialSmoothing
-from lstmzoo.models._base import Count, DirectHead, ForecasterInputs, Rate, State, forecaster, output_size
+from lstmzoo.layers import DISTRIBUTIONS, ExponentialSmoothing
+from lstmzoo.models._base import Count, DilatedStack, DirectHead, ForecasterInputs, Rate, State, forecaster, output_size
 from lstmzoo.registry import register_model
 from lstmzoo.spec import ForecastingSpec
 
@@ -40,8 +40,7 @@ def es_rnn_forecaster(spec: ForecastingSpec, *, units: Count, num_layers: Count,
     """
     sizes = {"horizon": spec.horizon, "season_length": spec.season_length, "num_series": spec.num_series}
     smoothing = ExponentialSmoothing(**sizes, name="smoothing")
-    layers = [DilatedLSTM(units, dilation=2**i, return_sequences=True, name=f"encoder_{i}") for i in range(num_layers)]
-    dropouts = [Dropout(dropout, name=f"encoder_dropout_{i}") for i in range(1, num_layers)]
+    encoder = DilatedStack(units=units, num_layers=num_layers, dropout=dropout, name="encoder")
     nonlinear = keras.layers.Dense(units, activation="tanh", name="nonlinear")
     head = DirectHead(spec.horizon, spec.num_outputs, dropout)
 
@@ -49,9 +48,7 @@ def es_rnn_forecaster(spec: ForecastingSpec, *, units: Count, num_layers: Count,
         values = inputs.window[..., 0]
         level, season, ahead = smoothing(values, inputs.series)
         rest = ops.expand_dims(values - season - level[:, -1:], -1)
-        x = layers[0](ops.concatenate([rest, inputs.window[..., 1:]], axis=-1))
-        for layer, drop in zip(layers[1:], dropouts, strict=True):
-            x = x + layer(drop(x))
+        x, _ = encoder(ops.concatenate([rest, inputs.window[..., 1:]], axis=-1))
         return (x[:, -1], ops.expand_dims(level[:, -1:] + ahead, -1)), states
 
     def decode(inputs: ForecasterInputs, memory: Any, states: State) -> Any:

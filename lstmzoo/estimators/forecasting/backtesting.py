@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lstmzoo.errors import ConfigError, DataError
+from lstmzoo.errors import DataError
+from lstmzoo.estimators._base import require_counts
 from lstmzoo.metrics import coverage, crps, mase, rmsse, smape
 from lstmzoo.preprocessing import Columns, Form, Panel, forecast_frame, stack, user_times
 
@@ -21,9 +22,7 @@ def check_origins(panel: Panel, horizon: int, n_windows: int, step_size: int) ->
         ConfigError: If a number is not a whole one above 0.
         DataError: If a series is too short.
     """
-    for name, value in (("n_windows", n_windows), ("step_size", step_size)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-            raise ConfigError(f"{name}: expected a whole number above 0, got {value!r}")
+    require_counts(n_windows=n_windows, step_size=step_size)
     dropped = horizon + (n_windows - 1) * step_size
     if (panel.lengths <= dropped).any():
         i = int((panel.lengths <= dropped).argmax())

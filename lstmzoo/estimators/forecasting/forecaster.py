@@ -3,15 +3,13 @@
 import time
 from pathlib import Path
 from typing import Annotated, Any
-from zlib import crc32
 
 import numpy as np
 from pydantic import Field
 
 from lstmzoo.config import Categorical, DistributionName, ForecastingData, ModelConfig, list_models
-from lstmzoo.decoding import sample_sequences
 from lstmzoo.errors import ConfigError, DataError, SavedModelError
-from lstmzoo.estimators._base import ZooNetworkEstimator
+from lstmzoo.estimators._base import ZooNetworkEstimator, require_counts
 from lstmzoo.estimators.forecasting._base import (
     Ahead,
     Level,
@@ -24,14 +22,8 @@ from lstmzoo.estimators.forecasting._base import (
     usual_step,
 )
 from lstmzoo.estimators.forecasting.baselines import METHODS, BaselineForecaster
-from lstmzoo.estimators.forecasting.outlook import (
-    conformal_offsets,
-    corrected_quantiles,
-    correlated_scores,
-    network_quantiles,
-    step_correlation,
-    values_at_scores,
-)
+from lstmzoo.estimators.forecasting.conformal import conformal_offsets, corrected_quantiles
+from lstmzoo.estimators.forecasting.outlook import PATHS, Outlook, quantiles_of, step_correlation
 from lstmzoo.estimators.forecasting.streaming import ForecastStream
 from lstmzoo.exporting import ExportFormat, ExportReport, export_model
 from lstmzoo.layers import DISTRIBUTIONS, distribution_loss, pinball_loss
@@ -49,8 +41,6 @@ from lstmzoo.training import Batches, Checkpoint, predict_padded, seeded, train
 _LEARNED = (
     "history_", "best_epoch_", "seconds_", "data_digest_", "season_length_", "seed_", "step_correlation_",
 )  # fmt: skip
-_PATHS = 200  # sampled for the quantiles of a forecast that has no closed form
-_ROWS = 8192  # paths that are sampled at once
 
 
 class Forecaster(ZooNetworkEstimator, PanelForecaster):
@@ -210,9 +200,11 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
 
         Raises:
             NotFittedError: If the estimator is not fitted.
+            ConfigError: If ``epochs`` is not a whole number above 0.
             DataError: If the rows lack a column, are of a series never seen, overlap what was fitted, or leave a gap.
         """
         self._check_fitted()
+        require_counts(epochs=epochs)
         started = time.perf_counter()
         new, _ = self._read(y, self.tail_.freq)
         longer = self.tail_.continued(new)
@@ -303,8 +295,7 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
             DataError: If the history or the future is refused.
         """
         self._check_fitted()
-        if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
-            raise ConfigError(f"n: expected a whole number above 0, got {n!r}")
+        require_counts(n=n)
         panel, form = (self.tail_, self.form_) if history is None else self._read_history(history)
         ahead = self._ahead(panel, self._checked_horizon(horizon), future)
         paths = self._paths(panel, ahead, int(n))
@@ -490,11 +481,13 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         """From the errors on held-out windows (else, those trained on): how steps hang together, and conformal offsets."""
         levels = self._levels()
         self.step_correlation_, self.offsets_ = 0.0, None
-        paths = not self._autoregressive and (len(levels) > 2 or self.spec_.distribution != "quantiles")
+        drawn = self._outlook.autoregressive
+        paths = not drawn and (len(levels) > 2 or self.spec_.distribution != "quantiles")
         if not (paths or self.conformal):
             return
-        inputs, target, scale = windows.batch(windows.spread(512 if self._autoregressive else 4096))
-        quantiles = self._scaled_quantiles(inputs, scale, levels)
+        numbers = windows.spread(512 if drawn else 4096)
+        inputs, target, scale = windows.batch(numbers)
+        quantiles = self._outlook.quantiles(inputs, scale.scale, levels, numbers)
         target = target[..., 0].astype(float)
         self.step_correlation_ = step_correlation(target - quantiles[..., levels.index(0.5)])
         self.offsets_ = conformal_offsets(target, quantiles, levels) if self.conformal else None
@@ -512,8 +505,7 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         elif levels == [0.5]:
             forecast = self._rolled(panel, ahead, lambda p, a: self._direct(p, levels, a)[..., 0])[..., None]
         else:
-            paths = self._paths(panel, ahead, _PATHS)
-            forecast = np.moveaxis(np.quantile(paths, levels, axis=1), 0, -1)
+            forecast = quantiles_of(self._paths(panel, ahead, PATHS), levels)
         return {level: forecast[..., i] for i, level in enumerate(levels)}
 
     def _whole(self, panel: Panel, ahead: Ahead) -> Ahead:
@@ -532,7 +524,7 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
     def _direct(self, panel: Panel, levels: list[float], ahead: Ahead) -> np.ndarray:
         """``(N, H, L)`` quantiles of the horizon trained for."""
         inputs, scale = self.preprocessor_.last_windows(panel, ahead.times, ahead.known)
-        return self._finished(self._scaled_quantiles(inputs, scale, levels, panel.ids), scale, levels)
+        return self._finished(self._outlook.quantiles(inputs, scale.scale, levels, panel.ids), scale, levels)
 
     def _finished(self, quantiles: np.ndarray, scale: Scale, levels: list[float]) -> np.ndarray:
         """Scaled quantiles ``(N, H, L)``, corrected if conformal, in the data's own units."""
@@ -540,28 +532,6 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
             trained = self._levels()
             quantiles = corrected_quantiles(quantiles, self.offsets_[:, [trained.index(q) for q in levels]], levels)
         return self.preprocessor_.invert(quantiles, scale)
-
-    def _scaled_quantiles(
-        self, inputs: dict[str, np.ndarray], scale: Scale, levels: list[float], ids: Any = None
-    ) -> np.ndarray:
-        if self._autoregressive:
-            paths = self._autoregressive_paths(inputs, scale, _PATHS, ids)
-            return np.moveaxis(np.quantile(paths, levels, axis=1), 0, -1)
-        outputs = predict_padded(self.model_, {name: inputs[name] for name in self.model_.input})
-        return network_quantiles(outputs, self.spec_, self.preprocessor_.quantiles, levels, scale.scale)
-
-    def _stepped_quantiles(
-        self, inputs: dict[str, np.ndarray], scale: Scale, levels: list[float], ids: Any, state: list[np.ndarray]
-    ) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Scaled quantiles ``(N, H, L)`` after one more step of the window, and the state there."""
-        stepper = self.model_.stepper
-        if self._autoregressive:
-            state = stepper.encode(inputs, state)
-            paths = self._some_paths(inputs, scale.scale, _PATHS, ids, state)
-            return np.moveaxis(np.quantile(paths, levels, axis=1), 0, -1), state
-        outputs, state = stepper.step(inputs, state)
-        trained = self.preprocessor_.quantiles
-        return network_quantiles(np.asarray(outputs), self.spec_, trained, levels, scale.scale), state
 
     def _rolled(self, panel: Panel, ahead: Ahead, forecast: Any) -> np.ndarray:
         """Forecasts ``(N, steps)``, a horizon at a time, each read as history by the next."""
@@ -592,58 +562,11 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         """``(N, n, H)`` sample paths; ``draw`` numbers the piece where the series are paths themselves."""
         inputs, scale = self.preprocessor_.last_windows(panel, ahead.times, ahead.known)
         ids = panel.ids if draw is None else [f"{name} {draw} {i}" for i, name in enumerate(panel.ids)]
-        if self._autoregressive:
-            scaled = self._autoregressive_paths(inputs, scale, n, ids)
-        else:
-            outputs = predict_padded(self.model_, {name: inputs[name] for name in self.model_.input})
-            scores = np.stack(
-                [correlated_scores(self._rng(name), n, self.horizon, self.step_correlation_) for name in ids]
-            )
-            scaled = values_at_scores(scores, outputs, self.spec_, self.preprocessor_.quantiles, scale.scale)
-        return self.preprocessor_.invert(scaled, scale)
+        return self.preprocessor_.invert(self._outlook.paths(inputs, scale.scale, n, ids), scale)
 
     @property
-    def _autoregressive(self) -> bool:
-        stepper = getattr(self.model_, "stepper", None)
-        return stepper is not None and stepper.autoregressive
-
-    def _autoregressive_paths(self, inputs: dict[str, np.ndarray], scale: Scale, n: int, ids: Any) -> np.ndarray:
-        """``(B, n, H)`` paths, scaled, each value drawn given the one before; a path depends on the seed and the id alone."""
-        count, together = len(scale.scale), max(1, _ROWS // n)
-        names = list(range(count) if ids is None else ids)
-        paths = []
-        for first in range(0, count, together):
-            take = np.minimum(np.arange(first, first + min(together, count)), count - 1)  # of one size, to compile once
-            some = {name: array[take] for name, array in inputs.items()}
-            drawn = self._some_paths(
-                some, scale.scale[take], n, [names[i] for i in take], self.model_.stepper.encode(some)
-            )
-            paths.append(drawn[: count - first])
-        return np.concatenate(paths)
-
-    def _some_paths(
-        self, inputs: dict[str, np.ndarray], scale: np.ndarray, n: int, names: Any, state: list[np.ndarray]
-    ) -> np.ndarray:
-        distribution, stepper = DISTRIBUTIONS[self.spec_.distribution], self.model_.stepper
-        uniform = np.stack([self._rng(name).uniform(1e-6, 1 - 1e-6, (n, self.horizon)) for name in names])
-        uniform = uniform.reshape(len(names) * n, -1)
-        state = [np.repeat(np.asarray(array), n, axis=0) for array in state]
-        each = {k: np.repeat(v, n, axis=0) for k, v in inputs.items() if k in ("static", "categories", "future")}
-        units = np.repeat(scale[:, 0], n)
-
-        def step(previous: np.ndarray, i: int, state: list[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
-            given = each | {"previous": previous[:, None].astype(np.float32), "future": each["future"][:, i : i + 1]}
-            parameters, state = stepper.step(given, state)
-            return np.asarray(parameters)[:, 0], state
-
-        def draw(parameters: np.ndarray, i: int) -> np.ndarray:
-            return distribution.ppf(uniform[:, i], parameters.astype(float), units)
-
-        first = np.repeat(inputs["window"][:, -1, 0], n).astype(float)
-        return sample_sequences(step, draw, first, state, self.horizon).reshape(len(names), n, -1)
-
-    def _rng(self, name: Any) -> np.random.Generator:
-        return np.random.default_rng([self.seed_, crc32(str(name).encode())])
+    def _outlook(self) -> Outlook:
+        return Outlook(self.model_, self.spec_, self.preprocessor_.quantiles, self.step_correlation_, self.seed_)
 
     def _learned(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, np.ndarray]]:
         document, arrays = self._panel_state()

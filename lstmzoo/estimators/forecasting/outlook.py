@@ -1,36 +1,127 @@
-"""From a network's outputs to quantiles and sample paths, and what held-out windows say of both.
+"""From a network's outputs to quantiles and sample paths.
 
 Sizes: B windows, H steps, Q outputs a step, L levels, n paths. All values are scaled, as the network's are.
 """
 
+from dataclasses import dataclass
 from typing import Any
+from zlib import crc32
 
+import keras
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from lstmzoo.errors import ConfigError
+from lstmzoo.decoding import sample_sequences
 from lstmzoo.layers import DISTRIBUTIONS
 from lstmzoo.spec import ForecastingSpec
+from lstmzoo.training import predict_padded
 
-_PER_STEP = 5  # held-out windows beyond the outermost level that make a correction of each step's own
+PATHS = 200  # sampled for the quantiles of a forecast that has no closed form
+_ROWS = 8192  # paths that are sampled at once
 
 
-def network_quantiles(
-    outputs: np.ndarray, spec: ForecastingSpec, trained: list[float], levels: list[float], scale: np.ndarray
-) -> np.ndarray:
-    """``(B, H, L)`` quantiles, from outputs ``(B, H, Q)`` and the windows' scales ``(B, 1)``.
+@dataclass(frozen=True)
+class Outlook:
+    """What a trained network says of windows: quantiles, and sample paths.
 
-    Args:
-        outputs: Quantiles at the levels trained for, or a distribution's parameters.
+    A path depends on the seed and the window's name alone, not on the windows beside it.
+
+    Attributes:
+        model: Trained.
         spec: Of the network.
         trained: Levels of the outputs, if they are quantiles.
-        levels: To give: out of those trained for, or any of a distribution.
-        scale: Of the windows; distributions of counts need it.
+        step_correlation: Of neighbouring steps' errors, which ties the steps of a path together.
+        seed: Of the paths.
     """
-    if spec.distribution == "quantiles":
-        return outputs[..., [trained.index(level) for level in levels]]
-    distribution = DISTRIBUTIONS[spec.distribution]
-    return np.stack([distribution.ppf(np.float64(u), outputs.astype(float), scale) for u in levels], axis=-1)
+
+    model: keras.Model
+    spec: ForecastingSpec
+    trained: list[float]
+    step_correlation: float
+    seed: int
+
+    @property
+    def autoregressive(self) -> bool:
+        """Whether the network forecasts each step from a sample of the one before."""
+        stepper = getattr(self.model, "stepper", None)
+        return stepper is not None and stepper.autoregressive
+
+    def quantiles(
+        self, inputs: dict[str, np.ndarray], scale: np.ndarray, levels: list[float], names: Any
+    ) -> np.ndarray:
+        """``(B, H, L)`` quantiles.
+
+        Args:
+            inputs: The windows.
+            scale: ``(B, 1)`` of the windows; distributions of counts need it.
+            levels: Out of those trained for, or any of a distribution.
+            names: B, of the windows, in any kind of sequence.
+        """
+        if self.autoregressive:
+            return quantiles_of(self.paths(inputs, scale, PATHS, names), levels)
+        return self._quantiles(self._outputs(inputs), scale, levels)
+
+    def stepped(
+        self, inputs: dict[str, np.ndarray], scale: np.ndarray, levels: list[float], names: Any, state: list
+    ) -> tuple[np.ndarray, list]:
+        """Quantiles ``(B, H, L)`` after one more step of the windows, and the state there."""
+        if self.autoregressive:
+            state = self.model.stepper.encode(inputs, state)
+            return quantiles_of(self._sampled(inputs, scale, PATHS, names, state), levels), state
+        outputs, state = self.model.stepper.step(inputs, state)
+        return self._quantiles(np.asarray(outputs), scale, levels), state
+
+    def paths(self, inputs: dict[str, np.ndarray], scale: np.ndarray, n: int, names: Any) -> np.ndarray:
+        """``(B, n, H)`` sample paths; the arguments as for :meth:`quantiles`."""
+        if not self.autoregressive:
+            horizon, tied = self.spec.horizon, self.step_correlation
+            scores = np.stack([correlated_scores(self._rng(name), n, horizon, tied) for name in names])
+            return values_at_scores(scores, self._outputs(inputs), self.spec, self.trained, scale)
+        count, together = len(scale), max(1, _ROWS // n)
+        drawn = []
+        for first in range(0, count, together):
+            take = np.minimum(np.arange(first, first + min(together, count)), count - 1)  # of one size, to compile once
+            some = {name: array[take] for name, array in inputs.items()}
+            state = self.model.stepper.encode(some)
+            drawn.append(self._sampled(some, scale[take], n, [names[i] for i in take], state)[: count - first])
+        return np.concatenate(drawn)
+
+    def _outputs(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
+        return predict_padded(self.model, {name: inputs[name] for name in self.model.input})
+
+    def _quantiles(self, outputs: np.ndarray, scale: np.ndarray, levels: list[float]) -> np.ndarray:
+        if self.spec.distribution == "quantiles":
+            return outputs[..., [self.trained.index(level) for level in levels]]
+        distribution = DISTRIBUTIONS[self.spec.distribution]
+        return np.stack([distribution.ppf(np.float64(u), outputs.astype(float), scale) for u in levels], axis=-1)
+
+    def _sampled(self, inputs: dict[str, np.ndarray], scale: np.ndarray, n: int, names: Any, state: list) -> np.ndarray:
+        """``(B, n, H)`` paths from a state, each value drawn given the one before."""
+        distribution, stepper, horizon = DISTRIBUTIONS[self.spec.distribution], self.model.stepper, self.spec.horizon
+        uniform = np.stack([self._rng(name).uniform(1e-6, 1 - 1e-6, (n, horizon)) for name in names])
+        uniform = uniform.reshape(len(names) * n, -1)
+        state = [np.repeat(np.asarray(array), n, axis=0) for array in state]
+        each = {k: np.repeat(v, n, axis=0) for k, v in inputs.items() if k in ("static", "categories", "future")}
+        units = np.repeat(scale[:, 0], n)
+
+        def step(previous: np.ndarray, i: int, state: list[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
+            given = each | {"previous": previous[:, None].astype(np.float32), "future": each["future"][:, i : i + 1]}
+            parameters, state = stepper.step(given, state)
+            return np.asarray(parameters)[:, 0], state
+
+        def draw(parameters: np.ndarray, i: int) -> np.ndarray:
+            return distribution.ppf(uniform[:, i], parameters.astype(float), units)
+
+        first = np.repeat(inputs["window"][:, -1, 0], n).astype(float)
+        return sample_sequences(step, draw, first, state, horizon).reshape(len(names), n, -1)
+
+    def _rng(self, name: Any) -> np.random.Generator:
+        return np.random.default_rng([self.seed, crc32(str(name).encode())])
+
+
+def quantiles_of(paths: np.ndarray, levels: list[float]) -> np.ndarray:
+    """``(B, H, L)`` quantiles of sample paths ``(B, n, H)``."""
+    return np.moveaxis(np.quantile(paths, levels, axis=1), 0, -1)
 
 
 def correlated_scores(rng: np.random.Generator, n: int, horizon: int, correlation: float) -> np.ndarray:
@@ -68,53 +159,3 @@ def step_correlation(residuals: np.ndarray) -> float:
     before, after = before[both], after[both]
     size = np.sqrt((before @ before) * (after @ after))
     return float(np.clip(before @ after / size, 0.0, 0.99)) if size > 0 else 0.0
-
-
-def conformal_offsets(target: np.ndarray, quantiles: np.ndarray, levels: list[float]) -> np.ndarray:
-    """``(H, L)`` what is to be added to quantiles so that, of values like the held-out ones, the right share lies below.
-
-    The correction of a level is the quantile, at that level, of ``target - quantile`` over the held-out windows, with the
-    finite-sample correction of split conformal prediction; for each step, or over all steps if there are too few windows.
-
-    Args:
-        target: ``(B, H)`` held-out values; NaN where there is none.
-        quantiles: ``(B, H, L)``, forecast.
-        levels: L, ascending.
-
-    Raises:
-        ConfigError: If there are too few held-out values for the outermost level.
-
-    References:
-        Romano, Patterson & Candès, "Conformalized Quantile Regression", NeurIPS 2019.
-    """
-    tail = min(levels[0], 1 - levels[-1])
-    errors = target[..., None] - quantiles
-    errors = errors[np.isfinite(target).any(axis=1)]
-    if len(errors) * tail < _PER_STEP:
-        pooled = errors.reshape(-1, 1, len(levels))
-        pooled = pooled[np.isfinite(pooled).all(axis=(1, 2))]
-        if (len(pooled) + 1) * tail < 1:
-            raise ConfigError(
-                f"conformal: the level {levels[0] if tail == levels[0] else levels[-1]:g} needs {int(np.ceil(1 / tail))} "
-                f"held-out values, but there are {len(pooled)}: raise validation_size, or ask for quantiles nearer to 0.5"
-            )
-        errors = np.broadcast_to(pooled, (len(pooled), target.shape[1], len(levels)))
-    return np.stack([_corrected(errors[..., i], level) for i, level in enumerate(levels)], axis=-1)
-
-
-def _corrected(errors: np.ndarray, level: float) -> np.ndarray:
-    """``(H,)`` the conformal quantile of errors ``(B, H)``: their ``(B + 1) level``-th smallest, away from the median."""
-    count = np.isfinite(errors).sum(axis=0)
-    place = (np.ceil if level > 0.5 else np.floor)((count + 1) * level).astype(int)
-    ordered = np.sort(errors, axis=0)  # NaN last
-    return ordered[np.clip(place, 1, count) - 1, np.arange(errors.shape[1])]
-
-
-def corrected_quantiles(quantiles: np.ndarray, offsets: np.ndarray, levels: list[float]) -> np.ndarray:
-    """Quantiles ``(B, H, L)`` with their offsets ``(H, L)``; the median stays, and the others do not cross it."""
-    moved: Any = quantiles + offsets
-    median = quantiles[..., levels.index(0.5) : levels.index(0.5) + 1]
-    sides = np.array(levels) < 0.5
-    moved = np.where(sides, np.minimum(moved, median), np.maximum(moved, median))
-    moved[..., levels.index(0.5)] = median[..., 0]
-    return np.sort(moved, axis=-1)

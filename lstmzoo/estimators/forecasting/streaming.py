@@ -74,7 +74,8 @@ class ForecastStream:
         """``(1, H, 1 + quantiles)`` in the data's own units: the median first."""
         forecaster, levels = self._forecaster, self._forecaster._levels()
         inputs = forecaster.preprocessor_.step_inputs(self._panel, self._scale, times, known)
-        scaled, self._state = forecaster._stepped_quantiles(inputs, self._scale, levels, self._panel.ids, self._state)
+        names, scale = self._panel.ids, self._scale.scale
+        scaled, self._state = forecaster._outlook.stepped(inputs, scale, levels, names, self._state)
         self._since += 1
         finished = forecaster._finished(scaled, self._scale, levels)
         if self._since == forecaster.preprocessor_.lookback:

@@ -1,0 +1,62 @@
+"""Corrections of quantiles by what held-out windows show.
+
+Sizes: B windows, H steps, L levels. All values are scaled, as the network's are.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from lstmzoo.errors import ConfigError
+
+_PER_STEP = 5  # held-out windows beyond the outermost level that make a correction of each step's own
+
+
+def conformal_offsets(target: np.ndarray, quantiles: np.ndarray, levels: list[float]) -> np.ndarray:
+    """``(H, L)`` what is to be added to quantiles so that, of values like the held-out ones, the right share lies below.
+
+    The correction of a level is the quantile, at that level, of ``target - quantile`` over the held-out windows, with the
+    finite-sample correction of split conformal prediction; for each step, or over all steps if there are too few windows.
+
+    Args:
+        target: ``(B, H)`` held-out values; NaN where there is none.
+        quantiles: ``(B, H, L)``, forecast.
+        levels: L, ascending.
+
+    Raises:
+        ConfigError: If there are too few held-out values for the outermost level.
+
+    References:
+        Romano, Patterson & Candès, "Conformalized Quantile Regression", NeurIPS 2019.
+    """
+    tail = min(levels[0], 1 - levels[-1])
+    errors = target[..., None] - quantiles
+    errors = errors[np.isfinite(target).any(axis=1)]
+    if len(errors) * tail < _PER_STEP:
+        pooled = errors.reshape(-1, 1, len(levels))
+        pooled = pooled[np.isfinite(pooled).all(axis=(1, 2))]
+        if (len(pooled) + 1) * tail < 1:
+            raise ConfigError(
+                f"conformal: the level {levels[0] if tail == levels[0] else levels[-1]:g} needs {int(np.ceil(1 / tail))} "
+                f"held-out values, but there are {len(pooled)}: raise validation_size, or ask for quantiles nearer to 0.5"
+            )
+        errors = np.broadcast_to(pooled, (len(pooled), target.shape[1], len(levels)))
+    return np.stack([_corrected(errors[..., i], level) for i, level in enumerate(levels)], axis=-1)
+
+
+def _corrected(errors: np.ndarray, level: float) -> np.ndarray:
+    """``(H,)`` the conformal quantile of errors ``(B, H)``: their ``(B + 1) level``-th smallest, away from the median."""
+    count = np.isfinite(errors).sum(axis=0)
+    place = (np.ceil if level > 0.5 else np.floor)((count + 1) * level).astype(int)
+    ordered = np.sort(errors, axis=0)  # NaN last
+    return ordered[np.clip(place, 1, count) - 1, np.arange(errors.shape[1])]
+
+
+def corrected_quantiles(quantiles: np.ndarray, offsets: np.ndarray, levels: list[float]) -> np.ndarray:
+    """Quantiles ``(B, H, L)`` with their offsets ``(H, L)``; the median stays, and the others do not cross it."""
+    moved: Any = quantiles + offsets
+    median = quantiles[..., levels.index(0.5) : levels.index(0.5) + 1]
+    sides = np.array(levels) < 0.5
+    moved = np.where(sides, np.minimum(moved, median), np.maximum(moved, median))
+    moved[..., levels.index(0.5)] = median[..., 0]
+    return np.sort(moved, axis=-1)
