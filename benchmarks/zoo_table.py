@@ -12,8 +12,10 @@ A model is better where its MASE is below that of the seasonal naive forecast. T
 """
 
 import os
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -85,7 +87,17 @@ def main() -> None:
     rows.sort(key=lambda cells: float(cells[1].split()[0]))
     count, horizon = data["unique_id"].nunique(), parameters["horizon"]
     print(f"{count} {title}, horizon {horizon}; {args.seconds:g} s of training for each.\n")
-    columns = ["entry", "MASE", "of seasonal naive", "better", "parameters", "epochs", "fit s", "predict s"]
+    columns = [
+        "entry",
+        "MASE",
+        "of seasonal naive",
+        "better",
+        "parameters",
+        "epochs",
+        "fit s",
+        "predict s",
+        "MB on disk",
+    ]
     print(table(columns, rows) + "\n")
     print(setting(seeds=args.seeds, smoke=args.smoke))
 
@@ -116,12 +128,16 @@ def run(model: Any, train: pd.DataFrame, whole: pd.DataFrame) -> dict[str, Any]:
     started = time.perf_counter()
     model.predict()
     predict_seconds = time.perf_counter() - started
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(Path(folder) / "model")
+        size = sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file())
     return {
         "mase": -model.score(whole),
         "seconds": model.seconds_,
         "predict_seconds": predict_seconds,
         "parameters": model.num_parameters_,
         "epochs": len(model.history_),
+        "megabytes": size / 1e6,
     }
 
 
@@ -137,6 +153,7 @@ def row(name: str, results: list[dict[str, Any]], bar: float) -> list[str]:
         f"{mean['epochs']:.0f}",
         f"{mean['seconds']:.1f}",
         f"{mean['predict_seconds']:.2f}",
+        f"{mean['megabytes']:.2f}",
     ]
 
 
