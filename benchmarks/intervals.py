@@ -2,8 +2,9 @@
 
 Each kind is fitted on the train part: quantiles corrected by conformal prediction on the last 48 steps of the train part,
 which training does not see; the same without the correction; and the sampled paths of an autoregressive network. The
-seasonal naive forecast, with normal intervals from its residuals, stands beside them. The weighted quantile loss (the sum of twice the pinball losses over the sum of all values, averaged over the levels 0.1, 0.2, ...,
-0.9) is what GluonTS publishes of its own models. The test part is looked at after the last forecast is made; with
+seasonal naive forecast, with normal intervals from its residuals, stands beside them. The weighted quantile loss is the sum
+of twice the pinball losses over the sum of all values, averaged over the levels 0.1, 0.2, ..., 0.9, as GluonTS publishes it
+of its own models. The test part is looked at after the last forecast is made; with
 --validate never: then the last 48 steps of the train part are forecast, and this is what settings are chosen by.
 
     python benchmarks/intervals.py --validate --kinds deepar_lstm
