@@ -154,6 +154,7 @@ class _State:
     Attributes:
         history: A row for each epoch that is over.
         step: Steps done of the epoch after them.
+        loss: Sum of the losses of the batches of that epoch.
         best_epoch: Counted from 1; 0 before there is one.
         best_weights: Of that epoch, with validation.
         seconds: How long training took until this was last written, or would have been.
@@ -162,6 +163,7 @@ class _State:
 
     history: list[dict[str, float]] = field(default_factory=list)
     step: int = 0
+    loss: float = 0.0
     best_epoch: int = 0
     best_weights: list[np.ndarray] | None = None
     seconds: float = 0.0
@@ -176,7 +178,7 @@ def train(
     model: keras.Model, loss: Callable, batches: Batches, *, config: TrainingConfig,
     validate: Callable[[], float] | None, time_limit: float | None, verbose: int, title: str,
     checkpoint: Checkpoint | None = None,
-) -> tuple[list[dict[str, float]], int]:  # fmt: skip
+) -> tuple[list[dict[str, float | None]], int]:  # fmt: skip
     """Train a model in place; with validation, it ends with the weights of its best epoch.
 
     Killed at any moment and called again with the same checkpoint and a new model of the same kind, it goes on, and ends with
@@ -195,8 +197,8 @@ def train(
         checkpoint: Where the state is kept, and gone on from; None keeps none.
 
     Returns:
-        A row per epoch (``epoch``, ``loss`` of its last batch, ``val_loss``, ``learning_rate``, ``seconds`` of that epoch), and
-        the best epoch.
+        A row per epoch (``epoch``, ``loss``, the mean of its batches', ``val_loss``, ``learning_rate``, ``seconds`` of that
+        epoch), and the best epoch. Training ends at an epoch whose loss is not finite; that is None in its row.
 
     Raises:
         TrainingError: If the loss stops being finite, before any epoch was good.
@@ -236,7 +238,8 @@ def train(
         last = state.history[-1]
         raise TrainingError(f"the loss of {title} is {last.get('val_loss', last['loss'])} in epoch {last['epoch']}: "
                             "lower learning_rate or clipnorm, or scale the data")  # fmt: skip
-    return state.history, state.best_epoch
+    rows = [{key: value if math.isfinite(value) else None for key, value in row.items()} for row in state.history]
+    return rows, state.best_epoch
 
 
 def _run(
@@ -263,7 +266,8 @@ def _run(
         epoch = len(state.history)
         batches.set_epoch(epoch)
         for step in range(state.step, len(batches)):
-            if step > state.step and elapsed() - state.seconds > _SECONDS_BETWEEN_CHECKPOINTS:
+            late = step > state.step and elapsed() - state.seconds > _SECONDS_BETWEEN_CHECKPOINTS
+            if late and math.isfinite(state.loss):
                 state.step = step
                 write()
             if config.schedule == "cosine":
@@ -272,11 +276,12 @@ def _run(
                     done = max(done, elapsed() / time_limit)
                 rate = config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
                 model.optimizer.learning_rate = rate
-            logs = model.train_on_batch(*batches[step], return_dict=True)
+            state.loss += model.train_on_batch(*batches[step], return_dict=True)["loss"]
             if time_limit is not None and elapsed() > time_limit:
                 state.stopped = True
                 break
-        row = {"epoch": epoch + 1, "loss": float(logs["loss"]), "learning_rate": float(model.optimizer.learning_rate)}
+        loss = state.loss / (step + 1)
+        row = {"epoch": epoch + 1, "loss": loss, "learning_rate": float(model.optimizer.learning_rate)}
         if validate is not None:
             row["val_loss"] = validate()
         row["seconds"] = elapsed() - sum(before["seconds"] for before in state.history)
@@ -296,7 +301,7 @@ def _end_epoch(model: keras.Model, state: _State, row: dict[str, Any], patience:
     elif row["epoch"] - state.best_epoch >= patience:
         state.stopped = True
     state.history.append(row)
-    state.step = 0
+    state.step, state.loss = 0, 0.0
 
 
 def _variables(model: keras.Model) -> dict[str, Any]:
@@ -379,6 +384,14 @@ def seeded(seed: int) -> Iterator[None]:
         keras.utils.set_random_seed(int(np.random.SeedSequence().generate_state(1)[0] % 2**31))
         random.setstate(python_state)
         np.random.set_state(numpy_state)  # noqa: NPY002
+
+
+def reseed(model: keras.Model, seed: int) -> None:
+    """Set the states that a model's layers draw from, which saved weights are without."""
+    weights = {id(weight) for weight in model.weights}
+    states = [variable for variable in model.variables if id(variable) not in weights]
+    for i, state in enumerate(states):
+        state.assign(np.random.SeedSequence([seed, i]).generate_state(state.shape[0]))
 
 
 def compile_for_prediction(model: keras.Model) -> None:

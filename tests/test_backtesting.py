@@ -96,3 +96,65 @@ def test_a_plot(backtest, tiny, tmp_path):
     assert len(forecaster.plot_backtest(backtest, ids=["s1"]).axes) == 1
     with pytest.raises(UnknownNameError, match="'x'"):
         forecaster.plot_backtest(backtest, ids=["x"])
+
+
+JUMP = [1.0, 2, 3, 4, 5, 6, np.nan, 100, np.nan, 100]
+
+
+@pytest.mark.parametrize("missing", ["mask", "interpolate"])
+@pytest.mark.parametrize("refit", [False, True])
+def test_a_hole_before_a_forecast_does_not_tell_of_what_follows(missing, refit):
+    frame = pd.DataFrame({"unique_id": "a", "ds": np.arange(10), "y": JUMP})
+    naive = BaselineForecaster("naive", horizon=3, missing=missing)
+    backtest = naive.cross_validation(frame, n_windows=2, step_size=1, refit=refit)
+    assert (backtest["y_hat"] == 6).all()
+    np.testing.assert_array_equal(backtest["y"], [np.nan, 100, np.nan, 100, np.nan, 100])
+    np.testing.assert_array_equal(naive.cross_validation(np.array(JUMP), n_windows=1)["y"], [100, np.nan, 100])
+    (train,), (valid,) = naive.holdout_split(frame)
+    assert train["y"].isna().tolist() == [False] * 6 + [True]
+    for fitted in (naive.fit(frame), naive.fit(train)):
+        scores = fitted.evaluate(valid)
+        assert scores["mase"][0] == scores["rmsse"][0] == pytest.approx(94)
+        assert fitted.score(valid) == pytest.approx(-94)
+
+
+@pytest.mark.parametrize("missing", ["mask", "interpolate"])
+def test_scores_are_scaled_by_what_was_observed(missing):
+    """Only ones followed by threes are observed next to each other."""
+    y = np.tile([1.0, 3.0, np.nan, np.nan, np.nan], 6)[:27]
+    scores = BaselineForecaster("naive", horizon=2, season_length=1, missing=missing).fit(y).evaluate(y)
+    assert scores["mase"][0] == pytest.approx((2 + 0) / 2 / 2)
+    assert scores["rmsse"][0] == pytest.approx(np.sqrt((2**2 + 0) / 2) / 2)
+
+
+@pytest.mark.parametrize("missing", ["mask", "interpolate"])
+def test_past_covariates_of_a_backtest_are_filled_by_what_came_before(hourly, tiny, missing):
+    place = hourly.groupby("unique_id").cumcount()
+    frame = hourly.assign(visitors=(2 * hourly["y"]).where((place < 220) | (place > 235)), price=place % 5 * 1.0)
+    frame.loc[place == 237, "price"] = np.nan
+    parameters = {**tiny, "past_covariates": ["visitors"], "future_covariates": ["price"], "missing": missing}
+    forecaster = Forecaster(**parameters)
+    backtest = forecaster.cross_validation(frame, n_windows=1)
+    fitted = Forecaster(**parameters).fit(frame[place < 234])
+    future = frame.loc[place >= 234, ["unique_id", "ds", "price"]]
+    expected = fitted.predict(future=future.assign(price=future["price"].fillna(1.0 if missing == "mask" else 2.0)))
+    np.testing.assert_allclose(backtest["y_hat"], expected["y_hat"], rtol=1e-5)
+
+
+def test_a_series_without_a_value_before_the_forecast():
+    frame = pd.DataFrame({"unique_id": "a", "ds": np.arange(10), "y": [np.nan] * 7 + [1.0, 2.0, 3.0]})
+    with pytest.raises(DataError, match="'y' of series 'a' is missing in every row up to 6"):
+        BaselineForecaster("naive", horizon=3, missing="mask").cross_validation(frame, n_windows=1)
+
+
+def test_irregular_backtests_know_the_usual_step_of_their_history(tiny):
+    rng = np.random.default_rng(0)
+    steps = np.where(np.arange(300) < 120, 1, 7) + rng.integers(0, 2, 300)
+    frame = pd.DataFrame({"unique_id": "a", "ds": np.cumsum(steps), "y": np.sin(np.arange(300) / 7)})
+    backtest = Forecaster(**tiny, irregular=True).cross_validation(frame, n_windows=30)
+    fitted = Forecaster(**tiny, irregular=True).fit(frame[:120])
+    assert fitted.tail_.freq != Forecaster(**tiny, irregular=True)._read(frame)[0].freq
+    for end in (120, 210):
+        expected = fitted.predict(history=frame[:end], future=frame.loc[end : end + 5, ["unique_id", "ds"]])
+        window = backtest[backtest["cutoff"] == frame["ds"][end - 1]]
+        np.testing.assert_allclose(window["y_hat"], expected["y_hat"], rtol=1e-5, atol=1e-6)

@@ -344,9 +344,19 @@ def test_fit_prints_where_the_model_is(files):
     assert lstmzoo.load("gru").id_col == "unique_id"
 
 
+def test_fit_without_validation(files):
+    result = run(*FIT, "--validation-size", "0")
+    assert result.exit_code == 0, result.stderr
+    assert "training loss" in result.stdout
+    report = run_json(*FIT, "--validation-size", "0")
+    assert report["val_loss"] is None
+    assert report["loss"] > 0
+
+
 def test_predict_writes_what_it_prints(model):
     printed = run_json("predict", model, "--horizon", "3", "--quantiles", "0.9", "--out", "f.csv", "--plot", "f.png")
     assert Path("f.png").read_bytes().startswith(b"\x89PNG")
+    assert list(run_json("predict", model, "--quantiles", "")[0]) == ["unique_id", "ds", "y_hat"]
     csv = pd.read_csv("f.csv", dtype={"unique_id": str}, keep_default_na=False)
     assert csv.to_dict("records") == printed
     assert list(csv.columns) == ["unique_id", "ds", "y_hat", "y_hat_q0.9"]
@@ -370,6 +380,8 @@ def test_one_series_with_whole_numbers_as_times(sales):
     assert [row["ds"] for row in run_json("predict", "one")] == [STEPS, STEPS + 1, STEPS + 2, STEPS + 3]
     assert run_json("predict", "one", "one.csv") == run_json("predict", "one")
     assert lstmzoo.load("one").season_length == [6, 12]
+    refused = run(*FIT[:2], "one.csv", *FIT[3:], "--calendar", "hour", "--out", "two")
+    assert_refused(refused, 2, 'pass --calendar ""')
 
 
 def test_files_are_read_as_they_say(sales, workplace):
@@ -432,16 +444,23 @@ def test_every_option_of_the_data_reaches_the_estimator(shops_model):
 def test_predict_with_covariates(shops, shops_model):
     """From the training series or a file, within the horizon trained for or beyond, and from Parquet or CSV."""
     estimator = lstmzoo.load(shops_model)
-    for steps in (3, 4, 6):
+    for steps in (3, 4):
         future = future_of(shops, steps)
         future.to_csv("future.csv", index=False)
         forecast = run_json("predict", shops_model, "--future", "future.csv", "--horizon", steps)
         expected = estimator.predict(steps, quantiles=[0.1, 0.9], future=future)
         np.testing.assert_allclose([row["y_hat_q0.9"] for row in forecast], expected["y_hat_q0.9"], rtol=1e-6)
+    future = future_of(shops, 6)
+    future.to_csv("future.csv", index=False)
+    longer = ["predict", shops_model, "--future", "future.csv", "--horizon", "6"]
+    assert_refused(run(*longer), 2, "conformal", 'pass --quantiles "" for the median alone')
+    forecast = run_json(*longer, "--quantiles", "")
+    expected = estimator.predict(6, quantiles=[], future=future)
+    np.testing.assert_allclose([row["y_hat"] for row in forecast], expected["y_hat"], rtol=1e-6)
     one = shops[shops["unique_id"] == "001"]  # whose region looks like a number, and was read as text
     one.to_csv("one.csv", index=False)
     future[future["unique_id"] == "001"].to_parquet("one.parquet")
-    again = run_json("predict", shops_model, "one.csv", "--future", "one.parquet", "--horizon", "6")
+    again = run_json("predict", shops_model, "one.csv", "--future", "one.parquet", "--horizon", "6", "--quantiles", "")
     np.testing.assert_allclose([row["y_hat"] for row in again], expected["y_hat"][:6], rtol=1e-4)
     future_of(shops, 4).to_csv("future.csv", index=False)
     assert run("predict", shops_model, "--future", "future.csv", "--plot", "f.png").exit_code == 0

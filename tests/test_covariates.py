@@ -217,3 +217,72 @@ def test_irregular_steps(tiny):
     other = forecaster.predict(future=future.assign(ds=times[-1] + np.arange(1, 7)))
     assert not np.allclose(forecast["y_hat"], other["y_hat"])
     assert np.isfinite(forecaster.predict()["y_hat"]).all()
+
+
+@pytest.mark.parametrize("missing", ["mask", "interpolate"])
+def test_training_does_not_see_what_is_held_out(hourly, tiny, missing):
+    """Holes just before the held-out part, and in it, of values and covariates alike."""
+    place = hourly.groupby("unique_id").cumcount()
+    there = ~place.between(225, 227) & (place % 9 > 0) & ~place.between(235, 237)
+    holes = hourly.assign(visitors=(3 * hourly["y"]).where(there), y=hourly["y"].where(there))
+    forecaster = Forecaster(**tiny, past_covariates=["visitors"], missing=missing, validation_size=12)
+    fits = []
+    for more in (0, 1000):
+        later = place >= 228
+        frame = holes.assign(y=holes["y"] + more * later, visitors=holes["visitors"] + more * later)
+        forecaster.fit(frame)
+        fits.append([row["loss"] for row in forecaster.history_])
+        assert forecaster.data_digest_ == forecaster.data_digest(frame)
+    assert fits[0] == fits[1]
+
+
+@pytest.mark.parametrize("missing", ["mask", "interpolate"])
+def test_what_is_missing_counts_neither_in_validation_nor_in_calibration(hourly, tiny, missing, monkeypatch):
+    held_out = []
+    kept = Forecaster._validation
+
+    def validation(self, preprocessor, panel):
+        windows = kept(self, preprocessor, panel)
+        held_out.append((len(windows), windows.batch(np.arange(len(windows)))[1]))
+        return windows
+
+    monkeypatch.setattr(Forecaster, "_validation", validation)
+    place = hourly.groupby("unique_id").cumcount()
+    holes = hourly.assign(y=hourly["y"].where(~place.isin([230, 236, 237])))
+    Forecaster(**tiny, missing=missing, validation_size=8).fit(holes)
+    ((count, target),) = held_out
+    assert count == 3 * 3
+    observed = np.array([[[place not in (236, 237)] for place in range(first, first + 6)] for first in (232, 233, 234)])
+    np.testing.assert_array_equal(~np.isnan(target), np.tile(observed, (3, 1, 1)))
+
+
+@pytest.mark.parametrize("lookback", [1, 24])
+def test_the_first_step_of_a_window_is_as_long_in_training_as_in_prediction(tiny, lookback):
+    times = np.cumsum(np.random.default_rng(0).choice([1, 2, 5], 300))
+    frame = pd.DataFrame({"unique_id": "a", "ds": times, "y": np.sin(times / 7)})
+    forecaster = Forecaster(**{**tiny, "lookback": lookback}, season_length=1, irregular=True).fit(frame[:200])
+    pre = forecaster.preprocessor_
+    assert pre.context == lookback
+    windows = pre.windows(forecaster._read(frame)[0])
+    for first in (0, 50, 176):
+        trained, _, _ = windows.batch(np.array([first]))
+        history, _ = forecaster._read_history(frame[: first + lookback])
+        for panel in (history, forecaster._needed(history)):
+            shown, _ = pre.last_windows(panel, times[None, first + lookback : first + lookback + 6])
+            np.testing.assert_allclose(shown["window"], trained["window"], rtol=1e-6)
+            np.testing.assert_allclose(shown["future"], trained["future"], rtol=1e-6)
+    shown, _ = pre.last_windows(forecaster.tail_, times[None, 200:206])
+    np.testing.assert_allclose(shown["window"], windows.batch(np.array([200 - lookback]))[0]["window"], rtol=1e-6)
+
+
+def test_held_out_windows_of_irregular_steps_are_those_of_the_whole(tiny):
+    times = np.cumsum(np.random.default_rng(0).choice([1, 2, 5], 300))
+    frame = pd.DataFrame({"unique_id": "a", "ds": times, "y": np.sin(times / 7)})
+    forecaster = Forecaster(**tiny, season_length=1, irregular=True, validation_size=10).fit(frame)
+    panel, _ = forecaster._read(frame)
+    held_out = forecaster._validation(forecaster.preprocessor_, panel)
+    windows = forecaster.preprocessor_.windows(panel)
+    one, other = held_out.batch(np.arange(5)), windows.batch(np.arange(len(windows) - 5, len(windows)))
+    assert len(held_out) == 5
+    np.testing.assert_allclose(one[0]["window"], other[0]["window"], rtol=1e-6)
+    np.testing.assert_allclose(one[1], other[1], rtol=1e-6)

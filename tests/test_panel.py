@@ -16,6 +16,8 @@ from lstmzoo.preprocessing import (
     Form,
     Panel,
     calendar_features,
+    continued,
+    filled,
     find_season,
     forecast_frame,
     is_shorter_than_a_day,
@@ -347,8 +349,8 @@ def test_only_frames_have_covariates(data, what):
         read_panel(data, Columns(known=("price",)))
 
 
-def test_missing_is_one_of_three():
-    with pytest.raises(ConfigError, match="'error', 'mask', 'interpolate', got 'drop'"):
+def test_missing_is_one_of_four():
+    with pytest.raises(ConfigError, match="'error', 'mask', 'interpolate', 'keep', got 'drop'"):
         read_panel([1.0], Columns(), missing="drop")
 
 
@@ -357,14 +359,10 @@ HOLES = [NAN, NAN, 2.0, NAN, NAN, 8.0, NAN]
 
 
 @pytest.mark.parametrize(
-    ("missing", "filled", "observed"),
-    [
-        ("mask", [2, 2, 2, 2, 2, 8, 8], [False, False, True, False, False, True, False]),
-        ("interpolate", [2, 2, 2, 4, 6, 8, 8], None),
-    ],
+    ("missing", "filled"), [("mask", [2, 2, 2, 2, 2, 8, 8]), ("interpolate", [2, 2, 2, 4, 6, 8, 8])]
 )
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_missing_values_are_filled_within_their_series(missing, filled, observed, backend):
+def test_missing_values_are_filled_within_their_series(missing, filled, backend):
     rows = pd.concat([frame(7).assign(y=HOLES, x=HOLES), frame(7, name="b").assign(y=HOLES[::-1], x=1.0)])
     panel, _ = read_panel(BACKENDS[backend](rows), Columns(known=("x",)), missing=missing)
     assert panel.series(0).tolist() == filled
@@ -372,10 +370,8 @@ def test_missing_values_are_filled_within_their_series(missing, filled, observed
     backwards = filled[::-1] if missing == "interpolate" else [8, 8, 8, 8, 2, 2, 2]
     assert panel.series(1).tolist() == backwards
     assert (panel.known[7:] == 1).all()
-    if observed is None:
-        assert panel.observed is None
-    else:
-        assert panel.observed.tolist() == observed + observed[::-1]
+    observed = [False, False, True, False, False, True, False]
+    assert panel.observed.tolist() == observed + observed[::-1]
 
 
 @pytest.mark.parametrize("missing", ["mask", "interpolate"])
@@ -398,11 +394,10 @@ def test_gaps_become_rows(missing, freq, tz):
     assert panel.values[[3, 4, 5, 30, 31]].tolist() == filled
     assert panel.past[[3, 4, 5, 30, 31], 0].tolist() == filled
     assert panel.known[[3, 4, 5, 30, 31], 0].tolist() == [20, 20, 50, 290, 310]
-    if missing == "mask":
-        assert np.flatnonzero(~panel.observed).tolist() == [3, 4, 30, 41, 60]
-        rows = panel_frame(panel, form, columns)
-        assert rows["y"].isna().sum() == 5
-        assert same(panel, read_panel(rows, columns, missing=missing)[0])
+    assert np.flatnonzero(~panel.observed).tolist() == [3, 4, 30, 41, 60]
+    rows = panel_frame(panel, form, columns)
+    assert rows["y"].isna().sum() == 5
+    assert same(panel, read_panel(rows, columns, missing=missing)[0])
 
 
 def test_nothing_missing_is_nothing_unobserved():
@@ -431,7 +426,7 @@ STILL_REFUSED = {
     "first off the calendar": (lambda: pd.concat([frame(freq="MS").drop(7), frame(3, "MS", "b", "2024-01-31").assign(ds=lambda d: d["ds"].mask(d.index == 0, pd.Timestamp("2024-01-15")))]), "series 'b' does not keep to freq 'MS' at 2024-01-15"),
     "integers off the grid": (lambda: frame().assign(ds=lambda d: 2 * d.index + 3 * (d.index > 9)), "series 'a' does not keep to freq 2 at 23"),
     "infinity": (lambda: frame().assign(y=lambda d: d["y"].mask(d.index == 5, np.inf)), "series 'a' is infinite at 2024-01-01 05:00:00"),
-    "no value": (lambda: pd.concat([frame(), frame(name="b").assign(y=np.nan)]), "'y' of series 'b' is missing in every row .1 such series in all.: drop the series"),
+    "no value": (lambda: pd.concat([frame(), frame(name="b").assign(y=np.nan)]), "'y' of series 'b' is missing in every row up to 2024-01-02 05:00:00 .1 such series in all.: drop the series"),
     "a far stray": (lambda: pd.concat([frame(), frame(40, name="b").assign(ds=lambda d: d["ds"].mask(d.index == 0, pd.Timestamp("1970-01-01")))]), "series 'b' has 40 rows and would have 473392 if its gaps were filled .freq 'h'.; the longest is between 1970-01-01 and 2024-01-01 01:00:00"),
     "steps far apart": (lambda: frame().assign(ds=lambda d: d.index + 10**12 * (d.index > 20)), "series 'a' has 30 rows and would have 1000000000030"),
 }  # fmt: skip
@@ -664,3 +659,105 @@ def test_steps_shorter_than_a_day(freq, shorter):
 )
 def test_times_as_text(time, text):
     assert time_text(time) == text
+
+
+def test_what_is_kept_is_filled_by_what_was_not_cut_off():
+    rows = pd.concat([frame(7).assign(y=HOLES, p=HOLES, x=HOLES), frame(5, name="b").assign(p=1.0, x=1.0)])
+    columns = Columns(past=("p",), known=("x",))
+    panel, form = read_panel(rows, columns, missing="keep")
+    assert panel.observed is None
+    np.testing.assert_array_equal(panel.series(0), HOLES)
+    pd.testing.assert_frame_equal(panel_frame(panel, form, columns), rows.reset_index(drop=True))
+    for missing in ("mask", "interpolate"):
+        assert same(filled(panel, missing, columns), read_panel(rows, columns, missing=missing)[0])
+        head = filled(panel.head(2), missing, columns)
+        assert head.series(0).tolist() == head.past[:5, 0].tolist() == head.known[:5, 0].tolist() == [2] * 5
+    with pytest.raises(DataError, match="'y' of series 'a' is missing in every row up to 2024-01-01 01:00:00"):
+        filled(panel.head(5), "mask", columns)
+
+
+@pytest.mark.parametrize("missing", ["mask", "interpolate"])
+@given(st.integers(1, 9), st.lists(st.booleans(), min_size=30, max_size=30))
+@settings(max_examples=30, deadline=None)
+def test_what_is_held_out_is_not_seen(missing, held_out, there):
+    rows = pd.concat([frame(15), frame(15, name="b")], ignore_index=True).assign(p=np.arange(30.0) ** 2)
+    there = np.array(there) | (rows.index % 15 == 3)
+    holes = rows.assign(y=rows["y"].where(there), p=rows["p"].where(there))
+    panel, _ = read_panel(holes, Columns(past=("p",)), missing="keep")
+    apart = filled(panel, missing, Columns(past=("p",)), held_out)
+    assert same(apart.head(held_out), filled(panel.head(held_out), missing, Columns(past=("p",)))) or there.all()
+    np.testing.assert_array_equal(apart.observed if apart.observed is not None else True, there)
+    assert not np.isnan(apart.values).any()
+    for more in range(held_out):  # each step is as if nothing came after it
+        until = filled(panel.head(more), missing, Columns(past=("p",)), held_out - more)
+        np.testing.assert_array_equal(until.values, apart.head(more).values)
+        np.testing.assert_array_equal(until.past, apart.head(more).past)
+
+
+def test_series_shorter_than_what_is_held_out():
+    panel, _ = read_panel(pd.concat([frame(7).assign(y=HOLES), frame(3, name="b")]), Columns(), missing="keep")
+    apart = filled(panel, "interpolate", Columns(), 4)
+    assert apart.lengths.tolist() == [7, 3]
+    assert apart.values.tolist() == [2, 2, 2, 2, 2, 8, 8, 0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("missing", "given", "expected"),
+    [
+        ("mask", [NAN, 99.0], [1, 8.5, 8.5, 99]),
+        ("mask", [NAN], [1, 8.5, 8.5]),
+        ("interpolate", [NAN, 10.5], [1, 8.5, 9.5, 10.5]),
+        ("interpolate", [NAN], [1, 8.5, 8.5]),
+    ],
+)
+def test_what_goes_on_is_filled_by_what_was_there(missing, given, expected):
+    panel, _ = read_panel([1.0, 8.5], Columns())
+    new, _ = read_panel(given, Columns(), missing="keep", after=panel)
+    longer = continued(panel, new, Columns(), missing=missing)
+    assert longer.values.tolist() == expected
+    assert longer.observed.tolist() == [True, True, *~np.isnan(given)]
+
+
+@pytest.mark.parametrize("freq", ["h", "MS", "steps"])
+@pytest.mark.parametrize("missing", ["mask", "interpolate"])
+@pytest.mark.parametrize("until", [4, 7, 10])
+def test_going_on_is_as_if_it_had_always_been_there(freq, missing, until):
+    """Whether a gap, or values missing, lie before, at or after where the rows go on."""
+    rows = pd.concat([frame(12, "MS" if freq == "MS" else "h", name) for name in "ab"], ignore_index=True)
+    rows = rows.assign(ds=rows.index % 12 if freq == "steps" else rows["ds"], x=rows["y"] * 2)
+    rows = rows.assign(y=rows["y"].where(~rows.index.isin([2, 6, 7]))).drop(index=[8, 15, 16, 17])
+    columns, step = Columns(known=("x",)), 1 if freq == "steps" else freq
+    place = rows.index % 12
+    old, _ = read_panel(rows[place < until], columns, step, missing=missing)
+    new, _ = read_panel(rows[place >= until], columns, step, missing="keep")
+    whole, _ = read_panel(rows, columns, step, missing=missing)
+    assert same(continued(old, new, columns, missing=missing), whole)
+
+
+def test_going_on_over_a_gap_of_irregular_steps():
+    rows = pd.DataFrame({"unique_id": "a", "ds": [0, 1, 5, 7, 9], "y": [0.0, 1, NAN, NAN, 9]})
+    old, _ = read_panel(rows[:3], Columns(), 2, missing="interpolate", irregular=True)
+    new, _ = read_panel(rows[3:], Columns(), 2, missing="keep", irregular=True)
+    longer = continued(old, new, Columns(), missing="interpolate")
+    assert longer.values.tolist() == [0, 1, 5, 7, 9]
+    assert longer.times.tolist() == [0, 1, 5, 7, 9]
+
+
+def test_a_gap_before_what_goes_on_is_refused_with_a_way_out():
+    old, _ = read_panel(frame(9), Columns())
+    new, _ = read_panel(frame(15)[10:], Columns())
+    with pytest.raises(DataError, match="leave a gap after .*add those between, or fit with missing='mask' or"):
+        continued(old, new, Columns(), missing="error")
+    with pytest.raises(DataError, match="overlap what is there: .*drop those"):
+        continued(old, read_panel(frame(15)[8:], Columns())[0], Columns(), missing="mask")
+
+
+@pytest.mark.parametrize("make", [np.array, list, pl.Series])
+@pytest.mark.parametrize("tz", [None, "Europe/Berlin"])
+@pytest.mark.parametrize("freq", ["h", "D", "MS", "steps"])
+def test_what_has_no_times_goes_on_at_the_next_step(make, tz, freq):
+    index = pd.RangeIndex(3, 43, 4) if freq == "steps" else pd.date_range("2024-10-20", periods=10, freq=freq, tz=tz)
+    whole, _ = read_panel(pd.Series(np.arange(10.0), index=index), Columns())
+    old = whole.head(4)
+    new, _ = read_panel(make([6.0, 7.0, 8.0, 9.0]), Columns(), whole.freq, after=old)
+    assert same(old.continued(new), whole)

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 
 import lstmzoo
@@ -156,6 +157,12 @@ def test_updates_that_are_refused(hourly, begun, change, message):
         begun.update(change(hourly[place >= 200]))
 
 
+@pytest.mark.parametrize("epochs", [0, -1, 1.5, True])
+def test_epochs_of_updates_that_are_refused(hourly, begun, epochs):
+    with pytest.raises(ConfigError, match="epochs: expected a whole number above 0"):
+        begun.update(hourly, epochs=epochs)
+
+
 @pytest.mark.parametrize("name", ["gru", "seq2seq_lstm", "dilated_lstm"])  # the registry's tests step every entry
 def test_a_stream_is_the_whole_window(name, hourly, tiny):
     """What a stream forecasts is what the network forecasts from all observations since the anchor, as one window."""
@@ -209,3 +216,55 @@ def test_streams_that_are_refused(hourly, tiny):
     stream.update(1.0, time=one["ds"].max() + pd.Timedelta("1h"))
     with pytest.raises(ConfigError, match="bilstm cannot step.*gru"):
         Forecaster(**{**tiny, "model": "bilstm", "hyperparameters": SHORT}).fit(one).stream()
+
+
+@pytest.fixture(scope="module")
+def alone():
+    """One series, as an array."""
+    return 20 + np.sin(np.arange(160) * np.pi / 6)
+
+
+@pytest.mark.parametrize("make", [np.array, pl.Series])
+def test_arrays_go_on_at_the_next_step(alone, tiny, make):
+    forecaster = Forecaster(**tiny).fit(make(alone[:120]))
+    forecaster.update(make(alone[120:130])).update(make(alone[130:131]))
+    assert forecaster.tail_.times[-1] == 130
+    np.testing.assert_array_equal(forecaster.predict(), forecaster.predict(history=make(alone[:131])))
+
+
+@pytest.mark.parametrize("missing", ["mask", "interpolate"])
+def test_updates_fill_what_is_missing_by_what_was_there(alone, tiny, missing):
+    y = alone.copy()
+    y[[50, 119, 120, 123, 125, 126]] = np.nan
+    forecaster = Forecaster(**tiny, missing=missing).fit(y[:120])
+    for first, last in ((120, 121), (121, 124), (124, 125), (125, 128)):
+        forecaster.update(y[first:last])
+        np.testing.assert_array_equal(forecaster.predict(), forecaster.predict(history=y[:last]))
+
+
+@pytest.mark.parametrize("missing", ["mask", "interpolate"])
+def test_updates_over_a_gap(hourly, tiny, missing):
+    place = hourly.groupby("unique_id").cumcount()
+    old, new = hourly[place < 200], hourly[(place >= 203) & (place < 210)]
+    forecaster = Forecaster(**tiny, missing=missing).fit(old).update(new)
+    pd.testing.assert_frame_equal(forecaster.predict(), forecaster.predict(history=pd.concat([old, new])))
+    assert (~forecaster.tail_.observed).sum() == 9
+    with pytest.raises(DataError, match="overlap what is there"):
+        forecaster.update(new)
+
+
+@pytest.mark.parametrize("irregular", [False, True])
+def test_updates_train_on_windows_that_reach_into_the_new_rows(alone, tiny, irregular, monkeypatch):
+    trained = []
+    monkeypatch.setattr(Forecaster, "_trained_on", lambda self, windows, _: trained.append(windows) or [])
+    times = np.cumsum(np.random.default_rng(0).choice([1, 2, 5], 160)) if irregular else np.arange(160)
+    frame = pd.DataFrame({"unique_id": "a", "ds": times, "y": alone})
+    forecaster = Forecaster(**tiny, irregular=irregular).fit(frame[:120]).update(frame[120:124])
+    (windows,) = trained
+    assert len(windows) == 4
+    whole = forecaster.preprocessor_.windows(forecaster._read(frame[:124], forecaster.tail_.freq)[0])
+    expected, target, _ = whole.batch(np.arange(len(whole) - 4, len(whole)))
+    inputs, ahead, _ = windows.batch(np.arange(4))
+    np.testing.assert_array_equal(ahead, target)
+    for name, array in expected.items():
+        np.testing.assert_array_equal(inputs[name], array, err_msg=name)

@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -207,6 +208,17 @@ def test_a_subclass_comes_back_as_itself(hourly, tmp_path):
     assert type(lstmzoo.load(tmp_path / "mine")) is Mine
     with pytest.raises(ValueError, match="already defined by lstmzoo"):
         type("BaselineForecaster", (BaselineForecaster,), {})
+
+
+def test_a_model_that_diverged_after_its_best_epoch_is_saved(hourly, tiny, tmp_path, monkeypatch):
+    step, losses = keras.Model.train_on_batch, iter([1.0] * 5 + [float("inf")] * 5)
+    monkeypatch.setattr(
+        keras.Model, "train_on_batch", lambda *args, **kwargs: step(*args, **kwargs) | {"loss": next(losses)}
+    )
+    forecaster = Forecaster(**tiny).fit(hourly, checkpoint_dir=tmp_path / "checkpoint")
+    assert [row["loss"] for row in forecaster.history_] == [1.0, None]
+    forecaster.save(tmp_path / "model")
+    assert lstmzoo.load(tmp_path / "model").history_ == forecaster.history_
 
 
 def test_a_save_that_fails_leaves_nothing(network, tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 from pathlib import Path
 
+import mlflow
 import numpy as np
 import pandas as pd
 import pytest
@@ -21,6 +22,7 @@ from lstmzoo.errors import SavedModelError
 from lstmzoo.mlflow import build_app, load_model, save_model, serve_in_background
 from lstmzoo.mlflow import serving as serving_module
 from lstmzoo.mlflow.guard import Guard
+from lstmzoo.mlflow.loader import ServedModel
 
 pytestmark = pytest.mark.filterwarnings(
     r"ignore::DeprecationWarning:(mlflow|sqlalchemy)\b",  # MLflow's own use of what others deprecate
@@ -235,7 +237,6 @@ def test_the_server_survives_all_that(url, history):
 
 def test_the_stock_server_gives_the_same_numbers_and_refuses_in_its_own_way(folder, forecaster, history):
     """``mlflow models serve`` runs this app; it drops what it does not know, but the rest is checked."""
-    import mlflow.pyfunc
     from mlflow.pyfunc import scoring_server
 
     app = scoring_server.init(mlflow.pyfunc.load_model(str(folder)))
@@ -257,6 +258,83 @@ def test_the_stock_server_gives_the_same_numbers_and_refuses_in_its_own_way(fold
         assert status == 400
         assert "Traceback" not in text
         assert json.loads(text)["detail"]
+
+
+@pytest.fixture(scope="module", params=["error", "mask"])
+def shops(request, hourly, tiny, tmp_path_factory):
+    """A forecaster with covariates of each kind, what it was fitted on, and the folder of its MLflow model."""
+    rng = np.random.default_rng(1)
+    frame = hourly.assign(
+        visitors=rng.normal(size=len(hourly)), price=3.0, region=np.where(hourly["unique_id"] == "s1", "north", "south")
+    )
+    if request.param == "mask":
+        frame.loc[rng.random(len(frame)) < 0.1, ["y", "visitors"]] = np.nan
+        frame.loc[frame.groupby("unique_id").tail(2).index, "y"] = np.nan
+    covariates = {
+        "past_covariates": ["visitors"], "future_covariates": ["price"], "static_covariates": ["region"],
+    }  # fmt: skip
+    estimator = Forecaster(**tiny, **covariates, missing=request.param).fit(frame)
+    path = tmp_path_factory.mktemp("shops") / "model"
+    save_model(estimator, path)
+    return estimator, frame[frame["unique_id"] == "s1"].reset_index(drop=True), path
+
+
+def with_future(estimator, history, horizon):
+    """The history, then the steps ahead with their price, and what the estimator forecasts for them."""
+    future = estimator.make_future_frame(horizon, history).assign(price=2.5)
+    expected = estimator.predict(horizon, history=history, future=future)
+    return pd.concat([history, future], ignore_index=True), expected
+
+
+@pytest.mark.parametrize("horizon", [6, 8])
+def test_future_covariates_and_gaps_are_served(shops, horizon):
+    estimator, history, path = shops
+    rows, expected = with_future(estimator, history, horizon)
+    params = {"horizon": horizon}
+    served = ServedModel(estimator).predict(rows.sample(frac=1, random_state=0), params)
+    pd.testing.assert_frame_equal(served, expected)
+    with serve_in_background(path) as url:
+        for body in ({"dataframe_split": split(rows)}, {"dataframe_records": records(rows)}):
+            status, text = post(url, {**body, "params": params})
+            assert status == 200, text
+            pd.testing.assert_frame_equal(frame_of(text), expected, check_dtype=False)
+
+
+def test_the_stock_model_takes_future_covariates_and_gaps(shops):
+    estimator, history, path = shops
+    rows, expected = with_future(estimator, history, 6)
+    generic = mlflow.pyfunc.load_model(str(path))
+    gaps = {"visitors", "region", "y"} | ({"price"} if estimator.missing == "mask" else set())
+    assert {column.name for column in generic.metadata.signature.inputs if not column.required} == gaps
+    pd.testing.assert_frame_equal(generic.predict(rows), expected)
+    example = estimator.serve(estimator.serving_example(), estimator.serving_params())
+    pd.testing.assert_frame_equal(generic.predict(generic.input_example), example)
+
+
+def test_gaps_where_there_are_none_in_training_are_refused(shops):
+    estimator, history, _ = shops
+    rows, _ = with_future(estimator, history, 6)
+    served = ServedModel(estimator)
+    refused = {"ds": "column 'ds' has a missing value", "region": "'region' of series 's1' is missing"}
+    if estimator.missing == "error":
+        refused |= {"y": "'y' of series 's1' is missing", "price": "column 'price' has a missing value"}
+    for name, match in refused.items():
+        with pytest.raises(mlflow.MlflowException, match=match):
+            served.predict(rows.assign(**{name: rows[name].where(rows.index != 200)}))
+    with pytest.raises(mlflow.MlflowException, match="'visitors' must hold numbers; row 200 holds 'many'"):
+        served.predict(rows.assign(visitors=rows["visitors"].astype(object).where(rows.index != 200, "many")))
+
+
+@pytest.mark.parametrize("missing", ["mask", "interpolate"])
+def test_gaps_are_served_without_covariates(hourly, history, missing, tmp_path):
+    holes = history.assign(y=history["y"].where(history.index % 7 != 3))
+    estimator = BaselineForecaster("seasonal_naive", horizon=6, missing=missing).fit(hourly)
+    estimator.save(tmp_path / "model")
+    with serve_in_background(tmp_path / "model") as url:
+        status, text = post(url, {"dataframe_split": split(holes)})
+        assert status == 200, text
+        pd.testing.assert_frame_equal(frame_of(text), estimator.predict(history=holes), check_dtype=False)
+        assert_refused(*post(url, changed(history, "ds", None)), 400, "'ds' has a missing value")
 
 
 @pytest.mark.parametrize("tz", [None, "Europe/Berlin"])

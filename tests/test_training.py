@@ -244,9 +244,37 @@ def test_divergence_is_an_error_and_leaves_the_last_good_checkpoint(tmp_path):
     assert not list(tmp_path.iterdir())
     losses = [1.0, float("nan")]
     history = fit(tmp_path, validate=iter(losses).__next__).history
-    assert [row["epoch"] for row in history] == [1, 2]
+    assert [row["val_loss"] for row in history] == [1.0, None]
     (folder,) = tmp_path.iterdir()
     assert len(json.loads((folder / "params.json").read_text())["history"]) == 1
+
+
+def test_what_diverged_within_an_epoch_is_no_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "_SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+    losses = iter([1.0] * (STEPS + 2) + [float("nan")] * STEPS)
+    monkeypatch.setattr(keras.Model, "train_on_batch", lambda *_, **__: {"loss": next(losses)})
+    history = fit(tmp_path, validate=lambda: 2.0).history
+    assert [row["loss"] for row in history] == [1.0, None]
+    assert [folder.name for folder in tmp_path.iterdir()] == [f"checkpoint-{STEPS + 2:010d}"]
+
+
+def test_the_loss_of_an_epoch_is_the_mean_of_its_batches():
+    x = np.arange(6, dtype="float32")[:, None]
+    tensor = keras.Input((1,), name="x")
+    same = keras.layers.Dense(1, use_bias=False, kernel_initializer="ones", name="same")
+    model = keras.Model({"x": tensor}, same(tensor))
+    batches = Batches(
+        lambda numbers: ({"x": x[numbers]}, 0 * x[numbers]), num_items=6, batch_size=4, steps_per_epoch=9, seed=0
+    )
+    expected = []
+    for epoch in range(3):
+        batches.set_epoch(epoch)
+        expected.append(np.mean([np.mean(batches[step][0]["x"] ** 2) for step in range(2)]))
+    settings = config(epochs=3, optimizer="sgd", learning_rate=1e-12)
+    history, _ = train(
+        model, squared, batches, config=settings, validate=None, time_limit=None, verbose=0, title="squares"
+    )
+    np.testing.assert_allclose([row["loss"] for row in history], expected, rtol=1e-6)
 
 
 def test_it_ends_with_the_weights_of_the_best_epoch():

@@ -37,6 +37,14 @@ def test_entry(name, check):
     check(name)
 
 
+@pytest.mark.usefixtures("without_xla")
+@pytest.mark.parametrize("check", checks.ENTRY_CHECKS, ids=lambda c: c.__name__)
+@pytest.mark.parametrize("name", ["forecasting/gru", "forecasting/deepar_gru"])
+def test_an_entry_of_counts(name, check, monkeypatch):
+    monkeypatch.setattr(checks, "load_config", lambda n: load_config(n).override({"distribution": "negative_binomial"}))
+    check(name)
+
+
 @pytest.mark.parametrize("name", list_models())
 def test_golden_shapes(name, request):
     """Names, shapes and counts of weights change on purpose only: saved models depend on them."""

@@ -77,6 +77,8 @@ def _as_options(message: str) -> str:
         'pass --pad-short or --id-col ""'
         >>> _as_options("pass missing='mask'; leave it out of past_covariates")
         'pass --missing mask; leave it out of --past-covariates'
+        >>> _as_options("pass quantiles=[] for the median alone")
+        'pass --quantiles "" for the median alone'
     """
     names = "id_col|time_col|target_col|pad_short|freq|lookback|season_length|missing|irregular"
     message = re.sub(rf"\b({names})=", lambda m: f"--{m[1].replace('_', '-')} ", message)
@@ -86,7 +88,8 @@ def _as_options(message: str) -> str:
     message = re.sub(rf"(?<![\w/'-])({names})\b(?![/'])", lambda m: f"--{m[1].replace('_', '-')}", message)
     message = re.sub(r"--missing '(\w+)'", r"--missing \1", message)
     message = re.sub(r"--(pad-short|irregular) True", r"--\1", message)
-    return message.replace("--id-col None", '--id-col ""').replace("calendar=False", '--calendar ""')
+    message = re.sub(r"\b(calendar|quantiles)=\[\]", r'--\1 ""', message)
+    return message.replace("--id-col None", '--id-col ""')
 
 
 def import_networks() -> None:

@@ -141,7 +141,7 @@ def parse_numbers(text: str | None, kind: type, option: str) -> list[Any] | None
     if text is None:
         return None
     try:
-        return [kind(part) for part in text.split(",")]
+        return [kind(part) for part in text.split(",")] if text else []
     except ValueError:
         raise ConfigError(f"{option}: expected numbers separated by commas, got {text!r}") from None
 

@@ -58,7 +58,7 @@ def _learned(estimator: Any) -> dict[str, Any]:
         "epochs": len(estimator.history_),
         "best_epoch": estimator.best_epoch_,
         "loss": best["loss"],
-        "val_loss": best["val_loss"],
+        "val_loss": best.get("val_loss"),
         "parameters": estimator.num_parameters_,
         "season_length": estimator.season_length_,
         "seconds": estimator.seconds_,
@@ -71,5 +71,6 @@ def _print_report(report: dict[str, Any], json: bool) -> None:
         print_json(report)
         return
     print("{model}: {parameters:,} parameters, {epochs} epochs, the best is {best_epoch}".format(**report))
-    print("validation loss {val_loss:.4g} after {seconds:.1f} s".format(**report))
+    name, loss = ("training", report["loss"]) if report["val_loss"] is None else ("validation", report["val_loss"])
+    print(f"{name} loss {loss:.4g} after {report['seconds']:.1f} s")
     print("saved to {folder}; next: lstmzoo predict {folder}".format(**report))

@@ -17,6 +17,7 @@ from mlflow.entities import LoggedModelStatus
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature, infer_signature
 from mlflow.models.model import ModelInfo
+from mlflow.types import ColSpec, Schema
 
 from lstmzoo import saving
 from lstmzoo._version import __version__
@@ -201,9 +202,13 @@ def _pyfunc_arguments(estimator: Any) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _signature(estimator: Any, example: pd.DataFrame, params: Mapping[str, Any]) -> ModelSignature:
     answer = estimator.serve(estimator.serving_example(), dict(params))
+    nullable = estimator.serving_nullable()
     with warnings.catch_warnings():  # of integer columns, which are times or names here and never missing
         warnings.filterwarnings("ignore", "Hint: Inferred schema contains integer column", UserWarning)
-        return infer_signature(example, _as_mlflow_has_it(answer), dict(params) or None)
+        whole = example.ffill()  # MLflow cannot tell the type of text with gaps
+        signature = infer_signature(whole, _as_mlflow_has_it(answer), dict(params) or None)
+    inputs = Schema([ColSpec(spec.type, spec.name, required=spec.name not in nullable) for spec in signature.inputs])
+    return ModelSignature(inputs, signature.outputs, signature.params)
 
 
 def _as_mlflow_has_it(frame: pd.DataFrame) -> pd.DataFrame:

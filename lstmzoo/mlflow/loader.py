@@ -34,7 +34,8 @@ class ServedModel:
     """A fitted estimator behind MLflow's ``predict``: raw rows in, the user's terms out.
 
     A request must be like the estimator's own example: the same columns, of the same kinds, and no missing
-    values; with no parameters but the estimator's own, each of the kind of its default.
+    values but where the estimator takes them; with no parameters but the estimator's own, each of the kind of its
+    default.
 
     Args:
         estimator: Fitted; any class that has the serving hooks.
@@ -43,7 +44,8 @@ class ServedModel:
     def __init__(self, estimator: Any) -> None:
         example = estimator.serving_example()
         self.estimator = estimator
-        self.columns = {str(name): _Column(str(name), example[name]) for name in example.columns}
+        nullable = estimator.serving_nullable()
+        self.columns = {str(name): _Column(str(name), example[name], name in nullable) for name in example.columns}
         self.params = dict(estimator.serving_params())
         self._lock = threading.Lock()
 
@@ -95,10 +97,11 @@ class ServedModel:
 
 
 class _Column:
-    """One column of the requests that a model takes: its name, and what an example of it holds."""
+    """One column of the requests that a model takes: its name, what an example of it holds, and whether it may have gaps."""
 
-    def __init__(self, name: str, example: pd.Series) -> None:
+    def __init__(self, name: str, example: pd.Series, nullable: bool) -> None:
         self.name = name
+        self.nullable = nullable
         self.kind = _kind(example)
         self.tz = example.dt.tz if isinstance(example.dtype, pd.DatetimeTZDtype) else None
 
@@ -110,10 +113,10 @@ class _Column:
         """
         column = column.reset_index(drop=True)
         missing = column.isna().to_numpy()
-        if missing.any():
+        if missing.any() and not self.nullable:
             row = int(missing.argmax())
             raise DataError(f"column {self.name!r} has a missing value (NaN or null) in row {row}")
-        return getattr(self, f"_{self.kind}")(column)
+        return getattr(self, f"_{self.kind}")(column[~missing]).reindex(column.index)
 
     def _other(self, column: pd.Series) -> pd.Series:
         return column
@@ -168,9 +171,9 @@ class _Column:
 
     def _require(self, column: pd.Series, fits: np.ndarray, what: str) -> None:
         if not fits.all():
-            row = int(fits.argmin())
-            held = _shown(column.iloc[row])
-            raise DataError(f"column {self.name!r} must hold {what}; row {row} holds {held}")
+            at = int(fits.argmin())
+            held = _shown(column.iloc[at])
+            raise DataError(f"column {self.name!r} must hold {what}; row {column.index[at]} holds {held}")
 
 
 def _kind(example: pd.Series) -> str:

@@ -46,11 +46,11 @@ class Panel:
     Attributes:
         ids: ``(N,)`` the series' names.
         offsets: ``(N + 1,)`` where each series begins; series i is ``values[offsets[i]:offsets[i + 1]]``.
-        values: ``(R,)`` float64, never NaN: missing ones have been filled.
+        values: ``(R,)`` float64; NaN where one is missing, until it is filled.
         times: ``(R,)`` int64 steps, or datetime64[us]: in UTC where ``freq`` is shorter than a day, else as on the wall.
         freq: A pandas frequency alias, or an integer step; the usual step of irregular series.
         tz: Time zone of the user's timestamps, if they have one.
-        observed: ``(R,)`` whether each value was observed; None if all were.
+        observed: ``(R,)`` whether each value was observed, where some have been filled; None if none have.
         past: ``(R, P)`` float64, covariates known up to now; none if None is passed.
         known: ``(R, K)`` float64, covariates known in the future as well; none if None is passed.
         static: ``(N, S)`` object, numbers as float and categories as text; none if None is passed.
@@ -179,10 +179,14 @@ class Panel:
             past=past.reshape(rows, -1),
             known=np.empty((rows, 0)) if known is None else known.reshape(rows, -1),
         )
-        return self._extended(new, np.arange(count))
+        return self.extended(new, np.arange(count))
 
-    def continued(self, new: "Panel") -> "Panel":
+    def continued(self, new: "Panel", *, gaps: bool = False) -> "Panel":
         """Each series extended by its rows in another panel, which begin at the step after its last; some may have none.
+
+        Args:
+            new: The rows.
+            gaps: Whether they may begin at a later step.
 
         Raises:
             DataError: Naming a series that is not in this panel, or one whose rows overlap it, leave a gap, or have other
@@ -202,7 +206,7 @@ class Panel:
             raise DataError(f"the times are {time_kind(new.times, new.tz)}, but what they continue has "
                             f"{time_kind(self.times, self.tz)}: convert them")  # fmt: skip
         at = np.array([places[name] for name in new.ids])
-        self._check_continues(new, at)
+        self._check_continues(new, at, gaps or self.irregular)
         changed = (self.static[at] != new.static).any(axis=1)
         if changed.any():
             i = int(changed.argmax())
@@ -210,7 +214,7 @@ class Panel:
                 f"the static covariates of series {new.ids[i]!r} are {list(new.static[i])}, but were {list(self.static[at[i]])}: "
                 "they describe a series and do not change"
             )
-        return self._extended(new, at)
+        return self.extended(new, at)
 
     def future_times(self, horizon: int) -> np.ndarray:
         """``(N, H)`` the time steps that follow each series."""
@@ -233,8 +237,8 @@ class Panel:
             known=self.known[take],
         )
 
-    def _extended(self, new: "Panel", at: np.ndarray) -> "Panel":
-        """Each series ``at[i]`` followed by series i of another panel."""
+    def extended(self, new: "Panel", at: np.ndarray) -> "Panel":
+        """Each series ``at[i]`` followed by series i of another panel, unchecked."""
         added = np.zeros_like(self.lengths)
         added[at] = new.lengths
         offsets = np.concatenate([[0], np.cumsum(self.lengths + added)])
@@ -259,19 +263,19 @@ class Panel:
             known=joined(self.known, new.known),
         )
 
-    def _check_continues(self, new: "Panel", at: np.ndarray) -> None:
+    def _check_continues(self, new: "Panel", at: np.ndarray, gaps: bool) -> None:
         last, first = self.times[self.offsets[1:] - 1][at], new.times[new.offsets[:-1]]
         expected = self.future_times(1)[at, 0]
         early = first <= last if self.irregular else first < expected
-        bad = early if self.irregular else first != expected
+        bad = early if gaps else first != expected
         if not bad.any():
             return
         i = int(bad.argmax())
         what = "overlap what is there" if early[i] else f"leave a gap after {time_text(last[i])}"
         wanted = f"later than {time_text(last[i])}" if self.irregular else f"at {time_text(expected[i])}"
-        raise DataError(
-            f"the rows of series {new.ids[i]!r} {what}: they begin at {time_text(first[i])}, but should begin {wanted}"
-        )
+        way_out = "drop those" if early[i] else "add those between, or fit with missing='mask' or missing='interpolate'"
+        raise DataError(f"the rows of series {new.ids[i]!r} {what}: they begin at {time_text(first[i])}, but should begin "
+                        f"{wanted}: {way_out}")  # fmt: skip
 
 
 def stack(panels: Sequence[Panel]) -> Panel:

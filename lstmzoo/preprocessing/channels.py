@@ -61,9 +61,7 @@ class Channels:
             DataError: If calendar features are asked for where time is a count.
         """
         if self.calendar and not panel.has_calendar:
-            raise DataError(
-                "calendar features need timestamps, but the time column holds integers: pass calendar=False"
-            )
+            raise DataError("calendar features need timestamps, but the time column holds integers: pass calendar=[]")
         self.calendar_ = usual_calendar(panel.freq) if self.calendar is True else list(self.calendar or [])
         for name in self.calendar_:
             if name not in CALENDAR:

@@ -38,7 +38,7 @@ def with_frequency(panel: Panel, wall: np.ndarray, freq: str | int | None, *, ga
         alias = _canonical(freq) if freq is not None else _infer(panel, wall, gaps=gaps)
         panel = replace(panel, freq=alias, times=panel.times if is_shorter_than_a_day(alias) else wall)
     if gaps:
-        return _with_rows_in_gaps(panel)
+        return with_rows_in_gaps(panel)
     _check_regular(panel, given=freq is not None)
     return panel
 
@@ -201,7 +201,7 @@ def _first_irregular(panel: Panel) -> int | None:
     return None
 
 
-def _with_rows_in_gaps(panel: Panel) -> Panel:
+def with_rows_in_gaps(panel: Panel) -> Panel:
     """The panel with a row at every step between the first and the last of each series: values and past covariates are NaN
     where there was none, future covariates the last ones.
 
@@ -233,7 +233,11 @@ def _with_rows_in_gaps(panel: Panel) -> Panel:
     past = np.full((offsets[-1], panel.past.shape[1]), np.nan)
     past[rows] = panel.past
     known = panel.known[np.maximum.accumulate(last)]
-    return replace(panel, offsets=offsets, values=values, times=times, past=past, known=known)
+    observed = None
+    if panel.observed is not None:
+        observed = np.zeros(offsets[-1], dtype=bool)
+        observed[rows] = panel.observed
+    return replace(panel, offsets=offsets, values=values, times=times, observed=observed, past=past, known=known)
 
 
 def _off_steps(panel: Panel, places: np.ndarray, start: np.ndarray, step: Any) -> np.ndarray:

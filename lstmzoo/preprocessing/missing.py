@@ -6,29 +6,55 @@ from typing import Any
 import numpy as np
 
 from lstmzoo.errors import DataError
-from lstmzoo.preprocessing._base import Columns, Panel
+from lstmzoo.preprocessing._base import Columns, Panel, time_text, was_observed
 
 
-def filled(panel: Panel, how: str, columns: Columns) -> Panel:
-    """The panel without NaN in values and covariates.
+def filled(panel: Panel, how: str, columns: Columns, held_out: int = 0) -> Panel:
+    """The panel without NaN in values and covariates; its ``observed`` says which values were there.
 
     Args:
         panel: With NaN where something is missing.
-        how: ``mask``: by the last value, or the first where there is none yet, and ``observed`` says so; ``interpolate``:
-            linearly, in steps (in time, if they are irregular), and at the ends by the nearest.
+        how: ``mask``: by the last value, or the first where there is none yet; ``interpolate``: linearly, in steps (in time,
+            if they are irregular), and at the ends by the nearest.
         columns: Names, for messages.
+        held_out: Steps at each series' end which what is before them is filled without; and each of them is filled by the
+            last value before it, so that nowhere in them does a step tell of later ones.
 
     Raises:
-        DataError: If a series has no value at all.
+        DataError: If a series has no value at all, or none before those held out.
     """
+    if not (np.isnan(panel.values).any() or np.isnan(panel.past).any() or np.isnan(panel.known).any()):
+        return panel
+    if held_out:
+        first = filled(panel.head(held_out), how, columns)
+        panel, how = first.extended(panel.tail(held_out), np.arange(len(panel))), "mask"
     missing = np.isnan(panel.values)
     return replace(
         panel,
         values=_filled(panel, panel.values, how, columns.target),
-        observed=~missing if how == "mask" and missing.any() else None,
+        observed=was_observed(panel) & ~missing if missing.any() else panel.observed,
         past=_filled_columns(panel, panel.past, how, columns.past),
         known=_filled_columns(panel, panel.known, how, columns.known),
     )
+
+
+def with_known_filled(panel: Panel, how: str, columns: Columns) -> Panel:
+    """The panel without NaN in its future covariates; values and past covariates are as they were.
+
+    Raises:
+        DataError: If a series has no value of one at all.
+    """
+    return replace(panel, known=_filled_columns(panel, panel.known, how, columns.known))
+
+
+def open_ended(panel: Panel) -> Panel:
+    """The panel with NaN again after each series' last observed value, if it has one."""
+    if panel.observed is None:
+        return panel
+    rows = np.arange(len(panel.values))
+    last = np.maximum.reduceat(np.where(panel.observed, rows, -1), panel.offsets[:-1])
+    last = np.repeat(np.where(last < 0, len(rows), last), panel.lengths)
+    return replace(panel, values=np.where(rows > last, np.nan, panel.values))
 
 
 def _filled_columns(panel: Panel, table: np.ndarray, how: str, names: tuple[str, ...]) -> np.ndarray:
@@ -41,10 +67,7 @@ def _filled(panel: Panel, values: np.ndarray, how: str, name: str) -> np.ndarray
     missing = np.isnan(values)
     if not missing.any():
         return values
-    none = np.logical_and.reduceat(missing, panel.offsets[:-1])
-    if none.any():
-        raise DataError(f"{name!r} of series {panel.ids[int(none.argmax())]!r} is missing in every row ({int(none.sum())} such "
-                        "series in all): drop the series")  # fmt: skip
+    _check_not_empty(panel, missing, name)
     gaps = np.flatnonzero(missing)
     before, after = _neighbours(missing, gaps)
     series = np.searchsorted(panel.offsets, gaps, side="right") - 1
@@ -59,6 +82,16 @@ def _filled(panel: Panel, values: np.ndarray, how: str, name: str) -> np.ndarray
         share = (place[row] - place[low]) / (place[high] - place[low])
         answer[row] = values[low] + share * (values[high] - values[low])
     return answer
+
+
+def _check_not_empty(panel: Panel, missing: np.ndarray, name: str) -> None:
+    count = np.concatenate([[0], np.cumsum(missing)])
+    none = (np.diff(count[panel.offsets]) == panel.lengths) & (panel.lengths > 0)
+    if none.any():
+        i = int(none.argmax())
+        raise DataError(f"{name!r} of series {panel.ids[i]!r} is missing in every row up to "
+                        f"{time_text(panel.times[panel.offsets[i + 1] - 1])} ({int(none.sum())} such series in all): drop the "
+                        "series")  # fmt: skip
 
 
 def _neighbours(missing: np.ndarray, gaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

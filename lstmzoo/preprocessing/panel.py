@@ -16,12 +16,13 @@ from lstmzoo.preprocessing.frames import (
     check_whole,
     number_columns,
     read_time_column,
+    user_times,
     wall_times,
 )
-from lstmzoo.preprocessing.frequency import with_frequency, with_usual_step
-from lstmzoo.preprocessing.missing import filled
+from lstmzoo.preprocessing.frequency import with_frequency, with_rows_in_gaps, with_usual_step
+from lstmzoo.preprocessing.missing import filled, open_ended
 
-_MISSING = ("error", "mask", "interpolate")
+_MISSING = ("error", "mask", "interpolate", "keep")
 
 
 @dataclass
@@ -43,7 +44,13 @@ class _Rows:
 
 
 def read_panel(
-    data: Any, columns: Columns, freq: str | int | None = None, *, missing: str = "error", irregular: bool = False
+    data: Any,
+    columns: Columns,
+    freq: str | int | None = None,
+    *,
+    missing: str = "error",
+    irregular: bool = False,
+    after: Panel | None = None,
 ) -> tuple[Panel, Form]:
     """Check a long frame, a series or an array, and lay it out flat, sorted by time.
 
@@ -54,9 +61,10 @@ def read_panel(
         freq: pandas frequency alias, or integer step; inferred if None.
         missing: ``error`` refuses missing values and gaps. Else gaps become rows, whose future covariates are the last ones,
             and what is missing of values and covariates is filled: with ``mask`` by the last value (the first, where there is
-            none yet), and the panel's ``observed`` says which values were; with ``interpolate`` linearly, and at the ends by
-            the nearest.
+            none yet), with ``interpolate`` linearly, and at the ends by the nearest; the panel's ``observed`` says which
+            values were. With ``keep`` it stays NaN, for what is cut off before it is filled.
         irregular: Whether time steps may be of any length: then there are no gaps, and the frequency is the median step.
+        after: The series that the data go on from: what has no times of its own begins at its next step.
 
     Raises:
         ConfigError: If a column has two roles.
@@ -75,10 +83,38 @@ def read_panel(
     if missing not in _MISSING:
         raise ConfigError(f"missing: expected one of {', '.join(map(repr, _MISSING))}, got {missing!r}")
     rows, form, columns = _read_rows(data, columns)
+    if after is not None and (form.kind == "array" or (form.kind == "series" and form.backend != "pandas")):
+        rows.times = pd.Series(user_times(after.future_times(len(rows.values))[0], after.freq, after.tz))
     panel, wall = _sorted_panel(rows, columns, missing)
     gaps = missing != "error"
     panel = with_usual_step(panel, wall, freq) if irregular else with_frequency(panel, wall, freq, gaps=gaps)
-    return filled(panel, missing, columns) if gaps else panel, form
+    return panel if missing in ("error", "keep") else filled(panel, missing, columns), form
+
+
+def continued(panel: Panel, new: Panel, columns: Columns, *, missing: str) -> Panel:
+    """A filled panel and the rows that follow it, the gap between them and what is missing of the new ones filled by both.
+
+    What was filled before stays as it was, except values at a series' end, which may now have something on their other side.
+
+    Args:
+        panel: Filled.
+        new: With NaN where something is missing.
+        columns: Names, for messages.
+        missing: As for :func:`read_panel`; a gap is refused by ``error``.
+
+    Raises:
+        DataError: As of :meth:`Panel.continued`; or if a gap would be of absurdly many rows.
+
+    Examples:
+        >>> panel, _ = read_panel([3.0, 1.0], Columns())
+        >>> new, _ = read_panel([np.nan, 7.0], Columns(), missing="keep", after=panel)
+        >>> continued(panel, new, Columns(), missing="interpolate").values
+        array([3., 1., 4., 7.])
+    """
+    if missing == "error":
+        return panel.continued(new)
+    longer = open_ended(panel).continued(new, gaps=True)
+    return filled(longer if longer.irregular else with_rows_in_gaps(longer), missing, columns)
 
 
 def _read_rows(data: Any, columns: Columns) -> tuple[_Rows, Form, Columns]:

@@ -88,6 +88,11 @@ class WindowPreprocessor:
         return max(self.lookback, *self.periods)
 
     @property
+    def reach(self) -> int:
+        """Past time steps that a forecast looks at: the context, and the one before, which tells how long the first is."""
+        return self.context + 1
+
+    @property
     def min_length(self) -> int:
         """Observations that a series needs to be trained on."""
         return self.context + self.horizon
@@ -151,18 +156,19 @@ class WindowPreprocessor:
             self.series_scales_ = dict(zip(self.series_, scales, strict=True))
         return self
 
-    def windows(self, panel: Panel, *, drop: int = 0) -> "Windows":
-        """All windows whose forecasts lie before the last ``drop`` steps of each series.
+    def windows(self, panel: Panel, *, drop: int = 0, skip: int | np.ndarray = 0) -> "Windows":
+        """All windows whose forecasts lie before the last ``drop`` steps of each series, without its first ``skip``.
 
         Args:
             panel: Series, of ``min_length`` observations at least where they are to give a window.
             drop: Steps at each series' end that no forecast covers.
+            skip: Windows at each series' start that are left out; or ``(N,)`` of each series.
 
         Raises:
             DataError: If a logarithm is to be taken of what is not positive, or a category was not there in training.
         """
         self._check_values(panel)
-        return Windows(self, panel, drop=drop)
+        return Windows(self, panel, drop=drop, skip=skip)
 
     def last_windows(
         self, panel: Panel, times: np.ndarray | None = None, known: np.ndarray | None = None
@@ -187,12 +193,12 @@ class WindowPreprocessor:
                 f"series {panel.ids[i]!r} has {panel.lengths[i]} observations of history; a forecast needs {self.context}: "
                 "give a longer history, or fit with pad_short=True"
             )
-        panel = panel.tail(self.context)
+        near, panel = panel.tail(self.lookback + 1), panel.tail(self.context)
         self._check_values(panel)
         past = self._transformed(panel.values.reshape(len(panel), self.context))
-        before = self.channels.known(panel).reshape(*past.shape, self.channels.num_known_)[:, -self.lookback :]
+        rows = near.offsets[1:, None] + np.arange(-self.lookback, 0)
+        before, seen = self.channels.known(near)[rows], self.channels.past(near)[rows]
         ahead = self.channels.known_ahead(panel, panel.future_times(self.horizon) if times is None else times, known)
-        seen = self.channels.past(panel).reshape(*past.shape, self.channels.num_past_)[:, -self.lookback :]
         stored = self._stored_scales(panel) if self.scaling == "series" else None
         inputs, scale = self._inputs(past, stored, np.concatenate([before, ahead], axis=1), seen)
         return inputs | self._described(panel), scale
@@ -208,10 +214,10 @@ class WindowPreprocessor:
             times: As for :meth:`last_windows`.
             known: As for :meth:`last_windows`.
         """
-        panel = panel.tail(self.context)
-        past, last = self._transformed(panel.values.reshape(len(panel), self.context)), panel.tail(2)
-        before = self.channels.known(last).reshape(len(panel), 2, self.channels.num_known_)[:, -1:]
-        seen = self.channels.past(last).reshape(len(panel), 2, self.channels.num_past_)[:, -1:]
+        near, panel = panel.tail(2), panel.tail(self.context)
+        past = self._transformed(panel.values.reshape(len(panel), self.context))
+        rows = near.offsets[1:, None] - 1
+        before, seen = self.channels.known(near)[rows], self.channels.past(near)[rows]
         references = scale.apply(self._references(past, past[:, -self.lookback :]))
         return {
             "window": _joined(scale.apply(past[:, -1:])[..., None], before, seen),
@@ -231,7 +237,7 @@ class WindowPreprocessor:
             raise DataError(f"distribution='negative_binomial' needs counts, but the value at {at} is {value:g}")
 
     def invert(self, values: np.ndarray, scale: Scale) -> np.ndarray:
-        """Forecasts in the data's own units.
+        """Forecasts in the data's own units; of counts, whole numbers.
 
         Args:
             values: ``(B, ...)``, scaled.
@@ -239,6 +245,8 @@ class WindowPreprocessor:
         """
         shape = (len(values),) + (1,) * (values.ndim - 1)
         inverted = scale.shift.reshape(shape) + scale.scale.reshape(shape) * values.astype(float)
+        if self.distribution == "negative_binomial":
+            return np.rint(inverted)
         return np.exp(inverted) if self.transform == "log" else inverted
 
     def _described(self, panel: Panel) -> dict[str, np.ndarray]:
@@ -327,11 +335,13 @@ class Windows:
     the scaled value before each step; and ``static`` (B, S) and ``categories`` (B, C), where series are described.
     """
 
-    def __init__(self, preprocessor: WindowPreprocessor, panel: Panel, *, drop: int) -> None:
+    def __init__(
+        self, preprocessor: WindowPreprocessor, panel: Panel, *, drop: int, skip: int | np.ndarray = 0
+    ) -> None:
         self._pre = preprocessor
-        self._counts = np.maximum(panel.lengths - drop - preprocessor.min_length + 1, 0)
+        self._counts = np.maximum(panel.lengths - drop - preprocessor.min_length + 1 - skip, 0)
         self._ends = np.cumsum(self._counts)
-        self._first_row = panel.offsets[:-1]
+        self._first_row = panel.offsets[:-1] + skip
         self._spans = _sliding(preprocessor._transformed(panel.values), preprocessor.min_length)
         self._observed = None if panel.observed is None else _sliding(panel.observed, preprocessor.min_length)
         self._known = _sliding(preprocessor.channels.known(panel), preprocessor.lookback + preprocessor.horizon)

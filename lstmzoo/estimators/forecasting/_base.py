@@ -1,7 +1,7 @@
 """What networks and baselines have in common as forecasters: frames in, frames out, score and plot."""
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -26,6 +26,8 @@ from lstmzoo.preprocessing import (
     Columns,
     Form,
     Panel,
+    continued,
+    filled,
     find_season,
     forecast_frame,
     make_future_frame,
@@ -34,6 +36,7 @@ from lstmzoo.preprocessing import (
     read_panel,
     user_times,
     usual_seasons,
+    with_known_filled,
 )
 
 Positive = Annotated[int, Field(gt=0)]
@@ -59,6 +62,10 @@ class Ahead:
     def part(self, first: int, last: int) -> "Ahead":
         """The steps from ``first`` up to ``last``."""
         return Ahead(self.times[:, first:last], None if self.known is None else self.known[:, first:last])
+
+    def of(self, series: np.ndarray) -> "Ahead":
+        """That of some series, by number."""
+        return Ahead(self.times[series], None if self.known is None else self.known[series])
 
 
 def refuse_second(X: Any) -> None:
@@ -168,10 +175,16 @@ class PanelForecaster(ZooEstimator):
     ) -> tuple[np.ndarray, np.ndarray, list[np.ndarray], dict[float, np.ndarray]]:
         """Ids, the last ``horizon`` values ``(N, H)``, what is before them, and what is forecast from it, by level."""
         self._check_fitted()
-        panel, _ = self._read_history(y, short=self.horizon)
-        history, actual = panel.head(self.horizon), panel.tail(self.horizon)
+        panel, _ = self._read_unfilled(y, self.tail_.freq)
+        short = panel.lengths <= self.horizon
+        if short.any():
+            i = int(short.argmax())
+            raise DataError(
+                f"series {panel.ids[i]!r} has {panel.lengths[i]} observations; scoring needs more than {self.horizon}"
+            )
+        history, actual = self._parted(panel)
         forecasts = self._forecast(self._prepared(history), levels, ahead_of(actual, self.horizon))
-        past = [history.series(i) for i in range(len(history))]
+        past = np.split(observed_values(history), history.offsets[1:-1])
         return panel.ids, observed_values(actual, self.horizon), past, forecasts
 
     def cross_validation(
@@ -194,15 +207,16 @@ class PanelForecaster(ZooEstimator):
             DataError: If a series is too short.
         """
         self._check_params()
-        panel, form = self._read(y)
+        panel, form = self._read_unfilled(y)
         steps = self.horizon if step_size is None else step_size
         check_origins(panel, self.horizon, n_windows, steps)
         pieces = []
         for first in range(n_windows) if refit else (0,):
             after = (n_windows - 1 - first) * steps
-            until = panel.head(after) if refit else panel
             fitted = clone(self).fit(panel_frame(panel.head(after + self.horizon), form, self._columns))
-            for history, actual in origins(until, self.horizon, 1 if refit else n_windows, steps, fitted._needed):
+            read = fitted._read_unfilled(y, fitted.tail_.freq)[0] if self.irregular else panel
+            until, count = (read.head(after), 1) if refit else (read, n_windows)
+            for history, actual in origins(until, count, steps, fitted._needed_and_actual):
                 pieces.append(fitted._backtested(history, actual, form))
         whole = nw.concat([nw.from_native(piece) for piece in pieces]).to_native()
         return whole.reset_index(drop=True) if isinstance(whole, pd.DataFrame) else whole
@@ -227,6 +241,18 @@ class PanelForecaster(ZooEstimator):
         if path is not None:
             figure.savefig(path)
         return figure
+
+    def _parted(self, panel: Panel) -> tuple[Panel, Panel]:
+        """Of an unfilled panel, what is before the last ``horizon`` steps, filled by itself, and those steps.
+
+        Of these, only the future covariates are filled, which are known beforehand.
+        """
+        known = with_known_filled(panel, self.missing, self._columns)
+        return self._filled(panel.head(self.horizon)), known.tail(self.horizon)
+
+    def _needed_and_actual(self, panel: Panel) -> tuple[Panel, Panel]:
+        history, actual = self._parted(panel)
+        return self._needed(history), actual
 
     def _needed(self, history: Panel) -> Panel:
         """What a forecast needs of a history."""
@@ -294,7 +320,7 @@ class PanelForecaster(ZooEstimator):
     def holdout_split(self, y: Any) -> tuple[tuple[Any], tuple[Any]]:
         """For a search: ``(what to fit,), (what to score,)``; the first lacks the last ``horizon`` steps of each series."""
         self._check_params()
-        panel, form = self._read(y)
+        panel, form = self._read_unfilled(y)
         if (panel.lengths <= self.horizon).any():
             i = int((panel.lengths <= self.horizon).argmax())
             raise DataError(
@@ -309,7 +335,7 @@ class PanelForecaster(ZooEstimator):
     def serving_example(self) -> pd.DataFrame:
         """Raw input that :meth:`serve` takes: the history of one series, and its future covariates, if there are any."""
         self._check_fitted()
-        series = self.tail_.select(np.array([0]))
+        series = replace(self.tail_.select(np.array([0])), observed=None)  # filled: it may have no other values
         columns = self._columns
         example = panel_frame(series, Form(), columns)
         if not columns.known:
@@ -319,13 +345,21 @@ class PanelForecaster(ZooEstimator):
 
     def serving_params(self) -> dict[str, Any]:
         """The parameters that :meth:`serve` takes, with their defaults."""
-        levels = [level for level in self._levels() if self.quantiles and level in self.quantiles]
+        levels = [level for level in self._levels() if level in self._asked]
         return {"horizon": self.horizon, **({"quantiles": levels} if levels else {})}
+
+    def serving_nullable(self) -> list[str]:
+        """Columns in which rows that :meth:`serve` takes may lack a value."""
+        columns = self._columns
+        filled = [columns.target, *columns.past, *columns.known] if self.missing != "error" else []
+        ahead = [columns.target, *columns.past, *columns.static] if columns.known else []
+        return list(dict.fromkeys([*filled, *ahead]))
 
     def serve(self, model_input: pd.DataFrame, params: dict[str, Any]) -> pd.DataFrame:
         """Forecast the series whose history the rows hold.
 
-        Where there are future covariates, rows after a series' last value, without a value themselves, hold them.
+        Where there are future covariates, rows after a series' last value, without a value themselves, hold them; where
+        values may be missing besides, no more than the last ``horizon`` rows do.
 
         Raises:
             ConfigError: If a parameter is unknown or out of range.
@@ -342,7 +376,8 @@ class PanelForecaster(ZooEstimator):
             raise UnknownNameError("column", odd[0], known)
         if not columns.known or columns.target not in model_input:
             return self.predict(history=model_input, **params)
-        history, future = _split_future(model_input, columns)
+        most = len(model_input) if self.missing == "error" else self._checked_horizon(params.get("horizon"))
+        history, future = _split_future(model_input, columns, most)
         return self.predict(history=history, future=future, **params)
 
     def make_future_frame(self, horizon: int | None = None, history: Any = None) -> Any:
@@ -373,8 +408,24 @@ class PanelForecaster(ZooEstimator):
         raise NotImplementedError
 
     def _read(self, data: Any, freq: str | int | None = None) -> tuple[Panel, Form]:
-        freq = self.freq if freq is None else freq
-        return read_panel(data, self._columns, freq, missing=self.missing, irregular=self.irregular)
+        panel, form = self._read_unfilled(data, freq)
+        return self._filled(panel), form
+
+    def _read_unfilled(
+        self, data: Any, freq: str | int | None = None, after: Panel | None = None
+    ) -> tuple[Panel, Form]:
+        """The panel with NaN where something is missing, to be cut before it is filled."""
+        missing, freq = "error" if self.missing == "error" else "keep", self.freq if freq is None else freq
+        return read_panel(data, self._columns, freq, missing=missing, irregular=self.irregular, after=after)
+
+    def _filled(self, panel: Panel, held_out: int = 0) -> Panel:
+        """See :func:`lstmzoo.preprocessing.filled`."""
+        return filled(panel, self.missing, self._columns, held_out)
+
+    def _read_further(self, y: Any) -> Panel:
+        """``tail_`` and the rows that follow it."""
+        new, _ = self._read_unfilled(y, self.tail_.freq, after=self.tail_)
+        return continued(self.tail_, new, self._columns, missing=self.missing)
 
     def _prepared(self, panel: Panel) -> Panel:
         """History, long enough to be forecast from.
@@ -388,8 +439,13 @@ class PanelForecaster(ZooEstimator):
     def _columns(self) -> Columns:
         return Columns(self.id_col, self.time_col, self.target_col)
 
+    @property
+    def _asked(self) -> list[float]:
+        """The quantiles that the parameter names."""
+        return [] if self.quantiles is None else [float(level) for level in self.quantiles]
+
     def _levels(self) -> list[float]:
-        return sorted({0.5, *map(float, self.quantiles or ())})
+        return sorted({0.5, *self._asked})
 
     def _checked_horizon(self, horizon: int | None) -> int:
         steps = self.horizon if horizon is None else horizon
@@ -404,7 +460,9 @@ class PanelForecaster(ZooEstimator):
 
     def _checked_quantiles(self, quantiles: list[float] | None) -> list[float]:
         if quantiles is None:
-            return list(self.quantiles or [])
+            return self._asked
+        if isinstance(quantiles, str) or not np.iterable(quantiles):
+            raise ConfigError(f"quantiles: expected a list of levels between 0 and 1, got {shortened(quantiles)}")
         check_quantiles(quantiles)
         levels = self._levels()
         for level in quantiles if not self._any_level else ():
@@ -421,16 +479,11 @@ class PanelForecaster(ZooEstimator):
 
     def _check_params(self) -> None:
         super()._check_params()
-        check_quantiles(self.quantiles or [])
+        check_quantiles(self._asked)
 
-    def _read_history(self, history: Any, short: int = 0) -> tuple[Panel, Form]:
+    def _read_history(self, history: Any) -> tuple[Panel, Form]:
         panel, form = self._read(history, self.tail_.freq)
-        if short and (panel.lengths <= short).any():
-            i = int((panel.lengths <= short).argmax())
-            raise DataError(
-                f"series {panel.ids[i]!r} has {panel.lengths[i]} observations; scoring needs more than {short}"
-            )
-        return (panel if short else self._prepared(panel)), form
+        return self._prepared(panel), form
 
     def _seasons(self, panel: Panel) -> list[int]:
         """Season lengths, shortest first: those given; else the usual ones that the series hold twice; else the one found.
@@ -511,11 +564,6 @@ def observed_values(panel: Panel, horizon: int | None = None) -> np.ndarray:
     return values if horizon is None else values.reshape(len(panel), horizon)
 
 
-def usual_step(freq: str | int) -> Any:
-    """The time between two steps, to be added to times as a panel has them; of irregular series, the median."""
-    return freq if isinstance(freq, int) else np.timedelta64(pd.tseries.frequencies.to_offset(freq).nanos // 1000, "us")
-
-
 def check_quantiles(quantiles: list[float]) -> None:
     """Levels lie between 0 and 1 and ascend.
 
@@ -530,10 +578,11 @@ def check_quantiles(quantiles: list[float]) -> None:
         raise ConfigError(f"quantiles: expected ascending levels, got {shortened(levels)}")
 
 
-def _split_future(rows: pd.DataFrame, columns: Columns) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The history, and, without their values, the rows that follow each series' last value."""
+def _split_future(rows: pd.DataFrame, columns: Columns, most: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The history, and, without their values, the rows that follow each series' last value, ``most`` at the most."""
     order = rows.sort_values(columns.time, kind="stable")
     ids = order[columns.id] if columns.id is not None else pd.Series(0, index=order.index)
     later = order[columns.target].notna()[::-1].groupby(ids[::-1], sort=False).cumsum()[::-1] == 0
+    later &= order.groupby(ids, sort=False).cumcount(ascending=False) < most
     wanted = [name for name in (columns.id, columns.time, *columns.known) if name is not None]
     return order[~later], order.loc[later, wanted]

@@ -31,23 +31,21 @@ def check_origins(panel: Panel, horizon: int, n_windows: int, step_size: int) ->
 
 
 def origins(
-    panel: Panel, horizon: int, n_windows: int, step_size: int, context: Callable[[Panel], Panel]
+    panel: Panel, n_windows: int, step_size: int, parted: Callable[[Panel], tuple[Panel, Panel]]
 ) -> Iterator[tuple[Panel, Panel]]:
-    """Of each window, oldest first, or of several together: the histories, and the ``horizon`` steps that follow.
+    """Of each window, oldest first, or of several together: the histories, and the steps that follow.
 
     Args:
         panel: N series.
-        horizon: H.
         n_windows: Windows; the last ends where the series do.
         step_size: Steps between one window and the next.
-        context: What a forecast needs of a history.
+        parted: What there is at a window's end, as what a forecast needs of the history, and the steps that follow.
     """
     pending: list[tuple[Panel, Panel]] = []
     size = 0
     for window in range(n_windows):
         after = (n_windows - 1 - window) * step_size
-        until = panel.head(after)
-        pending.append((context(until.head(horizon)), until.tail(horizon)))
+        pending.append(parted(panel.head(after)))
         size += len(pending[-1][0].values)
         if size > _TOGETHER or window == n_windows - 1:
             histories, actual = zip(*pending, strict=True)

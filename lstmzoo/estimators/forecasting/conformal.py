@@ -1,6 +1,6 @@
 """Corrections of quantiles by what held-out windows show.
 
-Sizes: B windows, H steps, L levels. All values are scaled, as the network's are.
+Sizes: B windows, H steps, L levels, n paths. All values are scaled, as the network's are.
 """
 
 from typing import Any
@@ -29,19 +29,31 @@ def conformal_offsets(target: np.ndarray, quantiles: np.ndarray, levels: list[fl
     References:
         Romano, Patterson & Candès, "Conformalized Quantile Regression", NeurIPS 2019.
     """
-    tail = min(levels[0], 1 - levels[-1])
+    observed = np.isfinite(target)
+    check_held_out(int(observed.sum()), levels)
     errors = target[..., None] - quantiles
-    errors = errors[np.isfinite(target).any(axis=1)]
-    if len(errors) * tail < _PER_STEP:
-        pooled = errors.reshape(-1, 1, len(levels))
-        pooled = pooled[np.isfinite(pooled).all(axis=(1, 2))]
-        if (len(pooled) + 1) * tail < 1:
-            raise ConfigError(
-                f"conformal: the level {levels[0] if tail == levels[0] else levels[-1]:g} needs {int(np.ceil(1 / tail))} "
-                f"held-out values, but there are {len(pooled)}: raise validation_size, or ask for quantiles nearer to 0.5"
-            )
-        errors = np.broadcast_to(pooled, (len(pooled), target.shape[1], len(levels)))
+    if observed.sum(axis=0).min() * _tail(levels) < _PER_STEP:
+        errors = np.broadcast_to(errors[observed][:, None], (observed.sum(), target.shape[1], len(levels)))
     return np.stack([_corrected(errors[..., i], level) for i, level in enumerate(levels)], axis=-1)
+
+
+def check_held_out(count: int, levels: list[float]) -> None:
+    """Refuse levels that so many held-out values say nothing of.
+
+    Raises:
+        ConfigError: If there are too few for the outermost level.
+    """
+    tail = _tail(levels)
+    if (count + 1) * tail < 1:
+        level = levels[0] if tail == levels[0] else levels[-1]
+        raise ConfigError(
+            f"conformal: the level {level:g} needs {int(np.ceil(1 / tail))} held-out values, but there are {count}: "
+            "raise validation_size, or ask for quantiles nearer to 0.5"
+        )
+
+
+def _tail(levels: list[float]) -> float:
+    return min(levels[0], 1 - levels[-1])
 
 
 def _corrected(errors: np.ndarray, level: float) -> np.ndarray:
@@ -60,3 +72,19 @@ def corrected_quantiles(quantiles: np.ndarray, offsets: np.ndarray, levels: list
     moved = np.where(sides, np.minimum(moved, median), np.maximum(moved, median))
     moved[..., levels.index(0.5)] = median[..., 0]
     return np.sort(moved, axis=-1)
+
+
+def corrected_paths(paths: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Paths ``(B, n, H)`` moved as the quantiles of their steps are, linearly in between, the outermost alike beyond.
+
+    Args:
+        paths: Drawn from the uncorrected distribution.
+        before: ``(B, H, L)`` quantiles, uncorrected.
+        after: ``(B, H, L)``, corrected.
+    """
+    before, offsets = before[:, None], (after - before)[:, None]
+    place = np.clip((paths[..., None] >= before).sum(axis=-1, keepdims=True) - 1, 0, before.shape[-1] - 2)
+    low, high = np.take_along_axis(before, place, axis=-1), np.take_along_axis(before, place + 1, axis=-1)
+    share = np.clip((paths[..., None] - low) / np.where(high > low, high - low, 1.0), 0.0, 1.0)
+    first, second = np.take_along_axis(offsets, place, axis=-1), np.take_along_axis(offsets, place + 1, axis=-1)
+    return paths + (first + share * (second - first))[..., 0]

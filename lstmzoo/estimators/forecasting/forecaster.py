@@ -1,5 +1,6 @@
 """Networks as forecasters."""
 
+import itertools
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,7 +8,14 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from lstmzoo.config import Categorical, DistributionName, ForecastingData, ModelConfig, list_models
+from lstmzoo.config import (
+    Categorical,
+    DistributionName,
+    ForecastingData,
+    ModelConfig,
+    TrainingConfig,
+    list_models,
+)
 from lstmzoo.errors import ConfigError, DataError, SavedModelError
 from lstmzoo.estimators._base import ZooNetworkEstimator, require_counts
 from lstmzoo.estimators.forecasting._base import (
@@ -19,11 +27,22 @@ from lstmzoo.estimators.forecasting._base import (
     Seasons,
     panel_digest,
     refuse_second,
-    usual_step,
 )
 from lstmzoo.estimators.forecasting.baselines import METHODS, BaselineForecaster
-from lstmzoo.estimators.forecasting.conformal import conformal_offsets, corrected_quantiles
-from lstmzoo.estimators.forecasting.outlook import PATHS, Outlook, quantiles_of, step_correlation
+from lstmzoo.estimators.forecasting.conformal import (
+    check_held_out,
+    conformal_offsets,
+    corrected_paths,
+    corrected_quantiles,
+)
+from lstmzoo.estimators.forecasting.outlook import (
+    PATHS,
+    ROWS,
+    Outlook,
+    is_autoregressive,
+    quantiles_of,
+    step_correlation,
+)
 from lstmzoo.estimators.forecasting.streaming import ForecastStream
 from lstmzoo.exporting import ExportFormat, ExportReport, export_model
 from lstmzoo.layers import DISTRIBUTIONS, distribution_loss, pinball_loss
@@ -34,9 +53,10 @@ from lstmzoo.preprocessing import (
     Scale,
     WindowPreprocessor,
     Windows,
+    fixed_step,
     forecast_frame,
 )
-from lstmzoo.training import Batches, Checkpoint, predict_padded, seeded, train
+from lstmzoo.training import Batches, Checkpoint, compile_for_prediction, predict_padded, reseed, seeded, train
 
 _LEARNED = (
     "history_", "best_epoch_", "seconds_", "data_digest_", "season_length_", "seed_", "step_correlation_",
@@ -168,22 +188,25 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         self._check_params()
         refuse_second(X)
         config = self._resolve_config()
-        panel, form = self._read(y)
-        given, held_out = panel_digest(panel), self._held_out()
+        read, form = self._read_unfilled(y)
+        whole, held_out, seed = self._filled(read), self._held_out(), self._seed()
+        given, panel = panel_digest(whole), self._filled(read, held_out)
         seasons = self._seasons(panel)
         preprocessor = self._preprocessor(config.data, seasons)
         panel = self._long_enough(panel, preprocessor)
         preprocessor.fit(panel.head(held_out))
-        self.seed_ = self._seed()
         checkpoint = self._checkpoint(checkpoint_dir, given)
-        with seeded(self.seed_):
+        windows = preprocessor.windows(panel, drop=held_out)
+        validation = self._validation(preprocessor, panel)
+        with seeded(seed):
             model = self._build(config, preprocessor.spec_)
-            windows = preprocessor.windows(panel, drop=held_out)
-            validation = self._validation(preprocessor, panel)
-            history, best_epoch = self._train(model, windows, validation, config.training, checkpoint)
-        self.model_, self.config_ = model, config
+            if self.conformal and validation is not None:
+                check_held_out(int(np.isfinite(_judged(model, validation)[1]).sum()), self._levels())
+            history, best_epoch = self._train(model, windows, validation, config.training, seed, checkpoint)
+        self.model_, self.config_, self.seed_ = model, config, seed
         self.preprocessor_, self.spec_ = preprocessor, preprocessor.spec_
-        self.tail_, self.form_, self.season_length_ = self._kept(panel), form, seasons[0]
+        self.tail_ = self._kept(self._long_enough(whole, preprocessor))
+        self.form_, self.season_length_ = form, seasons[0]
         self.history_, self.best_epoch_ = history, best_epoch
         self.data_digest_ = given
         self._learn_errors(validation or windows)
@@ -194,31 +217,44 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         """Go on training on what was observed since, with a tenth of the learning rate; forecasts then begin after it.
 
         Args:
-            y: Further rows of the series that were fitted: each series goes on where it ended, or is left out. Scales,
-                categories and corrections stay as they were learned.
+            y: Further rows of the series that were fitted: each series goes on where it ended, or is left out; what has no
+                times of its own, as an array, begins at the next step. Scales, categories and corrections stay as they were
+                learned.
             epochs: Passes over the windows whose forecasts reach into the new rows.
 
         Raises:
             NotFittedError: If the estimator is not fitted.
             ConfigError: If ``epochs`` is not a whole number above 0.
-            DataError: If the rows lack a column, are of a series never seen, overlap what was fitted, or leave a gap.
+            DataError: If the rows lack a column, are of a series never seen, overlap what was fitted, or, unless ``missing``
+                says how to fill it, leave a gap.
         """
         self._check_fitted()
         require_counts(epochs=epochs)
         started = time.perf_counter()
-        new, _ = self._read(y, self.tail_.freq)
-        longer = self.tail_.continued(new)
-        windows = self.preprocessor_.windows(longer)
+        longer = self._read_further(y)
+        trained = np.maximum(self.tail_.lengths - self.preprocessor_.min_length + 1, 0)
+        windows = self.preprocessor_.windows(longer, skip=trained)
         if len(windows):
             rate = self.config_.training.learning_rate / 10
             settings = {"learning_rate": rate, "schedule": "constant", "epochs": epochs, "steps_per_epoch": 10**6}
             training = self.config_.training.model_copy(update=settings)
-            with seeded(self.seed_ + len(self.history_)):
-                rows, _ = self._train(self.model_, windows, None, training, None)
+            rows = self._trained_on(windows, training)
             self.history_ = [*self.history_, *({**row, "epoch": len(self.history_) + row["epoch"]} for row in rows)]
         self.tail_ = self._kept(longer)
         self.seconds_ += time.perf_counter() - started
         return self
+
+    def _trained_on(self, windows: Windows, training: TrainingConfig) -> list[dict[str, float]]:
+        """Rows of further epochs; a training that fails or is interrupted leaves the weights as they were."""
+        seed, weights = self.seed_ + len(self.history_), self.model_.get_weights()
+        try:
+            with seeded(seed):
+                reseed(self.model_, seed)
+                return self._train(self.model_, windows, None, training, seed)[0]
+        except BaseException:
+            self.model_.set_weights(weights)
+            compile_for_prediction(self.model_)
+            raise
 
     def stream(self, history: Any = None) -> ForecastStream:
         """Forecast one series as it is observed: each observation costs one step of the network.
@@ -271,7 +307,9 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         known = np.zeros((len(series), self.horizon, count)) if count else None
         inputs, _ = self.preprocessor_.last_windows(series, known=known)
         inputs["previous"] = np.zeros((len(series), self.horizon, 1), dtype=np.float32)
-        return export_model(self.model_, path, format, inputs, {"preprocessor": self.preprocessor_.to_json()})
+        conformal = None if self.offsets_ is None else {"levels": self._levels(), "offsets": self.offsets_.tolist()}
+        learned = {"preprocessor": self.preprocessor_.to_json(), "conformal": conformal}
+        return export_model(self.model_, path, format, inputs, learned)
 
     def sample_paths(self, n: int = 100, horizon: int | None = None, history: Any = None, future: Any = None) -> Any:
         """Draw possible futures: whole paths, whose steps hang together.
@@ -291,7 +329,8 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
 
         Raises:
             NotFittedError: If the estimator is not fitted.
-            ConfigError: If only the median is forecast: paths need quantiles or a distribution.
+            ConfigError: If there are no quantiles on both sides of the median, and no distribution; or if quantiles are
+                conformal, and the horizon is longer than the one trained for.
             DataError: If the history or the future is refused.
         """
         self._check_fitted()
@@ -388,13 +427,20 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         config = super()._resolve_config()
         if self.distribution is not None:
             config = config.override({"distribution": self.distribution})
-        if config.data.distribution == "negative_binomial" and config.data.transform == "log":
-            raise ConfigError(
-                "distribution='negative_binomial' is of counts, not of their logarithms: pass transform='none'"
-            )
-        if self.conformal and not (self.quantiles and self._held_out()):
+        if config.data.distribution == "negative_binomial":
+            self._check_counts(config.data)
+        if self.conformal and not (len(self._levels()) > 1 and self._held_out()):
             raise ConfigError("conformal: needs quantiles to correct, and held-out windows: validation_size above 0")
         return config
+
+    def _check_counts(self, data: ForecastingData) -> None:
+        counts = "distribution='negative_binomial' is of counts, not of"
+        if data.transform == "log":
+            raise ConfigError(f"{counts} their logarithms: pass transform='none'")
+        if data.scaling == "level":
+            raise ConfigError(f"{counts} differences from the last one: pass scaling='window'")
+        if self.missing == "interpolate":
+            raise ConfigError(f"{counts} what lies between them: pass missing='mask'")
 
     def _held_out(self) -> int:
         size = self.horizon if self.validation_size is None else self.validation_size
@@ -427,8 +473,8 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         return self.spec_.distribution != "quantiles" and not self.conformal
 
     def _kept(self, panel: Panel) -> Panel:
-        """What forecasts and updates need of each series: the context of the next windows that reach into new rows."""
-        return panel.tail(self.preprocessor_.context + self.horizon - 1)
+        """What forecasts and updates need of each series: the reach of the next windows that reach into new rows."""
+        return panel.tail(self.preprocessor_.reach + self.horizon - 1)
 
     def _checkpoint(self, directory: str | Path | None, data_digest: str) -> Checkpoint | None:
         if directory is None:
@@ -440,11 +486,12 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
 
     def _validation(self, preprocessor: WindowPreprocessor, panel: Panel) -> Windows | None:
         held_out = self._held_out()
-        return preprocessor.windows(panel.tail(held_out + preprocessor.context)) if held_out else None
+        return preprocessor.windows(panel.tail(held_out + preprocessor.reach), skip=1) if held_out else None
 
     def _train(
-        self, model: Any, windows: Windows, validation: Windows | None, config: Any, checkpoint: Checkpoint | None
-    ) -> tuple[list, int]:
+        self, model: Any, windows: Windows, validation: Windows | None, config: TrainingConfig, seed: int,
+        checkpoint: Checkpoint | None = None,
+    ) -> tuple[list, int]:  # fmt: skip
         names = set(model.input)
         loss = self._loss(windows.spec)
 
@@ -457,7 +504,7 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
             num_items=len(windows),
             batch_size=config.batch_size,
             steps_per_epoch=config.steps_per_epoch,
-            seed=self.seed_,
+            seed=seed,
         )
         validate = None
         if validation is not None:
@@ -481,19 +528,16 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         """From the errors on held-out windows (else, those trained on): how steps hang together, and conformal offsets."""
         levels = self._levels()
         self.step_correlation_, self.offsets_ = 0.0, None
-        drawn = self._outlook.autoregressive
-        paths = not drawn and (len(levels) > 2 or self.spec_.distribution != "quantiles")
+        paths = not is_autoregressive(self.model_) and (len(levels) > 2 or self.spec_.distribution != "quantiles")
         if not (paths or self.conformal):
             return
-        numbers = windows.spread(512 if drawn else 4096)
-        inputs, target, scale = windows.batch(numbers)
+        inputs, target, scale, numbers = _judged(self.model_, windows)
         quantiles = self._outlook.quantiles(inputs, scale.scale, levels, numbers)
-        target = target[..., 0].astype(float)
         self.step_correlation_ = step_correlation(target - quantiles[..., levels.index(0.5)])
         self.offsets_ = conformal_offsets(target, quantiles, levels) if self.conformal else None
 
     def _needed(self, history: Panel) -> Panel:
-        return self._prepared(history).tail(self.preprocessor_.context)
+        return self._prepared(history).tail(self.preprocessor_.reach)
 
     def _prepared(self, panel: Panel) -> Panel:
         return panel.padded(self.preprocessor_.context) if self.pad_short else panel
@@ -514,7 +558,7 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         if missing <= 0:
             return ahead
         last = ahead.times[:, -1:]
-        times = last + np.arange(1, missing + 1) * usual_step(panel.freq) if self.irregular else None
+        times = last + np.arange(1, missing + 1) * fixed_step(panel.freq) if self.irregular else None
         times = panel.future_times(self.horizon) if times is None else np.concatenate([ahead.times, times], axis=1)
         known = ahead.known
         if known is not None:
@@ -541,28 +585,52 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
             whole = self._whole(panel, part)
             pieces.append(forecast(panel, whole))
             if first + self.horizon < steps:
-                panel = panel.append(pieces[-1], part.times, part.known).tail(self.preprocessor_.context)
+                panel = panel.append(pieces[-1], part.times, part.known).tail(self.preprocessor_.reach)
         return np.concatenate(pieces, axis=1)[:, :steps]
 
     def _paths(self, panel: Panel, ahead: Ahead, n: int) -> np.ndarray:
         """``(N, n, steps)`` sample paths, in the data's own units."""
-        if self.spec_.distribution == "quantiles" and len(self._levels()) < 3:
+        levels, steps = self._levels(), ahead.times.shape[1]
+        if self.spec_.distribution == "quantiles" and not levels[0] < 0.5 < levels[-1]:
             raise ConfigError(
-                "sample paths need quantiles on both sides of the median, or a distribution: fit with either"
+                "sample paths, which quantiles beyond the horizon trained for are of too, need quantiles on both sides of the "
+                "median, or a distribution: fit with either, or pass quantiles=[] for the median alone"
             )
-        if ahead.times.shape[1] <= self.horizon:
-            return self._direct_paths(panel, self._whole(panel, ahead), n)[..., : ahead.times.shape[1]]
-        many = panel.select(np.repeat(np.arange(len(panel)), n))
-        repeated = Ahead(*(None if a is None else np.repeat(a, n, axis=0) for a in (ahead.times, ahead.known)))  # type: ignore[arg-type]
-        drawn = iter(range(len(ahead.times[0])))
-        paths = self._rolled(many, repeated, lambda p, a: self._direct_paths(p, a, 1, draw=next(drawn))[:, 0])
-        return paths.reshape(len(panel), n, -1)
+        if steps <= self.horizon:
+            return self._direct_paths(panel, self._whole(panel, ahead), n)[..., :steps]
+        if self.offsets_ is not None:
+            raise ConfigError(
+                f"horizon: conformal corrections are of the {self.horizon} steps trained for, not of {steps}: pass "
+                "quantiles=[] for the median alone, or fit with a longer horizon"
+            )
+        panel, together = panel.tail(self.preprocessor_.reach), max(1, ROWS // n)
+        paths = np.empty((len(panel), n, steps))
+        for first in range(0, len(panel), together):
+            some = np.arange(first, min(first + together, len(panel)))
+            paths[some] = self._rolled_paths(panel.select(some), ahead.of(some), n)
+        return paths
 
-    def _direct_paths(self, panel: Panel, ahead: Ahead, n: int, draw: int | None = None) -> np.ndarray:
-        """``(N, n, H)`` sample paths; ``draw`` numbers the piece where the series are paths themselves."""
+    def _rolled_paths(self, panel: Panel, ahead: Ahead, n: int) -> np.ndarray:
+        """``(N, n, steps)`` sample paths, each of which is rolled on as a series of its own."""
+        each, drawn = np.repeat(np.arange(len(panel)), n), itertools.count()
+
+        def piece(paths: Panel, part: Ahead) -> np.ndarray:
+            number = next(drawn)
+            names = [f"{name} {number} {i % n}" for i, name in enumerate(paths.ids)]
+            return self._direct_paths(paths, part, 1, names)[:, 0]
+
+        return self._rolled(panel.select(each), ahead.of(each), piece).reshape(len(panel), n, -1)
+
+    def _direct_paths(self, panel: Panel, ahead: Ahead, n: int, names: Any = None) -> np.ndarray:
+        """``(N, n, H)`` sample paths; a path is drawn by its series' name."""
         inputs, scale = self.preprocessor_.last_windows(panel, ahead.times, ahead.known)
-        ids = panel.ids if draw is None else [f"{name} {draw} {i}" for i, name in enumerate(panel.ids)]
-        return self.preprocessor_.invert(self._outlook.paths(inputs, scale.scale, n, ids), scale)
+        names = panel.ids if names is None else names
+        paths = self._outlook.paths(inputs, scale.scale, n, names)
+        if self.offsets_ is not None:
+            levels = self._levels()
+            before = self._outlook.quantiles(inputs, scale.scale, levels, names)
+            paths = corrected_paths(paths, before, corrected_quantiles(before, self.offsets_, levels))
+        return self.preprocessor_.invert(paths, scale)
 
     @property
     def _outlook(self) -> Outlook:
@@ -587,6 +655,16 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         self.preprocessor_ = WindowPreprocessor.from_json(preprocessor["windows"])
         self.spec_ = self.preprocessor_.spec_
         self._restore_panel(preprocessor["panel"], arrays)
+
+
+def _judged(model: Any, windows: Windows) -> tuple[dict[str, np.ndarray], np.ndarray, Scale, np.ndarray]:
+    """Inputs, targets ``(B, H)``, scales and numbers of the windows that forecasts are judged by.
+
+    The targets of flat windows, whose errors have no unit, are NaN, as are those that were not observed.
+    """
+    numbers = windows.spread(512 if is_autoregressive(model) else 4096)
+    inputs, target, scale = windows.batch(numbers)
+    return inputs, np.where(scale.scale > 0, target[..., 0].astype(float), np.nan), scale, numbers
 
 
 def _periods(residual: str, seasons: list[int], lookback: int) -> list[int]:

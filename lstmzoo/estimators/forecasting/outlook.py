@@ -17,7 +17,13 @@ from lstmzoo.spec import ForecastingSpec
 from lstmzoo.training import predict_padded
 
 PATHS = 200  # sampled for the quantiles of a forecast that has no closed form
-_ROWS = 8192  # paths that are sampled at once
+ROWS = 8192  # paths that are sampled at once
+
+
+def is_autoregressive(model: keras.Model) -> bool:
+    """Whether a network forecasts each step from a sample of the one before."""
+    stepper = getattr(model, "stepper", None)
+    return stepper is not None and stepper.autoregressive
 
 
 @dataclass(frozen=True)
@@ -40,12 +46,6 @@ class Outlook:
     step_correlation: float
     seed: int
 
-    @property
-    def autoregressive(self) -> bool:
-        """Whether the network forecasts each step from a sample of the one before."""
-        stepper = getattr(self.model, "stepper", None)
-        return stepper is not None and stepper.autoregressive
-
     def quantiles(
         self, inputs: dict[str, np.ndarray], scale: np.ndarray, levels: list[float], names: Any
     ) -> np.ndarray:
@@ -57,7 +57,7 @@ class Outlook:
             levels: Out of those trained for, or any of a distribution.
             names: B, of the windows, in any kind of sequence.
         """
-        if self.autoregressive:
+        if is_autoregressive(self.model):
             return quantiles_of(self.paths(inputs, scale, PATHS, names), levels)
         return self._quantiles(self._outputs(inputs), scale, levels)
 
@@ -65,7 +65,7 @@ class Outlook:
         self, inputs: dict[str, np.ndarray], scale: np.ndarray, levels: list[float], names: Any, state: list
     ) -> tuple[np.ndarray, list]:
         """Quantiles ``(B, H, L)`` after one more step of the windows, and the state there."""
-        if self.autoregressive:
+        if is_autoregressive(self.model):
             state = self.model.stepper.encode(inputs, state)
             return quantiles_of(self._sampled(inputs, scale, PATHS, names, state), levels), state
         outputs, state = self.model.stepper.step(inputs, state)
@@ -73,11 +73,11 @@ class Outlook:
 
     def paths(self, inputs: dict[str, np.ndarray], scale: np.ndarray, n: int, names: Any) -> np.ndarray:
         """``(B, n, H)`` sample paths; the arguments as for :meth:`quantiles`."""
-        if not self.autoregressive:
+        if not is_autoregressive(self.model):
             horizon, tied = self.spec.horizon, self.step_correlation
             scores = np.stack([correlated_scores(self._rng(name), n, horizon, tied) for name in names])
             return values_at_scores(scores, self._outputs(inputs), self.spec, self.trained, scale)
-        count, together = len(scale), max(1, _ROWS // n)
+        count, together = len(scale), max(1, ROWS // n)
         drawn = []
         for first in range(0, count, together):
             take = np.minimum(np.arange(first, first + min(together, count)), count - 1)  # of one size, to compile once

@@ -24,7 +24,7 @@ class ForecastStream:
 
     def __init__(self, forecaster: Any, panel: Panel) -> None:
         self._forecaster = forecaster
-        self._panel = panel.tail(max(forecaster.preprocessor_.context, 2))
+        self._panel = panel.tail(forecaster.preprocessor_.reach)
         self._scale: Scale
         self._state: list[np.ndarray]
         self._since: int
@@ -63,11 +63,10 @@ class ForecastStream:
         at = self._checked_time(time)
         value, observed = self._checked_value(y, at)
         rows = [_row(given, names, at)[None, None] for given, names in ((past, columns.past), (known, columns.known))]
-        longer = self._panel.append(np.array([[value]]), np.array([[at]]), rows[1], rows[0], np.array([[observed]]))
-        self._panel = longer.tail(len(self._panel.values))
-        times = self._panel.future_times(horizon)
         ahead = self._checked_future(future, (horizon, len(columns.known)))
-        quantiles = self._step(times, ahead)
+        longer = self._panel.append(np.array([[value]]), np.array([[at]]), rows[1], rows[0], np.array([[observed]]))
+        self._panel = longer.tail(self._forecaster.preprocessor_.reach)
+        quantiles = self._step(self._panel.future_times(horizon), ahead)
         return quantiles[0, :, 0] if quantiles.shape[-1] == 1 else quantiles[0]
 
     def _step(self, times: np.ndarray, known: np.ndarray | None) -> np.ndarray:
@@ -80,7 +79,7 @@ class ForecastStream:
         finished = forecaster._finished(scaled, self._scale, levels)
         if self._since == forecaster.preprocessor_.lookback:
             self._anchor()
-        wanted = [0.5, *(forecaster.quantiles or [])]
+        wanted = [0.5, *forecaster._asked]
         return finished[..., [levels.index(level) for level in wanted]]
 
     def _anchor(self) -> None:
