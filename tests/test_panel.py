@@ -19,6 +19,7 @@ from lstmzoo.preprocessing import (
     continued,
     filled,
     find_season,
+    fixed_step,
     forecast_frame,
     is_shorter_than_a_day,
     panel_frame,
@@ -761,3 +762,9 @@ def test_what_has_no_times_goes_on_at_the_next_step(make, tz, freq):
     old = whole.head(4)
     new, _ = read_panel(make([6.0, 7.0, 8.0, 9.0]), Columns(), whole.freq, after=old)
     assert same(old.continued(new), whole)
+
+
+def test_steps_have_a_fixed_length_or_none():
+    assert fixed_step(3) == 3
+    assert [fixed_step(freq) for freq in ("h", "15min", "2D")] == [np.timedelta64(n, "m") for n in (60, 15, 2880)]
+    assert fixed_step("MS") is None
