@@ -1,6 +1,7 @@
 """Frames in: what is accepted, and what is refused with which words."""
 
 import datetime
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,7 @@ from lstmzoo.preprocessing import (
     time_text,
     user_times,
     usual_seasons,
+    with_known_filled,
 )
 
 COVARIATES = Columns(past=("visitors",), known=("price", "holiday"), static=("size", "region", "open"))
@@ -673,6 +675,9 @@ def test_what_is_kept_is_filled_by_what_was_not_cut_off():
         assert same(filled(panel, missing, columns), read_panel(rows, columns, missing=missing)[0])
         head = filled(panel.head(2), missing, columns)
         assert head.series(0).tolist() == head.past[:5, 0].tolist() == head.known[:5, 0].tolist() == [2] * 5
+        known = with_known_filled(panel, missing, columns)
+        np.testing.assert_array_equal(known.known, filled(panel, missing, columns).known)
+        assert same(replace(known, known=panel.known), panel)
     with pytest.raises(DataError, match="'y' of series 'a' is missing in every row up to 2024-01-01 01:00:00"):
         filled(panel.head(5), "mask", columns)
 
