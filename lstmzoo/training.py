@@ -4,6 +4,7 @@ import contextlib
 import logging
 import math
 import random
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ _OPTIMIZERS: dict[str, type[keras.optimizers.Optimizer]] = {
     "sgd": keras.optimizers.SGD,
 }
 
+_CHECKPOINT = re.compile(r"checkpoint-\d{10}")
 _SECONDS_BETWEEN_CHECKPOINTS = 30.0  # within an epoch; there is one after each epoch besides
 
 # Each batch size is traced once, on purpose; TensorFlow warns of several.
@@ -116,7 +118,7 @@ class Checkpoint:
         write_bundle(folder, {"class": "Checkpoint"}, {**files, "params.json": params})
         sync_folder(folder)
         for other in Path(self.directory).iterdir():
-            if other.name.lstrip(".").startswith("checkpoint-") and other != folder:
+            if _CHECKPOINT.match(other.name.lstrip(".")) and other.is_dir() and other != folder:
                 shutil.rmtree(other)  # an older one, or what a write that was killed left
 
     def read(self) -> Bundle | None:
@@ -126,7 +128,9 @@ class Checkpoint:
             ConfigError: If they are of another fit.
             SavedModelError: If they are damaged.
         """
-        folders = sorted(Path(self.directory).glob("checkpoint-*"))
+        folders = sorted(
+            folder for folder in Path(self.directory).glob("checkpoint-*") if _CHECKPOINT.fullmatch(folder.name)
+        )
         if not folders:
             return None
         with _way_out(self.directory):

@@ -460,6 +460,8 @@ def test_predict_with_covariates(shops, shops_model):
     one = shops[shops["unique_id"] == "001"]  # whose region looks like a number, and was read as text
     one.to_csv("one.csv", index=False)
     future[future["unique_id"] == "001"].to_parquet("one.parquet")
+    assert run(*longer, "--quantiles", "", "--plot", "six.png").exit_code == 0
+    assert Path("six.png").exists()
     again = run_json("predict", shops_model, "one.csv", "--future", "one.parquet", "--horizon", "6", "--quantiles", "")
     np.testing.assert_allclose([row["y_hat"] for row in again], expected["y_hat"][:6], rtol=1e-4)
     future_of(shops, 4).to_csv("future.csv", index=False)
@@ -476,7 +478,7 @@ def test_predict_with_covariates(shops, shops_model):
     (lambda f: f.assign(ds="soon"), [], ["'soon' in row 1"]),
     (lambda f: f.iloc[1:], [], ["'001' has no row at 2020-01-01"]),
     (lambda f: f, ["--horizon", "4", "--plot", "f.png"], None),
-    (lambda f: f, ["--horizon", "3", "--plot", "f.png"], ["--plot", "4 steps", "--horizon"]),
+    (lambda f: f, ["--horizon", "3", "--plot", "f.png"], ["unexpected row at 2020-01-04"]),
 ])  # fmt: skip
 def test_the_future_is_checked(shops, shops_model, change, args, fragments):
     if change is not None:

@@ -111,6 +111,16 @@ def test_search_takes_covariates(shops, tiny):
     assert len(best.predict(future=filled(best))) == 18
 
 
+def test_baselines_take_what_the_network_takes(fitted, shops):
+    for name, baseline in fitted.baselines().items():
+        baseline.fit(shops)
+        with_future = baseline.predict(future=filled(baseline))
+        pd.testing.assert_frame_equal(with_future, baseline.predict(), obj=name)
+        assert len(baseline.serve(baseline.serving_example(), {})) == 6
+        with pytest.raises(DataError, match="'price'.*missing"):
+            baseline.predict(history=shops.drop(columns="price"))
+
+
 def test_serving_splits_history_and_future(fitted, shops):
     example = fitted.serving_example()
     served = fitted.serve(example, {"horizon": 6})

@@ -150,6 +150,20 @@ def test_panels_of_unequal_lengths(hourly, tiny):
     assert forecast.groupby("unique_id")["ds"].min().nunique() == 3
 
 
+@pytest.mark.parametrize(("freq", "calendar"), [("h", "hour"), ("D", "weekday")])
+def test_histories_are_read_in_the_time_zone_fitted(freq, calendar, tiny):
+    ds = pd.date_range("2024-06-01", periods=80, freq=freq, tz="Europe/Berlin")
+    frame = pd.DataFrame({"unique_id": "a", "ds": ds, "y": 10 + np.sin(np.arange(80.0))})
+    forecaster = Forecaster(**tiny, calendar=[calendar]).fit(frame)
+    elsewhere = frame.assign(ds=ds.tz_convert("UTC"))
+    pd.testing.assert_frame_equal(forecaster.predict(history=elsewhere), forecaster.predict(history=frame))
+    assert forecaster.score(elsewhere) == forecaster.score(frame)
+    with pytest.raises(
+        DataError, match="'ds' holds timestamps without a time zone, but what was fitted has .*Europe/Berlin"
+    ):
+        forecaster.predict(history=frame.assign(ds=ds.tz_localize(None)))
+
+
 def test_a_clock_change_is_crossed(tiny):
     ds = pd.date_range("2024-10-20", periods=160, freq="h", tz="Europe/Berlin")
     frame = pd.DataFrame({"unique_id": "a", "ds": ds, "y": np.sin(np.arange(160) / 4)})
@@ -392,3 +406,11 @@ def test_baseline_spread_by_hand():
     y = [0.0, 1.0, 0.0, 1.0]
     forecast = BaselineForecaster("naive", horizon=4, quantiles=[0.975]).fit(y).predict()
     np.testing.assert_allclose(forecast[:, 1], 1 + 1.959964 * np.sqrt([1, 2, 3, 4]), rtol=1e-6)
+
+
+def test_series_that_begin_too_late_are_refused(hourly, tiny):
+    late = hourly.assign(y=hourly["y"].where(hourly.groupby("unique_id").cumcount(ascending=False) < 8))
+    with pytest.raises(
+        DataError, match="no series has an observed value before what is to be forecast, validation apart"
+    ):
+        Forecaster(**tiny, missing="mask").fit(late)

@@ -9,7 +9,12 @@ import pytest
 import lstmzoo
 from lstmzoo import Forecaster
 from lstmzoo.errors import ConfigError, DataError, TrainingError
-from lstmzoo.estimators.forecasting.conformal import conformal_offsets, corrected_paths, corrected_quantiles
+from lstmzoo.estimators.forecasting.conformal import (
+    check_held_out,
+    conformal_offsets,
+    corrected_paths,
+    corrected_quantiles,
+)
 
 LEVELS = [0.1, 0.5, 0.9]
 
@@ -80,7 +85,7 @@ def test_a_fit_that_is_refused_leaves_the_one_before(hourly, tiny):
     forecaster = Forecaster(**tiny, quantiles=[0.1, 0.9], conformal=True).fit(hourly)
     before, learned = forecaster.predict(), forecaster.seed_
     forecaster.set_params(quantiles=[0.001, 0.999], random_state=1)
-    with pytest.raises(ConfigError, match="needs 1000 held-out values"):
+    with pytest.raises(ConfigError, match="needs 999 held-out values"):
         forecaster.fit(hourly)
     forecaster.set_params(quantiles=[0.1, 0.9])
     assert forecaster.seed_ == learned
@@ -167,3 +172,43 @@ def test_an_observation_that_is_refused_is_not_taken(hourly, tiny):
         stream.update(50.0, known={"price": 1.0})
     given = {"known": {"price": 1.0}, "future": np.ones((6, 1))}
     np.testing.assert_array_equal(stream.update(50.0, **given), other.update(50.0, **given))
+
+
+def test_a_level_is_corrected_alike_whatever_others_are_asked_for(hourly, tiny):
+    forecaster = Forecaster(**tiny, quantiles=[0.8, 0.9], conformal=True, validation_size=60).fit(hourly)
+    forecaster.offsets_ = np.tile([0.0, 5.0, 0.5], (6, 1))  # the corrected 0.8 lies above the corrected 0.9
+    both, alone = forecaster.predict(), forecaster.predict(quantiles=[0.9])
+    np.testing.assert_array_equal(alone["y_hat_q0.9"], both["y_hat_q0.9"])
+    np.testing.assert_array_equal(forecaster.predict(quantiles=[])["y_hat"], both["y_hat"])
+
+
+def test_corrected_counts_are_counts(hourly, tiny):
+    counts = hourly.assign(y=np.random.default_rng(0).poisson(1.0, len(hourly)).astype(float))
+    intervals = {"quantiles": [0.1, 0.9], "conformal": True, "validation_size": 60}
+    forecaster = Forecaster(**tiny, **intervals, distribution="negative_binomial").fit(counts)
+    forecaster.offsets_ = np.tile([-3.0, 0.0, 3.0], (6, 1))
+    assert (forecaster.predict()["y_hat_q0.1"] == 0).all()
+    assert (forecaster.sample_paths(20).filter(like="path") >= 0).all(axis=None)
+
+
+@pytest.mark.parametrize(("levels", "needed"), [([0.1, 0.9], 9), ([0.9], 9), ([0.5, 0.999], 999), ([0.05, 0.5], 19)])
+def test_as_many_held_out_values_as_a_level_needs(levels, needed):
+    check_held_out(needed, levels)
+    with pytest.raises(ConfigError, match=f"needs {needed} held-out values, but there are {needed - 1}"):
+        check_held_out(needed - 1, levels)
+
+
+def test_sampled_paths_reach_so_far(hourly, tiny):
+    deepar = {**tiny, "model": "deepar_gru", "hyperparameters": {"epochs": 1, "steps_per_epoch": 2, "units": 4}}
+    with pytest.raises(ConfigError, match="0.001 is to be read off 200 sampled paths.*from 0.005 to 0.995"):
+        Forecaster(**deepar, quantiles=[0.001]).fit(hourly)
+    forecaster = Forecaster(**tiny, distribution="normal").fit(hourly)
+    assert len(forecaster.predict(quantiles=[0.999])) == 18
+    with pytest.raises(ConfigError, match="0.999 is to be read off 200 sampled paths"):
+        forecaster.predict(horizon=8, quantiles=[0.999])
+
+
+def test_one_path_of_an_array_is_a_column(hourly, tiny):
+    forecaster = Forecaster(**tiny, distribution="normal").fit(hourly["y"].to_numpy()[:240])
+    assert forecaster.sample_paths(1).shape == (6, 1)
+    assert forecaster.sample_paths(3).shape == (6, 3)

@@ -395,7 +395,7 @@ def test_gaps_become_rows(missing, freq, tz):
     np.testing.assert_array_equal(panel.times, expected.times)
     filled = [2, 2, 5, 29, 31] if missing == "mask" else [3, 4, 5, 30, 31]
     assert panel.values[[3, 4, 5, 30, 31]].tolist() == filled
-    assert panel.past[[3, 4, 5, 30, 31], 0].tolist() == filled
+    assert panel.past[[3, 4, 5, 30, 31], 0].tolist() == [2, 2, 5, 29, 31]
     assert panel.known[[3, 4, 5, 30, 31], 0].tolist() == [20, 20, 50, 290, 310]
     assert np.flatnonzero(~panel.observed).tolist() == [3, 4, 30, 41, 60]
     rows = panel_frame(panel, form, columns)
@@ -773,3 +773,19 @@ def test_steps_have_a_fixed_length_or_none():
     assert fixed_step(3) == 3
     assert [fixed_step(freq) for freq in ("h", "15min", "2D")] == [np.timedelta64(n, "m") for n in (60, 15, 2880)]
     assert fixed_step("MS") is None
+
+
+@pytest.mark.parametrize("irregular", [False, True])
+def test_the_frequency_may_be_a_number_of_numpys(irregular):
+    steps = pd.DataFrame({"ds": [0, 2, 4], "y": [1.0, 2.0, 3.0]})
+    panel, _ = read_panel(steps, Columns(None), np.int64(2), irregular=irregular)
+    assert (type(panel.freq), panel.freq) == (int, 2)
+    with pytest.raises(DataError, match="an integer step has to be 1 or more"):
+        read_panel(steps, Columns(None), np.int64(0))
+
+
+def test_past_covariates_are_filled_by_what_was_known():
+    rows = pd.DataFrame({"ds": range(4), "y": [0.0, np.nan, np.nan, 3.0], "p": [0.0, np.nan, np.nan, 3.0]})
+    panel, _ = read_panel(rows, Columns(None, past=("p",)), missing="interpolate")
+    assert panel.values.tolist() == [0, 1, 2, 3]
+    assert panel.past[:, 0].tolist() == [0, 0, 0, 3]

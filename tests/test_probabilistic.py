@@ -107,7 +107,7 @@ def test_conformal_intervals_cover(tmp_path):
 def test_conformal_needs_held_out_windows(hourly, tiny):
     with pytest.raises(ConfigError, match="validation_size"):
         Forecaster(**tiny, conformal=True, quantiles=[0.1, 0.9], validation_size=0).fit(hourly)
-    with pytest.raises(ConfigError, match="needs 1000 held-out values, but there are 18"):
+    with pytest.raises(ConfigError, match="needs 999 held-out values, but there are 18"):
         Forecaster(**tiny, conformal=True, quantiles=[0.001, 0.999]).fit(hourly)
 
 
@@ -199,6 +199,45 @@ def test_a_stream_of_a_sampled_forecast(hourly, tiny):
     assert (forecast[:, 1] <= forecast[:, 2]).all()
 
 
+def test_a_stream_that_begins_on_a_flat_window_is_the_last_window(hourly, tiny):
+    """What follows a night without a value is read in a scale of its own, not in that of the night."""
+    y = hourly["y"].to_numpy()[:240]
+    forecaster = Forecaster(**{**tiny, "model": "gru"}, quantiles=[0.1, 0.9]).fit(y)
+    night = np.zeros(60)
+    stream = forecaster.stream(night)
+    assert (stream.update(0.0) == 0).all()
+    forecast = stream.update(100.0)
+    np.testing.assert_allclose(forecast, forecaster.predict(history=np.concatenate([night, [0.0, 100.0]])), rtol=1e-5)
+    assert (forecast[:, 1] < forecast[:, 2]).all()
+    later = stream.update(1e6)
+    np.testing.assert_allclose(later, forecaster.predict(history=np.array([*night, 0.0, 100.0, 1e6])), rtol=1e-5)
+
+
+def test_times_of_streams_are_like_those_fitted(hourly, tiny):
+    one = hourly[hourly["unique_id"] == "s0"]
+    berlin = one.assign(ds=one["ds"].dt.tz_localize("UTC").dt.tz_convert("Europe/Berlin"))
+    parameters = {**tiny, "model": "gru", "hyperparameters": SHORT}
+    naive, aware = Forecaster(**parameters).fit(one), Forecaster(**parameters, irregular=True).fit(berlin)
+    numbered = Forecaster(**parameters, irregular=True).fit(one.assign(ds=range(len(one))))
+    with pytest.raises(DataError, match="one without a time zone, got 2024-01-11 00:00:00\\+00:00"):
+        naive.stream().update(1.0, time="2024-01-11T00:00Z")
+    with pytest.raises(DataError, match="expected a time, got 'soon'"):
+        naive.stream().update(1.0, time="soon")
+    with pytest.raises(DataError, match="one with a time zone, such as Europe/Berlin"):
+        aware.stream().update(1.0, time="2024-01-11 01:00")
+    with pytest.raises(
+        DataError, match="expected a time after 2024-01-10 23:00:00.*got 2024-01-10 23:00:00 .times in UTC"
+    ):
+        aware.stream().update(1.0, time="2024-01-11T00:00+01:00")
+    assert np.isfinite(aware.stream().update(1.0, time="2024-01-11T02:00+01:00")).all()
+    stream = aware.stream()
+    assert stream.next_time == pd.Timestamp("2024-01-11 01:00", tz="Europe/Berlin")
+    stream.update(1.0, time=stream.next_time)
+    with pytest.raises(DataError, match="whole number as the time, as those fitted are, got 240.5"):
+        numbered.stream().update(1.0, time=240.5)
+    assert np.isfinite(numbered.stream().update(1.0, time=242.0)).all()
+
+
 def test_streams_that_are_refused(hourly, tiny):
     forecaster = Forecaster(**{**tiny, "model": "gru"}).fit(hourly)
     with pytest.raises(DataError, match="one series, but there are 3"):
@@ -262,7 +301,7 @@ def test_updates_train_on_windows_that_reach_into_the_new_rows(alone, tiny, irre
     forecaster = Forecaster(**tiny, irregular=irregular).fit(frame[:120]).update(frame[120:124])
     (windows,) = trained
     assert len(windows) == 4
-    whole = forecaster.preprocessor_.windows(forecaster._read(frame[:124], forecaster.tail_.freq)[0])
+    whole = forecaster.preprocessor_.windows(forecaster._read(frame[:124], forecaster.tail_)[0])
     expected, target, _ = whole.batch(np.arange(len(whole) - 4, len(whole)))
     inputs, ahead, _ = windows.batch(np.arange(4))
     np.testing.assert_array_equal(ahead, target)

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import uvicorn
+from mlflow.exceptions import MlflowException
 
 from lstmzoo import BaselineForecaster, Forecaster
 from lstmzoo.errors import SavedModelError
@@ -425,3 +426,16 @@ def test_models_of_another_kind_are_refused(folder, tmp_path):
         load_model(tmp_path / "link")
     with pytest.raises(SavedModelError, match="no such folder"):
         load_model(Path("nowhere"))
+
+
+def test_any_level_of_a_distribution_is_served(hourly, tiny, tmp_path):
+    forecaster = Forecaster(**tiny, distribution="normal").fit(hourly)
+    save_model(forecaster, tmp_path / "model")
+    history = hourly[hourly["unique_id"] == "s0"]
+    served = mlflow.pyfunc.load_model(tmp_path / "model")
+    assert list(served.predict(history).columns) == ["unique_id", "ds", "y_hat"]
+    answer = served.predict(history, params={"quantiles": [0.25]})
+    expected = forecaster.predict(history=history, quantiles=[0.25])
+    np.testing.assert_allclose(answer["y_hat_q0.25"], expected["y_hat_q0.25"], rtol=1e-6)
+    with pytest.raises(MlflowException, match="quantiles: expected numbers between 0 and 1"):
+        served.predict(history, params={"quantiles": [2.0]})

@@ -233,9 +233,14 @@ def test_the_checkpoint_survives_a_kill_while_the_next_is_written(tmp_path, whol
 
 def test_other_files_in_the_directory_stay(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "checkpoint-log.txt").write_text("mine too")
+    (tmp_path / "checkpoint-500").mkdir()
+    assert Checkpoint(tmp_path, "").read() is None
     Checkpoint(tmp_path, "").write(1, {"params.json": {}})
     Checkpoint(tmp_path, "").write(2, {"params.json": {}})
-    assert {path.name for path in tmp_path.iterdir()} == {"notes.txt", "checkpoint-0000000002"}
+    assert Checkpoint(tmp_path, "").read() == {"params.json": {}}
+    mine = {"notes.txt", "checkpoint-log.txt", "checkpoint-500"}
+    assert {path.name for path in tmp_path.iterdir()} == {*mine, "checkpoint-0000000002"}
 
 
 def test_divergence_is_an_error_and_leaves_the_last_good_checkpoint(tmp_path):

@@ -1,5 +1,7 @@
 """Windows are what slicing gives, and scaling is undone exactly."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -159,7 +161,9 @@ def test_history_shorter_than_the_context():
         pre.last_windows(panel.tail(9))
 
 
-@pytest.mark.parametrize(("freq", "columns"), [("h", 6), ("D", 4), ("B", 4), ("MS", 2), ("W-MON", 2)])
+@pytest.mark.parametrize(
+    ("freq", "columns"), [("h", 6), ("D", 4), ("86400s", 4), ("B", 4), ("7D", 2), ("MS", 2), ("W-MON", 2)]
+)
 def test_calendar_features_resolve_what_the_frequency_does(freq, columns):
     times = pd.date_range("2024-01-01", periods=50, freq=freq).to_numpy()
     features = calendar_features(times, freq, None, usual_calendar(freq))
@@ -173,3 +177,49 @@ def test_calendar_features_come_round(name):
     features = calendar_features(times, "h", None, [name])
     assert np.allclose((features**2).sum(axis=1), 1, atol=1e-5)
     assert len(np.unique(features.round(4), axis=0)) > 1 or name == "minute"
+
+
+@pytest.mark.parametrize("missing", ["mask", "interpolate"])
+@pytest.mark.parametrize("scaling", ["window", "none"])
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.booleans(), min_size=25, max_size=25))
+def test_what_a_window_is_shown_does_not_depend_on_what_it_is_to_forecast(missing, scaling, there):
+    """Two series that differ from some step on have the same windows up to it, whatever is missing."""
+    columns, cut = Columns(past=("p",)), 14
+    there = np.array([True, *there[1:]])
+    rng = np.random.default_rng(0)
+    panels = []
+    for _ in range(2):
+        y, p = rng.normal(10, 3, (2, 25))
+        y[:cut], p[:cut] = np.arange(cut), np.arange(cut) ** 2
+        holes = pd.DataFrame({"ds": range(25), "y": np.where(there, y, np.nan), "p": np.where(there, p, np.nan)})
+        panels.append(read_panel(holes, dataclasses.replace(columns, id=None), missing=missing)[0])
+    pre = make(period=[1, 3], scaling=scaling)
+    pre.channels = Channels(past=["p"])
+    pre.channels.fit(panels[0])
+    pre.series_ = {}
+    one, other = (pre.windows(panel) for panel in panels)
+    for number in range(min(len(one), cut - pre.context + 1)):
+        first, second = (windows.batch(np.array([number]))[0] for windows in (one, other))
+        for name in ("window", "future"):
+            np.testing.assert_array_equal(first[name], second[name], err_msg=f"{name} {number}")
+        np.testing.assert_array_equal(first["previous"][:, 0], second["previous"][:, 0])
+
+
+def test_windows_before_anything_was_observed_are_left_out():
+    holes = pd.DataFrame({"ds": range(25), "y": [np.nan] * 12 + list(range(13))})
+    panel, _ = read_panel(holes, Columns(None), missing="mask")
+    pre = make().fit(panel)
+    windows = pre.windows(panel)
+    assert len(windows) == 9
+    inputs, target, _ = windows.batch(np.array([0]))
+    assert np.isfinite(target).all()
+    assert inputs["window"].shape == (1, 5, 1)
+
+
+def test_what_does_not_vary_is_not_measured_by_rounding():
+    frame = pd.DataFrame({"unique_id": list("abc"), "ds": 0, "y": 1.0, "area": 0.1})
+    columns = Columns(static=("area",))
+    channels = Channels(static=["area"]).fit(read_panel(frame, columns, 1)[0])
+    wider = read_panel(frame.assign(area=0.2), columns, 1)[0]
+    np.testing.assert_allclose(channels.static(wider)["static"], 0.1, rtol=1e-5)

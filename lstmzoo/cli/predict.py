@@ -9,7 +9,7 @@ from lstmzoo.cli import _options as o
 from lstmzoo.cli._frames import as_frame, check_output, read_future, read_history, write_frame
 from lstmzoo.cli._output import as_records, print_json, print_table, with_text_times
 from lstmzoo.cli._saved import load_any
-from lstmzoo.errors import ConfigError, DataError
+from lstmzoo.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,8 +50,6 @@ def predict(
     if out is not None:
         check_output(out)
     estimator = load_any(model, tracking_uri)
-    if future is not None and plot is not None and horizon not in (None, estimator.horizon):
-        raise ConfigError(f"--plot shows the {estimator.horizon} steps that were trained for: leave out --horizon")
     history = None if data is None else read_history(data, estimator)
     ahead = _read_ahead(future, estimator, history)
     if levels is None:
@@ -60,7 +58,7 @@ def predict(
     if out is not None:
         write_frame(forecast, out)
     if plot is not None:
-        estimator.plot(plot, history=history, future=ahead)
+        estimator.plot(plot, history=history, future=ahead, horizon=horizon, quantiles=levels)
     if json:
         print_json(as_records(forecast))
         return

@@ -17,7 +17,7 @@ from mlflow.entities import LoggedModelStatus
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature, infer_signature
 from mlflow.models.model import ModelInfo
-from mlflow.types import ColSpec, Schema
+from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 
 from lstmzoo import saving
 from lstmzoo._version import __version__
@@ -206,9 +206,11 @@ def _signature(estimator: Any, example: pd.DataFrame, params: Mapping[str, Any])
     with warnings.catch_warnings():  # of integer columns, which are times or names here and never missing
         warnings.filterwarnings("ignore", "Hint: Inferred schema contains integer column", UserWarning)
         whole = example.ffill()  # MLflow cannot tell the type of text with gaps
-        signature = infer_signature(whole, _as_mlflow_has_it(answer), dict(params) or None)
+        filled = {name: [0.5] if value == [] else value for name, value in params.items()}  # an empty list has no type
+        signature = infer_signature(whole, _as_mlflow_has_it(answer), filled)
+    specs = [ParamSpec(spec.name, spec.dtype, params[spec.name], spec.shape) for spec in signature.params]
     inputs = Schema([ColSpec(spec.type, spec.name, required=spec.name not in nullable) for spec in signature.inputs])
-    return ModelSignature(inputs, signature.outputs, signature.params)
+    return ModelSignature(inputs, signature.outputs, ParamSchema(specs))
 
 
 def _as_mlflow_has_it(frame: pd.DataFrame) -> pd.DataFrame:

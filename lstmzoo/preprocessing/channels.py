@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from lstmzoo.errors import DataError, UnknownNameError
-from lstmzoo.preprocessing._base import Panel, is_shorter_than_a_day
+from lstmzoo.preprocessing._base import Panel, fixed_step, is_shorter_than_a_day
 
 CALENDAR: dict[str, Callable[[pd.DatetimeIndex], Any]] = {
     "minute": lambda t: (t.minute + t.second / 60) / 60,
@@ -191,8 +191,9 @@ def usual_calendar(freq: str | int) -> list[str]:
     """The cycles that a frequency resolves: of day, week and year."""
     if isinstance(freq, int):
         return []
-    within_day = is_shorter_than_a_day(freq)
-    within_week = within_day or pd.tseries.frequencies.to_offset(freq).rule_code in ("D", "B")
+    within_day, step = is_shorter_than_a_day(freq), fixed_step(freq)
+    within_days = step is not None and bool(step < np.timedelta64(7, "D"))
+    within_week = within_day or within_days or pd.tseries.frequencies.to_offset(freq).rule_code == "B"
     return ["hour"] * within_day + ["weekday"] * within_week + ["year"]
 
 
@@ -232,8 +233,8 @@ def _learned_static(column: np.ndarray) -> dict[str, Any]:
     if isinstance(column[0], str | bool):
         return {"values": sorted(set(column), key=str)}
     numbers = column.astype(float)
-    deviation = float(numbers.std())
-    return {"mean": float(numbers.mean()), "deviation": deviation if deviation > 0 else 1.0}
+    mean, deviation = _scales(numbers[:, None])[:, 0].tolist()
+    return {"mean": mean, "deviation": deviation}
 
 
 def _ratio(steps: np.ndarray, freq: str | int) -> np.ndarray:

@@ -15,7 +15,7 @@ def filled(panel: Panel, how: str, columns: Columns, held_out: int = 0) -> Panel
     Args:
         panel: With NaN where something is missing.
         how: ``mask``: by the last value, or the first where there is none yet; ``interpolate``: linearly, in steps (in time,
-            if they are irregular), and at the ends by the nearest.
+            if they are irregular), and at the ends by the nearest. Past covariates are filled by the last value in either case.
         columns: Names, for messages.
         held_out: Steps at each series' end which what is before them is filled without; and each of them is filled by the
             last value before it, so that nowhere in them does a step tell of later ones.
@@ -33,7 +33,7 @@ def filled(panel: Panel, how: str, columns: Columns, held_out: int = 0) -> Panel
         panel,
         values=_filled(panel, panel.values, how, columns.target),
         observed=was_observed(panel) & ~missing if missing.any() else panel.observed,
-        past=_filled_columns(panel, panel.past, how, columns.past),
+        past=_filled_columns(panel, panel.past, "mask", columns.past),
         known=_filled_columns(panel, panel.known, how, columns.known),
     )
 

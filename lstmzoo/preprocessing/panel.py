@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lstmzoo.errors import ConfigError, DataError
-from lstmzoo.preprocessing._base import Columns, Panel, time_text
+from lstmzoo.preprocessing._base import Columns, Panel, time_kind, time_text
 from lstmzoo.preprocessing.frames import (
     Form,
     as_pandas,
@@ -50,6 +50,7 @@ def read_panel(
     *,
     missing: str = "error",
     irregular: bool = False,
+    like: Panel | None = None,
     after: Panel | None = None,
 ) -> tuple[Panel, Form]:
     """Check a long frame, a series or an array, and lay it out flat, sorted by time.
@@ -64,13 +65,14 @@ def read_panel(
             none yet), with ``interpolate`` linearly, and at the ends by the nearest; the panel's ``observed`` says which
             values were. With ``keep`` it stays NaN, for what is cut off before it is filled.
         irregular: Whether time steps may be of any length: then there are no gaps, and the frequency is the median step.
+        like: Series that have been read: timestamps are read in their time zone.
         after: The series that the data go on from: what has no times of its own begins at its next step.
 
     Raises:
         ConfigError: If a column has two roles.
         DataError: Naming the column, series or time that is wrong: a missing column, an empty frame, a target or covariate
             that is not numeric, not finite or missing, a static covariate that changes, a duplicate time, a gap, a series
-            without any value, or mixed frequencies.
+            without any value, mixed frequencies, or timestamps without a time zone where ``like`` has one, or the reverse.
 
     Examples:
         >>> panel, form = read_panel([3.0, 1.0, 2.0], Columns())
@@ -85,7 +87,7 @@ def read_panel(
     rows, form, columns = _read_rows(data, columns)
     if after is not None and (form.kind == "array" or (form.kind == "series" and form.backend != "pandas")):
         rows.times = pd.Series(user_times(after.future_times(len(rows.values))[0], after.freq, after.tz))
-    panel, wall = _sorted_panel(rows, columns, missing)
+    panel, wall = _sorted_panel(rows, columns, missing, like)
     gaps = missing != "error"
     panel = with_usual_step(panel, wall, freq) if irregular else with_frequency(panel, wall, freq, gaps=gaps)
     return panel if missing in ("error", "keep") else filled(panel, missing, columns), form
@@ -215,7 +217,7 @@ def _static_codes(column: Any) -> tuple[np.ndarray, np.ndarray]:
     return codes, np.array([str(value) for value in categories], dtype=object)
 
 
-def _sorted_panel(rows: _Rows, columns: Columns, missing: str) -> tuple[Panel, np.ndarray]:
+def _sorted_panel(rows: _Rows, columns: Columns, missing: str, like: Panel | None) -> tuple[Panel, np.ndarray]:
     """The rows by series and time, checked, and their times as on the wall; the frequency is still to be found."""
     if not len(rows.values):
         raise DataError("the series is empty: no observations")
@@ -228,6 +230,11 @@ def _sorted_panel(rows: _Rows, columns: Columns, missing: str) -> tuple[Panel, n
             f"column {columns.id!r} holds {type(odd[0]).__name__}: name the series by text or whole numbers"
         )
     stamps, tz = as_times(rows.times, columns.time)
+    if like is not None and stamps.dtype.kind == like.times.dtype.kind:
+        if (tz is None) != (like.tz is None):
+            raise DataError(f"column {columns.time!r} holds {time_kind(stamps, tz)}, but what was fitted has "
+                            f"{time_kind(like.times, like.tz)}: convert it")  # fmt: skip
+        tz = like.tz
     wall = stamps if tz is None else wall_times(stamps, tz)
     values, past, known, static = rows.values, rows.past, rows.known, rows.static
     order = _order(codes, stamps)

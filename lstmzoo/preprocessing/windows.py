@@ -7,7 +7,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from lstmzoo.errors import DataError
-from lstmzoo.preprocessing._base import Panel, time_text
+from lstmzoo.preprocessing._base import Panel, time_text, was_observed
 from lstmzoo.preprocessing.channels import Channels
 from lstmzoo.spec import ForecastingSpec
 
@@ -105,7 +105,7 @@ class WindowPreprocessor:
                 distribution of counts of what is negative.
         """
         self._check_values(panel)
-        self.freq_ = panel.freq
+        self.freq_, self.tz_ = panel.freq, panel.tz
         self.channels.fit(panel)
         self.series_ = {name: i + 1 for i, name in enumerate(panel.ids)}
         if self.scaling == "series":
@@ -139,7 +139,12 @@ class WindowPreprocessor:
     def to_json(self) -> dict[str, Any]:
         """Everything that has been learned, for :meth:`from_json`."""
         document = {name: getattr(self, name) for name in self._PARAMETERS}
-        document |= {"freq_": self.freq_, "series_": list(self.series_), "channels": self.channels.to_json()}
+        document |= {
+            "freq_": self.freq_,
+            "tz_": self.tz_,
+            "series_": list(self.series_),
+            "channels": self.channels.to_json(),
+        }
         if self.scaling == "series":
             document["series_scales_"] = [list(scale) for scale in self.series_scales_.values()]
         return document
@@ -149,7 +154,7 @@ class WindowPreprocessor:
         """The preprocessor that :meth:`to_json` wrote."""
         channels = Channels.from_json(document["channels"])
         self = cls(**{name: document[name] for name in cls._PARAMETERS}, channels=channels)
-        self.freq_ = document["freq_"]
+        self.freq_, self.tz_ = document["freq_"], document["tz_"]
         self.series_ = {name: i + 1 for i, name in enumerate(document["series_"])}
         if self.scaling == "series":
             scales = [(float(shift), float(scale)) for shift, scale in document["series_scales_"]]
@@ -225,6 +230,13 @@ class WindowPreprocessor:
             **self._described(panel),
         }
 
+    def scale_of(self, panel: Panel) -> Scale:
+        """The scales of the last T values of N series, each of T values at least."""
+        if self.scaling == "series":
+            return self._stored_scales(panel)
+        last = panel.tail(self.lookback)
+        return self._window_scale(self._transformed(last.values.reshape(len(panel), self.lookback)))
+
     def check_value(self, value: float, at: str) -> None:
         """Refuse one value that the transform or the distribution cannot take.
 
@@ -246,7 +258,7 @@ class WindowPreprocessor:
         shape = (len(values),) + (1,) * (values.ndim - 1)
         inverted = scale.shift.reshape(shape) + scale.scale.reshape(shape) * values.astype(float)
         if self.distribution == "negative_binomial":
-            return np.rint(inverted)
+            return np.maximum(np.rint(inverted), 0)
         return np.exp(inverted) if self.transform == "log" else inverted
 
     def _described(self, panel: Panel) -> dict[str, np.ndarray]:
@@ -328,7 +340,8 @@ class WindowPreprocessor:
 class Windows:
     """The windows of a panel, by number: ``len()`` of them, and :meth:`batch` makes the arrays of some.
 
-    What is kept is the panel, its channels and one count a series.
+    What is kept is the panel, its channels and one count a series. A window that begins before its series' first observed
+    value has one of them at least before what it forecasts.
 
     The inputs of B windows are ``window`` (B, T, F): the scaled values, the channels known in the future too, those of the
     past; ``future`` (B, H, R + K): references, known channels; ``series`` (B,): the series' number; ``previous`` (B, H, 1):
@@ -339,11 +352,16 @@ class Windows:
         self, preprocessor: WindowPreprocessor, panel: Panel, *, drop: int, skip: int | np.ndarray = 0
     ) -> None:
         self._pre = preprocessor
-        self._counts = np.maximum(panel.lengths - drop - preprocessor.min_length + 1 - skip, 0)
+        width, values = preprocessor.min_length, preprocessor._transformed(panel.values)
+        skip = np.maximum(skip, _unobserved_at_start(panel) - preprocessor.context + 1)
+        self._counts = np.maximum(panel.lengths - drop - width + 1 - skip, 0)
         self._ends = np.cumsum(self._counts)
         self._first_row = panel.offsets[:-1] + skip
-        self._spans = _sliding(preprocessor._transformed(panel.values), preprocessor.min_length)
-        self._observed = None if panel.observed is None else _sliding(panel.observed, preprocessor.min_length)
+        self._spans = self._known_then = _sliding(values, width)
+        self._observed = None
+        if panel.observed is not None:
+            self._observed = _sliding(panel.observed, width)
+            self._known_then = _sliding(values[_last_observed(panel)], width)
         self._known = _sliding(preprocessor.channels.known(panel), preprocessor.lookback + preprocessor.horizon)
         self._seen = _sliding(preprocessor.channels.past(panel), preprocessor.lookback)
         self._scales = preprocessor._stored_scales(panel) if preprocessor.scaling == "series" else None
@@ -374,9 +392,9 @@ class Windows:
         stored = None
         if self._scales is not None:
             stored = Scale(self._scales.shift[series], self._scales.scale[series])
-        inputs, scale = self._pre._inputs(spans[:, :context], stored, self._known[first], self._seen[first])
+        inputs, scale = self._pre._inputs(self._past(rows), stored, self._known[first], self._seen[first])
         ahead = self._scaled_target(spans[:, context:], scale)
-        inputs["previous"] = np.concatenate([inputs["window"][:, -1:, :1], ahead[:, :-1]], axis=1)
+        inputs["previous"] = self._scaled_target(self._known_then[rows][:, context - 1 : -1], scale)
         inputs |= {name: array[series] for name, array in self._described.items()}
         if self._observed is not None:
             ahead = np.where(self._observed[rows][:, context:, None], ahead, np.float32(np.nan))
@@ -385,12 +403,38 @@ class Windows:
             ahead = np.concatenate([ahead, unit], axis=-1)
         return inputs, ahead, scale
 
+    def _past(self, rows: np.ndarray) -> np.ndarray:
+        """``(B, context)`` the values before what is to be forecast; what is missing at their end is their last value.
+
+        A value that was filled by what comes after it would tell of what is to be forecast.
+        """
+        context = self._pre.context
+        past = self._spans[rows][:, :context]
+        if self._observed is None:
+            return past
+        since = np.logical_or.accumulate(self._observed[rows][:, :context][:, ::-1], axis=1)[:, ::-1]
+        return np.where(since, past, self._known_then[rows][:, :context])
+
     def _scaled_target(self, target: np.ndarray, scale: Scale) -> np.ndarray:
         """``(B, H, 1)``."""
         scaled = scale.apply(target)
         if self._pre.scaling == "window":
             scaled = np.clip(scaled, -_EXTREME, _EXTREME)
         return scaled[..., None].astype(np.float32)
+
+
+def _unobserved_at_start(panel: Panel) -> np.ndarray:
+    """``(N,)`` how many values of each series come before the first that was observed."""
+    if panel.observed is None:
+        return np.zeros_like(panel.lengths)
+    first = np.where(panel.observed, np.arange(len(panel.values)), len(panel.values))
+    return np.minimum(np.minimum.reduceat(first, panel.offsets[:-1]) - panel.offsets[:-1], panel.lengths)
+
+
+def _last_observed(panel: Panel) -> np.ndarray:
+    """``(R,)`` the row of the last value observed up to each; where there is none, the first row of its series."""
+    rows = np.where(was_observed(panel), np.arange(len(panel.values)), 0)
+    return np.maximum.accumulate(np.maximum(rows, np.repeat(panel.offsets[:-1], panel.lengths)))
 
 
 def _sliding(rows: np.ndarray, width: int) -> np.ndarray:

@@ -12,15 +12,16 @@ from matplotlib.figure import Figure
 from pydantic import Field
 from sklearn.base import clone
 
-from lstmzoo.errors import ConfigError, DataError, SavedModelError, UnknownNameError
+from lstmzoo.errors import ConfigError, DataError, UnknownNameError
 from lstmzoo.estimators._base import ZooEstimator, digest, plain, shortened
 from lstmzoo.estimators.forecasting.backtesting import (
     backtest_frame,
     check_origins,
-    draw_backtest,
     origins,
     scores_by_series,
 )
+from lstmzoo.estimators.forecasting.drawing import draw_backtest, draw_forecast
+from lstmzoo.estimators.forecasting.panel_state import panel_state, restored_panel
 from lstmzoo.metrics import mase, mean_over_series
 from lstmzoo.preprocessing import (
     Columns,
@@ -34,7 +35,6 @@ from lstmzoo.preprocessing import (
     panel_frame,
     read_future,
     read_panel,
-    user_times,
     usual_seasons,
     with_known_filled,
 )
@@ -93,7 +93,8 @@ class PanelForecaster(ZooEstimator):
     """Base of the forecasters; see :class:`lstmzoo.Forecaster` for what the methods take and give.
 
     A subclass has the parameters ``horizon``, ``season_length``, ``freq``, ``quantiles``, ``missing``, ``irregular``,
-    ``id_col``, ``time_col`` and ``target_col``, learns ``tail_`` (the :class:`Panel` it forecasts from), and implements
+    ``past_covariates``, ``future_covariates``, ``static_covariates``, ``id_col``, ``time_col`` and ``target_col``, learns
+    ``tail_`` (the :class:`Panel` it forecasts from), and implements
     :meth:`_forecast`.
     """
 
@@ -175,7 +176,7 @@ class PanelForecaster(ZooEstimator):
     ) -> tuple[np.ndarray, np.ndarray, list[np.ndarray], dict[float, np.ndarray]]:
         """Ids, the last ``horizon`` values ``(N, H)``, what is before them, and what is forecast from it, by level."""
         self._check_fitted()
-        panel, _ = self._read_unfilled(y, self.tail_.freq)
+        panel, _ = self._read_unfilled(y, self.tail_)
         short = panel.lengths <= self.horizon
         if short.any():
             i = int(short.argmax())
@@ -214,7 +215,7 @@ class PanelForecaster(ZooEstimator):
         for first in range(n_windows) if refit else (0,):
             after = (n_windows - 1 - first) * steps
             fitted = clone(self).fit(panel_frame(panel.head(after + self.horizon), form, self._columns))
-            read = fitted._read_unfilled(y, fitted.tail_.freq)[0] if self.irregular else panel
+            read = fitted._read_unfilled(y, fitted.tail_)[0] if self.irregular else panel
             until, count = (read.head(after), 1) if refit else (read, n_windows)
             for history, actual in origins(until, count, steps, fitted._needed_and_actual):
                 pieces.append(fitted._backtested(history, actual, form))
@@ -269,7 +270,13 @@ class PanelForecaster(ZooEstimator):
         return backtest_frame(history, observed_values(actual, self.horizon), ahead.times, columns, form, self._columns)
 
     def plot(
-        self, path: str | Path | None = None, ids: list | None = None, history: Any = None, future: Any = None
+        self,
+        path: str | Path | None = None,
+        ids: list | None = None,
+        history: Any = None,
+        future: Any = None,
+        horizon: int | None = None,
+        quantiles: list[float] | None = None,
     ) -> Figure:
         """Draw forecasts behind the end of their series, with a band between the outermost quantiles.
 
@@ -278,41 +285,21 @@ class PanelForecaster(ZooEstimator):
             ids: Series to draw; the first six if None.
             history: As for :meth:`predict`.
             future: As for :meth:`predict`.
+            horizon: As for :meth:`predict`.
+            quantiles: As for :meth:`predict`.
 
         Raises:
             UnknownNameError: If an id is not among the series.
+            ConfigError: As of :meth:`predict`.
+            DataError: As of :meth:`predict`.
         """
         self._check_fitted()
+        steps, levels = self._checked_horizon(horizon), sorted({0.5, *self._checked_quantiles(quantiles)})
         panel = self.tail_ if history is None else self._read_history(history)[0]
         chosen = self._chosen(panel, ids)
-        ahead = self._ahead(panel, self.horizon, future)
-        shown, times = panel.select(chosen), ahead.times[chosen]
-        known = None if ahead.known is None else ahead.known[chosen]
-        forecast = self._forecast(shown, self._levels(), Ahead(times, known))
-        rows, columns = -(-len(chosen) // 2), min(2, len(chosen))
-        figure = Figure(figsize=(6 * columns, 2.6 * rows), layout="constrained")
-        for i, axis in enumerate(figure.subplots(rows, columns, squeeze=False).ravel()):
-            if i >= len(chosen):
-                axis.set_axis_off()
-                continue
-            past = slice(max(shown.offsets[i], shown.offsets[i + 1] - 5 * self.horizon), shown.offsets[i + 1])
-            steps = user_times(times[i], shown.freq, shown.tz)
-            values = observed_values(shown)[past]
-            axis.plot(user_times(shown.times[past], shown.freq, shown.tz), values, color="0.3", label="observed")
-            axis.plot(steps, forecast[0.5][i], color="C0", label="forecast")
-            levels = sorted(forecast)
-            if len(levels) > 1:
-                low, high = levels[0], levels[-1]
-                axis.fill_between(
-                    steps,
-                    forecast[low][i],
-                    forecast[high][i],
-                    alpha=0.25,
-                    label=f"{low:g} to {high:g} quantile",
-                )
-            axis.set_title(str(shown.ids[i]))
-            axis.tick_params(axis="x", rotation=20)
-        figure.axes[0].legend()
+        shown, ahead = panel.select(chosen), self._ahead(panel, steps, future).of(chosen)
+        forecast = self._forecast(shown, levels, ahead)
+        figure = draw_forecast(shown, observed_values(shown), ahead.times, forecast, 5 * steps)
         if path is not None:
             figure.savefig(path)
         return figure
@@ -346,7 +333,7 @@ class PanelForecaster(ZooEstimator):
     def serving_params(self) -> dict[str, Any]:
         """The parameters that :meth:`serve` takes, with their defaults."""
         levels = [level for level in self._levels() if level in self._asked]
-        return {"horizon": self.horizon, **({"quantiles": levels} if levels else {})}
+        return {"horizon": self.horizon, **({"quantiles": levels} if levels or self._any_level else {})}
 
     def serving_nullable(self) -> list[str]:
         """Columns in which rows that :meth:`serve` takes may lack a value."""
@@ -407,16 +394,14 @@ class PanelForecaster(ZooEstimator):
         """Forecasts ``(N, H)`` by quantile level, for as many steps as ``ahead`` has."""
         raise NotImplementedError
 
-    def _read(self, data: Any, freq: str | int | None = None) -> tuple[Panel, Form]:
-        panel, form = self._read_unfilled(data, freq)
+    def _read(self, data: Any, like: Panel | None = None) -> tuple[Panel, Form]:
+        panel, form = self._read_unfilled(data, like)
         return self._filled(panel), form
 
-    def _read_unfilled(
-        self, data: Any, freq: str | int | None = None, after: Panel | None = None
-    ) -> tuple[Panel, Form]:
-        """The panel with NaN where something is missing, to be cut before it is filled."""
-        missing, freq = "error" if self.missing == "error" else "keep", self.freq if freq is None else freq
-        return read_panel(data, self._columns, freq, missing=missing, irregular=self.irregular, after=after)
+    def _read_unfilled(self, data: Any, like: Panel | None = None, after: Panel | None = None) -> tuple[Panel, Form]:
+        """The panel with NaN where something is missing, to be cut before it is filled; if ``like``, read as that was."""
+        missing, freq = "error" if self.missing == "error" else "keep", self.freq if like is None else like.freq
+        return read_panel(data, self._columns, freq, missing=missing, irregular=self.irregular, like=like, after=after)
 
     def _filled(self, panel: Panel, held_out: int = 0) -> Panel:
         """See :func:`lstmzoo.preprocessing.filled`."""
@@ -424,7 +409,7 @@ class PanelForecaster(ZooEstimator):
 
     def _read_further(self, y: Any) -> Panel:
         """``tail_`` and the rows that follow it."""
-        new, _ = self._read_unfilled(y, self.tail_.freq, after=self.tail_)
+        new, _ = self._read_unfilled(y, self.tail_, after=self.tail_)
         return continued(self.tail_, new, self._columns, missing=self.missing)
 
     def _prepared(self, panel: Panel) -> Panel:
@@ -437,7 +422,8 @@ class PanelForecaster(ZooEstimator):
 
     @property
     def _columns(self) -> Columns:
-        return Columns(self.id_col, self.time_col, self.target_col)
+        covariates = (self.past_covariates, self.future_covariates, self.static_covariates)
+        return Columns(self.id_col, self.time_col, self.target_col, *(tuple(names or ()) for names in covariates))
 
     @property
     def _asked(self) -> list[float]:
@@ -482,7 +468,7 @@ class PanelForecaster(ZooEstimator):
         check_quantiles(self._asked)
 
     def _read_history(self, history: Any) -> tuple[Panel, Form]:
-        panel, form = self._read(history, self.tail_.freq)
+        panel, form = self._read(history, self.tail_)
         return self._prepared(panel), form
 
     def _seasons(self, panel: Panel) -> list[int]:
@@ -509,45 +495,10 @@ class PanelForecaster(ZooEstimator):
 
     def _panel_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """``tail_`` and ``form_`` as JSON and arrays."""
-        tail = self.tail_
-        document = {
-            "ids": [i.item() if isinstance(i, np.generic) else i for i in tail.ids],
-            "freq": tail.freq, "tz": tail.tz, "form": vars(self.form_), "irregular": tail.irregular,
-            "static": tail.static.tolist(),
-        }  # fmt: skip
-        times = tail.times if tail.times.dtype == np.int64 else tail.times.astype("datetime64[us]").astype(np.int64)
-        arrays = {"values": tail.values, "times": times, "offsets": tail.offsets.astype(np.int64)}
-        arrays |= {"past": tail.past, "known": tail.known}
-        if tail.observed is not None:
-            arrays["observed"] = tail.observed
-        return document, arrays
+        return panel_state(self.tail_, self.form_)
 
     def _restore_panel(self, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        values, times, offsets = arrays["values"], arrays["times"], arrays["offsets"]
-        kinds = (values.dtype, times.dtype, offsets.dtype) == (np.float64, np.int64, np.int64)
-        if not kinds or not values.ndim == times.ndim == offsets.ndim == 1 or values.shape != times.shape:
-            raise SavedModelError("state.safetensors: the series have other types or shapes than they should")
-        whole = len(offsets) == len(document["ids"]) + 1 and offsets[0] == 0 and offsets[-1] == len(values)
-        if not whole or (np.diff(offsets) < 1).any() or not np.isfinite(values).all():
-            raise SavedModelError("state.safetensors: the series are not whole")
-        past, known, observed = arrays["past"], arrays["known"], arrays.get("observed")
-        for name, covariates, columns in (("past", past, self._columns.past), ("known", known, self._columns.known)):
-            if covariates.shape != (len(values), len(columns)) or covariates.dtype != np.float64:
-                raise SavedModelError(
-                    f"state.safetensors: {name} covariates have another type or shape than they should"
-                )
-        if observed is not None and (observed.shape != values.shape or observed.dtype != np.bool_):
-            raise SavedModelError("state.safetensors: 'observed' has another type or shape than it should")
-        freq = document["freq"]
-        ids = np.array([None, *document["ids"]], dtype=object)[1:]
-        static = np.empty((len(ids), len(self._columns.static)), dtype=object)
-        for i, row in enumerate(document["static"]):
-            static[i] = row
-        times = times if isinstance(freq, int) else times.astype("datetime64[us]")
-        self.tail_ = Panel(
-            ids, offsets, values, times, freq, document["tz"], observed, past, known, static, document["irregular"]
-        )
-        self.form_ = Form(**document["form"])
+        self.tail_, self.form_ = restored_panel(document, arrays, self._columns)
 
 
 def ahead_of(tail: Panel, horizon: int) -> Ahead:

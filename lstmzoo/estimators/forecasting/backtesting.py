@@ -1,11 +1,9 @@
-"""Forecasts of what has already been observed: from origins that roll on, with their scores and their plot."""
+"""Forecasts of what has already been observed: from origins that roll on, with their scores."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-import pandas as pd
-from matplotlib.figure import Figure
 
 from lstmzoo.errors import DataError
 from lstmzoo.estimators._base import require_counts
@@ -106,33 +104,3 @@ def scores_by_series(
         if high is not None:
             scores[f"coverage_{100 * (high - low):g}"] = coverage(actual, forecasts[low], forecasts[high])
     return scores
-
-
-def draw_backtest(frame: pd.DataFrame, names: list, columns: Columns) -> Figure:
-    """What was observed, and each window's forecast over it, with a band between the outermost quantiles.
-
-    Args:
-        frame: From :func:`backtest_frame`.
-        names: Ids of the series to draw.
-        columns: The frame's column names.
-    """
-    ids = frame[columns.id] if columns.id in frame else pd.Series(0, index=frame.index)
-    names_of_bands = [str(c) for c in frame if str(c).startswith("y_hat_q")]
-    bands = sorted(names_of_bands, key=lambda c: float(c.removeprefix("y_hat_q")))
-    rows, wide = -(-len(names) // 2), min(2, len(names))
-    figure = Figure(figsize=(6 * wide, 2.6 * rows), layout="constrained")
-    for axis, name in zip(figure.subplots(rows, wide, squeeze=False).ravel(), names, strict=False):
-        one = frame[ids == name]
-        observed = one.drop_duplicates(columns.time).sort_values(columns.time)
-        axis.plot(observed[columns.time], observed[columns.target], color="0.3", label="observed")
-        for i, (_, window) in enumerate(one.groupby("cutoff")):
-            axis.plot(window[columns.time], window["y_hat"], color="C0", label=None if i else "forecasts")
-            if len(bands) > 1:
-                axis.fill_between(window[columns.time], window[bands[0]], window[bands[-1]], color="C0", alpha=0.2)
-            axis.axvline(window["cutoff"].iloc[0], color="0.8", linewidth=0.8, zorder=0)
-        axis.set_title(str(name))
-        axis.tick_params(axis="x", rotation=20)
-    for axis in figure.axes[len(names) :]:
-        axis.set_axis_off()
-    figure.axes[0].legend()
-    return figure

@@ -44,6 +44,9 @@ class BaselineForecaster(PanelForecaster):
         pad_short: As for :class:`lstmzoo.Forecaster`.
         missing: As for :class:`lstmzoo.Forecaster`; missing values are filled, and read as if they had been observed.
         irregular: As for :class:`lstmzoo.Forecaster`; steps are counted, however long they are.
+        past_covariates: As for :class:`lstmzoo.Forecaster`; read, and not looked at.
+        future_covariates: As for :class:`lstmzoo.Forecaster`; read, and not looked at.
+        static_covariates: As for :class:`lstmzoo.Forecaster`; read, and not looked at.
         id_col: Column that names the series; None if the frame holds one series.
         time_col: Column of timestamps, dates or integers.
         target_col: Column of values.
@@ -67,6 +70,9 @@ class BaselineForecaster(PanelForecaster):
         pad_short: bool = False,
         missing: Missing = "error",
         irregular: bool = False,
+        past_covariates: list[str] | None = None,
+        future_covariates: list[str] | None = None,
+        static_covariates: list[str] | None = None,
         id_col: str | None = "unique_id",
         time_col: str = "ds",
         target_col: str = "y",
@@ -79,6 +85,9 @@ class BaselineForecaster(PanelForecaster):
         self.pad_short = pad_short
         self.missing = missing
         self.irregular = irregular
+        self.past_covariates = past_covariates
+        self.future_covariates = future_covariates
+        self.static_covariates = static_covariates
         self.id_col = id_col
         self.time_col = time_col
         self.target_col = target_col

@@ -44,16 +44,17 @@ def check_held_out(count: int, levels: list[float]) -> None:
         ConfigError: If there are too few for the outermost level.
     """
     tail = _tail(levels)
-    if (count + 1) * tail < 1:
-        level = levels[0] if tail == levels[0] else levels[-1]
+    needed = int(np.ceil(round(1 / tail, 6))) - 1
+    if count < needed:
+        level = levels[0] if levels[0] <= tail else levels[-1]
         raise ConfigError(
-            f"conformal: the level {level:g} needs {int(np.ceil(1 / tail))} held-out values, but there are {count}: "
+            f"conformal: the level {level:g} needs {needed} held-out values, but there are {count}: "
             "raise validation_size, or ask for quantiles nearer to 0.5"
         )
 
 
 def _tail(levels: list[float]) -> float:
-    return min(levels[0], 1 - levels[-1])
+    return min(levels[0], round(1 - levels[-1], 12))
 
 
 def _corrected(errors: np.ndarray, level: float) -> np.ndarray:

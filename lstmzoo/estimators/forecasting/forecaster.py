@@ -39,16 +39,17 @@ from lstmzoo.estimators.forecasting.outlook import (
     PATHS,
     ROWS,
     Outlook,
+    check_sampled,
     is_autoregressive,
     quantiles_of,
     step_correlation,
 )
+from lstmzoo.estimators.forecasting.residuals import reference_periods, useful_residuals
 from lstmzoo.estimators.forecasting.streaming import ForecastStream
 from lstmzoo.exporting import ExportFormat, ExportReport, export_model
 from lstmzoo.layers import DISTRIBUTIONS, distribution_loss, pinball_loss
 from lstmzoo.preprocessing import (
     Channels,
-    Columns,
     Panel,
     Scale,
     WindowPreprocessor,
@@ -197,9 +198,14 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         preprocessor.fit(panel.head(held_out))
         checkpoint = self._checkpoint(checkpoint_dir, given)
         windows = preprocessor.windows(panel, drop=held_out)
+        if not len(windows):
+            raise DataError("no series has an observed value before what is to be forecast, validation apart: lower lookback, "
+                            "horizon or validation_size, or give series with fewer missing values")  # fmt: skip
         validation = self._validation(preprocessor, panel)
         with seeded(seed):
             model = self._build(config, preprocessor.spec_)
+            if is_autoregressive(model):
+                check_sampled(self._levels(), PATHS)
             if self.conformal and validation is not None:
                 check_held_out(int(np.isfinite(_judged(model, validation)[1]).sum()), self._levels())
             history, best_epoch = self._train(model, windows, validation, config.training, seed, checkpoint)
@@ -303,9 +309,7 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         """
         self._check_fitted()
         series = self.tail_.select(np.arange(min(8, len(self.tail_))))
-        count = len(self._columns.known)
-        known = np.zeros((len(series), self.horizon, count)) if count else None
-        inputs, _ = self.preprocessor_.last_windows(series, known=known)
+        inputs, _ = self.preprocessor_.last_windows(series, known=self._blank_future(len(series)))
         inputs["previous"] = np.zeros((len(series), self.horizon, 1), dtype=np.float32)
         conformal = None if self.offsets_ is None else {"levels": self._levels(), "offsets": self.offsets_.tolist()}
         learned = {"preprocessor": self.preprocessor_.to_json(), "conformal": conformal}
@@ -338,6 +342,8 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         panel, form = (self.tail_, self.form_) if history is None else self._read_history(history)
         ahead = self._ahead(panel, self._checked_horizon(horizon), future)
         paths = self._paths(panel, ahead, int(n))
+        if form.kind == "array":
+            return paths[0].T
         return forecast_frame(
             panel, {f"y_hat_path{i}": paths[:, i] for i in range(n)}, form, self._columns, ahead.times
         )
@@ -345,8 +351,8 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
     def baselines(self) -> dict[str, BaselineForecaster]:
         """The naive forecasts that a network has to beat, unfitted, by name."""
         names = (
-            "horizon", "season_length", "freq", "quantiles", "pad_short", "missing", "irregular", "id_col", "time_col",
-            "target_col",
+            "horizon", "season_length", "freq", "quantiles", "pad_short", "missing", "irregular", "past_covariates",
+            "future_covariates", "static_covariates", "id_col", "time_col", "target_col",
         )  # fmt: skip
         return {method: BaselineForecaster(method, **{n: getattr(self, n) for n in names}) for method in METHODS}
 
@@ -371,23 +377,13 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         if "lookback_horizons" in space and not self.pad_short:
             space["lookback_horizons"] = _capped(space["lookback_horizons"], spare // self.horizon)
         if "residual" in space:
-            useful = self._useful_residuals(self._seasons(panel), spare)
+            seasons = self._seasons(panel)
+            useful = useful_residuals(seasons, max(spare, seasons[-1]) if self.pad_short else spare)
             values = [v for v in space["residual"].values if v in useful]
             space["residual"] = space["residual"].model_copy(update={"values": values})
             if not values:
                 del space["residual"]
         return space
-
-    def _useful_residuals(self, seasons: list[int], spare: int) -> set[str]:
-        short, long = seasons[0], seasons[-1]
-        useful = {"none", "naive", "mix"}
-        if 1 < short <= spare or self.pad_short:
-            useful.add("seasonal_naive")
-        if short < long and (long <= spare or self.pad_short):
-            useful.add("long_seasonal_naive")
-        if "seasonal_naive" in useful and (long <= spare or self.pad_short):
-            useful.add("seasonal_mix")
-        return useful
 
     def refit_clone(self) -> "Forecaster":
         """An unfitted copy that trains on all data, for as many epochs as were best; with ``conformal``, on as much as before."""
@@ -409,7 +405,7 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
             lookback=lookback,
             horizon=int(self.horizon),
             quantiles=self._levels() if quantiles else [0.5],
-            periods=_periods(data.residual, seasons, lookback),
+            periods=reference_periods(data.residual, seasons, lookback),
             scaling=data.scaling,
             transform=data.transform,
             distribution=data.distribution,
@@ -462,11 +458,6 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
             f"{self._held_out()} of validation: lower lookback, season_length, horizon or validation_size, "
             "pass pad_short=True, or drop it"
         )
-
-    @property
-    def _columns(self) -> Columns:
-        covariates = (self.past_covariates, self.future_covariates, self.static_covariates)
-        return Columns(self.id_col, self.time_col, self.target_col, *(tuple(names or ()) for names in covariates))
 
     @property
     def _any_level(self) -> bool:
@@ -552,6 +543,11 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
             forecast = quantiles_of(self._paths(panel, ahead, PATHS), levels)
         return {level: forecast[..., i] for i, level in enumerate(levels)}
 
+    def _blank_future(self, num_series: int) -> np.ndarray | None:
+        """Future covariates ``(N, H, C)`` for where their numbers do not matter."""
+        count = len(self._columns.known)
+        return np.zeros((num_series, self.horizon, count)) if count else None
+
     def _whole(self, panel: Panel, ahead: Ahead) -> Ahead:
         """What is known of the steps ahead, made as long as the horizon trained for by repeating the last."""
         missing = self.horizon - ahead.times.shape[1]
@@ -568,13 +564,16 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
     def _direct(self, panel: Panel, levels: list[float], ahead: Ahead) -> np.ndarray:
         """``(N, H, L)`` quantiles of the horizon trained for."""
         inputs, scale = self.preprocessor_.last_windows(panel, ahead.times, ahead.known)
-        return self._finished(self._outlook.quantiles(inputs, scale.scale, levels, panel.ids), scale, levels)
+        if self.offsets_ is None:
+            return self._finished(self._outlook.quantiles(inputs, scale.scale, levels, panel.ids), scale)
+        trained = self._levels()
+        finished = self._finished(self._outlook.quantiles(inputs, scale.scale, trained, panel.ids), scale)
+        return finished[..., [trained.index(level) for level in levels]]
 
-    def _finished(self, quantiles: np.ndarray, scale: Scale, levels: list[float]) -> np.ndarray:
-        """Scaled quantiles ``(N, H, L)``, corrected if conformal, in the data's own units."""
+    def _finished(self, quantiles: np.ndarray, scale: Scale) -> np.ndarray:
+        """Scaled quantiles ``(N, H, L)``, corrected if conformal, of all levels then, in the data's own units."""
         if self.offsets_ is not None:
-            trained = self._levels()
-            quantiles = corrected_quantiles(quantiles, self.offsets_[:, [trained.index(q) for q in levels]], levels)
+            quantiles = corrected_quantiles(quantiles, self.offsets_, self._levels())
         return self.preprocessor_.invert(quantiles, scale)
 
     def _rolled(self, panel: Panel, ahead: Ahead, forecast: Any) -> np.ndarray:
@@ -665,16 +664,6 @@ def _judged(model: Any, windows: Windows) -> tuple[dict[str, np.ndarray], np.nda
     numbers = windows.spread(512 if is_autoregressive(model) else 4096)
     inputs, target, scale = windows.batch(numbers)
     return inputs, np.where(scale.scale > 0, target[..., 0].astype(float), np.nan), scale, numbers
-
-
-def _periods(residual: str, seasons: list[int], lookback: int) -> list[int]:
-    """Periods of the references that forecasts are a deviation from."""
-    if residual in ("seasonal_mix", "mix"):
-        doubles = [2 * s for s in seasons if s > 1 and 2 * s <= max(lookback, *seasons)]
-        seasonal = sorted({*seasons, *doubles})
-        means = [-s for s in seasons if s > 1 and 2 * s <= lookback]
-        return seasonal if residual == "seasonal_mix" else [0, *sorted({1, *seasonal}), *means]
-    return [{"none": 0, "naive": 1, "seasonal_naive": seasons[0], "long_seasonal_naive": seasons[-1]}[residual]]
 
 
 def _capped(span: Any, largest: int) -> Any:

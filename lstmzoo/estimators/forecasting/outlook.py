@@ -12,6 +12,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from lstmzoo.decoding import sample_sequences
+from lstmzoo.errors import ConfigError
 from lstmzoo.layers import DISTRIBUTIONS
 from lstmzoo.spec import ForecastingSpec
 from lstmzoo.training import predict_padded
@@ -120,8 +121,27 @@ class Outlook:
 
 
 def quantiles_of(paths: np.ndarray, levels: list[float]) -> np.ndarray:
-    """``(B, H, L)`` quantiles of sample paths ``(B, n, H)``."""
+    """``(B, H, L)`` quantiles of sample paths ``(B, n, H)``.
+
+    Raises:
+        ConfigError: If the paths say nothing of a level.
+    """
+    check_sampled(levels, paths.shape[1])
     return np.moveaxis(np.quantile(paths, levels, axis=1), 0, -1)
+
+
+def check_sampled(levels: list[float], n: int) -> None:
+    """Refuse levels further out than so many sampled paths reach.
+
+    Raises:
+        ConfigError: If there is one.
+    """
+    for level in levels:
+        if min(level, 1 - level) < 1 / n:
+            raise ConfigError(
+                f"quantiles: {level:g} is to be read off {n} sampled paths, which do not reach so far: ask for levels from "
+                f"{1 / n:g} to {1 - 1 / n:g}, or take it from more paths of sample_paths()"
+            )
 
 
 def correlated_scores(rng: np.random.Generator, n: int, horizon: int, correlation: float) -> np.ndarray:

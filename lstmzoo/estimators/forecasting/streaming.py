@@ -6,16 +6,21 @@ import numpy as np
 import pandas as pd
 
 from lstmzoo.errors import DataError
-from lstmzoo.preprocessing import Panel, Scale, is_shorter_than_a_day, time_text
+from lstmzoo.estimators._base import shortened
+from lstmzoo.estimators.forecasting._base import Ahead
+from lstmzoo.preprocessing import Panel, Scale, is_shorter_than_a_day, time_text, user_times
+
+_OUTGROWN = 10.0  # times the scale of the anchor
 
 
 class ForecastStream:
     """The forecasts of one series as it is observed; made by :meth:`lstmzoo.Forecaster.stream`.
 
     The network's state is carried from observation to observation. It is anchored in the last T observations (the lookback),
-    whose scale it keeps, and anchored anew after every T: what is forecast is what the network forecasts from all
-    observations since the anchor, T to 2 T - 1 of them, read as one window, with the references of the last T. An
-    observation costs one step of the network, whatever came before, and one more window in every T.
+    whose scale it keeps, and anchored anew after every T, or as soon as the scale of the last T is more than ten times that:
+    what is forecast is what the network forecasts from all observations since the anchor, T to 2 T - 1 of them, read as one
+    window, with the references of the last T. An observation costs one step of the network, whatever came before, and one
+    more window in every T.
 
     Args:
         forecaster: Fitted, of an entry that can step.
@@ -32,8 +37,8 @@ class ForecastStream:
 
     @property
     def next_time(self) -> Any:
-        """The time of the next step, as a panel has it: in UTC, if it is shorter than a day and has a time zone."""
-        return self._panel.future_times(1)[0, 0]
+        """The time of the next step, in the time zone fitted; of irregular series, that after the usual step."""
+        return user_times(self._panel.future_times(1)[0], self._panel.freq, self._panel.tz)[0]
 
     def update(
         self,
@@ -66,53 +71,71 @@ class ForecastStream:
         ahead = self._checked_future(future, (horizon, len(columns.known)))
         longer = self._panel.append(np.array([[value]]), np.array([[at]]), rows[1], rows[0], np.array([[observed]]))
         self._panel = longer.tail(self._forecaster.preprocessor_.reach)
-        quantiles = self._step(self._panel.future_times(horizon), ahead)
-        return quantiles[0, :, 0] if quantiles.shape[-1] == 1 else quantiles[0]
+        next_steps = Ahead(self._panel.future_times(horizon), ahead)
+        quantiles = self._afresh(next_steps) if self._outgrown() else self._step(next_steps.times, ahead)
+        levels = self._forecaster._levels()
+        wanted = quantiles[0][:, [levels.index(level) for level in (0.5, *self._forecaster._asked)]]
+        return wanted[:, 0] if wanted.shape[1] == 1 else wanted
+
+    def _outgrown(self) -> bool:
+        """Whether what was observed since the anchor is out of all proportion to it."""
+        return bool((self._forecaster.preprocessor_.scale_of(self._panel).scale > _OUTGROWN * self._scale.scale).any())
+
+    def _afresh(self, ahead: Ahead) -> np.ndarray:
+        """``(1, H, L)`` from the last T observations alone, where the stream is then anchored."""
+        self._anchor()
+        return self._forecaster._direct(self._panel, self._forecaster._levels(), ahead)
 
     def _step(self, times: np.ndarray, known: np.ndarray | None) -> np.ndarray:
-        """``(1, H, 1 + quantiles)`` in the data's own units: the median first."""
+        """``(1, H, L)`` after one more step of the network, in the data's own units."""
         forecaster, levels = self._forecaster, self._forecaster._levels()
         inputs = forecaster.preprocessor_.step_inputs(self._panel, self._scale, times, known)
         names, scale = self._panel.ids, self._scale.scale
         scaled, self._state = forecaster._outlook.stepped(inputs, scale, levels, names, self._state)
         self._since += 1
-        finished = forecaster._finished(scaled, self._scale, levels)
+        finished = forecaster._finished(scaled, self._scale)
         if self._since == forecaster.preprocessor_.lookback:
             self._anchor()
-        wanted = [0.5, *forecaster._asked]
-        return finished[..., [levels.index(level) for level in wanted]]
+        return finished
 
     def _anchor(self) -> None:
         """Read the last T observations as one window, in their own scale."""
         pre = self._forecaster.preprocessor_
-        inputs, self._scale = pre.last_windows(self._panel, known=self._blank_future())
+        inputs, self._scale = pre.last_windows(self._panel, known=self._forecaster._blank_future(1))
         self._state = self._forecaster.model_.stepper.encode(inputs)
         self._since = 0
 
-    def _blank_future(self) -> np.ndarray | None:
-        """Future covariates, which reading a window does not look at."""
-        count = len(self._forecaster._columns.known)
-        return np.zeros((1, self._forecaster.horizon, count)) if count else None
-
     def _checked_time(self, time: Any) -> Any:
-        expected = self.next_time
+        expected = self._panel.future_times(1)[0, 0]
         if time is None:
             return expected
         last = self._panel.times[-1]
-        given = time
-        if isinstance(expected, np.datetime64):
-            stamp = pd.Timestamp(time)
-            if stamp.tzinfo is not None:
-                stamp = stamp.tz_convert(
-                    "UTC" if is_shorter_than_a_day(self._panel.freq) else self._panel.tz
-                ).tz_localize(None)
-            given = stamp.to_datetime64().astype("datetime64[us]")
+        given = self._stamp(time) if isinstance(expected, np.datetime64) else _whole(time)
         in_order = given > last if self._panel.irregular else given == expected
         if not in_order:
             wanted = f"a time after {time_text(last)}" if self._panel.irregular else time_text(expected)
-            raise DataError(f"stream: expected {wanted}, the step after {time_text(last)}, got {time_text(given)}: observations "
-                            "come in order, each once")  # fmt: skip
+            utc = " (times in UTC)" if self._in_utc else ""
+            raise DataError(f"stream: expected {wanted}, the step after {time_text(last)}, got {time_text(given)}{utc}: "
+                            "observations come in order, each once")  # fmt: skip
         return given
+
+    @property
+    def _in_utc(self) -> bool:
+        return self._panel.tz is not None and is_shorter_than_a_day(self._panel.freq)
+
+    def _stamp(self, time: Any) -> np.datetime64:
+        """A time as the panel has it."""
+        try:
+            stamp = pd.Timestamp(time)
+        except (TypeError, ValueError):
+            raise DataError(f"stream: expected a time, got {shortened(time)}") from None
+        tz = self._panel.tz
+        if (stamp.tzinfo is None) != (tz is None):
+            needed = "one without a time zone" if tz is None else f"one with a time zone, such as {tz}"
+            raise DataError(f"stream: expected a time like those fitted, {needed}, got {stamp}")
+        if tz is not None:
+            stamp = stamp.tz_convert("UTC" if self._in_utc else tz).tz_localize(None)
+        return stamp.to_datetime64().astype("datetime64[us]")
 
     def _checked_value(self, y: Any, at: Any) -> tuple[float, bool]:
         value = float(y)
@@ -131,6 +154,12 @@ class ForecastStream:
             got = "nothing" if array is None else f"shape {array.shape}"
             raise DataError(f"stream: future= has to hold finite future covariates of shape {shape}, got {got}")
         return array[None]
+
+
+def _whole(time: Any) -> int:
+    if isinstance(time, bool) or not isinstance(time, int | float | np.number) or not float(time).is_integer():
+        raise DataError(f"stream: expected a whole number as the time, as those fitted are, got {shortened(time)}")
+    return int(time)
 
 
 def _row(given: dict[str, float] | None, names: tuple[str, ...], at: Any) -> np.ndarray:

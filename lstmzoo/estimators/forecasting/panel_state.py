@@ -1,0 +1,54 @@
+"""The series that a saved forecaster goes on from, as JSON and arrays."""
+
+from typing import Any
+
+import numpy as np
+
+from lstmzoo.errors import SavedModelError
+from lstmzoo.preprocessing import Columns, Form, Panel
+
+
+def panel_state(panel: Panel, form: Form) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """A filled panel and the form in which its series came, as JSON and arrays."""
+    document = {
+        "ids": [i.item() if isinstance(i, np.generic) else i for i in panel.ids],
+        "freq": panel.freq, "tz": panel.tz, "form": vars(form), "irregular": panel.irregular,
+        "static": panel.static.tolist(),
+    }  # fmt: skip
+    times = panel.times if panel.times.dtype == np.int64 else panel.times.astype("datetime64[us]").astype(np.int64)
+    arrays = {"values": panel.values, "times": times, "offsets": panel.offsets.astype(np.int64)}
+    arrays |= {"past": panel.past, "known": panel.known}
+    if panel.observed is not None:
+        arrays["observed"] = panel.observed
+    return document, arrays
+
+
+def restored_panel(document: dict[str, Any], arrays: dict[str, np.ndarray], columns: Columns) -> tuple[Panel, Form]:
+    """What :func:`panel_state` was given.
+
+    Raises:
+        SavedModelError: If an array has another type or shape than it should, or a series is not whole.
+    """
+    values, times, offsets = arrays["values"], arrays["times"], arrays["offsets"]
+    kinds = (values.dtype, times.dtype, offsets.dtype) == (np.float64, np.int64, np.int64)
+    if not kinds or not values.ndim == times.ndim == offsets.ndim == 1 or values.shape != times.shape:
+        raise SavedModelError("state.safetensors: the series have other types or shapes than they should")
+    whole = len(offsets) == len(document["ids"]) + 1 and offsets[0] == 0 and offsets[-1] == len(values)
+    if not whole or (np.diff(offsets) < 1).any() or not np.isfinite(values).all():
+        raise SavedModelError("state.safetensors: the series are not whole")
+    past, known, observed = arrays["past"], arrays["known"], arrays.get("observed")
+    for name, covariates, names in (("past", past, columns.past), ("known", known, columns.known)):
+        if covariates.shape != (len(values), len(names)) or covariates.dtype != np.float64:
+            raise SavedModelError(f"state.safetensors: {name} covariates have another type or shape than they should")
+    if observed is not None and (observed.shape != values.shape or observed.dtype != np.bool_):
+        raise SavedModelError("state.safetensors: 'observed' has another type or shape than it should")
+    freq = document["freq"]
+    ids = np.array([None, *document["ids"]], dtype=object)[1:]
+    static = np.empty((len(ids), len(columns.static)), dtype=object)
+    for i, row in enumerate(document["static"]):
+        static[i] = row
+    times = times if isinstance(freq, int) else times.astype("datetime64[us]")
+    panel = Panel(
+        ids, offsets, values, times, freq, document["tz"], observed, past, known, static, document["irregular"]
+    )
+    return panel, Form(**document["form"])
