@@ -478,7 +478,7 @@ def test_predict_with_covariates(shops, shops_model):
     (lambda f: f.assign(ds="soon"), [], ["'soon' in row 1"]),
     (lambda f: f.iloc[1:], [], ["'001' has no row at 2020-01-01"]),
     (lambda f: f, ["--horizon", "4", "--plot", "f.png"], None),
-    (lambda f: f, ["--horizon", "3", "--plot", "f.png"], ["unexpected row at 2020-01-04"]),
+    (lambda f: f, ["--horizon", "3", "--plot", "f.png"], ["unexpected row at 2020-04-01"]),
 ])  # fmt: skip
 def test_the_future_is_checked(shops, shops_model, change, args, fragments):
     if change is not None:
