@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+from keras import ops
 
 from lstmzoo.layers import Dropout
 from lstmzoo.models._base import (
@@ -70,11 +71,12 @@ class _Block:
     def __init__(self, cell: Cell, units: int, dropout: float, expansion: int, name: str) -> None:
         self._norms = [keras.layers.LayerNormalization(name=f"{name}_norm_{i}") for i in range(2)]
         self._rnn = recurrent(cell, units, name=f"{name}_rnn", return_sequences=True, return_state=True)
-        self._wide = keras.layers.Dense(expansion * units, activation="gelu", name=f"{name}_wide")
+        self._wide = keras.layers.Dense(expansion * units, name=f"{name}_wide")
         self._narrow = keras.layers.Dense(units, name=f"{name}_narrow")
         self._dropouts = [Dropout(dropout, name=f"{name}_dropout_{i}") for i in range(2)]
 
     def __call__(self, x: Any, state: State) -> tuple[Any, State]:
         y, *state = self._rnn(self._norms[0](x), initial_state=state)
         x = x + self._dropouts[0](y)
-        return x + self._dropouts[1](self._narrow(self._wide(self._norms[1](x)))), state
+        wide = ops.gelu(self._wide(self._norms[1](x)), approximate=True)  # the exact one cannot be said in ONNX
+        return x + self._dropouts[1](self._narrow(wide)), state
