@@ -242,7 +242,7 @@ class _Toy:
         if self.target.shape[-1] == 1:
             return 0.0
         certain = np.maximum(self.target * [1, 0], 1e-4)
-        return float(np.mean(self.loss(self.target, certain)))
+        return float(np.mean(keras.ops.convert_to_numpy(self.loss(self.target, certain))))
 
     def train(self, steps: int, rate: float = 5e-3, run_eagerly: bool = False) -> list[float]:
         """The loss of each of so many steps of Adam; eagerly where tracing would take longer than a few steps."""

@@ -140,6 +140,7 @@ def test_without_the_generators_it_would_not(tmp_path, whole, monkeypatch):
     monkeypatch.setattr(
         training, "_variables", lambda model: {k: v for k, v in every(model).items() if "seed" not in v.path}
     )
+    monkeypatch.setattr(training, "_torch_generators", list)
     with pytest.raises(KeyboardInterrupt):
         fit(tmp_path, before_step=at(2 * STEPS, interrupt))
     with pytest.raises(AssertionError):
