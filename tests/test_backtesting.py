@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from lstmzoo import BaselineForecaster, Forecaster
@@ -158,3 +159,16 @@ def test_irregular_backtests_know_the_usual_step_of_their_history(tiny):
         expected = fitted.predict(history=frame[:end], future=frame.loc[end : end + 5, ["unique_id", "ds"]])
         window = backtest[backtest["cutoff"] == frame["ds"][end - 1]]
         np.testing.assert_allclose(window["y_hat"], expected["y_hat"], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("backend", ["polars", "pyarrow"])
+def test_cutoffs_are_as_times_are(backend, tiny):
+    ds = pd.date_range("2024-01-01", periods=60, freq="D")
+    y = 10 + np.sin(np.arange(60.0))
+    dates = {"polars": lambda f: pl.from_pandas(f).with_columns(pl.col("ds").cast(pl.Date)),
+             "pyarrow": lambda f: pa.Table.from_pandas(f.assign(ds=f["ds"].dt.date))}[backend]  # fmt: skip
+    frame = dates(pd.DataFrame({"unique_id": "a", "ds": ds, "y": y}))
+    backtest = Forecaster(**tiny).cross_validation(frame, n_windows=1)
+    kinds = [backtest.schema["ds"], backtest.schema["cutoff"]] if backend == "polars" else [
+        backtest.schema.field("ds").type, backtest.schema.field("cutoff").type]  # fmt: skip
+    assert kinds[0] == kinds[1] == (pl.Date if backend == "polars" else pa.date32())

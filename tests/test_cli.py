@@ -205,6 +205,8 @@ def test_help(args):
     (["fit", "nothing", "sales.csv", "--horizon", "4"], ["'nothing'", "forecasting/lstm"]),
     (["fit", "gru", "absent.csv", "--horizon", "4"], ["absent.csv: no such file"]),
     (["fit", "gru", "sales.csv", "--horizon", "4", "--set", "unit=3"], ["did you mean 'units'", "dropout"]),
+    (["fit", "gruu", "sales.csv", "--horizon", "4"], ["unknown model", "did you mean 'gru'"]),
+    (["tune", "sales.csv", "--horizon", "4", "--plot", "x.xyz"], ["x.xyz: expected a name that ends in", ".png"]),
     (["fit", "gru", "sales.csv", "--horizon", "4", "--set", "units"], ["--set units", "key=value"]),
     (["fit", "gru", "sales.csv", "--horizon", "4", "--set", "units=many"], ["units must be int", "'many'"]),
     (["fit", "gru", "sales.csv", "--horizon", "4", "--quantiles", "a"], ["--quantiles", "'a'"]),
@@ -240,8 +242,9 @@ def test_wrong_usage_settings_and_data_exit_with_2(files, args, fragments):
     ("offsets.csv", "ds,y\n2020-01-01T00:00+01:00,1\n2020-01-01T01:00+02:00,2\n", ["several UTC offsets"]),
     ("no_time.csv", "unique_id,ds,y\na,1,1\na,,2\n", ["no time in row 2"]),
     ("no_id.csv", "store,ds,y\na,1,1\n", ["'unique_id'", "'store', 'ds', 'y'", "--id-col"]),
-    ("semicolons.csv", "unique_id;ds;y\na;1;1\n", ["'unique_id;ds;y'"]),
-    ("text.csv", "unique_id,ds,y\na,1,1\na,2,x\n", ["'y' is not numeric"]),
+    ("semicolons.csv", "unique_id;ds;y\na;1;1\n", ["semicolons.csv is separated by ';'", "write commas"]),
+    ("text.csv", "unique_id,ds,y\na,1,1\na,2,x\n", ["text.csv: column 'y' holds 'x' in row 2", "not a number"]),
+    ("no_name.csv", "unique_id,ds,y\na,1,1\n,2,2\n", ["no_name.csv: column 'unique_id' names no series in row 2"]),
     ("missing.csv", "unique_id,ds,y\na,1,1\na,2,\na,3,4\n", ["'a' is missing", "--missing mask"]),
     ("empty.csv", "", ["cannot be read as CSV"]),
     ("head.csv", "unique_id,ds,y\n", ["no rows"]),
@@ -251,6 +254,16 @@ def test_wrong_usage_settings_and_data_exit_with_2(files, args, fragments):
 def test_files_that_cannot_be_read_exit_with_2(name, text, fragments):
     Path(name).write_text(text)
     assert_refused(run("fit", "gru", name, "--horizon", "2"), 2, *fragments)
+
+
+def test_other_encodings_are_refused_with_a_way_out(workplace):
+    Path("latin.csv").write_bytes("unique_id,ds,y\nKöln,1,1\n".encode("latin-1"))
+    assert_refused(run("fit", "gru", "latin.csv", "--horizon", "2"), 2, "latin.csv is not UTF-8 text")
+
+
+def test_pictures_are_refused_before_a_forecast_is_written(model, workplace):
+    assert_refused(run("predict", model, "--plot", "x.xyz", "--out", "f.csv"), 2, "x.xyz: expected a name that ends in")
+    assert not Path("f.csv").exists()
 
 
 def test_saved_model_errors_exit_with_3(model, workplace):

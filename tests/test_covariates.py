@@ -111,6 +111,48 @@ def test_search_takes_covariates(shops, tiny):
     assert len(best.predict(future=filled(best))) == 18
 
 
+def test_streams_take_covariates_by_name(shops, tiny):
+    one = shops[shops["unique_id"] == "s0"]
+    forecaster = Forecaster(**{**tiny, "model": "gru", "hyperparameters": SHORT}, **COVARIATES).fit(shops)
+    now = {"past": {"visitors": 100.0}, "known": {"price": 3.0, "holiday": False}}
+    longer = pd.concat(
+        [one, one.tail(1).assign(ds=one["ds"].max() + pd.Timedelta("1h"), y=50.0, **now["past"], **now["known"])]
+    )
+    future = forecaster.make_future_frame(history=longer)
+    future = future.assign(price=np.arange(6.0), holiday=False)
+    numbers = future[["price", "holiday"]].to_numpy(dtype=float)
+    by_name, by_place = (
+        forecaster.stream(one).update(50.0, **now, future=f) for f in (future[[*future][::-1]], numbers)
+    )
+    np.testing.assert_array_equal(by_name, by_place)
+    stream = forecaster.stream(one)
+    for given, message in {
+        "nothing": (now, r"pass future=, the frame of the next 6 steps .* of shape \(6, 2\) of price, holiday"),
+        "a frame without times": ({**now, "future": future[["price", "holiday"]]}, "'unique_id' is missing"),
+        "other numbers": ({**now, "future": numbers[:3]}, r"got shape \(3, 2\)"),
+        "holes": ({**now, "future": numbers * np.nan}, "not finite"),
+        "text": ({**now, "future": "cheap"}, "got 'cheap'"),
+        "no known": ({"past": now["past"]}, "known= takes a dict of price, holiday, .*unknown: holiday, price"),
+        "text as known": ({**now, "known": {"price": "x", "holiday": 0}}, "'price' at .* is 'x', not a number"),
+    }.values():
+        with pytest.raises(DataError, match=message):
+            stream.update(50.0, **given)
+    with pytest.raises(DataError, match="the value at .* is None, not a number"):
+        stream.update(None)
+    np.testing.assert_array_equal(stream.update(50.0, **now, future=future), by_name)
+
+
+def test_a_served_future_of_too_many_steps_is_named(shops, tiny):
+    masked = Forecaster(**tiny, **COVARIATES, missing="mask").fit(shops)
+    example = masked.serving_example()
+    assert len(masked.serve(example, {"horizon": 6})) == 6
+    with pytest.raises(DataError, match="'s0' has an unexpected row at"):
+        masked.serve(example, {"horizon": 3})
+    silent = example[example["region"].notna()].assign(y=lambda f: f["y"].where(f.index < f.index[-8]))
+    with pytest.raises(DataError, match="future: series 's0' is missing"):
+        masked.serve(silent, {})
+
+
 def test_baselines_take_what_the_network_takes(fitted, shops):
     for name, baseline in fitted.baselines().items():
         baseline.fit(shops)

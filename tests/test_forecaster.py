@@ -8,7 +8,7 @@ import pytest
 
 from lstmzoo import BaselineForecaster, Forecaster, checks
 from lstmzoo.errors import ConfigError, DataError, TrainingError, UnknownNameError
-from lstmzoo.estimators import ZooEstimator
+from lstmzoo.estimators import ZooEstimator, check_picture
 from lstmzoo.estimators.forecasting.baselines import METHODS
 
 
@@ -414,3 +414,45 @@ def test_series_that_begin_too_late_are_refused(hourly, tiny):
         DataError, match="no series has an observed value before what is to be forecast, validation apart"
     ):
         Forecaster(**tiny, missing="mask").fit(late)
+
+
+def test_names_of_another_kind_are_not_series_never_seen(hourly, tiny):
+    numbered = hourly.assign(unique_id=hourly["unique_id"].str[1:].astype(int))
+    with pytest.raises(
+        DataError, match="names the series by whole numbers, such as 0, but those fitted have text, such as 's0'"
+    ):
+        Forecaster(**tiny).fit(hourly).predict(history=numbered)
+
+
+def test_pictures_are_checked_before_they_are_drawn(fitted, hourly, tmp_path):
+    backtest = fitted.cross_validation(hourly, n_windows=1)
+    for draw in (fitted.plot, lambda path: fitted.plot_backtest(backtest, path)):
+        with pytest.raises(ConfigError, match=r"expected a name that ends in .*\.png"):
+            draw("forecast.xyz")
+        with pytest.raises(ConfigError, match="there is no directory"):
+            draw(tmp_path / "missing" / "forecast.png")
+    check_picture(tmp_path / "forecast.PNG")
+    with pytest.raises(
+        DataError, match="expected the frame that cross_validation gave, with the columns 'ds', 'y', 'cutoff'"
+    ):
+        fitted.plot_backtest(hourly)
+
+
+def test_a_plot_is_of_the_horizon_and_quantiles_asked_for(fitted, tmp_path):
+    figure = fitted.plot(tmp_path / "f.png", ids=["s1"], horizon=9, quantiles=[])
+    (axis,) = [a for a in figure.axes if a.lines]
+    assert len(axis.lines[1].get_xdata()) == 9
+    assert not axis.collections
+
+
+def test_scores_say_what_they_hold_out(fitted, hourly):
+    with pytest.raises(
+        DataError, match="without the last 6 observations, which are scored: series 's0' has 14 observations"
+    ):
+        fitted.score(hourly.groupby("unique_id").head(20))
+
+
+def test_a_checkpoint_directory_is_no_file(hourly, tiny, tmp_path):
+    (tmp_path / "c").write_text("")
+    with pytest.raises(ConfigError, match="checkpoint_dir: .*c is a file"):
+        Forecaster(**tiny).fit(hourly, checkpoint_dir=tmp_path / "c")

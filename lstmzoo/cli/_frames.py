@@ -62,6 +62,7 @@ def read_frame(
         _check_columns(path, names, wanted, f"name yours with {option}{one}")
     text = [c for c in (id_col, time_col, *static) if c]
     frame = _read_columns(path, text, [target_col, *covariates])
+    _check_cells(frame, path, id_col, [target_col, *(c for c in covariates if c not in static)])
     frame[time_col] = _times(frame[time_col], path)
     for name in static:
         frame[name] = _described(frame[name], path)
@@ -85,6 +86,7 @@ def read_history(path: Path, estimator: Any) -> "pd.DataFrame":
     wanted = [*text, target_col, *past, *known]
     _check_columns(path, _column_names(path), wanted, "the model was fitted with it")
     frame = _read_columns(path, text, [target_col, *past, *known])
+    _check_cells(frame, path, id_col, [target_col, *past, *known])
     frame[time_col] = _times(frame[time_col], path)
     for name, value in zip(static, estimator.tail_.static[0], strict=True):
         frame[name] = frame[name] if isinstance(value, str) else _described(frame[name], path, numbers=True)
@@ -115,6 +117,7 @@ def read_future(path: Path, estimator: Any, history: "pd.DataFrame | None") -> "
         if name not in (*text, *known):
             raise DataError(f"{path}: column {name!r} is none of the model's future covariates: drop it; {expected}")
     frame = _read_columns(path, text, known)
+    _check_cells(frame, path, id_col, known)
     frame[time_col] = _times(frame[time_col], path)
     if id_col:
         frame[id_col] = _named_as(frame[id_col], estimator.tail_.ids if history is None else history[id_col].unique())
@@ -139,6 +142,8 @@ def _readable(path: Path) -> Iterator[bool]:
     is_csv = _suffix(path).startswith(".csv")
     try:
         yield is_csv
+    except UnicodeDecodeError:
+        raise DataError(f"{path} is not UTF-8 text: save it in that encoding") from None
     except (ValueError, OSError) as error:
         raise DataError(f"{path} cannot be read as {'CSV' if is_csv else 'Parquet'}: {error}") from None
 
@@ -153,6 +158,11 @@ def _suffix(path: Path) -> str:
 def _check_columns(path: Path, names: list[str], wanted: Iterable[str], way_out: str) -> None:
     for column in wanted:
         if column not in names:
+            other = next((c for c in (";", "\t", "|") if len(names) == 1 and c in names[0]), None)
+            if other is not None:
+                raise DataError(
+                    f"{path} is separated by {other!r}: write commas between its columns, and points in its numbers"
+                )
             raise DataError(f"{path} has no column {column!r}; it has {', '.join(map(repr, names))}: {way_out}")
 
 
@@ -188,6 +198,26 @@ def _read_parquet(path: Path, columns: list[str]) -> "pd.DataFrame":
     import pandas as pd
 
     return pd.read_parquet(path, columns=list(dict.fromkeys(columns))).reset_index(drop=True)
+
+
+def _check_cells(frame: "pd.DataFrame", path: Path, id_col: str | None, numbers: list[str]) -> None:
+    """Refuse a row without a name, and text among numbers.
+
+    Raises:
+        DataError: Naming the column and row, which are counted from 1.
+    """
+    import pandas as pd
+
+    if id_col and frame[id_col].isna().any():
+        row = int(frame[id_col].isna().to_numpy().argmax())
+        raise DataError(f"{path}: column {id_col!r} names no series in row {row + 1}")
+    for name in numbers:
+        if pd.api.types.infer_dtype(frame[name], skipna=True) in ("string", "mixed"):
+            there = frame[name].notna() & ~frame[name].isin(_MISSING)
+            bad = (there & pd.to_numeric(frame[name], errors="coerce").isna()).to_numpy()
+            row = int(bad.argmax())
+            raise DataError(f"{path}: column {name!r} holds {str(frame[name].iloc[row])[:40]!r} in row {row + 1}, which is not a "
+                            "number: correct it")  # fmt: skip
 
 
 def _described(column: "pd.Series", path: Path, *, numbers: bool = False) -> "pd.Series":

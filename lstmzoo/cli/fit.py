@@ -10,7 +10,7 @@ from lstmzoo.cli._base import import_networks, progress_to_stderr
 from lstmzoo.cli._frames import read_frame
 from lstmzoo.cli._output import print_json
 
-Out = Annotated[Path | None, typer.Option(help="Folder to save to; else the entry's name.")]
+Out = Annotated[Path | None, typer.Option(help="Folder to save to, in place of a model there; else the entry's name.")]
 Limit = Annotated[float | None, typer.Option(min=0.001, help="Seconds of training, at the most.")]
 Checkpoints = Annotated[
     Path | None,

@@ -50,6 +50,10 @@ def predict(
     if out is not None:
         check_output(out)
     estimator = load_any(model, tracking_uri)
+    if plot is not None:
+        from lstmzoo.estimators import check_picture
+
+        check_picture(plot)
     history = None if data is None else read_history(data, estimator)
     ahead = _read_ahead(future, estimator, history)
     if levels is None:

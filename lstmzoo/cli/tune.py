@@ -41,7 +41,10 @@ def tune(
     frame, id_col = read_frame(data, id_col=id_col, time_col=time_col, target_col=target_col, **covariates)
     import_networks()
     from lstmzoo import ZooSearchCV
+    from lstmzoo.estimators import check_picture
 
+    if plot is not None:
+        check_picture(plot)
     estimator = o.make_estimator(
         names[0], horizon=horizon, lookback=lookback, season_length=season_length, freq=freq,
         quantiles=quantiles, hyperparameters=hyperparameters, id_col=id_col, time_col=time_col,

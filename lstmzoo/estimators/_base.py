@@ -8,6 +8,7 @@ from typing import Any, ClassVar, get_type_hints
 
 import keras
 import numpy as np
+from matplotlib.backend_bases import FigureCanvasBase
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
@@ -172,6 +173,19 @@ def require_counts(**counts: Any) -> None:
     for name, value in counts.items():
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
             raise ConfigError(f"{name}: expected a whole number above 0, got {value!r}")
+
+
+def check_picture(path: str | Path) -> None:
+    """Refuse, before any work is done, a file that a figure cannot be saved to.
+
+    Raises:
+        ConfigError: If its suffix is of no known format, or its directory is missing.
+    """
+    path, formats = Path(path), FigureCanvasBase.get_supported_filetypes()
+    if path.suffix.lower().lstrip(".") not in formats:
+        raise ConfigError(f"{path}: expected a name that ends in {', '.join(f'.{name}' for name in sorted(formats))}")
+    if not path.parent.is_dir():
+        raise ConfigError(f"{path}: there is no directory {path.parent}: make it first")
 
 
 def check_params(estimator: Any) -> None:

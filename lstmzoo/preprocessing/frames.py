@@ -156,44 +156,40 @@ def assemble(ids: np.ndarray, times: Any, data: dict[str, Any], panel: Panel, fo
     times = user_times(times, panel.freq, panel.tz)
     if form.kind == "series":
         frame = pd.DataFrame(data, index=times if form.backend == "pandas" else None)
-        answer = _to_backend(frame, form, None)
+        answer = _to_backend(frame, form)
         return answer if len(data) > 1 else answer[next(iter(data))]
     data = {columns.time: times, **data}
     if columns.id is not None:
         data = {columns.id: pd.Series(ids).infer_objects(), **data}
-    return _to_backend(pd.DataFrame(data), form, columns.time)
+    return _to_backend(pd.DataFrame(data), form)
 
 
-def _to_backend(frame: pd.DataFrame, form: Form, time_column: str | None) -> Any:
+def _to_backend(frame: pd.DataFrame, form: Form) -> Any:
+    """The frame in the user's kind; its times are dates, if the user's were, and keep their time zone."""
+    times = [str(name) for name in frame.select_dtypes(["datetime", "datetimetz"])]
     if form.backend == "pandas":
-        if form.dates and time_column:
-            frame[time_column] = frame[time_column].dt.date
-        return frame
-    tz = None
-    if time_column and isinstance(frame[time_column].dtype, pd.DatetimeTZDtype):
-        tz = str(frame[time_column].dt.tz)
-        frame = frame.assign(**{time_column: frame[time_column].dt.tz_convert(None)})
+        return frame.assign(**{name: frame[name].dt.date for name in times}) if form.dates else frame
+    zones = {name: getattr(frame[name].dtype, "tz", None) for name in times}
+    utc = frame.assign(**{name: frame[name].dt.tz_convert(None) for name in times if zones[name] is not None})
     if form.backend == "pyarrow":
-        return _to_arrow(frame, form.dates, time_column, tz)
+        return _to_arrow(utc, form.dates, zones)
     import polars as pl
 
-    out = pl.from_pandas(frame)
-    if time_column is None:
-        return out
-    if form.dates:
-        return out.with_columns(pl.col(time_column).cast(pl.Date))
-    if tz is not None:
-        local = pl.col(time_column).dt.replace_time_zone("UTC").dt.convert_time_zone(tz)
-        return out.with_columns(local)
+    out = pl.from_pandas(utc)
+    for name, tz in zones.items():
+        if form.dates:
+            out = out.with_columns(pl.col(name).cast(pl.Date))
+        elif tz is not None:
+            out = out.with_columns(pl.col(name).dt.replace_time_zone("UTC").dt.convert_time_zone(str(tz)))
     return out
 
 
-def _to_arrow(frame: pd.DataFrame, dates: bool, time_column: str | None, tz: str | None) -> Any:
+def _to_arrow(frame: pd.DataFrame, dates: bool, zones: dict[str, Any]) -> Any:
     import pyarrow as pa
 
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    if time_column and (dates or tz is not None):
-        kind = pa.date32() if dates else pa.timestamp("us", tz=tz)
-        at = table.schema.get_field_index(time_column)
-        table = table.set_column(at, time_column, table[time_column].cast(kind))
+    for name, tz in zones.items():
+        if dates or tz is not None:
+            kind = pa.date32() if dates else pa.timestamp("us", tz=str(tz))
+            table = table.set_column(table.schema.get_field_index(name), name, table[name].cast(kind))
     return table

@@ -115,7 +115,9 @@ def _series_of(frame: Any, panel: Panel, columns: Columns) -> np.ndarray:
     for name in names:
         if name not in places:
             some = ", ".join(map(repr, panel.ids[:5])) + (", ..." if len(panel) > 5 else "")
-            raise DataError(f"future: series {name!r} is not one of those to forecast, {some}: drop it")
+            raise DataError(
+                f"future: series {name!r} is not one of those to forecast, {some}: drop it, or correct its name"
+            )
     return np.array([places[name] for name in names], dtype=np.int64)[codes]
 
 

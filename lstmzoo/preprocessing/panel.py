@@ -249,7 +249,7 @@ def _sorted_panel(rows: _Rows, columns: Columns, missing: str, like: Panel | Non
     for table, covariates in ((past, columns.past), (known, columns.known)):
         for i, column in enumerate(covariates):
             _check_finite(panel, table[:, i], column, missing)
-    _check_duplicates(panel)
+    _check_duplicates(panel, columns)
     described = np.empty((len(names), len(static)), dtype=object)
     for i, (column, (of_row, kinds)) in enumerate(static.items()):
         described[:, i] = _described(panel, column, of_row, kinds)
@@ -275,16 +275,17 @@ def _check_finite(panel: Panel, values: np.ndarray, column: str, missing: str) -
                         f"({int(bad.sum())} such values in all): fill or drop them first{way_out}")  # fmt: skip
 
 
-def _check_duplicates(panel: Panel) -> None:
+def _check_duplicates(panel: Panel, columns: Columns) -> None:
     same = (panel.times[1:] == panel.times[:-1]) & panel.inner
     if same.any():
         row = int(same.argmax())
         name = panel.name_of(row)
-        hint = (
-            "" if panel.times.dtype == np.int64 or panel.tz else "; local times across a clock change need a time zone"
-        )
-        raise DataError(f"series {name!r} has more than one row at {time_text(panel.times[row])} "
-                        f"({int(same.sum())} duplicates in all): aggregate or drop them first{hint}")  # fmt: skip
+        at = panel.times[row]
+        of_day = at.dtype.kind == "M" and panel.tz is None and at != at.astype("datetime64[D]")
+        hint = "; local times across a clock change need a time zone" if of_day else ""
+        several = ", or name the column that tells several series apart by id_col" if columns.id is None else ""
+        raise DataError(f"series {name!r} has more than one row at {time_text(at)} "
+                        f"({int(same.sum())} duplicates in all): aggregate or drop them first{several}{hint}")  # fmt: skip
 
 
 def _described(panel: Panel, column: str, codes: np.ndarray, kinds: np.ndarray) -> np.ndarray:

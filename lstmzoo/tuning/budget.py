@@ -5,7 +5,7 @@ import statistics
 from lstmzoo.tuning._base import Record, best_record
 
 _REFIT = 1.3  # a refit has more data than the trial that won
-_LEAST = 5.0  # seconds; less is spent on compiling
+_LEAST = 10.0  # seconds; much less is spent on compiling
 _ROUNDS = 4  # where the number of trials is open, none takes more than this part of what is left
 
 

@@ -18,7 +18,7 @@ from sklearn.exceptions import NotFittedError
 
 from lstmzoo.config import Scalar
 from lstmzoo.errors import ConfigError, UnknownNameError
-from lstmzoo.estimators._base import check_params
+from lstmzoo.estimators._base import check_params, check_picture
 from lstmzoo.tuning._base import Record, best_record, derived_seed
 from lstmzoo.tuning.budget import planned_trials, trial_limit
 from lstmzoo.tuning.journal import Journal, search_identity
@@ -161,9 +161,15 @@ class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
 
         Args:
             path: Where to save the figure, in a format that its suffix names; nowhere if None.
+
+        Raises:
+            NotFittedError: If the search is not fitted.
+            ConfigError: If the path is of no known format, or its directory is missing.
         """
         if not hasattr(self, "records_"):
             raise NotFittedError("this ZooSearchCV is not fitted yet: call fit first")
+        if path is not None:
+            check_picture(path)
         return plot_search(self.records_, path)
 
     def _winner(self) -> Any:
@@ -301,7 +307,10 @@ class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
     def _refit(self, run: "_Run", data: tuple) -> None:
         best = self.records_[self.best_index_]
         if best["baseline"]:
-            _logger.warning("no network beat the baseline %s: best_estimator_ is that baseline", best["model"])
+            cut = sum(r["epochs"] == 1 and not r["baseline"] for r in self.records_)
+            short = f"; {cut} trials had time for one epoch only: give more time, or fewer models"
+            hint = short if self.time_limit is not None and cut else ""
+            _logger.warning("no network beat the baseline %s: best_estimator_ is that baseline%s", best["model"], hint)
             winner = self.estimator.baselines()[best["model"]]
         else:
             verbose = self.estimator.get_params(deep=False).get("verbose") if self.verbose else 0

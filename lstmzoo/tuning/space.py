@@ -53,7 +53,7 @@ Space = dict[str, ModelSpace]
 
 
 def select_models(task: str, models: str | Iterable[str]) -> list[ModelConfig]:
-    """The zoo entries that names or patterns stand for: builders take turns, else in the order given.
+    """The zoo entries that names or patterns stand for: those tagged ``quick`` first, builders take turns, else as given.
 
     Raises:
         UnknownNameError: If a name or pattern matches nothing.
@@ -73,9 +73,9 @@ def select_models(task: str, models: str | Iterable[str]) -> list[ModelConfig]:
     turns: Counter[str] = Counter()
     order = []
     for position, config in enumerate(map(load_config, names)):
-        order.append((turns[config.builder], position, config))
+        order.append(("quick" not in config.tags, turns[config.builder], position, config))
         turns[config.builder] += 1
-    return [config for _, _, config in sorted(order, key=lambda o: o[:2])]
+    return [config for *_, config in sorted(order, key=lambda o: o[:3])]
 
 
 def make_space(estimator: Any, configs: list[ModelConfig], overrides: Mapping[str, Any], data: tuple) -> Space:

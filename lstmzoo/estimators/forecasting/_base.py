@@ -13,7 +13,7 @@ from pydantic import Field
 from sklearn.base import clone
 
 from lstmzoo.errors import ConfigError, DataError, UnknownNameError
-from lstmzoo.estimators._base import ZooEstimator, digest, plain, shortened
+from lstmzoo.estimators._base import ZooEstimator, check_picture, digest, plain, shortened
 from lstmzoo.estimators.forecasting.backtesting import (
     backtest_frame,
     check_origins,
@@ -184,7 +184,11 @@ class PanelForecaster(ZooEstimator):
                 f"series {panel.ids[i]!r} has {panel.lengths[i]} observations; scoring needs more than {self.horizon}"
             )
         history, actual = self._parted(panel)
-        forecasts = self._forecast(self._prepared(history), levels, ahead_of(actual, self.horizon))
+        try:
+            prepared = self._prepared(history)
+            forecasts = self._forecast(prepared, levels, ahead_of(actual, self.horizon))
+        except DataError as error:
+            raise DataError(f"without the last {self.horizon} observations, which are scored: {error}") from None
         past = np.split(observed_values(history), history.offsets[1:-1])
         return panel.ids, observed_values(actual, self.horizon), past, forecasts
 
@@ -232,8 +236,12 @@ class PanelForecaster(ZooEstimator):
 
         Raises:
             UnknownNameError: If an id is not among the series.
+            ConfigError: If the path is of no known format, or its directory is missing.
+            DataError: If the frame is not one of a backtest.
         """
-        frame = nw.from_native(backtest).to_pandas()
+        if path is not None:
+            check_picture(path)
+        frame = _read_backtest(backtest, self._columns)
         names = list(dict.fromkeys(frame[self.id_col])) if self.id_col in frame else [0]
         for name in ids or ():
             if name not in names:
@@ -290,10 +298,12 @@ class PanelForecaster(ZooEstimator):
 
         Raises:
             UnknownNameError: If an id is not among the series.
-            ConfigError: As of :meth:`predict`.
+            ConfigError: As of :meth:`predict`; or if the path is of no known format, or its directory is missing.
             DataError: As of :meth:`predict`.
         """
         self._check_fitted()
+        if path is not None:
+            check_picture(path)
         steps, levels = self._checked_horizon(horizon), sorted({0.5, *self._checked_quantiles(quantiles)})
         panel = self.tail_ if history is None else self._read_history(history)[0]
         chosen = self._chosen(panel, ids)
@@ -345,8 +355,9 @@ class PanelForecaster(ZooEstimator):
     def serve(self, model_input: pd.DataFrame, params: dict[str, Any]) -> pd.DataFrame:
         """Forecast the series whose history the rows hold.
 
-        Where there are future covariates, rows after a series' last value, without a value themselves, hold them; where
-        values may be missing besides, no more than the last ``horizon`` rows do.
+        Where there are future covariates, rows after a series' last value, without a value themselves, hold them. Where
+        values may be missing besides, it is of these those without static covariates; or, where there are none, the last
+        ``horizon``.
 
         Raises:
             ConfigError: If a parameter is unknown or out of range.
@@ -363,7 +374,7 @@ class PanelForecaster(ZooEstimator):
             raise UnknownNameError("column", odd[0], known)
         if not columns.known or columns.target not in model_input:
             return self.predict(history=model_input, **params)
-        most = len(model_input) if self.missing == "error" else self._checked_horizon(params.get("horizon"))
+        most = None if self.missing == "error" else self._checked_horizon(params.get("horizon"))
         history, future = _split_future(model_input, columns, most)
         return self.predict(history=history, future=future, **params)
 
@@ -401,7 +412,16 @@ class PanelForecaster(ZooEstimator):
     def _read_unfilled(self, data: Any, like: Panel | None = None, after: Panel | None = None) -> tuple[Panel, Form]:
         """The panel with NaN where something is missing, to be cut before it is filled; if ``like``, read as that was."""
         missing, freq = "error" if self.missing == "error" else "keep", self.freq if like is None else like.freq
-        return read_panel(data, self._columns, freq, missing=missing, irregular=self.irregular, like=like, after=after)
+        read = read_panel(data, self._columns, freq, missing=missing, irregular=self.irregular, like=like, after=after)
+        if like is not None and self.id_col is not None and self.form_.kind == read[1].kind == "frame":
+            self._check_ids(read[0].ids, like.ids)
+        return read
+
+    def _check_ids(self, ids: np.ndarray, fitted: np.ndarray) -> None:
+        kinds = ["text" if isinstance(names[0], str) else "whole numbers" for names in (ids, fitted)]
+        if kinds[0] != kinds[1]:
+            raise DataError(f"column {self.id_col!r} names the series by {kinds[0]}, such as {ids[0]!r}, but those fitted have "
+                            f"{kinds[1]}, such as {fitted[0]!r}: convert it")  # fmt: skip
 
     def _filled(self, panel: Panel, held_out: int = 0) -> Panel:
         """See :func:`lstmzoo.preprocessing.filled`."""
@@ -529,11 +549,30 @@ def check_quantiles(quantiles: list[float]) -> None:
         raise ConfigError(f"quantiles: expected ascending levels, got {shortened(levels)}")
 
 
-def _split_future(rows: pd.DataFrame, columns: Columns, most: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The history, and, without their values, the rows that follow each series' last value, ``most`` at the most."""
+def _read_backtest(backtest: Any, columns: Columns) -> pd.DataFrame:
+    native = nw.from_native(backtest, eager_only=True, pass_through=True)
+    expected = [columns.time, columns.target, "cutoff", "y_hat"]
+    if not isinstance(native, nw.DataFrame) or not set(expected) <= set(native.columns):
+        raise DataError(
+            f"expected the frame that cross_validation gave, with the columns {', '.join(map(repr, expected))}"
+        )
+    return native.to_pandas()
+
+
+def _split_future(rows: pd.DataFrame, columns: Columns, most: int | None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The history, and, without their values, the rows that follow each series' last value.
+
+    Args:
+        rows: Of all series.
+        columns: Their names.
+        most: Where values may be missing from the history too, the rows of the future; else None.
+    """
     order = rows.sort_values(columns.time, kind="stable")
     ids = order[columns.id] if columns.id is not None else pd.Series(0, index=order.index)
     later = order[columns.target].notna()[::-1].groupby(ids[::-1], sort=False).cumsum()[::-1] == 0
-    later &= order.groupby(ids, sort=False).cumcount(ascending=False) < most
+    if most is not None and columns.static:
+        later &= order[list(columns.static)].isna().any(axis=1)
+    elif most is not None:
+        later &= order.groupby(ids, sort=False).cumcount(ascending=False) < most
     wanted = [name for name in (columns.id, columns.time, *columns.known) if name is not None]
     return order[~later], order.loc[later, wanted]

@@ -472,6 +472,8 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
             return None
         if self.random_state is None:
             raise ConfigError("checkpoint_dir needs a random_state: without one, a fit cannot be gone on with")
+        if Path(directory).exists() and not Path(directory).is_dir():
+            raise ConfigError(f"checkpoint_dir: {directory} is a file: name a directory")
         params = {name: value for name, value in self.get_params().items() if name != "verbose"}
         return Checkpoint(Path(directory), fingerprint=f"{data_digest} {sorted(params.items())!r}")
 

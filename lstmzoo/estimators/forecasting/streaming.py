@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import narwhals as nw
 import numpy as np
 import pandas as pd
 
@@ -56,7 +57,8 @@ class ForecastStream:
             time: Its time, which is checked; the next step if None.
             past: Its past covariates, by column.
             known: Its future covariates, by column.
-            future: Those of the next H steps: an array ``(H, covariates)``, in the order of ``future_covariates``.
+            future: Those of the next H steps: a frame as :meth:`lstmzoo.Forecaster.predict` takes; or an array
+                ``(H, covariates)``, in the order of ``future_covariates``.
 
         Returns:
             ``(H,)``, or ``(H, 1 + quantiles)``, as :meth:`lstmzoo.Forecaster.predict` gives for an array.
@@ -64,15 +66,15 @@ class ForecastStream:
         Raises:
             DataError: If the time is not the next step's, or a value or covariate is missing or not finite.
         """
-        columns, horizon = self._forecaster._columns, self._forecaster.horizon
+        columns = self._forecaster._columns
         at = self._checked_time(time)
         value, observed = self._checked_value(y, at)
-        rows = [_row(given, names, at)[None, None] for given, names in ((past, columns.past), (known, columns.known))]
-        ahead = self._checked_future(future, (horizon, len(columns.known)))
-        longer = self._panel.append(np.array([[value]]), np.array([[at]]), rows[1], rows[0], np.array([[observed]]))
+        seen, now = _row("past", past, columns.past, at), _row("known", known, columns.known, at)
+        one = [np.array([[each]]) for each in (value, at, observed)]
+        longer = self._panel.append(one[0], one[1], now[None, None], seen[None, None], one[2])
+        ahead = self._checked_future(future, longer)
         self._panel = longer.tail(self._forecaster.preprocessor_.reach)
-        next_steps = Ahead(self._panel.future_times(horizon), ahead)
-        quantiles = self._afresh(next_steps) if self._outgrown() else self._step(next_steps.times, ahead)
+        quantiles = self._afresh(ahead) if self._outgrown() else self._step(ahead)
         levels = self._forecaster._levels()
         wanted = quantiles[0][:, [levels.index(level) for level in (0.5, *self._forecaster._asked)]]
         return wanted[:, 0] if wanted.shape[1] == 1 else wanted
@@ -86,10 +88,10 @@ class ForecastStream:
         self._anchor()
         return self._forecaster._direct(self._panel, self._forecaster._levels(), ahead)
 
-    def _step(self, times: np.ndarray, known: np.ndarray | None) -> np.ndarray:
+    def _step(self, ahead: Ahead) -> np.ndarray:
         """``(1, H, L)`` after one more step of the network, in the data's own units."""
         forecaster, levels = self._forecaster, self._forecaster._levels()
-        inputs = forecaster.preprocessor_.step_inputs(self._panel, self._scale, times, known)
+        inputs = forecaster.preprocessor_.step_inputs(self._panel, self._scale, ahead.times, ahead.known)
         names, scale = self._panel.ids, self._scale.scale
         scaled, self._state = forecaster._outlook.stepped(inputs, scale, levels, names, self._state)
         self._since += 1
@@ -138,7 +140,7 @@ class ForecastStream:
         return stamp.to_datetime64().astype("datetime64[us]")
 
     def _checked_value(self, y: Any, at: Any) -> tuple[float, bool]:
-        value = float(y)
+        value = _number(y, f"the value at {time_text(at)}")
         if np.isnan(value) and self._forecaster.missing == "mask":
             return float(self._panel.values[-1]), False
         if not np.isfinite(value):
@@ -146,14 +148,26 @@ class ForecastStream:
         self._forecaster.preprocessor_.check_value(value, time_text(at))
         return value, True
 
-    def _checked_future(self, future: Any, shape: tuple[int, int]) -> np.ndarray | None:
-        if not shape[1]:
-            return None
-        array = None if future is None else np.asarray(future, dtype=float)
-        if array is None or array.shape != shape or not np.isfinite(array).all():
-            got = "nothing" if array is None else f"shape {array.shape}"
-            raise DataError(f"stream: future= has to hold finite future covariates of shape {shape}, got {got}")
-        return array[None]
+    def _checked_future(self, future: Any, panel: Panel) -> Ahead:
+        """What is known of the steps that follow a panel."""
+        names, horizon = self._forecaster._columns.known, self._forecaster.horizon
+        frame = isinstance(nw.from_native(future, eager_only=True, pass_through=True), nw.DataFrame)
+        if frame or (future is None and not names):
+            return self._forecaster._ahead(panel, horizon, future)
+        wanted = (
+            f"stream: pass future=, the frame of the next {horizon} steps as predict() takes it, or an array of shape "
+        )
+        wanted += f"{(horizon, len(names))} of {', '.join(names) or 'nothing'}"
+        if future is None:
+            raise DataError(wanted)
+        try:
+            array = np.asarray(future, dtype=float)
+        except (TypeError, ValueError):
+            raise DataError(f"{wanted}; got {shortened(future)}") from None
+        if not names or array.shape != (horizon, len(names)) or not np.isfinite(array).all():
+            odd = "numbers that are not finite" if np.isfinite(array).sum() < array.size else f"shape {array.shape}"
+            raise DataError(f"{wanted}; got {odd}")
+        return Ahead(panel.future_times(horizon), array[None])
 
 
 def _whole(time: Any) -> int:
@@ -162,13 +176,21 @@ def _whole(time: Any) -> int:
     return int(time)
 
 
-def _row(given: dict[str, float] | None, names: tuple[str, ...], at: Any) -> np.ndarray:
+def _number(value: Any, what: str) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise DataError(f"stream: {what} is {shortened(value)}, not a number") from None
+
+
+def _row(argument: str, given: dict[str, float] | None, names: tuple[str, ...], at: Any) -> np.ndarray:
     """``(C,)`` covariates in their order."""
     odd = sorted(set(given or {}) ^ set(names))
     if odd:
-        raise DataError(f"stream: expected the covariates {', '.join(names) or 'none'} at {time_text(at)}; missing or unknown: "
+        wanted = f"a dict of {', '.join(names)}" if names else "nothing"
+        raise DataError(f"stream: {argument}= takes {wanted}, the covariates at {time_text(at)}; missing or unknown: "
                         f"{', '.join(odd)}")  # fmt: skip
-    row = np.array([float((given or {})[name]) for name in names])
+    row = np.array([_number((given or {})[name], f"{name!r} at {time_text(at)}") for name in names])
     if not np.isfinite(row).all():
         raise DataError(
             f"stream: the covariate {names[int((~np.isfinite(row)).argmax())]!r} at {time_text(at)} is not finite"
