@@ -789,3 +789,8 @@ def test_past_covariates_are_filled_by_what_was_known():
     panel, _ = read_panel(rows, Columns(None, past=("p",)), missing="interpolate")
     assert panel.values.tolist() == [0, 1, 2, 3]
     assert panel.past[:, 0].tolist() == [0, 0, 0, 3]
+
+
+def test_a_lazy_frame_is_to_be_collected():
+    with pytest.raises(DataError, match="got LazyFrame: collect it first"):
+        read_panel(pl.LazyFrame({"ds": [1], "y": [1.0]}), Columns(None))

@@ -77,10 +77,13 @@ def _as_options(message: str) -> str:
         'pass --pad-short or --id-col ""'
         >>> _as_options("pass missing='mask'; leave it out of past_covariates")
         'pass --missing mask; leave it out of --past-covariates'
+        >>> _as_options("pass another freq=, or drop it")
+        'pass another --freq, or drop it'
         >>> _as_options("pass quantiles=[] for the median alone")
         'pass --quantiles "" for the median alone'
     """
     names = "id_col|time_col|target_col|pad_short|freq|lookback|season_length|missing|irregular"
+    message = re.sub(rf"\b({names})=(?=[\s,;:)]|$)", lambda m: f"--{m[1].replace('_', '-')}", message)
     message = re.sub(rf"\b({names})=", lambda m: f"--{m[1].replace('_', '-')} ", message)
     names = (
         "(past|future|static)_covariates|checkpoint_dir|random_state|(id|time|target)_col|season_length|validation_size"

@@ -70,7 +70,7 @@ def _print_report(report: dict[str, Any], json: bool) -> None:
     if json:
         print_json(report)
         return
-    print("{model}: {parameters:,} parameters, {epochs} epochs, the best is {best_epoch}".format(**report))
+    print("{model}: {parameters:,} parameters, epochs: {epochs}, the best: {best_epoch}".format(**report))
     name, loss = ("training", report["loss"]) if report["val_loss"] is None else ("validation", report["val_loss"])
     print(f"{name} loss {loss:.4g} after {report['seconds']:.1f} s")
     print("saved to {folder}; next: lstmzoo predict {folder}".format(**report))

@@ -129,7 +129,8 @@ def _read_rows(data: Any, columns: Columns) -> tuple[_Rows, Form, Columns]:
         _check_no_covariates("a series", columns)
         return *_read_series(native), Columns(None)
     if not isinstance(native, nw.DataFrame):
-        raise DataError(f"expected a frame, a series or an array, got {type(data).__name__}")
+        lazy = ": collect it first" if hasattr(data, "collect") else ""
+        raise DataError(f"expected a frame, a series or an array, got {type(data).__name__}{lazy}")
     return *_read_frame(native, columns), columns
 
 
