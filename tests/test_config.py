@@ -60,7 +60,7 @@ def test_a_directory_that_is_not_there(monkeypatch):
     ("patience: 10", "patience: -1", "line 7: key 'training.patience': .*greater than 0, got -1"),
     ("summary", "sumary", "line 2: unknown key 'sumary' .did you mean 'summary'"),
     ("max: 3}", "maxi: 3}", "line 10: unknown key in search_space.num_layers.int: 'maxi'"),
-    ("tags: [lstm, streaming]", "tags: [lstm", "line 5: not valid YAML"),
+    ("tags: [lstm, streaming, quick]", "tags: [lstm", "line 5: not valid YAML"),
     ("units: {type", "unitss: {type", "search_space: unknown key 'unitss'; valid: "),
     ("min: 16, max: 256", "min: 256, max: 16", "min 256 must be below max 16"),
     ("min: 3.0e-4", "min: 0.0", "log sampling needs min above 0"),

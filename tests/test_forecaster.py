@@ -254,7 +254,7 @@ def test_plot(fitted, tmp_path):
 
 
 @pytest.mark.parametrize(("change", "message"), [
-    ({"model": "lstmm"}, "unknown model 'forecasting/lstmm'; valid: .*forecasting/lstm"),
+    ({"model": "lstmm"}, "unknown model 'forecasting/lstmm' .did you mean 'forecasting/lstm'.*; valid: .*forecasting/lstm"),
     ({"hyperparameters": {"unit": 3}}, "did you mean 'units'"),
     ({"hyperparameters": {"units": "3"}}, "units must be int"),
     ({"horizon": 0}, "horizon: .*greater than 0, got 0"),

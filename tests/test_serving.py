@@ -173,7 +173,7 @@ BAD = {
     "gap": (lambda h: {"dataframe_split": split(h.drop(index=30))}, "gap"),
     "unknown-param": (
         lambda h: {"dataframe_split": split(h), "params": {"horizn": 3}},
-        "unknown parameter 'horizn'; valid: horizon, quantiles",
+        "unknown parameter 'horizn' (did you mean 'horizon'?); valid: horizon, quantiles",
     ),
     "absurd-horizon": (lambda h: {"dataframe_split": split(h), "params": {"horizon": 10**12}}, "horizon"),
     "horizon-zero": (lambda h: {"dataframe_split": split(h), "params": {"horizon": 0}}, "horizon"),

@@ -566,9 +566,12 @@ def test_trial_limits():
 
 def test_models_by_name_pattern_and_task():
     names = [c.name for c in select_models("forecasting", ["forecasting/*lstm", "gru"])]
-    assert names[0] == "forecasting/bilstm"
-    builders = [c.builder for c in select_models("forecasting", "*")]
-    assert len(set(builders[: len(set(builders))])) == len(set(builders))
+    assert names[:2] == ["forecasting/segment_lstm", "forecasting/seq2seq_lstm"], "quick ones first, each of a builder"
+    every = select_models("forecasting", "*")
+    quick = ["quick" in c.tags for c in every]
+    assert quick == sorted(quick, reverse=True)
+    for group in ([c.builder for c in every if ("quick" in c.tags) == tagged] for tagged in (True, False)):
+        assert len(set(group[: len(set(group))])) == len(set(group))
     assert len(names) == len(set(names))
     with pytest.raises(UnknownNameError, match=r"forecasting/lstn.*valid:.*forecasting/lstm"):
         searcher(models="lstn").fit(Y)
@@ -667,7 +670,7 @@ def test_a_range_may_be_given_to_what_the_estimator_fixes():
         (
             {"search_space": {"unit": None}},
             UnknownNameError,
-            "unknown search_space key 'unit'; valid: .*units",
+            "unknown search_space key 'unit' .did you mean 'units'.*; valid: .*units",
         ),
         ({"search_space": {"units": {"type": "int", "min": 3}}}, ConfigError, "search_space: units.*max"),
         (
