@@ -486,7 +486,7 @@ def test_predict_with_covariates(shops, shops_model):
     (None, [], ["'price', 'open'", "--future", "unique_id, ds, price, open"]),
     (lambda f: f.drop(columns="open"), [], ["future.csv has no column 'open'", "'unique_id', 'ds', 'price', 'open'"]),
     (lambda f: f.assign(y=1.0), [], ["future.csv: column 'y'", "drop it"]),
-    (lambda f: f.assign(open="yes"), [], ["'open' is not numeric"]),
+    (lambda f: f.assign(open="yes"), [], ["'open' holds 'yes' in row 1"]),
     (lambda f: f.replace({"price": 3.5}, "NA"), [], ["'price' of series '001' is missing"]),
     (lambda f: f.assign(ds="soon"), [], ["'soon' in row 1"]),
     (lambda f: f.iloc[1:], [], ["'001' has no row at 2020-01-01"]),

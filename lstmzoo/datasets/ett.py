@@ -78,7 +78,7 @@ def fetch_ett(name: str) -> EttData:
     Examples:
         >>> fetch_ett("ETTh3")
         Traceback (most recent call last):
-        lstmzoo.errors.UnknownNameError: unknown ETT set 'ETTh3'; valid: ETTh1, ETTh2, ETTm1, ETTm2
+        lstmzoo.errors.UnknownNameError: unknown ETT set 'ETTh3' (did you mean 'ETTh2'?); valid: ETTh1, ...
     """
     if name not in _SHA256:
         raise UnknownNameError("ETT set", name, _SHA256)

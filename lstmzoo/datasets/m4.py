@@ -96,7 +96,7 @@ def fetch_m4(group: str) -> M4Data:
     Examples:
         >>> fetch_m4("hourly")
         Traceback (most recent call last):
-        lstmzoo.errors.UnknownNameError: unknown M4 group 'hourly'; valid: Daily, Hourly, Monthly, ...
+        lstmzoo.errors.UnknownNameError: unknown M4 group 'hourly' (did you mean 'Hourly'?); valid: Daily, ...
     """
     if group not in _GROUPS:
         raise UnknownNameError("M4 group", group, _GROUPS)
