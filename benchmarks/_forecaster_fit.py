@@ -13,6 +13,7 @@ from typing import Any
 
 import _report  # noqa: F401  quietens TensorFlow
 import keras
+import numpy as np
 import tensorflow as tf
 
 from lstmzoo import Forecaster
@@ -72,8 +73,13 @@ def make_batches(forecaster: Forecaster, frame: Any, s: dict[str, Any]) -> Batch
     """The batches that ``fit`` trains on."""
     panel, _ = read_panel(frame, Columns())
     windows = forecaster.preprocessor_.windows(panel)
+
+    def make(numbers: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        inputs, target, _ = windows.batch(numbers)
+        return {name: inputs[name] for name in forecaster.model_.input}, target
+
     return Batches(
-        lambda numbers: windows.batch(numbers)[:2],
+        make,
         num_items=len(windows),
         batch_size=s["batch_size"],
         steps_per_epoch=s["steps_per_epoch"],
