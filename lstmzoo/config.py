@@ -5,7 +5,6 @@ out alike, are named by the environment variable ``LSTMZOO_CONFIGS`` (separated 
 shipped ones. This module imports neither Keras nor pandas.
 """
 
-import difflib
 import fnmatch
 import os
 from collections.abc import Iterable, Mapping
@@ -16,7 +15,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, TypeAdapter, ValidationError, model_validator
 
-from lstmzoo.errors import ConfigError, UnknownNameError
+from lstmzoo.errors import ConfigError, UnknownNameError, unknown_name
 
 TASKS = ("forecasting", "language_modelling", "translation", "classification", "regression", "transcription")
 Scalar = bool | int | float | str | None
@@ -196,7 +195,7 @@ class ModelConfig(_Strict):
         for key, value in values.items():
             section = next((s for s in _SECTIONS if key in document[s]), None)
             if section is None:
-                raise ConfigError(f"{self.name}: {_unknown('hyperparameter', key, self.settings)}")
+                raise ConfigError(f"{self.name}: {unknown_name('hyperparameter', key, self.settings)}")
             if section == "hyperparameters":
                 _check_same_type(self.name, key, document[section][key], value)
             document[section][key] = value
@@ -350,7 +349,7 @@ def _first_problem(error: ValidationError, schema: type[BaseModel]) -> str:
         return str(problem["ctx"]["error"])
     *parents, key = [str(part) for part in problem["loc"]] or ["(whole file)"]
     if problem["type"] == "extra_forbidden":
-        return _unknown(f"key in {'.'.join(parents)}:" if parents else "key", key, _fields(schema, parents))
+        return unknown_name(f"key in {'.'.join(parents)}:" if parents else "key", key, _fields(schema, parents))
     if problem["type"] == "missing":
         return f"key {'.'.join([*parents, key])!r} is missing"
     hint = ""
@@ -380,12 +379,6 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _unknown(kind: str, key: str, valid: Iterable[str]) -> str:
-    close = difflib.get_close_matches(key, list(valid), n=1)
-    guess = f" (did you mean {close[0]!r}?)" if close else ""
-    return f"unknown {kind} {key!r}{guess}; valid: {', '.join(sorted(valid))}"
 
 
 def _check_same_type(name: str, key: str, old: Scalar, new: Any) -> None:

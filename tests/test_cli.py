@@ -256,6 +256,15 @@ def test_files_that_cannot_be_read_exit_with_2(name, text, fragments):
     assert_refused(run("fit", "gru", name, "--horizon", "2"), 2, *fragments)
 
 
+def test_numbers_written_as_text_are_not_called_other_things(workplace):
+    """Parquet may hold them so: each is a number, so that no row is named."""
+    frame = pd.DataFrame({"unique_id": "a", "ds": range(3), "y": ["1", "2", "3"]})
+    frame.to_parquet("text.parquet")
+    assert_refused(run("fit", "gru", "text.parquet", "--horizon", "2"), 2, "column 'y' is not numeric")
+    frame.assign(y=["1", "n/k", "3"]).to_parquet("text.parquet")
+    assert_refused(run("fit", "gru", "text.parquet", "--horizon", "2"), 2, "column 'y' holds 'n/k' in row 2")
+
+
 def test_other_encodings_are_refused_with_a_way_out(workplace):
     Path("latin.csv").write_bytes("unique_id,ds,y\nKöln,1,1\n".encode("latin-1"))
     assert_refused(run("fit", "gru", "latin.csv", "--horizon", "2"), 2, "latin.csv is not UTF-8 text")

@@ -224,7 +224,10 @@ def test_generator_is_vectorized():
 
 
 def test_unknown_names_list_the_valid_ones():
-    with pytest.raises(UnknownNameError, match="'Minutely'; valid: Daily, Hourly, Monthly, Quarterly, Weekly, Yearly"):
+    with pytest.raises(
+        UnknownNameError,
+        match="'Minutely' .did you mean 'Monthly'.*; valid: Daily, Hourly, Monthly, Quarterly, Weekly, Yearly",
+    ):
         datasets.fetch_m4("Minutely")
     with pytest.raises(UnknownNameError, match="'ETTh9' .did you mean .*; valid: ETTh1, ETTh2, ETTm1, ETTm2"):
         datasets.fetch_ett("ETTh9")

@@ -174,7 +174,8 @@ def test_a_path_that_appears_meanwhile_is_kept(small, tmp_path, monkeypatch):
 def test_wrong_arguments(small, tmp_path):
     model, inputs = small
     with pytest.raises(
-        UnknownNameError, match="unknown export format 'tflite'; valid: keras, litert, onnx, saved_model"
+        UnknownNameError,
+        match="unknown export format 'tflite' .did you mean 'litert'.*; valid: keras, litert, onnx, saved_model",
     ):
         export_model(model, tmp_path / "m", "tflite", inputs)
     with pytest.raises(ConfigError, match=r"the name of a keras export ends in \.keras: got"):

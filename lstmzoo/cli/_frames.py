@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lstmzoo.errors import DataError
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 _SUFFIXES = (".csv", ".csv.gz", ".parquet", ".pq")
@@ -206,15 +207,15 @@ def _check_cells(frame: "pd.DataFrame", path: Path, id_col: str | None, numbers:
     Raises:
         DataError: Naming the column and row, which are counted from 1.
     """
+    import numpy as np
     import pandas as pd
 
     if id_col and frame[id_col].isna().any():
         row = int(frame[id_col].isna().to_numpy().argmax())
         raise DataError(f"{path}: column {id_col!r} names no series in row {row + 1}")
     for name in numbers:
-        if pd.api.types.infer_dtype(frame[name], skipna=True) in ("string", "mixed"):
-            there = frame[name].notna() & ~frame[name].isin(_MISSING)
-            bad = (there & pd.to_numeric(frame[name], errors="coerce").isna()).to_numpy()
+        bad = np.zeros(0) if pd.api.types.is_numeric_dtype(frame[name]) else _parsed(frame[name])[1]
+        if bad.any():
             row = int(bad.argmax())
             raise DataError(f"{path}: column {name!r} holds {str(frame[name].iloc[row])[:40]!r} in row {row + 1}, which is not a "
                             "number: correct it")  # fmt: skip
@@ -226,9 +227,7 @@ def _described(column: "pd.Series", path: Path, *, numbers: bool = False) -> "pd
 
     if pd.api.types.infer_dtype(column, skipna=True) != "string":
         return column
-    there = column.notna() & ~column.isin(_MISSING)
-    parsed = pd.to_numeric(column.where(there), errors="coerce")
-    bad = (there & parsed.isna()).to_numpy()
+    parsed, bad = _parsed(column)
     if not bad.any():
         return parsed
     if numbers:
@@ -238,6 +237,15 @@ def _described(column: "pd.Series", path: Path, *, numbers: bool = False) -> "pd
             "but the model was fitted with numbers there: correct it"
         )
     return column
+
+
+def _parsed(column: "pd.Series") -> "tuple[pd.Series, np.ndarray]":
+    """Text as numbers, and which rows hold something else."""
+    import pandas as pd
+
+    there = column.notna() & ~column.isin(_MISSING)
+    parsed = pd.to_numeric(column.where(there), errors="coerce")
+    return parsed, (there & parsed.isna()).to_numpy()
 
 
 def _named_as(column: "pd.Series", ids: Iterable[Any]) -> "pd.Series":

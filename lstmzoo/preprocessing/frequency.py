@@ -33,7 +33,7 @@ def with_frequency(panel: Panel, wall: np.ndarray, freq: str | int | None, *, ga
     """
     _check_kind(panel, freq)
     if panel.times.dtype == np.int64:
-        panel = replace(panel, freq=_integer_step(panel) if freq is None else int(freq))
+        panel = replace(panel, freq=_integer_step(panel) if freq is None else freq)
     else:
         alias = _canonical(freq) if freq is not None else _infer(panel, wall, gaps=gaps)
         panel = replace(panel, freq=alias, times=panel.times if is_shorter_than_a_day(alias) else wall)
@@ -56,7 +56,7 @@ def with_usual_step(panel: Panel, wall: np.ndarray, freq: str | int | None) -> P
             raise DataError("the usual time step cannot be told from series of one row each: pass freq=")
         usual = max(1, round(float(np.median(steps))))
     else:
-        fixed = int(freq) if isinstance(freq, int | np.integer) else fixed_step(_canonical(freq))
+        fixed = freq if isinstance(freq, int) else fixed_step(_canonical(freq))
         if fixed is None:
             raise DataError(f"freq={freq!r} has no fixed length, as the usual step of irregular series has to have: "
                             "for instance 'D' or 'h', or None for the median")  # fmt: skip
@@ -75,9 +75,9 @@ def with_usual_step(panel: Panel, wall: np.ndarray, freq: str | int | None) -> P
 
 def _check_kind(panel: Panel, freq: str | int | None) -> None:
     integers = panel.times.dtype == np.int64
-    if freq is not None and integers != isinstance(freq, int | np.integer):
+    if freq is not None and integers != isinstance(freq, int):
         raise DataError(f"freq={freq!r} does not fit a time column of {'integers' if integers else 'timestamps'}")
-    if isinstance(freq, int | np.integer) and freq < 1:
+    if isinstance(freq, int) and freq < 1:
         raise DataError(f"freq={freq!r}: an integer step has to be 1 or more")
 
 

@@ -62,8 +62,8 @@ def read_panel(
         freq: pandas frequency alias, or integer step; inferred if None.
         missing: ``error`` refuses missing values and gaps. Else gaps become rows, whose future covariates are the last ones,
             and what is missing of values and covariates is filled: with ``mask`` by the last value (the first, where there is
-            none yet), with ``interpolate`` linearly, and at the ends by the nearest; the panel's ``observed`` says which
-            values were. With ``keep`` it stays NaN, for what is cut off before it is filled.
+            none yet), with ``interpolate`` linearly, and at the ends by the nearest, past covariates as with ``mask``; the
+            panel's ``observed`` says which values were. With ``keep`` it stays NaN, for what is cut off before it is filled.
         irregular: Whether time steps may be of any length: then there are no gaps, and the frequency is the median step.
         like: Series that have been read: timestamps are read in their time zone.
         after: The series that the data go on from: what has no times of its own begins at its next step.
@@ -88,7 +88,7 @@ def read_panel(
     if after is not None and (form.kind == "array" or (form.kind == "series" and form.backend != "pandas")):
         rows.times = pd.Series(user_times(after.future_times(len(rows.values))[0], after.freq, after.tz))
     panel, wall = _sorted_panel(rows, columns, missing, like)
-    gaps = missing != "error"
+    gaps, freq = missing != "error", int(freq) if isinstance(freq, np.integer) else freq
     panel = with_usual_step(panel, wall, freq) if irregular else with_frequency(panel, wall, freq, gaps=gaps)
     return panel if missing in ("error", "keep") else filled(panel, missing, columns), form
 
