@@ -1,7 +1,7 @@
-"""Time series to try things on: ``load_*`` need no download, ``fetch_*`` download once and cache.
+"""Series and texts to try things on: ``load_*`` need no download, ``fetch_*`` download once and cache.
 
 Frames are long: a row per series (``unique_id``) and time (``ds``), its value in ``y``; no value is missing,
-and the steps of a series are regular.
+and the steps of a series are regular. A corpus is a list of texts.
 """
 
 from lstmzoo.datasets.air_passengers import fetch_air_passengers
@@ -9,15 +9,29 @@ from lstmzoo.datasets.bundled import load_climate, load_macro, load_sunspots
 from lstmzoo.datasets.ett import EttData, fetch_ett
 from lstmzoo.datasets.m4 import M4Data, fetch_m4
 from lstmzoo.datasets.synthetic import generate_seasonal
+from lstmzoo.datasets.text import (
+    TextData,
+    fetch_penn_treebank,
+    fetch_text8,
+    fetch_tiny_shakespeare,
+    fetch_wikitext2,
+    load_python_reference,
+)
 
 __all__ = [
     "EttData",
     "M4Data",
+    "TextData",
     "fetch_air_passengers",
     "fetch_ett",
     "fetch_m4",
+    "fetch_penn_treebank",
+    "fetch_text8",
+    "fetch_tiny_shakespeare",
+    "fetch_wikitext2",
     "generate_seasonal",
     "load_climate",
     "load_macro",
+    "load_python_reference",
     "load_sunspots",
 ]

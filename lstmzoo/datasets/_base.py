@@ -17,15 +17,16 @@ from lstmzoo.errors import DataError
 
 @dataclass(frozen=True)
 class Origin:
-    """One file of a public GitHub repository.
+    """One file of a public GitHub repository, or, with an ``address``, of another site.
 
     Attributes:
-        repository: ``<owner>/<name>``.
-        revision: The commit or tag that is downloaded from.
+        repository: ``<owner>/<name>``; empty for another site.
+        revision: The commit or tag that is downloaded from; empty for another site.
         path: The file's place in the repository.
         sha256: Of its bytes, in hex; None where it could not be known: then that of the first download is
             recorded beside the cached file, and holds from then on.
         folders: Where it is looked for under ``LSTMZOO_DATA``, the first being its folder in the cache too.
+        address: The URL of a file that is not on GitHub.
     """
 
     repository: str
@@ -33,11 +34,12 @@ class Origin:
     path: str
     sha256: str | None
     folders: tuple[str, ...]
+    address: str | None = None
 
     @property
     def url(self) -> str:
         """Where the file is downloaded from."""
-        return f"https://raw.githubusercontent.com/{self.repository}/{self.revision}/{self.path}"
+        return self.address or f"https://raw.githubusercontent.com/{self.repository}/{self.revision}/{self.path}"
 
     @property
     def name(self) -> str:
