@@ -15,14 +15,18 @@ if TYPE_CHECKING:
     from lstmzoo.config import list_models as list_models
     from lstmzoo.config import load_config as load_config
     from lstmzoo.estimators import BaselineForecaster as BaselineForecaster
+    from lstmzoo.estimators import BaselineLanguageModel as BaselineLanguageModel
     from lstmzoo.estimators import Forecaster as Forecaster
+    from lstmzoo.estimators import LanguageModel as LanguageModel
     from lstmzoo.estimators import load as load
     from lstmzoo.registry import register_model as register_model
     from lstmzoo.tuning import ZooSearchCV as ZooSearchCV
 
 _PLACES = {
     "BaselineForecaster": "lstmzoo.estimators",
+    "BaselineLanguageModel": "lstmzoo.estimators",
     "Forecaster": "lstmzoo.estimators",
+    "LanguageModel": "lstmzoo.estimators",
     "ZooSearchCV": "lstmzoo.tuning",
     "checks": "lstmzoo.checks",
     "datasets": "lstmzoo.datasets",

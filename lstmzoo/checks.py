@@ -11,6 +11,7 @@ import json
 import pickle
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,11 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from lstmzoo.backend import jit_compile
-from lstmzoo.config import load_config
+from lstmzoo.config import ModelConfig, load_config
 from lstmzoo.estimators import load
 from lstmzoo.layers import DISTRIBUTIONS, distribution_loss, pinball_loss
 from lstmzoo.registry import build_model, hyperparameter_names
-from lstmzoo.spec import ForecastingSpec
+from lstmzoo.spec import ForecastingSpec, LanguageModellingSpec
 from lstmzoo.training import seeded
 
 
@@ -99,32 +100,18 @@ def check_search_space_builds(name: str) -> None:
         if key in config.hyperparameters:
             for value in span.values if span.type == "categorical" else (span.min, span.max):
                 changed = config.override({key: value})
-                build_model(changed.builder, _forecasting_spec(config.data.distribution), changed.hyperparameters)
+                build_model(changed.builder, _TOYS[config.task].spec(config), changed.hyperparameters)
 
 
 def check_stepping_equals_whole(name: str) -> None:
     """An entry tagged ``streaming`` gives the same, its state carried from step to step, as all at once; others cannot step."""
     toy = _toy(name)
-    stepper = getattr(toy.model, "stepper", None)
     tagged = "streaming" in load_config(name).tags
-    assert (stepper is not None) == tagged, f"{name}: the tag 'streaming' and what the model can do differ"
-    if stepper is None:
-        return
-    whole, parts = _called(toy.model, toy.inputs), []
-    window = toy.inputs["window"]
-    rest = {key: value for key, value in toy.inputs.items() if key != "window"}
-    state = stepper.encode({**rest, "window": window[:, :3]})
-    if stepper.autoregressive:
-        state = stepper.encode({**rest, "window": window[:, 3:]}, state)
-        for h in range(whole.shape[1]):
-            one = {key: value[:, h : h + 1] for key, value in rest.items() if key in ("previous", "future")}
-            output, state = stepper.step({**rest, **one}, state)
-            parts.append(np.asarray(output))
-    else:
-        for t in range(3, window.shape[1]):
-            output, state = stepper.step({**rest, "window": window[:, t : t + 1]}, state)
-        parts.append(np.asarray(output))
-    np.testing.assert_allclose(np.concatenate(parts, axis=1), whole, rtol=1e-4, atol=1e-5, err_msg=f"{name}: stepping")
+    can_step = getattr(toy.model, "stepper", None) is not None
+    assert can_step == tagged, f"{name}: the tag 'streaming' and what the model can do differ"
+    if can_step:
+        whole, stepped = _called(toy.model, toy.inputs), toy.step_through(toy.model, toy.inputs)
+        np.testing.assert_allclose(stepped, whole, rtol=1e-4, atol=1e-5, err_msg=f"{name}: stepping")
 
 
 ENTRY_CHECKS: tuple[Callable[[str], None], ...] = (
@@ -153,7 +140,9 @@ def check_unfitted_refuses(estimator: Any, data: tuple[Any, ...]) -> None:
     """Before ``fit``, the other methods raise ``NotFittedError``, and nothing learned is there."""
     learned = [name for name in vars(estimator) if name.endswith("_") and not name.endswith("__")]
     assert not learned, f"__init__ sets {learned}"
-    for call in (estimator.predict, lambda: estimator.score(*data), lambda: estimator.save("unfitted")):
+    answers = [getattr(estimator, name) for name in ("predict", "generate") if hasattr(estimator, name)]
+    assert answers, "it can neither predict nor generate"
+    for call in (*answers, lambda: estimator.score(*data), lambda: estimator.save("unfitted")):
         try:
             call()
         except NotFittedError:
@@ -162,18 +151,19 @@ def check_unfitted_refuses(estimator: Any, data: tuple[Any, ...]) -> None:
 
 
 def check_fit_is_reproducible(estimator: Any, data: tuple[Any, ...]) -> None:
-    """Two fits with one ``random_state`` predict the same bits, and leave NumPy's global generator alone."""
+    """Two fits with one ``random_state`` answer and score the same bits, and leave NumPy's global generator alone."""
     state = np.random.get_state(legacy=True)[1]  # type: ignore[index]  # noqa: NPY002
-    first, second = (_numbers(clone(estimator).fit(*data).predict()) for _ in range(2))
-    assert np.array_equal(first, second), "same random_state, other predictions"
+    first, second = (clone(estimator).fit(*data) for _ in range(2))
+    assert _served(first).equals(_served(second)), "same random_state, other answers"
+    assert first.score(*data) == second.score(*data), "same random_state, another score"
     unchanged = np.array_equal(state, np.random.get_state(legacy=True)[1])  # type: ignore[index]  # noqa: NPY002
     assert unchanged, "fit changes NumPy's global random state"
 
 
 def check_predictions_survive_storage(estimator: Any, data: tuple[Any, ...]) -> None:
-    """Saved and loaded, or pickled, an estimator predicts and scores the same bits; what is saved holds no code."""
+    """Saved and loaded, or pickled, an estimator answers and scores the same bits; what is saved holds no code."""
     estimator.fit(*data)
-    expected, score = _numbers(estimator.predict()), estimator.score(*data)
+    expected, score = _served(estimator), estimator.score(*data)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model"
         estimator.save(path)
@@ -181,7 +171,7 @@ def check_predictions_survive_storage(estimator: Any, data: tuple[Any, ...]) -> 
         assert kinds <= {".json", ".safetensors"}, f"a saved model holds {sorted(kinds)}"
         loaded = load(path)
     for other in (loaded, pickle.loads(pickle.dumps(estimator))):
-        assert np.array_equal(_numbers(other.predict()), expected), "predictions change in storage"
+        assert _served(other).equals(expected), "answers change in storage"
         assert other.score(*data) == score, "the score changes in storage"
         assert other.get_params() == estimator.get_params(), "parameters change in storage"
 
@@ -189,10 +179,9 @@ def check_predictions_survive_storage(estimator: Any, data: tuple[Any, ...]) -> 
 def check_serves(estimator: Any, data: tuple[Any, ...]) -> None:
     """The serving example is answered, with finite numbers, and the parameters are JSON."""
     estimator.fit(*data)
-    params = json.loads(json.dumps(estimator.serving_params()))
-    answer = estimator.serve(estimator.serving_example(), params)
+    answer = _served(estimator)
     assert len(answer), "serving answers nothing"
-    assert np.isfinite(_numbers(answer)).all(), "serving answers NaN or infinity"
+    assert np.isfinite(answer.select_dtypes("number")).all(axis=None), "serving answers NaN or infinity"
 
 
 def check_search_hooks(estimator: Any, data: tuple[Any, ...]) -> None:
@@ -212,8 +201,68 @@ ESTIMATOR_CHECKS: tuple[Callable[[Any, tuple[Any, ...]], None], ...] = (
 )
 
 
-def _forecasting_spec(distribution: str) -> ForecastingSpec:
+@dataclass
+class _Toy:
+    """A network on a small batch.
+
+    Attributes:
+        model: The network.
+        inputs: Of the batch.
+        target: Of the batch.
+        loss: From targets and outputs.
+        floor: What the loss can fall to.
+        step_through: From the model and the inputs to its output, got step by step.
+    """
+
+    model: keras.Model
+    inputs: dict[str, np.ndarray]
+    target: np.ndarray
+    loss: Callable
+    floor: float
+    step_through: Callable[[Any, dict[str, np.ndarray]], np.ndarray]
+
+    def train(self, steps: int, rate: float = 5e-3, run_eagerly: bool = False) -> list[float]:
+        """The loss of each of so many steps of Adam; eagerly where tracing would take longer than a few steps."""
+        with seeded(1):
+            jit = False if run_eagerly else jit_compile(steps=0)
+            optimizer = keras.optimizers.Adam(rate)
+            self.model.compile(optimizer=optimizer, loss=self.loss, jit_compile=jit, run_eagerly=run_eagerly)
+            return [self._step() for _ in range(steps)]
+
+    def _step(self) -> float:
+        self.model.reset_metrics()
+        return float(self.model.train_on_batch(self.inputs, self.target))
+
+
+@dataclass(frozen=True)
+class _Task:
+    """How a task's toys are made.
+
+    Attributes:
+        spec: Small sizes for an entry.
+        make: The toy of an entry and its network, from noise.
+        sizes: Settings that are made small, for entries that have them.
+    """
+
+    spec: Callable[[ModelConfig], Any]
+    make: Callable[[keras.Model, Any, np.random.Generator], _Toy]
+    sizes: dict[str, Any]
+
+
+def _toy(name: str, *, without_dropout: bool = False) -> _Toy:
+    config = load_config(name)
+    task = _TOYS[config.task]
+    off = {key: 0.0 for key in config.hyperparameters if without_dropout and "drop" in key}
+    config = config.override({**off, **{key: size for key, size in task.sizes.items() if key in config.settings}})
+    spec = task.spec(config)
+    with seeded(1):
+        model = build_model(config.builder, spec, config.hyperparameters)
+    return task.make(model, spec, np.random.default_rng(0))
+
+
+def _forecasting_spec(config: ModelConfig) -> ForecastingSpec:
     """Small sizes, with every kind of channel."""
+    distribution = config.data.distribution
     return ForecastingSpec(
         lookback=10,
         horizon=4,
@@ -230,41 +279,8 @@ def _forecasting_spec(distribution: str) -> ForecastingSpec:
     )
 
 
-class _Toy:
-    """A network on a small batch of noise, or of counts if it forecasts their distribution."""
-
-    def __init__(self, model: keras.Model, inputs: dict[str, np.ndarray], target: np.ndarray, loss: Callable) -> None:
-        self.model, self.inputs, self.target, self.loss = model, inputs, target, loss
-
-    @property
-    def floor(self) -> float:
-        """What the loss can fall to, of counts, for even a certain one has a probability below 1; else 0."""
-        if self.target.shape[-1] == 1:
-            return 0.0
-        certain = np.maximum(self.target * [1, 0], 1e-4)
-        return float(np.mean(keras.ops.convert_to_numpy(self.loss(self.target, certain))))
-
-    def train(self, steps: int, rate: float = 5e-3, run_eagerly: bool = False) -> list[float]:
-        """The loss of each of so many steps of Adam; eagerly where tracing would take longer than a few steps."""
-        with seeded(1):
-            jit = False if run_eagerly else jit_compile(steps=0)
-            optimizer = keras.optimizers.Adam(rate)
-            self.model.compile(optimizer=optimizer, loss=self.loss, jit_compile=jit, run_eagerly=run_eagerly)
-            return [self._step() for _ in range(steps)]
-
-    def _step(self) -> float:
-        self.model.reset_metrics()
-        return float(self.model.train_on_batch(self.inputs, self.target))
-
-
-def _toy(name: str, *, without_dropout: bool = False) -> _Toy:
-    config = load_config(name)
-    if without_dropout and "dropout" in config.hyperparameters:
-        config = config.override({"dropout": 0.0})
-    rng = np.random.default_rng(0)
-    spec = _forecasting_spec(config.data.distribution)
-    with seeded(1):
-        model = build_model(config.builder, spec, config.hyperparameters)
+def _forecasting_toy(model: keras.Model, spec: ForecastingSpec, rng: np.random.Generator) -> _Toy:
+    """Noise, or counts where their distribution is forecast."""
     inputs = {
         "window": rng.normal(size=(6, spec.lookback, spec.num_features)).astype("float32"),
         "future": rng.normal(size=(6, spec.horizon, spec.num_future_features)).astype("float32"),
@@ -275,12 +291,10 @@ def _toy(name: str, *, without_dropout: bool = False) -> _Toy:
     }
     quantiles = spec.distribution == "quantiles"
     loss = pinball_loss([0.1, 0.5, 0.9]) if quantiles else distribution_loss(spec.distribution)
-    target = _counts(rng, spec.horizon) if _is_of_counts(spec.distribution) else rng.normal(size=(6, spec.horizon, 1))
-    return _Toy(model, {key: inputs[key] for key in model.input}, target.astype("float32"), loss)
-
-
-def _is_of_counts(distribution: str) -> bool:
-    return distribution != "quantiles" and DISTRIBUTIONS[distribution].target_channels == 2
+    counts = not quantiles and DISTRIBUTIONS[spec.distribution].target_channels == 2
+    target = (_counts(rng, spec.horizon) if counts else rng.normal(size=(6, spec.horizon, 1))).astype("float32")
+    floor = _floor(loss, target) if counts else 0.0
+    return _Toy(model, {key: inputs[key] for key in model.input}, target, loss, floor, _forecast_step_by_step)
 
 
 def _counts(rng: np.random.Generator, horizon: int) -> np.ndarray:
@@ -290,12 +304,60 @@ def _counts(rng: np.random.Generator, horizon: int) -> np.ndarray:
     return np.concatenate([counts / scale, scale], axis=-1)
 
 
+def _floor(loss: Callable, target: np.ndarray) -> float:
+    """What the loss of counts can fall to, for even a certain one has a probability below 1."""
+    certain = np.maximum(target * [1, 0], 1e-4)
+    return float(np.mean(keras.ops.convert_to_numpy(loss(target, certain))))
+
+
+def _forecast_step_by_step(model: Any, inputs: dict[str, np.ndarray]) -> np.ndarray:
+    stepper, window = model.stepper, inputs["window"]
+    rest = {key: value for key, value in inputs.items() if key != "window"}
+    state = stepper.encode({**rest, "window": window[:, :3]})
+    if not stepper.autoregressive:
+        for t in range(3, window.shape[1]):
+            output, state = stepper.step({**rest, "window": window[:, t : t + 1]}, state)
+        return np.asarray(output)
+    state, parts = stepper.encode({**rest, "window": window[:, 3:]}, state), []
+    for h in range(rest["future"].shape[1]):
+        one = {key: value[:, h : h + 1] for key, value in rest.items() if key in ("previous", "future")}
+        output, state = stepper.step({**rest, **one}, state)
+        parts.append(np.asarray(output))
+    return np.concatenate(parts, axis=1)
+
+
+def _language_spec(config: ModelConfig) -> LanguageModellingSpec:
+    """Small sizes, with clusters for an adaptive softmax."""
+    return LanguageModellingSpec(vocab_size=30, bptt=6, cutoffs=(8, 20))
+
+
+def _language_toy(model: keras.Model, spec: LanguageModellingSpec, rng: np.random.Generator) -> _Toy:
+    tokens = rng.integers(0, spec.vocab_size, (4, spec.bptt + 1)).astype("int32")
+    inputs = {"tokens": tokens[:, :-1], "targets": tokens[:, 1:]}
+    return _Toy(model, inputs, np.zeros((4, spec.bptt), "float32"), lambda _, nll: nll, 0.0, _score_step_by_step)
+
+
+def _score_step_by_step(model: Any, inputs: dict[str, np.ndarray]) -> np.ndarray:
+    """Three tokens, and then one by one."""
+    tokens, targets = inputs["tokens"], inputs["targets"]
+    state, parts = model.stepper.begin(len(tokens)), []
+    for part in (slice(0, 3), *(slice(t, t + 1) for t in range(3, tokens.shape[1]))):
+        nll, _, state = model.stepper.score(tokens[:, part], targets[:, part], state)
+        parts.append(nll)
+    return np.concatenate(parts, axis=1)
+
+
+_TOYS = {
+    "forecasting": _Task(_forecasting_spec, _forecasting_toy, {}),
+    "language_modelling": _Task(_language_spec, _language_toy, {"units": 32, "embedding_dim": 32}),
+}
+
+
 def _called(model: keras.Model, inputs: dict[str, np.ndarray]) -> np.ndarray:
     return keras.ops.convert_to_numpy(model(inputs, training=False))
 
 
-def _numbers(answer: Any) -> np.ndarray:
-    """The numeric part of an answer: of a frame, the columns that are."""
-    if hasattr(answer, "select_dtypes"):
-        answer = answer.select_dtypes("number")
-    return np.asarray(answer)
+def _served(estimator: Any) -> Any:
+    """What a fitted estimator answers to its own example; the parameters are JSON."""
+    params = json.loads(json.dumps(estimator.serving_params()))
+    return estimator.serve(estimator.serving_example(), params)

@@ -123,6 +123,25 @@ class ForecastingData(_Strict):
     distribution: DistributionName
 
 
+TokenizerName = Literal["word", "bpe", "unigram", "char", "byte"]
+
+
+class LanguageModellingData(_Strict):
+    """How text becomes batches.
+
+    Attributes:
+        tokenizer: Words between white space, pieces (``bpe`` or ``unigram``), characters or bytes.
+        vocab_size: The most token ids to learn; null for all words, or characters, that there are.
+        bptt: T, tokens that a gradient reaches back at the most: the length of a window.
+        variable_bptt: Whether one window in twenty is of half the length, so that the windows' borders vary more.
+    """
+
+    tokenizer: TokenizerName
+    vocab_size: PositiveInt | None
+    bptt: PositiveInt
+    variable_bptt: bool
+
+
 _SECTIONS = ("hyperparameters", "data", "training")
 
 
@@ -213,7 +232,16 @@ class ForecastingConfig(ModelConfig):
     data: ForecastingData
 
 
-_SCHEMAS: dict[str, type[ModelConfig]] = {"forecasting": ForecastingConfig}
+class LanguageModellingConfig(ModelConfig):
+    """A zoo entry for language modelling."""
+
+    data: LanguageModellingData
+
+
+_SCHEMAS: dict[str, type[ModelConfig]] = {
+    "forecasting": ForecastingConfig,
+    "language_modelling": LanguageModellingConfig,
+}
 
 
 def list_models(pattern: str | Iterable[str] = "*", *, tag: str | None = None) -> list[str]:

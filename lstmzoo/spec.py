@@ -44,3 +44,18 @@ class ForecastingSpec:
     def num_future_features(self) -> int:
         """R + K, channels of the future: references first, then the known ones."""
         return self.num_references + self.num_known
+
+
+@dataclass(frozen=True)
+class LanguageModellingSpec:
+    """Sizes of a language model.
+
+    Attributes:
+        vocab_size: V, token ids; 0 is the end of a text.
+        bptt: T, tokens in a window of training.
+        cutoffs: Where an adaptive softmax cuts the ids, which fall in frequency; none where there are too few to be worth it.
+    """
+
+    vocab_size: int
+    bptt: int
+    cutoffs: tuple[int, ...] = ()

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -33,6 +33,17 @@ _SECONDS_BETWEEN_CHECKPOINTS = 30.0  # within an epoch; there is one after each 
 
 # Each batch size is traced once, on purpose; TensorFlow warns of several.
 logging.getLogger("tensorflow").addFilter(lambda record: "tf.function retracing" not in record.getMessage())
+
+
+class Steps(Protocol):
+    """What is trained on: the batches ``(inputs, targets)`` of an epoch, by number."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, step: int) -> Any: ...
+
+    def set_epoch(self, epoch: int) -> None:
+        """Go to an epoch, which are counted from 0."""
 
 
 class Batches:
@@ -179,7 +190,7 @@ class _State:
 
 
 def train(
-    model: keras.Model, loss: Callable, batches: Batches, *, config: TrainingConfig,
+    model: keras.Model, loss: Callable, batches: Steps, *, config: TrainingConfig,
     validate: Callable[[], float] | None, time_limit: float | None, verbose: int, title: str,
     checkpoint: Checkpoint | None = None,
 ) -> tuple[list[dict[str, float | None]], int]:  # fmt: skip
@@ -247,7 +258,7 @@ def train(
 
 
 def _run(
-    model: keras.Model, batches: Batches, state: _State, config: TrainingConfig, validate: Callable[[], float] | None,
+    model: keras.Model, batches: Steps, state: _State, config: TrainingConfig, validate: Callable[[], float] | None,
     time_limit: float | None, checkpoint: Checkpoint | None, report: Callable[[dict[str, float]], None],
 ) -> None:  # fmt: skip
     """Train to the end from a state, which goes along.

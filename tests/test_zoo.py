@@ -10,20 +10,20 @@ from lstmzoo import checks
 from lstmzoo.config import list_models, load_config
 from lstmzoo.layers import DISTRIBUTIONS
 from lstmzoo.registry import get_builder
-from lstmzoo.spec import ForecastingSpec
+from lstmzoo.spec import ForecastingSpec, LanguageModellingSpec
 
 GOLDEN = Path(__file__).parent / "golden"
-SPECS = {
-    "forecasting": {
-        "lookback": 24, "horizon": 8, "num_known": 4, "num_references": 2, "num_outputs": 3, "median_index": 1,
-        "num_series": 5, "season_length": 4,
-    }
+FORECASTING = {
+    "lookback": 24, "horizon": 8, "num_known": 4, "num_references": 2, "num_outputs": 3, "median_index": 1,
+    "num_series": 5, "season_length": 4,
 }  # fmt: skip
 
 
 def spec_of(config, **changes):
-    """The task's spec, with as many outputs as the entry's distribution has parameters."""
-    spec = ForecastingSpec(**{**SPECS[config.task], **changes})
+    """The task's spec; of a forecaster, with as many outputs as the entry's distribution has parameters."""
+    if config.task == "language_modelling":
+        return LanguageModellingSpec(**{"vocab_size": 40, "bptt": config.data.bptt, "cutoffs": (10, 20), **changes})
+    spec = ForecastingSpec(**{**FORECASTING, **changes})
     if config.data.distribution == "quantiles":
         return spec
     family = DISTRIBUTIONS[config.data.distribution]
@@ -65,6 +65,13 @@ def test_forecasts_have_the_spec_s_shape(name):
     for spec in (spec_of(config), spec_of(config, **plain)):
         model = get_builder(config.builder)(spec, **config.hyperparameters)
         assert model.output_shape == (None, spec.horizon, spec.num_outputs)
+
+
+@pytest.mark.parametrize("name", list_models("language_modelling/*"))
+def test_language_models_give_a_number_for_each_token(name):
+    config = load_config(name)
+    model = get_builder(config.builder)(spec_of(config, cutoffs=()), **config.hyperparameters)
+    assert model.output_shape == (None, config.data.bptt)
 
 
 def test_golden_files_are_of_entries_that_exist():

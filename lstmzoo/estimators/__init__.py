@@ -2,6 +2,9 @@
 
 from lstmzoo.estimators._base import ZooEstimator, check_picture
 from lstmzoo.estimators.forecasting import BaselineForecaster, Forecaster
+from lstmzoo.estimators.language_modelling import BaselineLanguageModel, LanguageModel
 from lstmzoo.estimators.loading import load
 
-__all__ = ["BaselineForecaster", "Forecaster", "ZooEstimator", "check_picture", "load"]
+__all__ = [
+    "BaselineForecaster", "BaselineLanguageModel", "Forecaster", "LanguageModel", "ZooEstimator", "check_picture", "load",
+]  # fmt: skip

@@ -17,7 +17,7 @@ from lstmzoo import saving
 from lstmzoo.config import ModelConfig, load_config, parse_config
 from lstmzoo.errors import ConfigError
 from lstmzoo.registry import build_model
-from lstmzoo.training import compile_for_prediction, seeded
+from lstmzoo.training import Checkpoint, compile_for_prediction, seeded
 
 CLASSES: dict[str, type["ZooEstimator"]] = {}
 
@@ -132,6 +132,16 @@ class ZooNetworkEstimator(ZooEstimator):
         """The seed of one fit: ``random_state``, or a fresh one."""
         entropy = np.random.SeedSequence(self.random_state)
         return int(entropy.generate_state(1)[0] % (2**31 - 1))
+
+    def _checkpoint(self, directory: str | Path | None, data_digest: str) -> Checkpoint | None:
+        if directory is None:
+            return None
+        if self.random_state is None:
+            raise ConfigError("checkpoint_dir needs a random_state: without one, a fit cannot be gone on with")
+        if Path(directory).exists() and not Path(directory).is_dir():
+            raise ConfigError(f"checkpoint_dir: {directory} is a file: name a directory")
+        params = {name: value for name, value in self.get_params().items() if name != "verbose"}
+        return Checkpoint(Path(directory), fingerprint=f"{data_digest} {sorted(params.items())!r}")
 
     def refit_clone(self) -> "ZooNetworkEstimator":
         """An unfitted copy that trains on all data, without validation, for as many epochs as were best."""

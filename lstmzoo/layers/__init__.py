@@ -3,11 +3,16 @@
 from lstmzoo.layers.attention import SCORES, Attention
 from lstmzoo.layers.dilated import DilatedLSTM
 from lstmzoo.layers.distributions import DISTRIBUTIONS, Distribution, DistributionHead, distribution_loss
-from lstmzoo.layers.dropout import Dropout
+from lstmzoo.layers.dropout import Dropout, EmbeddingDropout, LockedDropout
 from lstmzoo.layers.gating import GatedResidual, GatedSkip, InterpretableAttention, VariableSelection
 from lstmzoo.layers.minimal import MinGRU, MinLSTM
+from lstmzoo.layers.mogrifier import MogrifierLSTM
+from lstmzoo.layers.noise import gumbel
 from lstmzoo.layers.quantiles import OrderedQuantiles, pinball_loss
 from lstmzoo.layers.smoothing import ExponentialSmoothing
+from lstmzoo.layers.vocabulary import ActivationPenalty, TokenSoftmax
+from lstmzoo.layers.weight_drop import WeightDrop
+from lstmzoo.layers.window_attention import WindowAttention
 from lstmzoo.layers.xlstm import MLSTM, SLSTM
 
 __all__ = [
@@ -15,19 +20,27 @@ __all__ = [
     "MLSTM",
     "SCORES",
     "SLSTM",
+    "ActivationPenalty",
     "Attention",
     "DilatedLSTM",
     "Distribution",
     "DistributionHead",
     "Dropout",
+    "EmbeddingDropout",
     "ExponentialSmoothing",
     "GatedResidual",
     "GatedSkip",
     "InterpretableAttention",
+    "LockedDropout",
     "MinGRU",
     "MinLSTM",
+    "MogrifierLSTM",
     "OrderedQuantiles",
+    "TokenSoftmax",
     "VariableSelection",
+    "WeightDrop",
+    "WindowAttention",
     "distribution_loss",
+    "gumbel",
     "pinball_loss",
 ]

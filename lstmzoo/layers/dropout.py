@@ -1,4 +1,4 @@
-"""Dropout whose mask costs next to nothing under XLA."""
+"""Dropouts whose masks cost next to nothing under XLA."""
 
 from typing import Any
 
@@ -31,16 +31,89 @@ class Dropout(keras.layers.Dropout):
         """Inputs of any shape to outputs of that shape; the inputs themselves unless in training."""
         if not training or self.rate == 0:
             return inputs
-        seed = ops.cast(self.seed_generator.next(), "int32")
-        start = _mixed(_mixed(seed[0]) + seed[1])
-        shape = ops.shape(inputs)
-        count = 1
-        for size in shape:
-            count = count * size
-        numbers = ops.reshape(ops.arange(count, dtype="int32"), shape)
-        noise = _mixed(_mixed(numbers * -1640531527 + start) + start)
-        kept = noise >= int(self.rate * 2**32) - 2**31
-        return ops.where(kept, inputs / (1 - self.rate), ops.zeros_like(inputs))
+        return dropped(inputs, numbered(self._mask_shape(ops.shape(inputs))), self.rate, self.seed_generator)
+
+    @staticmethod
+    def _mask_shape(shape: tuple) -> tuple:
+        return shape
+
+
+@keras.saving.register_keras_serializable(package="lstmzoo")
+class LockedDropout(Dropout):
+    """Dropout of inputs ``(B, T, F)`` with one mask for all steps of a sequence.
+
+    Args:
+        rate: Share of each sequence's features that are set to zero; the others are divided by ``1 - rate``.
+
+    References:
+        Gal & Ghahramani, "A Theoretically Grounded Application of Dropout in Recurrent Neural Networks", NeurIPS 2016.
+        Merity, Keskar & Socher, "Regularizing and Optimizing LSTM Language Models", ICLR 2018, section 4.2.
+
+    Examples:
+        >>> import numpy as np
+        >>> kept = ops.convert_to_numpy(LockedDropout(0.5, seed=1)(np.ones((2, 3, 8), "float32"), training=True))
+        >>> (kept == kept[:, :1]).all(), np.unique(kept)
+        (np.True_, array([0., 2.], dtype=float32))
+    """
+
+    @staticmethod
+    def _mask_shape(shape: tuple) -> tuple:
+        return (shape[0], 1, shape[2])
+
+
+@keras.saving.register_keras_serializable(package="lstmzoo")
+class EmbeddingDropout(keras.layers.Dropout):
+    """Dropout of whole words: where an id of the vocabulary is dropped, it is at each of its places in the batch.
+
+    Args:
+        rate: Share of the vocabulary whose vectors are set to zero; the others are divided by ``1 - rate``.
+
+    References:
+        Gal & Ghahramani, "A Theoretically Grounded Application of Dropout in Recurrent Neural Networks", NeurIPS 2016.
+        Merity, Keskar & Socher, "Regularizing and Optimizing LSTM Language Models", ICLR 2018, section 4.3.
+
+    Examples:
+        >>> import numpy as np
+        >>> tokens = np.array([[3, 7, 3], [8, 3, 7]])
+        >>> vectors = EmbeddingDropout(0.5, seed=2)(np.ones((2, 3, 4), "float32"), tokens, training=True)
+        >>> ops.convert_to_numpy(vectors)[:, :, 0]
+        array([[0., 2., 0.],
+               [2., 0., 2.]], dtype=float32)
+    """
+
+    def call(self, vectors: Any, tokens: Any, training: bool = False) -> Any:
+        """Vectors ``(B, T, E)`` of tokens ``(B, T)`` to ``(B, T, E)``; the vectors themselves unless in training."""
+        if not training or self.rate == 0:
+            return vectors
+        numbers = ops.expand_dims(ops.cast(tokens, "int32"), -1)
+        return dropped(vectors, numbers, self.rate, self.seed_generator)
+
+    def compute_output_shape(self, vectors_shape: tuple, tokens_shape: tuple) -> tuple:
+        return vectors_shape
+
+
+def numbered(shape: tuple) -> Any:
+    """0, 1, 2, ... in that shape."""
+    count = 1
+    for size in shape:
+        count = count * size
+    return ops.reshape(ops.arange(count, dtype="int32"), shape)
+
+
+def dropped(x: Any, numbers: Any, rate: float, seeds: keras.random.SeedGenerator) -> Any:
+    """``x`` divided by ``1 - rate``, or zero where a hash of its number and the next seed says so.
+
+    Args:
+        x: Of any shape.
+        numbers: int32, of a shape that broadcasts to that of ``x``. Equal ones have the same fate.
+        rate: Share of the numbers that are dropped.
+        seeds: Goes on by one state.
+    """
+    seed = ops.cast(seeds.next(), "int32")
+    start = _mixed(_mixed(seed[0]) + seed[1])
+    noise = _mixed(_mixed(numbers * -1640531527 + start) + start)
+    kept = noise >= int(rate * 2**32) - 2**31
+    return ops.where(kept, x / (1 - rate), ops.zeros_like(x))
 
 
 def _mixed(x: Any) -> Any:

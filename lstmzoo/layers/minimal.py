@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from lstmzoo.errors import ConfigError
 from lstmzoo.layers._recurrent import LoopedLayer
 
 
@@ -29,13 +30,18 @@ class _MinimalCell(keras.layers.Layer):
         return ops.zeros(shape, dtype=dtype)
 
     def _gates(self, parts: list[Any]) -> tuple[Any, Any]:
-        """``keep`` and ``take`` (B, U) from what is before the gates' sigmoids."""
+        """``keep`` and ``take`` (..., U) from what is before the gates' sigmoids."""
         raise NotImplementedError
 
-    def call(self, x: Any, states: list[Any]) -> tuple[Any, list[Any]]:
+    def terms(self, x: Any) -> tuple[Any, Any]:
+        """``keep`` and ``take * candidate`` (..., U) of inputs (..., F)."""
         *parts, candidate = ops.split(ops.matmul(x, self.kernel) + self.bias, self._columns // self.units, axis=-1)
         keep, take = self._gates(parts)
-        h = keep * states[0] + take * candidate
+        return keep, take * candidate
+
+    def call(self, x: Any, states: list[Any]) -> tuple[Any, list[Any]]:
+        keep, add = self.terms(x)
+        h = keep * states[0] + add
         return h, [h]
 
 
@@ -58,8 +64,57 @@ class _MinLSTMCell(_MinimalCell):
         return keep, 1 - keep
 
 
+class _MinimalLayer(LoopedLayer):
+    """A minimal cell in a loop over time, or all steps at once.
+
+    Args:
+        cell: What is stepped.
+        parallel: Whether all steps are taken at once.
+    """
+
+    def __init__(self, cell: _MinimalCell, parallel: bool, **kwargs: Any) -> None:
+        super().__init__(cell, {"units": cell.units, "parallel": parallel}, **kwargs)
+        self.parallel = parallel
+
+    def inner_loop(self, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> tuple:
+        """The last output ``(B, U)``, all outputs ``(B, T, U)`` and the final states, as of ``keras.layers.RNN``."""
+        if not self.parallel or mask is not None:
+            return super().inner_loop(sequences, initial_state, mask, training=training)
+        if sequences.shape[1] is None:
+            raise ConfigError(f"layer {self.name!r} with parallel=True needs inputs of a fixed number of steps")
+        keep, add = self.cell.terms(ops.flip(sequences, axis=1) if self.go_backwards else sequences)
+        keep, add = _scanned(keep, add)
+        outputs = keep * ops.expand_dims(initial_state[0], 1) + add
+        return outputs[:, -1], outputs, [outputs[:, -1]]
+
+
+def _scanned(keep: Any, add: Any) -> tuple[Any, Any]:
+    """Of steps ``h -> keep * h + add`` (B, T, U), what the first t of them are as one step, for each t: by pairs of steps.
+
+    Keras' ``associative_scan`` cannot be compiled by XLA on TensorFlow.
+    """
+    steps, units = keep.shape[1:]
+    if steps == 1:
+        return keep, add
+    pairs = (steps + 1) // 2
+
+    def halves(x: Any, idle: float) -> list[Any]:
+        x = ops.pad(x, ((0, 0), (0, 2 * pairs - steps), (0, 0)), constant_values=idle)
+        return ops.unstack(ops.reshape(x, (-1, pairs, 2, units)), 2, axis=2)
+
+    def before(x: Any, idle: float) -> Any:
+        return ops.pad(x[:, :-1], ((0, 0), (1, 0), (0, 0)), constant_values=idle)
+
+    def joined(first: Any, second: Any) -> Any:
+        return ops.reshape(ops.stack([first, second], axis=2), (-1, 2 * pairs, units))[:, :steps]
+
+    (keep, next_keep), (add, next_add) = halves(keep, 1.0), halves(add, 0.0)
+    kept, added = _scanned(next_keep * keep, next_keep * add + next_add)
+    return joined(keep * before(kept, 1.0), kept), joined(keep * before(added, 0.0) + add, added)
+
+
 @keras.saving.register_keras_serializable(package="lstmzoo")
-class MinGRU(LoopedLayer):
+class MinGRU(_MinimalLayer):
     """The minimal GRU: ``h_t = (1 - z_t) h_{t-1} + z_t (V x_t + b)`` with ``z_t = sigmoid(W x_t + a)``.
 
     It has the interface of ``keras.layers.GRU``, one state ``h`` (B, U), and a small part of its work: on a CPU, Keras' loop
@@ -78,12 +133,12 @@ class MinGRU(LoopedLayer):
         ((2, 5, 4), (2, 4))
     """
 
-    def __init__(self, units: int, **kwargs: Any) -> None:
-        super().__init__(_MinGRUCell(units, 1, dtype=kwargs.get("dtype"), name="cell"), {"units": units}, **kwargs)
+    def __init__(self, units: int, *, parallel: bool = False, **kwargs: Any) -> None:
+        super().__init__(_MinGRUCell(units, 1, dtype=kwargs.get("dtype"), name="cell"), parallel, **kwargs)
 
 
 @keras.saving.register_keras_serializable(package="lstmzoo")
-class MinLSTM(LoopedLayer):
+class MinLSTM(_MinimalLayer):
     """The minimal LSTM: ``h_t = f'_t h_{t-1} + i'_t (V x_t + b)`` with ``f' = f / (f + i)`` and ``i' = i / (f + i)``.
 
     ``f`` and ``i`` are sigmoids of the input. For the rest it is as :class:`MinGRU`.
@@ -101,5 +156,5 @@ class MinLSTM(LoopedLayer):
         ((2, 5, 4), (2, 4))
     """
 
-    def __init__(self, units: int, **kwargs: Any) -> None:
-        super().__init__(_MinLSTMCell(units, 2, dtype=kwargs.get("dtype"), name="cell"), {"units": units}, **kwargs)
+    def __init__(self, units: int, *, parallel: bool = False, **kwargs: Any) -> None:
+        super().__init__(_MinLSTMCell(units, 2, dtype=kwargs.get("dtype"), name="cell"), parallel, **kwargs)

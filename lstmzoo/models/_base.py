@@ -66,13 +66,35 @@ class RecurrentStack:
 
     def __call__(self, x: Any, states: list[State] | None = None) -> tuple[Any, list[State]]:
         """From ``(B, T, F)``, and each layer's initial states, to outputs and each layer's final states."""
-        final = []
-        for i, layer in enumerate(self._layers):
-            if i:
-                x = self._dropouts[i - 1](x)
-            x, *state = layer(x, initial_state=states[i] if states is not None else None)
-            final.append(state)
-        return x, final
+        return read_through(self._layers, self._dropouts, x, states)
+
+
+def read_through(layers: list, between: list, x: Any, states: list[State] | None) -> tuple[Any, list[State]]:
+    """Recurrent layers one after the other, with what is between them: to outputs and each layer's final states."""
+    final = []
+    for i, layer in enumerate(layers):
+        if i:
+            x = between[i - 1](x)
+        x, *state = layer(x, initial_state=states[i] if states is not None else None)
+        final.append(state)
+    return x, final
+
+
+class ResidualBlock:
+    """``x + rnn(norm(x))``, then ``x + feed_forward(norm(x))``; called several times, the weights are the same."""
+
+    def __init__(self, cell: Cell, units: int, dropout: float, expansion: int, name: str) -> None:
+        self._norms = [keras.layers.LayerNormalization(name=f"{name}_norm_{i}") for i in range(2)]
+        self._rnn = recurrent(cell, units, name=f"{name}_rnn", return_sequences=True, return_state=True)
+        self._wide = keras.layers.Dense(expansion * units, name=f"{name}_wide")
+        self._narrow = keras.layers.Dense(units, name=f"{name}_narrow")
+        self._dropouts = [Dropout(dropout, name=f"{name}_dropout_{i}") for i in range(2)]
+
+    def __call__(self, x: Any, state: State) -> tuple[Any, State]:
+        y, *state = self._rnn(self._norms[0](x), initial_state=state)
+        x = x + self._dropouts[0](y)
+        wide = ops.gelu(self._wide(self._norms[1](x)), approximate=True)  # the exact one cannot be said in ONNX
+        return x + self._dropouts[1](self._narrow(wide)), state
 
 
 class DilatedStack:

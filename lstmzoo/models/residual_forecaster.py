@@ -3,19 +3,17 @@
 from typing import Any
 
 import keras
-from keras import ops
 
-from lstmzoo.layers import Dropout
 from lstmzoo.models._base import (
     Cell,
     Count,
     DirectHead,
     ForecasterInputs,
     Rate,
+    ResidualBlock,
     State,
     forecaster,
     output_size,
-    recurrent,
 )
 from lstmzoo.registry import register_model
 from lstmzoo.spec import ForecastingSpec
@@ -48,7 +46,7 @@ def residual_forecaster(
         Feng et al., "Were RNNs All We Needed?", arXiv:2410.01201, 2024.
     """
     projection = keras.layers.Dense(units, name="projection")
-    blocks = [_Block(cell, units, dropout, expansion, name=f"block_{i}") for i in range(num_layers)]
+    blocks = [ResidualBlock(cell, units, dropout, expansion, name=f"block_{i}") for i in range(num_layers)]
     norm = keras.layers.LayerNormalization(name="norm")
     head = DirectHead(spec.horizon, output_size(spec), dropout)
 
@@ -63,20 +61,3 @@ def residual_forecaster(
         return head(last, inputs.future)
 
     return forecaster(spec, encode, decode, name="residual_forecaster", streaming=True)
-
-
-class _Block:
-    """``x + rnn(norm(x))``, then ``x + feed_forward(norm(x))``; called several times, the weights are the same."""
-
-    def __init__(self, cell: Cell, units: int, dropout: float, expansion: int, name: str) -> None:
-        self._norms = [keras.layers.LayerNormalization(name=f"{name}_norm_{i}") for i in range(2)]
-        self._rnn = recurrent(cell, units, name=f"{name}_rnn", return_sequences=True, return_state=True)
-        self._wide = keras.layers.Dense(expansion * units, name=f"{name}_wide")
-        self._narrow = keras.layers.Dense(units, name=f"{name}_narrow")
-        self._dropouts = [Dropout(dropout, name=f"{name}_dropout_{i}") for i in range(2)]
-
-    def __call__(self, x: Any, state: State) -> tuple[Any, State]:
-        y, *state = self._rnn(self._norms[0](x), initial_state=state)
-        x = x + self._dropouts[0](y)
-        wide = ops.gelu(self._wide(self._norms[1](x)), approximate=True)  # the exact one cannot be said in ONNX
-        return x + self._dropouts[1](self._narrow(wide)), state

@@ -2,15 +2,18 @@
 
 from lstmzoo.preprocessing._base import Columns, Panel, fixed_step, is_shorter_than_a_day, stack, time_text
 from lstmzoo.preprocessing.channels import CALENDAR, Channels, calendar_features, usual_calendar
+from lstmzoo.preprocessing.corpus import Corpus, TextSizes
 from lstmzoo.preprocessing.frames import Form, forecast_frame, panel_frame, user_times
 from lstmzoo.preprocessing.future import make_future_frame, read_future
 from lstmzoo.preprocessing.missing import filled, with_known_filled
 from lstmzoo.preprocessing.panel import continued, read_panel
 from lstmzoo.preprocessing.seasonality import find_season, usual_seasons
+from lstmzoo.preprocessing.text import TextPreprocessor
 from lstmzoo.preprocessing.windows import Scale, WindowPreprocessor, Windows
 
 __all__ = [
-    "CALENDAR", "Channels", "Columns", "Form", "Panel", "Scale", "WindowPreprocessor", "Windows",
+    "CALENDAR", "Channels", "Columns", "Corpus", "Form", "Panel", "Scale", "TextPreprocessor", "TextSizes",
+    "WindowPreprocessor", "Windows",
     "calendar_features", "continued", "filled", "find_season", "fixed_step", "forecast_frame", "is_shorter_than_a_day",
     "make_future_frame", "panel_frame", "read_future", "read_panel", "stack", "time_text", "user_times", "usual_calendar",
     "usual_seasons", "with_known_filled",

@@ -467,16 +467,6 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         """What forecasts and updates need of each series: the reach of the next windows that reach into new rows."""
         return panel.tail(self.preprocessor_.reach + self.horizon - 1)
 
-    def _checkpoint(self, directory: str | Path | None, data_digest: str) -> Checkpoint | None:
-        if directory is None:
-            return None
-        if self.random_state is None:
-            raise ConfigError("checkpoint_dir needs a random_state: without one, a fit cannot be gone on with")
-        if Path(directory).exists() and not Path(directory).is_dir():
-            raise ConfigError(f"checkpoint_dir: {directory} is a file: name a directory")
-        params = {name: value for name, value in self.get_params().items() if name != "verbose"}
-        return Checkpoint(Path(directory), fingerprint=f"{data_digest} {sorted(params.items())!r}")
-
     def _validation(self, preprocessor: WindowPreprocessor, panel: Panel) -> Windows | None:
         held_out = self._held_out()
         return preprocessor.windows(panel.tail(held_out + preprocessor.reach), skip=1) if held_out else None

@@ -1,0 +1,313 @@
+"""What networks and baselines have in common as language models: texts in, likelihoods and texts out."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal, get_args
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from lstmzoo.errors import ConfigError, DataError, UnknownNameError
+from lstmzoo.estimators._base import ZooEstimator
+from lstmzoo.estimators.language_modelling.continuation import Continuation, check_stop
+from lstmzoo.preprocessing import Corpus, TextPreprocessor, TextSizes
+
+Per = Literal["word", "token", "char", "byte"]
+Share = Annotated[float, Field(ge=0, lt=1)]
+MAX_SERVED_TOKENS = 4096
+_MODES = ("generate", "score")
+
+
+class TextModel(ZooEstimator):
+    """Base of the language models: scores, perplexities, generation and the hooks of search and serving.
+
+    A subclass has ``validation_size`` and sets ``preprocessor_`` and ``data_digest_``. It gives likelihoods by
+    :meth:`_carried_nll` and :meth:`_separate_nll`, and tokens by :meth:`_continue`.
+    """
+
+    task: ClassVar[str] = "language_modelling"
+    preprocessor_: TextPreprocessor
+    validation_size: float
+
+    def score(self, texts: Any, y: None = None) -> float:
+        """Mean log-likelihood of a character, in nats, the state carried from text to text; the end of a text counts as one.
+
+        By characters, so that models whose tokens differ can be compared. But what is outside of the vocabulary of words or
+        characters is ``<unk>``, which is likelier than the word itself: compare such models with others of their kind.
+
+        Args:
+            texts: As for :meth:`fit`.
+            y: Nothing; scikit-learn's searches pass it.
+
+        Raises:
+            NotFittedError: If the model is not fitted.
+            DataError: If the texts are refused.
+        """
+        return -self._nll_per(texts, "char", None)
+
+    def score_samples(self, texts: Any) -> np.ndarray:
+        """``(n,)`` the log-likelihood of each text by itself, its end included, in nats.
+
+        Args:
+            texts: As for :meth:`fit`.
+
+        Raises:
+            NotFittedError: If the model is not fitted.
+            DataError: If the texts are refused.
+        """
+        self._check_fitted()
+        streams = [self._stream([text]) for text in Corpus(texts)]
+        return -self._separate_nll(streams)
+
+    def perplexity(self, texts: Any, per: Per = "word", adapt: str | None = None) -> float:
+        """The exponential of the mean negative log-likelihood, the state carried from text to text.
+
+        Args:
+            texts: As for :meth:`fit`.
+            per: What the mean is of, in the texts as they were given: words between white space, characters or bytes, which
+                compare models whose tokens differ; or tokens. The end of each text counts as one more, as the ``<eos>`` of
+                WikiText's lines does.
+            adapt: ``cache`` or ``dynamic``: the model goes on learning from what it has read; see
+                :meth:`lstmzoo.LanguageModel.tune_adaptation`.
+
+        Raises:
+            NotFittedError: If the model is not fitted.
+            UnknownNameError: If ``per`` or ``adapt`` is unknown.
+            DataError: If the texts are refused.
+        """
+        if per not in get_args(Per):
+            raise UnknownNameError("per", per, get_args(Per))
+        with np.errstate(over="ignore"):
+            return float(np.exp(self._nll_per(texts, per, adapt)))
+
+    def generate(
+        self, prompts: Any = None, *, max_tokens: int = 100, temperature: float = 1.0, top_k: int | None = None,
+        top_p: float = 1.0, repetition_penalty: float = 1.0, stop: str | list[str] | None = None, n: int = 1,
+        random_state: int | None = None,
+    ) -> Any:  # fmt: skip
+        """Continue prompts. What a token costs does not depend on how many came before.
+
+        Args:
+            prompts: A text, or a list of them; None begins a new text.
+            max_tokens: Tokens to add, at the most; a text may end before.
+            temperature: Below 1, likely tokens become likelier; at 0, the likeliest is taken.
+            top_k: Draw among so many of the likeliest tokens; None for all.
+            top_p: Draw among the likeliest tokens that together have this probability.
+            repetition_penalty: Above 1, tokens that are in the text already become less likely.
+            stop: Where one of these comes up, the text ends before it.
+            n: Continuations of each prompt.
+            random_state: The same one gives the same texts; None others each time.
+
+        Returns:
+            What follows the prompt, without it; for a list of prompts a list, in which each is a list if ``n`` is above 1.
+
+        Raises:
+            NotFittedError: If the model is not fitted.
+            ConfigError: If an argument is out of range.
+            DataError: If a prompt is empty, or not text.
+        """
+        self._check_fitted()
+        options = checked_options(
+            max_tokens=max_tokens, temperature=temperature, top_k=top_k, top_p=top_p, n=n,
+            repetition_penalty=repetition_penalty, random_state=random_state,
+        )  # fmt: skip
+        stops, (given, single) = check_stop(stop), _prompts(prompts)
+        rows = [Continuation(self.preprocessor_, stops, max_tokens) for _ in range(len(given) * n)]
+        texts = [
+            "".join(pieces) for pieces in _joined(self._pieces([p for p in given for _ in range(n)], rows, options))
+        ]
+        nested = [texts[i * n : (i + 1) * n] if n > 1 else texts[i] for i in range(len(given))]
+        return nested[0] if single else nested
+
+    def stream(
+        self, prompt: str | None = None, *, max_tokens: int = 100, temperature: float = 1.0, top_k: int | None = None,
+        top_p: float = 1.0, repetition_penalty: float = 1.0, stop: str | list[str] | None = None,
+        random_state: int | None = None,
+    ) -> Iterator[str]:  # fmt: skip
+        """Continue one prompt, piece by piece as the text is made; the pieces together are what :meth:`generate` gives.
+
+        Args:
+            prompt: A text; None begins a new one.
+            max_tokens: As for :meth:`generate`, as are the others.
+            temperature: As for :meth:`generate`.
+            top_k: As for :meth:`generate`.
+            top_p: As for :meth:`generate`.
+            repetition_penalty: As for :meth:`generate`.
+            stop: As for :meth:`generate`.
+            random_state: As for :meth:`generate`.
+
+        Raises:
+            NotFittedError: If the model is not fitted.
+            ConfigError: If an argument is out of range.
+            DataError: If the prompt is empty, or not text.
+        """
+        self._check_fitted()
+        options = checked_options(
+            max_tokens=max_tokens, temperature=temperature, top_k=top_k, top_p=top_p, n=1,
+            repetition_penalty=repetition_penalty, random_state=random_state,
+        )  # fmt: skip
+        if prompt is not None and not isinstance(prompt, str):
+            raise DataError(f"stream: expected one prompt, a text, got {type(prompt).__name__}")
+        row = Continuation(self.preprocessor_, check_stop(stop), max_tokens)
+        pieces = self._pieces(_prompts(prompt)[0], [row], options)
+        return (piece for (piece,) in pieces if piece)
+
+    def holdout_split(self, texts: Any) -> tuple[tuple[Any], tuple[Any]]:
+        """The beginning to train on and the end to be scored on, a tenth of the characters.
+
+        Args:
+            texts: As for :meth:`fit`.
+
+        Raises:
+            DataError: If the texts are refused, or too short to be split.
+        """
+        train, valid = Corpus(texts).split(0.1)
+        return (train,), (valid,)
+
+    def data_digest(self, texts: Any) -> str:
+        """SHA-256 of what is to be fitted."""
+        return Corpus(texts).digest()
+
+    def serving_example(self) -> pd.DataFrame:
+        """Raw input that :meth:`serve` takes: texts, one a row."""
+        return pd.DataFrame({"text": [self._example]})
+
+    def serving_params(self) -> dict[str, Any]:
+        """The parameters that :meth:`serve` takes, with their defaults."""
+        return {
+            "mode": "generate", "max_tokens": 100, "temperature": 1.0, "top_k": 0, "top_p": 1.0, "repetition_penalty": 1.0,
+            "stop": "", "random_state": 0,
+        }  # fmt: skip
+
+    def serving_nullable(self) -> list[str]:
+        """Columns in which rows that :meth:`serve` takes may lack a value: none."""
+        return []
+
+    def serve(self, model_input: pd.DataFrame, params: dict[str, Any]) -> pd.DataFrame:
+        """Continue texts, or score them: a row of ``text`` each.
+
+        Args:
+            model_input: A column ``text``.
+            params: ``mode`` is ``generate`` or ``score``; the others are as for :meth:`generate`, but that ``top_k`` 0 stands for
+                all tokens and ``stop`` "" for none.
+
+        Returns:
+            A column ``text`` of what follows each, or ``log_likelihood`` of each, in nats.
+
+        Raises:
+            ConfigError: If a parameter is out of range; ``max_tokens`` is at most 4,096 here.
+            UnknownNameError: If a parameter or the mode is unknown.
+            DataError: If a text is empty.
+        """
+        unknown = set(params) - set(self.serving_params())
+        if unknown:
+            raise UnknownNameError("parameter", sorted(unknown)[0], self.serving_params())
+        given = {**self.serving_params(), **params}
+        mode, texts = given.pop("mode"), list(model_input["text"])
+        if mode not in _MODES:
+            raise UnknownNameError("mode", mode, _MODES)
+        if mode == "score":
+            return pd.DataFrame({"log_likelihood": self.score_samples(texts)})
+        if given["max_tokens"] > MAX_SERVED_TOKENS:
+            raise ConfigError(f"max_tokens: at most {MAX_SERVED_TOKENS} in a served request, got {given['max_tokens']}")
+        given |= {"top_k": given["top_k"] or None, "stop": given["stop"] or None}
+        return pd.DataFrame({"text": self.generate(texts, **given)})
+
+    def _nll_per(self, texts: Any, per: Per, adapt: str | None) -> float:
+        self._check_fitted()
+        corpus = Corpus(texts)
+        stream = self._stream(corpus)
+        units = len(stream) - 1 if per == "token" else _units(corpus.sizes(), per)
+        return float(self._carried_nll(stream, adapt).sum() / units)
+
+    def _stream(self, texts: Any) -> np.ndarray:
+        """Token ids of texts, the end of a text before the first and after each."""
+        return with_eos_before(self.preprocessor_.stream(texts))
+
+    def _encoded(self, prompt: str | None) -> np.ndarray:
+        return np.zeros(0, np.int32) if prompt is None else self.preprocessor_.encode(prompt)
+
+    def _pieces(self, prompts: list, rows: list[Continuation], options: dict[str, Any]) -> Iterator[list[str]]:
+        """What each row's text goes on with, step by step, until all have ended."""
+        encoded = [self._encoded(prompt) for prompt in prompts]
+        for tokens in self._continue(encoded, options):
+            yield [row.feed(ids) for row, ids in zip(rows, tokens, strict=True)]
+            if all(row.ended for row in rows):
+                return
+
+    def _carried_nll(self, stream: np.ndarray, adapt: str | None) -> np.ndarray:
+        """Of each token of a stream but the first."""
+        raise NotImplementedError
+
+    def _separate_nll(self, streams: list[np.ndarray]) -> np.ndarray:
+        """Of each stream as a whole."""
+        raise NotImplementedError
+
+    def _continue(self, prompts: list[np.ndarray], options: dict[str, Any]) -> Iterator[np.ndarray]:
+        """Tokens ``(B, any)`` that follow prompts, piece by piece, without end."""
+        raise NotImplementedError
+
+
+def opening(texts: Any) -> str:
+    """The first words of the first text that has any, as an example of what can be asked."""
+    text = next(text for text in texts if text.strip())
+    return text.strip()[:40]
+
+
+def with_eos_before(stream: np.ndarray) -> np.ndarray:
+    """A stream as a model reads it: the end of a text stands before the first."""
+    return np.concatenate([np.zeros(1, np.int32), stream])
+
+
+def checked_options(**options: Any) -> dict[str, Any]:
+    """The arguments of a generation.
+
+    Raises:
+        ConfigError: Naming the first that is out of range.
+    """
+    numbers = {
+        "max_tokens": (int, 1, np.inf, "a whole number above 0"),
+        "temperature": (float, 0, 1e6, "a number from 0 up"),
+        "top_k": (int, 1, np.inf, "a whole number above 0, or None"),
+        "top_p": (float, 1e-9, 1, "a number above 0, up to 1"),
+        "repetition_penalty": (float, 1e-6, 1e6, "a number above 0"),
+        "n": (int, 1, np.inf, "a whole number above 0"),
+        "random_state": (int, 0, np.inf, "a whole number from 0 up, or None"),
+    }
+    for name, value in options.items():
+        kind, least, most, what = numbers[name]
+        kinds = int | np.integer if kind is int else int | float | np.number
+        fits = isinstance(value, kinds) and not isinstance(value, bool) and least <= value <= most
+        if not fits and not (value is None and what.endswith("None")):
+            raise ConfigError(f"{name}: expected {what}, got {value!r}")
+    return options
+
+
+def _prompts(prompts: Any) -> tuple[list[str | None], bool]:
+    """Prompts as a list, and whether there is but one."""
+    if prompts is None:
+        return [None], True
+    single = isinstance(prompts, str)
+    given = (
+        [prompts] if single else list(prompts) if isinstance(prompts, list | tuple | np.ndarray | pd.Series) else None
+    )
+    if given is None:
+        raise DataError(f"prompts: expected a text, or a list of texts, got {type(prompts).__name__}")
+    if not given:
+        raise DataError("prompts: the list is empty")
+    for i, prompt in enumerate(given):
+        where = "the prompt" if single else f"prompt {i}"
+        if not isinstance(prompt, str):
+            raise DataError(f"{where} must be text, got {type(prompt).__name__}")
+        if not prompt:
+            raise DataError(f"{where} is empty: give it a character at the least, or pass prompts=None to begin a text")
+    return given, single
+
+
+def _joined(pieces: Iterator[list[str]]) -> list[list[str]]:
+    """From pieces of all rows to each row's pieces."""
+    return [list(row) for row in zip(*pieces, strict=True)]
+
+
+def _units(sizes: TextSizes, per: str) -> int:
+    return {"word": sizes.words, "char": sizes.chars, "byte": sizes.bytes}[per] + sizes.texts

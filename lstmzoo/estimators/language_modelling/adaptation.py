@@ -1,0 +1,156 @@
+"""Models that go on learning from what they have just read: the neural cache, and dynamic evaluation.
+
+Sizes: N tokens, T tokens read at a time, D hidden state, W tokens that the cache holds.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from lstmzoo.backend import jit_compile
+from lstmzoo.estimators.language_modelling.streams import in_rows, padded
+from lstmzoo.models._language import Frozen
+
+_PIECE = 128  # T
+
+
+@dataclass(frozen=True)
+class NeuralCache:
+    """The words that lately came after a hidden state like the present one are likelier than the network says.
+
+    With ``h`` the states of the last ``window`` tokens and ``w`` the tokens that came after them::
+
+        p(w) = (1 - weight) p_network(w) + weight p_cache(w)
+        p_cache(w) ~ sum over i of 1[w = w_i] exp(theta h . h_i)
+
+    Args:
+        window: W.
+        theta: How much likeness counts.
+        weight: Of the cache.
+
+    References:
+        Grave, Joulin & Usunier, "Improving Neural Language Models with a Continuous Cache", ICLR 2017.
+    """
+
+    window: int = 2000
+    theta: float = 0.3
+    weight: float = 0.1
+
+
+@dataclass(frozen=True)
+class DynamicEvaluation:
+    """After each piece of text has been scored, the weights take a step of gradient descent on it, and one back.
+
+    Args:
+        tokens: Of a piece.
+        learning_rate: Of the step.
+        decay: Share of the way back to the trained weights that each step ends with.
+
+    References:
+        Krause et al., "Dynamic Evaluation of Neural Sequence Models", ICML 2018, without its normalized gradients.
+    """
+
+    tokens: int = 16
+    learning_rate: float = 0.1
+    decay: float = 0.001
+
+
+ADAPTATIONS: dict[str, type[NeuralCache] | type[DynamicEvaluation]] = {
+    "cache": NeuralCache,
+    "dynamic": DynamicEvaluation,
+}
+
+
+def cached_nll(stepper: Any, stream: np.ndarray, caches: list[NeuralCache]) -> np.ndarray:
+    """Negative log-likelihoods ``(len(caches), N - 1)`` of each token of a stream but the first.
+
+    Args:
+        stepper: Of a language model.
+        stream: ``(N,)`` token ids.
+        caches: All of one window, read in one pass.
+    """
+    window = caches[0].window
+    tokens, targets = in_rows(stream, 1)
+    state, keys, values, parts = stepper.begin(1), None, np.zeros(0, np.int32), []
+    for place in range(0, tokens.shape[1], _PIECE):
+        part = slice(place, place + _PIECE)
+        wanted = targets[0, part]
+        nll, hidden, state = stepper.score(*padded(tokens[:, part], targets[:, part], _PIECE), state, with_hidden=True)
+        hidden, nll = hidden[0, : len(wanted)], nll[0, : len(wanted)].astype(float)
+        keys = hidden if keys is None else np.concatenate([keys, hidden])
+        values = np.concatenate([values, wanted])
+        parts.append(_mixed(nll, keys, values, len(wanted), caches))
+        keys, values = keys[-window:], values[-window:]
+    return np.concatenate(parts, axis=1)
+
+
+def _mixed(nll: np.ndarray, keys: np.ndarray, values: np.ndarray, steps: int, caches: list[NeuralCache]) -> np.ndarray:
+    """Of the last ``steps`` of the keys, each of which sees those before it, ``window`` of them at the most."""
+    before = np.arange(len(keys) - steps, len(keys))[:, None] - np.arange(len(keys))
+    visible = (before > 0) & (before <= caches[0].window)
+    likeness = keys[-steps:] @ keys.T
+    same = values[-steps:, None] == values
+    rows, network = visible.any(axis=1), np.exp(-nll)
+    answers = []
+    for cache in caches:
+        scores = np.where(visible, cache.theta * likeness, -np.inf)
+        scores[~rows] = 0.0  # nothing is there to be like
+        weights = np.exp(scores - scores.max(axis=1, keepdims=True))
+        share = (weights * same).sum(axis=1) / weights.sum(axis=1)
+        mixed = (1 - cache.weight) * network + cache.weight * share
+        answers.append(-np.log(np.where(rows, mixed, network)))
+    return np.array(answers)
+
+
+class _Descent(keras.optimizers.Optimizer):
+    """Gradient descent, each step of which ends with one back towards the weights that it began with."""
+
+    def __init__(self, learning_rate: float, decay: float) -> None:
+        super().__init__(learning_rate=learning_rate, clipnorm=None, global_clipnorm=1.0, name="descent")
+        self._decay = decay
+
+    def build(self, variables: list[Any]) -> None:
+        if not self.built:
+            super().build(variables)
+            self._origins = [self.add_variable_from_reference(v, name="origin") for v in variables]
+            for origin, variable in zip(self._origins, variables, strict=True):
+                origin.assign(variable)
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        origin = self._origins[self._get_variable_index(variable)]
+        rate = ops.cast(learning_rate, variable.dtype)
+        moved = variable - rate * ops.cast(gradient, variable.dtype)
+        self.assign(variable, moved + self._decay * (origin - moved))
+
+
+def dynamic_nll(stepper: Any, stream: np.ndarray, how: DynamicEvaluation) -> np.ndarray:
+    """Negative log-likelihoods ``(N - 1,)`` of each token of a stream but the first, means over the pieces that were scored.
+
+    The weights are afterwards what they were before.
+
+    Args:
+        stepper: Of a language model.
+        stream: ``(N,)`` token ids.
+        how: The steps.
+    """
+    model = Frozen(stepper.trainer(1))
+    weights = model.get_weights()
+    tokens, targets = in_rows(stream, 1)
+    pieces = tokens.shape[1] // how.tokens
+    optimizer = _Descent(how.learning_rate, how.decay)
+    model.compile(optimizer=optimizer, loss=lambda _, nll: nll, jit_compile=jit_compile(steps=pieces))
+    optimizer.build(model.trainable_variables)
+    losses = []
+    try:
+        for number in range(-(-tokens.shape[1] // how.tokens)):
+            part = slice(number * how.tokens, (number + 1) * how.tokens)
+            inputs = {"tokens": tokens[:, part], "targets": targets[:, part]}
+            inputs["begin"] = np.full((1, 1), float(number == 0), np.float32)
+            loss = model.train_on_batch(inputs, np.zeros(inputs["tokens"].shape, np.float32), return_dict=True)["loss"]
+            losses += [float(loss)] * inputs["tokens"].shape[1]
+    finally:
+        model.set_weights(weights)
+    return np.array(losses)

@@ -1,0 +1,150 @@
+"""Language models that count: what a network has to beat."""
+
+import time
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, get_args
+
+import numpy as np
+from pydantic import Field
+
+from lstmzoo.config import TokenizerName
+from lstmzoo.errors import ConfigError
+from lstmzoo.estimators.language_modelling._base import Share, TextModel, opening
+from lstmzoo.estimators.language_modelling.ngrams import KneserNey
+from lstmzoo.preprocessing import Corpus, TextPreprocessor
+
+Method = Literal["uniform", "unigram", "kneser_ney"]
+METHODS: tuple[Method, ...] = get_args(Method)
+
+
+class BaselineLanguageModel(TextModel):
+    """A language model of counts, with the interface of :class:`lstmzoo.LanguageModel`.
+
+    ==============  ==================================================================================================
+    method          probability of a token
+    ==============  ==================================================================================================
+    ``uniform``     the same for all
+    ``unigram``     as frequent as it was in the training text
+    ``kneser_ney``  as frequent as it was after the tokens before it, interpolated: modified Kneser-Ney n-grams
+    ==============  ==================================================================================================
+
+    Args:
+        method: One of the above.
+        tokenizer: As for :class:`lstmzoo.LanguageModel`.
+        vocab_size: The most token ids to learn; None for all words, or characters, that there are.
+        order: Tokens of the longest n-grams, of ``kneser_ney``.
+        validation_size: As for :class:`lstmzoo.LanguageModel`; there is nothing to validate, so all texts are counted.
+
+    Attributes:
+        preprocessor_: The fitted :class:`lstmzoo.preprocessing.TextPreprocessor`.
+        seconds_: Of fitting.
+        data_digest_: SHA-256 of the training texts.
+
+    References:
+        Chen & Goodman, "An empirical study of smoothing techniques for language modeling", Computer Speech & Language
+        13(4), 1999.
+
+    Examples:
+        >>> model = BaselineLanguageModel("kneser_ney", tokenizer="char", order=3).fit(["to be or not to be"] * 3)
+        >>> model.generate("to b", max_tokens=1, temperature=0)
+        'e'
+    """
+
+    def __init__(
+        self,
+        method: Method = "kneser_ney",
+        *,
+        tokenizer: TokenizerName = "word",
+        vocab_size: Annotated[int, Field(gt=0)] | None = None,
+        order: Annotated[int, Field(ge=1, le=12)] = 5,
+        validation_size: Share = 0.1,
+    ) -> None:
+        self.method = method
+        self.tokenizer = tokenizer
+        self.vocab_size = vocab_size
+        self.order = order
+        self.validation_size = validation_size
+
+    @property
+    def num_parameters_(self) -> int:
+        """None is learned."""
+        return 0
+
+    @property
+    def history_(self) -> list[dict[str, float]]:
+        """There are no epochs."""
+        return []
+
+    def fit(self, texts: Any, y: None = None) -> "BaselineLanguageModel":
+        """Count, as :meth:`lstmzoo.LanguageModel.fit` takes the texts.
+
+        Args:
+            texts: A text, a list of texts, or an iterator of lines.
+            y: Nothing; scikit-learn's searches pass it.
+
+        Raises:
+            ConfigError: If a parameter is wrong.
+            DataError: If the texts are refused.
+        """
+        started = time.perf_counter()
+        self._check_params()
+        corpus = Corpus(texts)
+        preprocessor = TextPreprocessor(self.tokenizer, self.vocab_size).fit(corpus)
+        stream = preprocessor.stream(corpus)
+        order = {"uniform": 0, "unigram": 1, "kneser_ney": self.order}[self.method]
+        self._ngrams = KneserNey.fit(stream, preprocessor.vocab_size_, order) if order else None
+        self.preprocessor_ = preprocessor
+        self._example = opening(corpus)
+        self.data_digest_ = corpus.digest()
+        self.seconds_ = time.perf_counter() - started
+        return self
+
+    def _carried_nll(self, stream: np.ndarray, adapt: str | None) -> np.ndarray:
+        if adapt is not None:
+            raise ConfigError(f"adapt: a {type(self).__name__} does not adapt; pass None")
+        if self._ngrams is None:
+            return np.full(len(stream) - 1, np.log(self.preprocessor_.vocab_size_))
+        return -self._ngrams.log_probs(stream[1:])
+
+    def _separate_nll(self, streams: list[np.ndarray]) -> np.ndarray:
+        return np.array([self._carried_nll(stream, None).sum() for stream in streams])
+
+    def _continue(self, prompts: list[np.ndarray], options: dict[str, Any]) -> Iterator[np.ndarray]:
+        rngs = [
+            np.random.default_rng(seed) for seed in np.random.SeedSequence(options["random_state"]).spawn(len(prompts))
+        ]
+        texts = [list(prompt) for prompt in prompts]
+        while True:
+            for text, rng in zip(texts, rngs, strict=True):
+                text.append(self._draw(text, rng, options))
+            yield np.array([[text[-1]] for text in texts], np.int32)
+
+    def _draw(self, text: list[int], rng: np.random.Generator, options: dict[str, Any]) -> int:
+        """A token that follows; as the network draws it, from the probabilities as logits."""
+        size = self.preprocessor_.vocab_size_
+        probs = np.full(size, 1 / size) if self._ngrams is None else self._ngrams.next_probs(np.array(text, np.int64))
+        logits = np.log(probs)
+        if self.preprocessor_.unk_id is not None:
+            logits[self.preprocessor_.unk_id] = -np.inf
+        met = np.unique(text).astype(int)
+        penalty = options["repetition_penalty"]
+        logits[met] = np.where(logits[met] > 0, logits[met] / penalty, logits[met] * penalty)
+        if options["temperature"] == 0:
+            return int(logits.argmax())
+        order = np.argsort(-logits, kind="stable")
+        share = np.exp((logits[order] - logits[order[0]]) / options["temperature"])
+        share /= share.sum()
+        allowed = (np.cumsum(share) - share < options["top_p"]) & (np.arange(size) < (options["top_k"] or size))
+        share = np.where(allowed, share, 0)
+        return int(rng.choice(order, p=share / share.sum()))
+
+    def _learned(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, np.ndarray]]:
+        learned = {name: getattr(self, name) for name in ("seconds_", "data_digest_", "_example")}
+        arrays = {} if self._ngrams is None else self._ngrams.to_arrays()
+        return learned, {"text": self.preprocessor_.to_json()}, arrays
+
+    def _restore(self, learned: dict[str, Any], preprocessor: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        for name in ("seconds_", "data_digest_", "_example"):
+            setattr(self, name, learned[name])
+        self.preprocessor_ = TextPreprocessor.from_json(preprocessor["text"])
+        self._ngrams = KneserNey.from_arrays(arrays) if arrays else None

@@ -1,0 +1,63 @@
+"""One text that is being generated: tokens in, pieces of text out, until it ends."""
+
+from typing import Any
+
+import numpy as np
+
+from lstmzoo.errors import ConfigError
+from lstmzoo.preprocessing import TextPreprocessor
+
+
+class Continuation:
+    """Tokens as text, up to the end of the text, a stop string, or so many tokens.
+
+    Args:
+        preprocessor: Of the tokens.
+        stops: Where one of these comes up, the text ends before it.
+        max_tokens: Tokens, at the most.
+    """
+
+    def __init__(self, preprocessor: TextPreprocessor, stops: list[str], max_tokens: int) -> None:
+        self._eos = preprocessor.eos_id
+        self._decoder = preprocessor.decoder()
+        self._stops = stops
+        self._left = max_tokens
+        self._held = ""  # text that a stop string may have begun in
+        self.ended = False
+
+    def feed(self, tokens: np.ndarray) -> str:
+        """The text that further tokens make certain; none once it has ended."""
+        if self.ended:
+            return ""
+        tokens = tokens[: self._left]
+        self._left -= len(tokens)
+        ends = np.flatnonzero(tokens == self._eos)
+        over = bool(len(ends)) or self._left == 0
+        text = self._held + self._decoder.feed(tokens[: ends[0]] if len(ends) else tokens)
+        if over:
+            text += self._decoder.flush()
+        places = [place for place in (text.find(stop) for stop in self._stops) if place >= 0]
+        if places or over:
+            self.ended, self._held = True, ""
+            return text[: min(places)] if places else text
+        held = max((_overlap(text, stop) for stop in self._stops), default=0)
+        self._held = text[len(text) - held :]
+        return text[: len(text) - held]
+
+
+def _overlap(text: str, stop: str) -> int:
+    """How many of the last characters of a text are the first of a stop string."""
+    return next((k for k in range(min(len(stop) - 1, len(text)), 0, -1) if text.endswith(stop[:k])), 0)
+
+
+def check_stop(stop: Any) -> list[str]:
+    """Stop strings as a list.
+
+    Raises:
+        ConfigError: If one is empty, or not text.
+    """
+    stops = [] if stop is None else [stop] if isinstance(stop, str) else list(stop)
+    for one in stops:
+        if not isinstance(one, str) or not one:
+            raise ConfigError(f"stop: expected texts of a character at the least, got {one!r}")
+    return stops

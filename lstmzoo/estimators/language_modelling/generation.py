@@ -1,0 +1,95 @@
+"""Prompts in, tokens out: a state that is carried, many tokens in one compiled step."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from lstmzoo.decoding import Sampling
+
+_CHUNK = 16  # tokens that one compiled step generates
+_READ = 64  # tokens of a prompt that one compiled step reads; what is left is read one by one
+_MOST_ROWS = 64  # side by side
+
+
+def continue_prompts(
+    stepper: Any, prompts: list[np.ndarray], options: dict[str, Any], banned: np.ndarray
+) -> Iterator[np.ndarray]:
+    """Tokens ``(B, 16)`` that follow prompts, without end.
+
+    Args:
+        stepper: Of a language model.
+        prompts: B arrays of token ids, which the end of a text is put before.
+        options: Arguments of :meth:`lstmzoo.LanguageModel.generate`, checked.
+        banned: ``(V,)`` whether a token may never come.
+    """
+    seeds = row_seeds(options["random_state"], len(prompts))
+    parts = [slice(first, first + _MOST_ROWS) for first in range(0, len(prompts), _MOST_ROWS)]
+    streams = [
+        _continue(stepper, prompts[part], seeds[part], _sampling(options, len(banned)), banned) for part in parts
+    ]
+    for pieces in zip(*streams, strict=True):
+        yield np.concatenate(pieces)
+
+
+def row_seeds(random_state: int | None, rows: int) -> np.ndarray:
+    """``(rows, 2)`` int32, one of its own for each row."""
+    entropy = np.random.SeedSequence(random_state).entropy
+    words = [np.random.SeedSequence(entropy, spawn_key=(row,)).generate_state(2) for row in range(rows)]
+    return np.array(words, np.uint32).reshape(rows, 2).view(np.int32)
+
+
+def _sampling(options: dict[str, Any], vocab_size: int) -> Sampling:
+    top_k = vocab_size if options["top_k"] is None else min(int(options["top_k"]), vocab_size)
+    return Sampling(
+        temperature=float(options["temperature"]),
+        top_k=top_k,
+        top_p=float(options["top_p"]),
+        repetition_penalty=float(options["repetition_penalty"]),
+        filtered=top_k < vocab_size or options["top_p"] < 1,
+        penalized=options["repetition_penalty"] != 1,
+    )
+
+
+def _continue(
+    stepper: Any, prompts: list[np.ndarray], seeds: np.ndarray, sampling: Sampling, banned: np.ndarray
+) -> Iterator[np.ndarray]:
+    """For at most 64 prompts; rows are filled up to a power of four, so that few numbers of them are compiled."""
+    count = len(prompts)
+    rows = 4 ** math.ceil(math.log(count, 4))
+    filled = [*prompts, *[prompts[-1]] * (rows - count)]
+    last, state = read_prompts(stepper, filled)
+    seen = np.zeros((rows, len(banned)), bool)
+    for row, prompt in enumerate(filled):
+        seen[row, prompt] = True
+    seeds = np.concatenate([seeds, np.zeros((rows - count, 2), np.int32)])
+    position = 0
+    while True:
+        tokens, state, seen = stepper.generate(
+            last, state, seen, sampling, length=_CHUNK, position=position, seeds=seeds, banned=banned
+        )
+        yield tokens[:count]
+        last, position = tokens[:, -1], position + _CHUNK
+
+
+def read_prompts(stepper: Any, prompts: list[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
+    """The last token ``(B,)`` of each prompt, and the state before it; prompts may be of any lengths."""
+    streams = [np.concatenate([np.zeros(1, np.int32), prompt]) for prompt in prompts]
+    left = np.array([len(stream) - 1 for stream in streams])
+    place = np.zeros(len(streams), int)
+    state = stepper.begin(len(streams))
+    for size in (_READ, 1):
+        while (left >= size).any():
+            reading = left >= size
+            tokens = np.zeros((len(streams), size), np.int32)
+            for row in np.flatnonzero(reading):
+                tokens[row] = streams[row][place[row] : place[row] + size]
+            after = stepper.read(tokens, state)
+            state = [_chosen(reading, new, old) for new, old in zip(after, state, strict=True)]
+            left, place = left - size * reading, place + size * reading
+    return np.array([stream[-1] for stream in streams], np.int32), state
+
+
+def _chosen(rows: np.ndarray, new: np.ndarray, old: np.ndarray) -> np.ndarray:
+    return np.where(rows.reshape(-1, *(1,) * (new.ndim - 1)), new, old)

@@ -1,0 +1,306 @@
+"""The language model: one network, trained on a stream of text."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field
+
+from lstmzoo.config import ModelConfig, TokenizerName, TrainingConfig
+from lstmzoo.errors import ConfigError, DataError, UnknownNameError
+from lstmzoo.estimators._base import ZooNetworkEstimator
+from lstmzoo.estimators.language_modelling._base import Share, TextModel, opening, with_eos_before
+from lstmzoo.estimators.language_modelling.adaptation import (
+    ADAPTATIONS,
+    DynamicEvaluation,
+    NeuralCache,
+    cached_nll,
+    dynamic_nll,
+)
+from lstmzoo.estimators.language_modelling.baselines import METHODS, BaselineLanguageModel
+from lstmzoo.estimators.language_modelling.generation import continue_prompts
+from lstmzoo.estimators.language_modelling.streams import (
+    StreamBatches,
+    carried_nll,
+    padded,
+    softmax_cutoffs,
+)
+from lstmzoo.preprocessing import Corpus, TextPreprocessor
+from lstmzoo.spec import LanguageModellingSpec
+from lstmzoo.training import Checkpoint, compile_for_prediction, seeded, train
+
+_LEARNED = ("history_", "best_epoch_", "seconds_", "data_digest_", "seed_", "_example")
+_READ = 128  # tokens that one compiled step scores
+_VALIDATION_ROWS = 16  # of validation text, side by side
+_SCORED_ROWS = 64  # texts that are scored side by side
+_CACHES = [(theta, weight) for theta in (0.03, 0.1, 0.3, 1.0) for weight in (0.03, 0.06, 0.1, 0.15, 0.2, 0.3)]
+_RATES = (0.03, 0.1, 0.3, 1.0)
+
+
+class LanguageModel(ZooNetworkEstimator, TextModel):
+    """One network that reads text and says how likely each next token is.
+
+    It is trained on one stream of all texts, the end of each a token of its own, in rows side by side; the state is carried
+    from window to window. Vocabulary and tokenizer are learned from the training part.
+
+    Args:
+        model: Zoo entry, such as ``lstm`` or ``language_modelling/lstm``; see :func:`lstmzoo.list_models`.
+        tokenizer: ``word`` (between white space, which is not kept), ``bpe`` or ``unigram`` (pieces of words; any text comes
+            back exactly), ``char`` or ``byte``; the entry's choice if None. A word or character that training text lacks is
+            ``<unk>``.
+        hyperparameters: Overrides of the entry's settings: of the network, of the data (``vocab_size``, ``bptt``, ...) and of
+            the training (``learning_rate``, ``epochs``, ...) alike.
+        validation_size: Share of the characters, at the texts' end, that training does not see, and that chooses the best
+            epoch, unless ``fit`` is given validation texts; with 0, all text is trained on for all epochs.
+        time_limit: Seconds of training, at the most.
+        random_state: Seed of everything; the same seed gives the same bits on one machine.
+        verbose: 0 for silence, 1 for a progress bar.
+
+    Attributes:
+        model_: The trained Keras model, of a window; ``model_.stepper`` reads and generates from a state.
+        config_: The resolved zoo entry.
+        spec_: Sizes learned from the text.
+        preprocessor_: The fitted :class:`lstmzoo.preprocessing.TextPreprocessor`.
+        adaptation_: Settings of ``cache`` and ``dynamic``; see :meth:`tune_adaptation`.
+        seed_: That the fit drew from.
+        history_: A row per epoch: ``epoch``, ``loss``, ``val_loss`` (nats per token), ``learning_rate``, ``seconds``.
+        best_epoch_: The epoch whose weights were kept.
+        seconds_: Of fitting.
+        data_digest_: SHA-256 of the training texts.
+
+    Examples:
+        >>> text = "the quick brown fox jumps over the lazy dog. " * 50
+        >>> settings = {"epochs": 1, "units": 8, "embedding_dim": 8, "bptt": 16}
+        >>> model = LanguageModel("char_lstm", hyperparameters=settings, random_state=0, verbose=0).fit(text)
+        >>> model.perplexity("the lazy fox", per="char") < 30
+        True
+        >>> len(model.generate("the ", max_tokens=5, random_state=0)) <= 5
+        True
+    """
+
+    def __init__(
+        self,
+        model: str = "lstm",
+        *,
+        tokenizer: TokenizerName | None = None,
+        hyperparameters: dict[str, Any] | None = None,
+        validation_size: Share = 0.1,
+        time_limit: Annotated[float, Field(gt=0)] | None = None,
+        random_state: Annotated[int, Field(ge=0)] | None = None,
+        verbose: int = 1,
+    ) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.hyperparameters = hyperparameters
+        self.validation_size = validation_size
+        self.time_limit = time_limit
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(
+        self, texts: Any, y: None = None, *, validation: Any = None, checkpoint_dir: str | Path | None = None
+    ) -> "LanguageModel":
+        """Train on text.
+
+        Args:
+            texts: A text, a list of texts, or an iterator of lines, which is read once and kept on disk, so that a corpus need
+                not fit into memory.
+            y: Nothing; scikit-learn's searches pass it.
+            validation: Texts that choose the best epoch; if None, the end of the texts, as ``validation_size`` says.
+            checkpoint_dir: Where the state of training is kept. A fit that was killed, called again with the same data and
+                parameters, goes on from there, and ends with the same bits; it needs a ``random_state``.
+
+        Raises:
+            ConfigError: If a parameter or hyperparameter is wrong, or the checkpoint is of another fit.
+            UnknownNameError: If the zoo has no such entry.
+            TrainingError: If the loss stops being finite.
+            DataError: If the texts are refused, or shorter than a window.
+        """
+        started = time.perf_counter()
+        self._check_params()
+        config, seed = self._resolve_config(), self._seed()
+        whole = Corpus(texts)
+        corpus, held_out = self._parts(whole, validation)
+        preprocessor = TextPreprocessor(config.data.tokenizer, config.data.vocab_size).fit(corpus)
+        stream = self._long_enough(with_eos_before(preprocessor.stream(corpus)), config)
+        spec = _spec(preprocessor, stream, config)
+        checkpoint = self._checkpoint(checkpoint_dir, f"{whole.digest()} {held_out and held_out.digest()}")
+        valid = None if held_out is None else with_eos_before(preprocessor.stream(held_out))
+        with seeded(seed):
+            model = self._build(config, spec)
+            history, best_epoch = self._train(model, stream, valid, config, seed, checkpoint)
+        compile_for_prediction(model)
+        self.model_, self.config_, self.seed_ = model, config, seed
+        self.preprocessor_, self.spec_ = preprocessor, spec
+        self.history_, self.best_epoch_ = history, best_epoch
+        self.adaptation_: dict[str, NeuralCache | DynamicEvaluation] = {
+            name: kind() for name, kind in ADAPTATIONS.items()
+        }
+        self._example, self.data_digest_ = opening(corpus), whole.digest()
+        self.seconds_ = time.perf_counter() - started
+        return self
+
+    def tune_adaptation(self, texts: Any, adapt: str) -> dict[str, float]:
+        """Choose the settings of an adaptation by texts that are neither trained on nor to be judged by, such as validation text.
+
+        Args:
+            texts: As for :meth:`fit`.
+            adapt: ``cache``, the neural cache, which needs nothing but what was read lately; or ``dynamic``, dynamic
+                evaluation, which trains on it.
+
+        Returns:
+            The settings, which :meth:`perplexity` uses from now on, and which are saved with the model.
+
+        Raises:
+            NotFittedError: If the model is not fitted.
+            UnknownNameError: If ``adapt`` is unknown.
+            DataError: If the texts are refused.
+        """
+        self._check_fitted()
+        now = self._adaptation(adapt)
+        stream = self._stream(Corpus(texts))
+        candidates: list[Any]
+        if isinstance(now, NeuralCache):
+            candidates = [replace(now, theta=theta, weight=weight) for theta, weight in _CACHES]
+            losses = cached_nll(self.model_.stepper, stream, candidates).mean(axis=1)
+        else:
+            candidates = [replace(now, learning_rate=rate) for rate in _RATES]
+            losses = np.array([dynamic_nll(self.model_.stepper, stream, one).mean() for one in candidates])
+        best = candidates[int(np.nanargmin(losses))]
+        self.adaptation_ = {**self.adaptation_, adapt: best}
+        return asdict(best)
+
+    def baselines(self) -> dict[str, BaselineLanguageModel]:
+        """The models of counts that a network has to beat, unfitted, by name; of the same tokens."""
+        data = self._resolve_config().data
+        return {
+            method: BaselineLanguageModel(method, tokenizer=data.tokenizer, vocab_size=data.vocab_size)
+            for method in METHODS
+        }
+
+    def restrict(self, search_space: dict[str, Any], texts: Any) -> dict[str, Any]:
+        """A search space without what this estimator's parameters set.
+
+        Args:
+            search_space: Ranges by key, as in a zoo config.
+            texts: What is to be fitted, as for :meth:`fit`.
+        """
+        fixed = {*(self.hyperparameters or {}), *(["tokenizer"] if self.tokenizer else [])}
+        return {key: value for key, value in search_space.items() if key not in fixed}
+
+    def _resolve_config(self) -> ModelConfig:
+        if self.tokenizer is not None and "tokenizer" in (self.hyperparameters or {}):
+            raise ConfigError("the parameter tokenizer and the hyperparameter tokenizer say the same: give one of them")
+        config = super()._resolve_config()
+        return config if self.tokenizer is None else config.override({"tokenizer": self.tokenizer})
+
+    def _parts(self, whole: Corpus, validation: Any) -> tuple[Corpus, Corpus | None]:
+        if validation is not None:
+            return whole, Corpus(validation, name="validation")
+        return whole.split(self.validation_size) if self.validation_size else (whole, None)
+
+    @staticmethod
+    def _long_enough(stream: np.ndarray, config: ModelConfig) -> np.ndarray:
+        window = config.data.bptt
+        if len(stream) - 1 < window:
+            raise DataError(
+                f"the texts have {len(stream) - 1} tokens, validation apart, which is less than a window of {window}: give more "
+                "text, or lower bptt"
+            )
+        return stream
+
+    def _train(
+        self, model: Any, stream: np.ndarray, valid: np.ndarray | None, config: ModelConfig, seed: int,
+        checkpoint: Checkpoint | None,
+    ) -> tuple[list, int]:  # fmt: skip
+        training: TrainingConfig = config.training
+        batches = StreamBatches(
+            stream, batch_size=training.batch_size, window=config.data.bptt, steps_per_epoch=training.steps_per_epoch,
+            variable=config.data.variable_bptt, seed=seed,
+        )  # fmt: skip
+        stepper = model.stepper
+        if config.data.variable_bptt and stepper.needs_fixed_windows:
+            raise ConfigError(f"{config.name} needs windows of one length: pass variable_bptt=False")
+        trainer = stepper.trainer(batches.batch_size, batches.capacities(stepper.cutoffs))
+        return train(
+            trainer, _as_it_is, batches, config=training, validate=_validation(stepper, valid), time_limit=self.time_limit,
+            verbose=self.verbose, title=self.model, checkpoint=checkpoint,
+        )  # fmt: skip
+
+    def _carried_nll(self, stream: np.ndarray, adapt: str | None) -> np.ndarray:
+        if adapt is None:
+            return carried_nll(self.model_.stepper, stream, rows=1, window=_READ)
+        how = self._adaptation(adapt)
+        if isinstance(how, NeuralCache):
+            return cached_nll(self.model_.stepper, stream, [how])[0]
+        return dynamic_nll(self.model_.stepper, stream, how)
+
+    def _adaptation(self, adapt: str) -> NeuralCache | DynamicEvaluation:
+        if adapt not in self.adaptation_:
+            raise UnknownNameError("adapt", adapt, self.adaptation_)
+        return self.adaptation_[adapt]
+
+    def _separate_nll(self, streams: list[np.ndarray]) -> np.ndarray:
+        """Texts of like length side by side, each from a state of its own."""
+        sums = np.zeros(len(streams))
+        order = np.argsort([len(stream) for stream in streams], kind="stable")
+        for first in range(0, len(streams), _SCORED_ROWS):
+            some = order[first : first + _SCORED_ROWS]
+            sums[some] = _sums(self.model_.stepper, [streams[i] for i in some])
+        return sums
+
+    def _continue(self, prompts: list[np.ndarray], options: dict[str, Any]) -> Iterator[np.ndarray]:
+        banned = np.zeros(self.spec_.vocab_size, bool)
+        if self.preprocessor_.unk_id is not None:
+            banned[self.preprocessor_.unk_id] = True
+        return continue_prompts(self.model_.stepper, prompts, options, banned)
+
+    def _learned(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, np.ndarray]]:
+        learned = {name: getattr(self, name) for name in _LEARNED}
+        learned["adaptation_"] = {name: asdict(how) for name, how in self.adaptation_.items()}
+        return {**learned, "spec": asdict(self.spec_)}, {"text": self.preprocessor_.to_json()}, {}
+
+    def _restore(self, learned: dict[str, Any], preprocessor: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        for name in _LEARNED:
+            setattr(self, name, learned[name])
+        self.adaptation_ = {name: kind(**learned["adaptation_"][name]) for name, kind in ADAPTATIONS.items()}
+        self.preprocessor_ = TextPreprocessor.from_json(preprocessor["text"])
+        self.spec_ = LanguageModellingSpec(**{**learned["spec"], "cutoffs": tuple(learned["spec"]["cutoffs"])})
+
+
+def _spec(preprocessor: TextPreprocessor, stream: np.ndarray, config: ModelConfig) -> LanguageModellingSpec:
+    size = preprocessor.vocab_size_
+    counts = np.bincount(stream, minlength=size)
+    return LanguageModellingSpec(vocab_size=size, bptt=config.data.bptt, cutoffs=softmax_cutoffs(counts))
+
+
+def _as_it_is(_: Any, nll: Any) -> Any:
+    """The loss of a model whose output is a loss."""
+    return nll
+
+
+def _validation(stepper: Any, valid: np.ndarray | None) -> Callable[[], float] | None:
+    """The mean negative log-likelihood of validation text, in rows side by side."""
+    if valid is None:
+        return None
+    rows = max(1, min(_VALIDATION_ROWS, len(valid) // _READ))
+    return lambda: float(carried_nll(stepper, valid, rows=rows, window=_READ).mean())
+
+
+def _sums(stepper: Any, streams: list[np.ndarray]) -> np.ndarray:
+    """Of each stream, side by side; each is filled up to the longest, and their number to a power of four."""
+    rows = next(4**k for k in range(4) if 4**k >= len(streams))
+    longest = max(len(stream) for stream in streams) - 1
+    tokens, targets = np.zeros((rows, longest), np.int32), np.full((rows, longest), -1, np.int32)
+    for row, stream in enumerate(streams):
+        tokens[row, : len(stream) - 1], targets[row, : len(stream) - 1] = stream[:-1], stream[1:]
+    state, sums = stepper.begin(rows), np.zeros(rows)
+    for place in range(0, longest, _READ):
+        part = slice(place, place + _READ)
+        nll, _, state = stepper.score(*padded(tokens[:, part], targets[:, part], _READ), state)
+        wanted = targets[:, part] >= 0
+        sums += np.where(wanted, nll[:, : wanted.shape[1]].astype(float), 0).sum(axis=1)
+    return sums[: len(streams)]

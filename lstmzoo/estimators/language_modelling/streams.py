@@ -1,0 +1,176 @@
+"""A stream of tokens as batches: rows side by side, each read from its beginning to its end, window after window."""
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+_SHORTER = 0.05  # the share of windows that are of half the length, with variable windows
+
+
+class StreamBatches:
+    """Windows of a stream in ``batch_size`` rows, in order, so that a state can be carried from one to the next.
+
+    A pass over the rows begins at a random token of the first window; its windows are of T tokens, or, if ``variable``, one in
+    twenty is of T // 2. Passes follow each other without regard to epochs, which are of ``steps_per_epoch`` windows, or of about
+    a pass if that is less. What is left at a row's end, less than a window, is read by another pass, which begins elsewhere.
+
+    Sizes: B rows, T window, V vocabulary.
+
+    Args:
+        stream: Token ids, an end of text before the first.
+        batch_size: B; fewer, if rows would be shorter than a window.
+        window: T.
+        steps_per_epoch: Windows of an epoch, at the most.
+        variable: Whether the windows' lengths vary.
+        seed: Of where passes begin, and of the lengths.
+
+    Examples:
+        >>> batches = StreamBatches(np.arange(13), batch_size=2, window=2, steps_per_epoch=9, variable=False, seed=1)
+        >>> len(batches)
+        2
+        >>> inputs, _ = batches[0]
+        >>> inputs["tokens"], inputs["targets"], inputs["begin"]
+        (array([[0, 1], [6, 7]], dtype=int32), array([[1, 2], [7, 8]], dtype=int32), array([[1.], [1.]], dtype=float32))
+    """
+
+    def __init__(
+        self, stream: np.ndarray, *, batch_size: int, window: int, steps_per_epoch: int, variable: bool, seed: int
+    ) -> None:
+        self.batch_size = max(1, min(batch_size, (len(stream) - 1) // window))
+        self._length = (len(stream) - 1) // self.batch_size  # of a row, not counting the token before its first target
+        starts = np.arange(self.batch_size) * self._length
+        self._rows = stream, starts
+        self._window = window
+        self._variable = variable
+        self._seed = seed
+        self._steps = max(1, min(steps_per_epoch, self._length // window))
+        self.set_epoch(0)
+
+    def __len__(self) -> int:
+        return self._steps
+
+    def __getitem__(self, step: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        place, length, begins = self._windows[step]
+        stream, starts = self._rows
+        tokens = stream[starts[:, None] + np.arange(place, place + length + 1)].astype(np.int32)
+        begin = np.full((self.batch_size, 1), float(begins), np.float32)
+        inputs = {"tokens": tokens[:, :-1], "targets": tokens[:, 1:], "begin": begin}
+        return inputs, np.zeros((self.batch_size, length), np.float32)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Go to the windows of an epoch, which are counted from 0."""
+        wanted, done, number = epoch * self._steps, 0, 0
+        windows: list[tuple[int, int, bool]] = []
+        while len(windows) < self._steps:
+            one = self._pass(number)
+            windows += one[max(0, wanted - done) :]
+            done, number = done + len(one), number + 1
+        self._windows = windows[: self._steps]
+
+    def _pass(self, number: int) -> list[tuple[int, int, bool]]:
+        """Place, length and whether it is the first, of each window of a pass."""
+        rng = np.random.default_rng([self._seed, number])
+        place = int(rng.integers(0, min(self._window, self._length - self._window + 1)))
+        windows: list[tuple[int, int, bool]] = []
+        while place + self._window <= self._length:
+            short = self._variable and rng.random() < _SHORTER
+            length = max(1, self._window // 2) if short else self._window
+            windows.append((place, length, not windows))
+            place += length
+        return windows
+
+    def capacities(self, cutoffs: Sequence[int]) -> list[int | None]:
+        """For each cluster of an adaptive softmax, the most targets that any window, wherever it begins, has in it.
+
+        None where a short window has less tokens than that.
+        """
+        stream, starts = self._rows
+        edges = [*cutoffs, np.iinfo(np.int32).max]
+        fewest = self.batch_size * (max(1, self._window // 2) if self._variable else self._window)
+        most: list[int | None] = []
+        for first, last in itertools.pairwise(edges):
+            count = np.zeros(self._length + 1, np.int64)
+            for start in starts:
+                row = stream[start + 1 : start + 1 + self._length]
+                count[1:] += np.cumsum((row >= first) & (row < last))
+            capacity = int((count[self._window :] - count[: -self._window]).max())
+            most.append(capacity if capacity <= fewest else None)
+        return most
+
+
+def in_rows(stream: np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Tokens and targets ``(rows, L)``; where the last row is shorter, its targets are -1.
+
+    Args:
+        stream: Token ids, an end of text before the first.
+        rows: How many, at the most.
+
+    Examples:
+        >>> in_rows(np.array([0, 5, 6, 7, 8, 9]), 2)
+        (array([[0, 5, 6], [7, 8, 0]], dtype=int32), array([[ 5,  6,  7], [ 8,  9, -1]], dtype=int32))
+    """
+    targets = np.asarray(stream[1:], np.int32)
+    length = -(-len(targets) // rows)
+    missing = rows * length - len(targets)
+    tokens = np.concatenate([np.asarray(stream[:-1], np.int32), np.zeros(missing, np.int32)])
+    padded = np.concatenate([targets, np.full(missing, -1, np.int32)])
+    return tokens.reshape(rows, length), padded.reshape(rows, length)
+
+
+def softmax_cutoffs(counts: np.ndarray) -> tuple[int, ...]:
+    """Where to cut ids into the frequent ones and two clusters, so that an adaptive softmax costs the least.
+
+    What a target costs is taken to be the rows of the matrix that it is compared to. Vocabularies of less than 5,000 ids, and
+    such as would not become three times cheaper, are not cut.
+
+    Args:
+        counts: Of each id, in the training text.
+
+    References:
+        Grave et al., "Efficient softmax approximation for GPUs", ICML 2017, section 4.
+
+    Examples:
+        >>> softmax_cutoffs(1e6 / (1 + np.arange(33_000)))
+        (1112, 10814)
+        >>> softmax_cutoffs(np.ones(33_000))
+        ()
+    """
+    size = len(counts)
+    if size < 5000:
+        return ()
+    rarer = 1 - np.concatenate([[0.0], np.cumsum(counts)]) / counts.sum()
+    places = np.unique(np.geomspace(200, size - 1, 120).astype(int))
+    first, second = np.meshgrid(places, places, indexing="ij")
+    cost = first + 2 + (rarer[first] - rarer[second]) * (second - first) + rarer[second] * (size - second)
+    cost = np.where(second > first, cost, np.inf)
+    best = np.unravel_index(int(cost.argmin()), cost.shape)
+    return (int(first[best]), int(second[best])) if 3 * cost[best] < size else ()
+
+
+def carried_nll(stepper: Any, stream: np.ndarray, *, rows: int, window: int) -> np.ndarray:
+    """Negative log-likelihood of each token of a stream but the first, in nats.
+
+    Args:
+        stepper: Of a language model.
+        stream: Token ids, an end of text before the first.
+        rows: Read side by side; with 1, the state is carried over the whole stream.
+        window: Tokens read at a time.
+    """
+    tokens, targets = in_rows(stream, rows)
+    state, parts = stepper.begin(rows), []
+    for place in range(0, tokens.shape[1], window):
+        part = slice(place, place + window)
+        nll, _, state = stepper.score(*padded(tokens[:, part], targets[:, part], window), state)
+        parts.append(nll)
+    flat = np.concatenate(parts, axis=1)[:, : tokens.shape[1]].astype(float)
+    return flat[targets >= 0]
+
+
+def padded(tokens: np.ndarray, targets: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarray]:
+    """The last window of a row made as long as the others, so that one compiled step is enough; -1 becomes a token."""
+    missing = window - tokens.shape[1]
+    if missing:
+        tokens, targets = (np.pad(array, ((0, 0), (0, missing))) for array in (tokens, targets))
+    return tokens, np.maximum(targets, 0)

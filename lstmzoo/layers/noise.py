@@ -1,0 +1,34 @@
+"""Random numbers that depend on a seed and a place alone."""
+
+from typing import Any
+
+from keras import ops
+
+from lstmzoo.layers.dropout import _mixed, _shifted
+
+
+def gumbel(seeds: Any, position: Any, size: int) -> Any:
+    """Numbers of the standard Gumbel distribution: the largest of log-probabilities with such noise is a sample.
+
+    Args:
+        seeds: ``(B, 2)`` int32.
+        position: Scalar int32: another one gives other numbers.
+        size: Numbers for each seed.
+
+    Returns:
+        ``(B, size)``; a row depends on its own seed and the position, not on the rows beside it.
+
+    References:
+        Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011.
+
+    Examples:
+        >>> import numpy as np
+        >>> noise = ops.convert_to_numpy(gumbel(np.array([[1, 2], [3, 4]], "int32"), 0, 10_000))
+        >>> noise.shape, bool(abs(noise.mean() - 0.577) < 0.03), bool(abs(noise.var() - np.pi**2 / 6) < 0.1)
+        ((2, 10000), True, True)
+    """
+    place = _mixed(ops.cast(position, "int32") * -1640531527 + 1)
+    start = ops.expand_dims(_mixed(_mixed(seeds[:, 0] + place) + seeds[:, 1]), -1)
+    bits = _mixed(ops.arange(size, dtype="int32") * -1640531527 + start)
+    uniform = (ops.cast(_shifted(bits, 8), "float32") + 0.5) / 2**24
+    return -ops.log(-ops.log(uniform))

@@ -1,0 +1,84 @@
+"""Attention of each step over the few before it."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from lstmzoo.layers._recurrent import WholeLayer
+
+NEVER = -1e30  # the logarithm of a weight of zero
+
+
+@keras.saving.register_keras_serializable(package="lstmzoo")
+class WindowAttention(WholeLayer):
+    """Attention of each step, by one head, over the ``window`` steps before it: never itself, and none that come after it.
+
+    The context of step t is the mean of the values ``V x_s``, weighted by the softmax of ``(Q x_t) . (K x_s) / sqrt(U)``, for s
+    from t - W to t - 1. A step with none before it has a context of zeros.
+
+    Sizes: B batch, T time, F features, U units, W window. The states are the keys and values of the last W steps,
+    (B, W, 2 U), the oldest first, and how many of them are of steps that were, (B, 1): what came before is carried on, so that a
+    sequence in pieces is answered as the whole is.
+
+    Args:
+        units: U.
+        window: W.
+        return_sequences: Whether to return contexts ``(B, T, U)``, or the last ``(B, U)``.
+        return_state: Whether to return the final states too.
+
+    Raises:
+        ConfigError: If T is not known.
+
+    References:
+        Daniluk et al., "Frustratingly Short Attention Spans in Neural Language Modeling", ICLR 2017, section 2.2.
+        Merity, "Single Headed Attention RNN: Stop Thinking With Your Head", arXiv:1911.11423, 2019.
+
+    Examples:
+        >>> import numpy as np
+        >>> layer = WindowAttention(4, 3, return_sequences=True, return_state=True)
+        >>> contexts, memory, seen = layer(np.ones((2, 5, 6), "float32"))
+        >>> tuple(contexts.shape), tuple(memory.shape), tuple(seen.shape)
+        ((2, 5, 4), (2, 3, 8), (2, 1))
+    """
+
+    def __init__(self, units: int, window: int, **kwargs: Any) -> None:
+        super().__init__(units, **kwargs)
+        self.window = window
+
+    def build(self, x_shape: tuple) -> None:
+        for part in ("query", "key", "value"):
+            setattr(self, f"{part}_kernel", self.add_weight(shape=(x_shape[-1], self.units), name=f"{part}_kernel"))
+
+    def state_shapes(self) -> list[tuple[int, ...]]:
+        """Of each state, without B."""
+        return [(self.window, 2 * self.units), (1,)]
+
+    def run(self, x: Any, states: list[Any]) -> tuple[Any, list[Any]]:
+        """From ``(B, T, F)`` and initial states to contexts ``(B, T, U)`` and final states."""
+        memory, seen = states
+        steps, window = x.shape[1], self.window
+        written = ops.concatenate([ops.matmul(x, self.key_kernel), ops.matmul(x, self.value_kernel)], axis=-1)
+        memory = ops.concatenate([memory, written], axis=1)  # (B, W + T, 2 U); step t of x sees W places, from t on
+        keys, values = memory[..., : self.units], memory[..., self.units :]
+        scores = ops.matmul(ops.matmul(x, self.query_kernel), ops.transpose(keys, (0, 2, 1))) / self.units**0.5
+        weights = self._weights(ops.cast(scores, "float32"), self._visible(steps, seen))
+        contexts = ops.matmul(ops.cast(weights, values.dtype), values)
+        return contexts, [memory[:, steps:], ops.minimum(seen + steps, window)]
+
+    def _visible(self, steps: int, seen: Any) -> Any:
+        """Which of the places each step sees ``(B, T, W + T)``, by how many of the first W are of steps that were."""
+        places = np.arange(self.window + steps, dtype="float32")
+        ahead = places - np.arange(steps)[:, None]
+        band = (ahead >= 0) & (ahead < self.window)
+        written = ops.add(ops.cast(seen, "float32"), places) >= self.window
+        return ops.logical_and(band, ops.expand_dims(written, 1))
+
+    @staticmethod
+    def _weights(scores: Any, visible: Any) -> Any:
+        """The softmax over what is visible, zero everywhere where nothing is."""
+        return ops.where(visible, ops.softmax(ops.where(visible, scores, NEVER), axis=-1), 0.0)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "window": self.window}

@@ -1,0 +1,248 @@
+"""What language models have in common: embedding, output layer, and their faces over the same weights.
+
+A language model is made of one function, ``read``. The model itself reads a window of tokens at once; ``model.stepper`` reads,
+scores and generates any number of tokens from a state, which goes along; its ``trainer`` carries the state from batch to batch.
+
+Sizes: B batch, T tokens of a window, V vocabulary, E embedding, D hidden state that tokens are predicted from.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+import keras
+import numpy as np
+from keras import ops
+
+from lstmzoo.backend import jit_compile
+from lstmzoo.decoding import Sampling, generate_tokens
+from lstmzoo.layers import TokenSoftmax, gumbel
+from lstmzoo.layers._recurrent import WholeLayer
+from lstmzoo.models._base import State
+from lstmzoo.spec import LanguageModellingSpec
+
+SoftmaxKind = Literal["full", "adaptive"]
+Face = Callable[[Any, State], tuple[Any, State]]  # tokens (B, T) and states to hidden states (B, T, D) and states
+
+
+def language_model(
+    spec: LanguageModellingSpec, read: Callable, *, name: str, embedding_dim: int, tied: bool, softmax: SoftmaxKind
+) -> keras.Model:
+    """A model of the next token, from a function that reads vectors.
+
+    Args:
+        spec: Sizes learned from the training text.
+        read: ``(vectors (B, T, E), tokens (B, T), states) -> (hidden (B, T, D), states)``, from states, or from the beginning
+            if they are None. It is called once for each face, so it makes no layers.
+        name: Of the model.
+        embedding_dim: E.
+        tied: Whether the output layer shares the embedding's matrix; where D is not E, a linear layer comes between them.
+        softmax: ``full``, or ``adaptive`` where the spec has cutoffs.
+
+    Returns:
+        An uncompiled model from ``tokens`` (B, T) and ``targets`` (B, T), the tokens that follow each, to their negative
+        log-likelihoods (B, T).
+    """
+    embed = keras.layers.Embedding(spec.vocab_size, embedding_dim, name="embedding")
+    project = keras.layers.Dense(embedding_dim, name="projection")
+    cutoffs = spec.cutoffs if softmax == "adaptive" else ()
+    head = TokenSoftmax(spec.vocab_size, cutoffs=cutoffs, embedding=embed if tied else None, name="softmax")
+
+    def face(tokens: Any, states: State) -> tuple[Any, State]:
+        hidden, states = read(embed(tokens), tokens, states)
+        return project(hidden) if tied and hidden.shape[-1] != embedding_dim else hidden, states
+
+    tokens, targets = (keras.Input((spec.bptt,), dtype="int32", name=part) for part in ("tokens", "targets"))
+    hidden, states = face(tokens, None)
+    model = keras.Model({"tokens": tokens, "targets": targets}, head(hidden, targets), name=name)
+    model.stepper = TokenStepper(model, face, head, states)
+    return model
+
+
+class TokenStepper:
+    """The face of a language model that carries its state: the same weights, any number of tokens at a time.
+
+    A state is a list of arrays ``(B, ...)``. Each number of rows, and of tokens, is compiled once.
+
+    Args:
+        network: The model.
+        face: Reads tokens.
+        head: Predicts them.
+        states: The model's own states, for their shapes.
+    """
+
+    def __init__(self, network: keras.Model, face: Face, head: TokenSoftmax, states: State) -> None:
+        self._network = network
+        self._face = face
+        self._head = head
+        self._states = states
+        self._programs: dict[tuple, keras.Model] = {}
+
+    @property
+    def vocab_size(self) -> int:
+        """V."""
+        return self._head.vocab_size
+
+    @property
+    def needs_fixed_windows(self) -> bool:
+        """Whether all windows that it is trained on must be of one length."""
+        return any(isinstance(layer, WholeLayer) for layer in self._network._flatten_layers())
+
+    @property
+    def cutoffs(self) -> tuple[int, ...]:
+        """Of the adaptive softmax; empty where it is not."""
+        return self._head.cutoffs
+
+    def begin(self, batch_size: int) -> list[np.ndarray]:
+        """The state before a first token, which is the end of a text."""
+        flat = keras.tree.flatten(self._states)
+        return [np.zeros((batch_size, *t.shape[1:]), keras.backend.standardize_dtype(t.dtype)) for t in flat]
+
+    def read(self, tokens: np.ndarray, state: list[np.ndarray]) -> list[np.ndarray]:
+        """The state after reading tokens ``(B, T)``."""
+
+        def run(inputs: dict[str, Any]) -> dict[str, Any]:
+            _, states = self._face(inputs["tokens"], self._unpacked(inputs))
+            return _named(states)
+
+        return _state_of(
+            self._program(("read", tokens.shape), run).predict_on_batch({"tokens": tokens, **_named(state)})
+        )
+
+    def score(
+        self, tokens: np.ndarray, targets: np.ndarray, state: list[np.ndarray], *, with_hidden: bool = False
+    ) -> tuple[np.ndarray, np.ndarray | None, list[np.ndarray]]:
+        """Negative log-likelihoods ``(B, T)`` of the targets after each token, hidden states ``(B, T, D)`` and the state."""
+
+        def run(inputs: dict[str, Any]) -> dict[str, Any]:
+            hidden, states = self._face(inputs["tokens"], self._unpacked(inputs))
+            nll = self._head(hidden, inputs["targets"])
+            return {"nll": nll, **({"hidden": hidden} if with_hidden else {}), **_named(states)}
+
+        given = {"tokens": tokens, "targets": targets, **_named(state)}
+        answer = self._program(("score", tokens.shape, with_hidden), run).predict_on_batch(given)
+        return answer["nll"], answer.get("hidden"), _state_of(answer)
+
+    def generate(
+        self, last: np.ndarray, state: list[np.ndarray], seen: np.ndarray, sampling: Sampling, *, length: int,
+        position: int, seeds: np.ndarray, banned: np.ndarray,
+    ) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:  # fmt: skip
+        """Tokens ``(B, length)`` that follow, the state before the last of them, and what was seen.
+
+        Args:
+            last: ``(B,)`` the tokens before.
+            state: Before these.
+            seen: ``(B, V)`` whether a token is in the text already.
+            sampling: How tokens are drawn.
+            length: Tokens to come.
+            position: How many were generated before: the noise of a token depends on its seed and place alone.
+            seeds: ``(B, 2)`` int32.
+            banned: ``(V,)`` whether a token may never be drawn.
+        """
+
+        def run(inputs: dict[str, Any]) -> dict[str, Any]:
+            tokens, states, met = generate_tokens(
+                lambda tokens, states: self._logits(tokens, states, inputs["banned"]),
+                lambda i: gumbel(inputs["seeds"], inputs["position"] + i, self.vocab_size),
+                inputs["last"], self._unpacked(inputs), inputs["seen"],
+                replace(sampling, **{name: inputs[name] for name in _NUMBERS}), length,
+            )  # fmt: skip
+            return {"tokens": tokens, "seen": met, **_named(states)}
+
+        numbers = {name: np.asarray(getattr(sampling, name), dtype) for name, dtype in _NUMBERS.items()}
+        given = {"last": last, "seen": seen, "seeds": seeds, "banned": banned, **numbers, **_named(state)}
+        key = ("generate", len(last), length, sampling.filtered, sampling.penalized)
+        answer = self._program(key, run).predict_on_batch({**given, "position": np.asarray(position, "int32")})
+        return answer["tokens"], _state_of(answer), answer["seen"]
+
+    def trainer(self, batch_size: int, capacities: Sequence[int] | None = None) -> "StreamTrainer":
+        """The face that is trained: its state is carried from batch to batch.
+
+        Args:
+            batch_size: B, streams side by side.
+            capacities: As for :class:`lstmzoo.layers.TokenSoftmax`.
+        """
+        return StreamTrainer(self._network, self._face, self._head, self._states, batch_size, capacities)
+
+    def _logits(self, tokens: Any, states: State, banned: Any) -> tuple[Any, State]:
+        hidden, states = self._face(ops.expand_dims(tokens, 1), states)
+        return ops.where(banned, -1e30, self._head.log_probs(hidden[:, 0])), states
+
+    def _unpacked(self, inputs: dict[str, Any]) -> State:
+        return keras.tree.pack_sequence_as(self._states, _state_of(inputs))
+
+    def _program(self, key: tuple, run: Callable) -> keras.Model:
+        """One for each shape: TensorFlow would else trace the second one with a shape that it does not know."""
+        if key not in self._programs:
+            self._programs[key] = _Program(self._network, run)
+            self._programs[key].compile(jit_compile=jit_compile())
+        return self._programs[key]
+
+
+_NUMBERS = {"temperature": "float32", "top_k": "int32", "top_p": "float32", "repetition_penalty": "float32"}
+
+
+def _named(states: State) -> dict[str, Any]:
+    return {f"state_{i}": state for i, state in enumerate(keras.tree.flatten(states))}
+
+
+def _state_of(named: dict[str, Any]) -> list[Any]:
+    return [named[f"state_{i}"] for i in range(sum(name.startswith("state_") for name in named))]
+
+
+class _Program(keras.Model):
+    """A function of arrays that is compiled, over a network's weights."""
+
+    def __init__(self, network: keras.Model, run: Callable) -> None:
+        super().__init__(name="program")
+        self.network = network
+        self._run = run
+
+    def call(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        return self._run(inputs)
+
+
+class StreamTrainer(keras.Model):
+    """A language model that is trained on streams side by side; its states are variables, which no gradient passes.
+
+    Its inputs are ``tokens`` and ``targets`` (B, T), and ``begin`` (B, 1): 1 where the state is to be zero, else 0. Its output
+    are the negative log-likelihoods (B, T).
+    """
+
+    def __init__(
+        self, network: keras.Model, face: Face, head: TokenSoftmax, states: State, batch_size: int,
+        capacities: Sequence[int] | None,
+    ) -> None:  # fmt: skip
+        super().__init__(name=f"{network.name}_trainer")
+        self.network = network
+        self._face = face
+        self._head = head
+        self._states = states
+        self._capacities = capacities
+        self.carried = [
+            self.add_weight(
+                shape=(batch_size, *t.shape[1:]), dtype=keras.backend.standardize_dtype(t.dtype), initializer="zeros",
+                trainable=False, name=f"carried_{i}",
+            )
+            for i, t in enumerate(keras.tree.flatten(states))
+        ]  # fmt: skip
+
+    def call(self, inputs: dict[str, Any], training: bool = False) -> Any:
+        keep = 1 - inputs["begin"]
+        before = [v * ops.reshape(keep, (-1, *(1,) * (len(v.shape) - 1))) for v in self.carried]
+        hidden, states = self._face(inputs["tokens"], keras.tree.pack_sequence_as(self._states, before))
+        nll = self._head(hidden, inputs["targets"], capacities=self._capacities)
+        for variable, state in zip(self.carried, keras.tree.flatten(states), strict=True):
+            variable.assign(ops.stop_gradient(state))
+        return nll
+
+
+class Frozen(keras.Model):
+    """A model without its dropout, to be trained so: for dynamic evaluation."""
+
+    def __init__(self, model: keras.Model) -> None:
+        super().__init__(name=f"{model.name}_frozen")
+        self.inner = model
+
+    def call(self, inputs: dict[str, Any], training: bool = False) -> Any:
+        return self.inner(inputs, training=False)

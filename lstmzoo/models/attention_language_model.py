@@ -1,0 +1,56 @@
+"""Stacked recurrent layers with attention over the last few steps."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from lstmzoo.layers import Dropout, WindowAttention
+from lstmzoo.models._base import Cell, Count, Rate, RecurrentStack, State
+from lstmzoo.models._language import SoftmaxKind, language_model
+from lstmzoo.registry import register_model
+from lstmzoo.spec import LanguageModellingSpec
+
+
+@register_model
+def attention_language_model(
+    spec: LanguageModellingSpec, *, cell: Cell, units: Count, num_layers: Count, window: Count, embedding_dim: Count,
+    dropout: Rate, tied: bool, softmax: SoftmaxKind,
+) -> keras.Model:  # fmt: skip
+    """Stacked recurrent layers whose output is joined by what a causal attention finds in the last ``window`` outputs.
+
+    The keys and values of these are a part of the state, so a token costs the same however long the text is. Sizes as in
+    :mod:`lstmzoo.models`.
+
+    Args:
+        spec: Sizes learned from the training text.
+        cell: Name of the recurrent cell.
+        units: Size of each hidden state, and of the attention's queries, keys and values.
+        num_layers: Recurrent layers.
+        window: W, steps that attention reaches back.
+        embedding_dim: E.
+        dropout: Rate of what each layer, and the softmax, reads.
+        tied: Whether embedding and softmax share a matrix.
+        softmax: ``full``, or ``adaptive`` where the vocabulary is large enough to be worth it.
+
+    Returns:
+        An uncompiled model from ``tokens`` (B, T) and ``targets`` (B, T) to negative log-likelihoods (B, T).
+
+    References:
+        Daniluk et al., "Frustratingly Short Attention Spans in Neural Language Modeling", ICLR 2017.
+        Merity, "Single Headed Attention RNN: Stop Thinking With Your Head", arXiv:1911.11423, 2019.
+    """
+    stack = RecurrentStack(cell=cell, units=units, num_layers=num_layers, dropout=dropout, name="rnn")
+    attention = WindowAttention(units, window, return_sequences=True, return_state=True, name="attention")
+    combine = keras.layers.Dense(units, activation="tanh", name="combine")
+    enter, leave = (Dropout(dropout, name=f"{place}_dropout") for place in ("input", "output"))
+
+    def read(vectors: Any, tokens: Any, states: State) -> tuple[Any, State]:
+        below, above = (None, None) if states is None else states
+        hidden, below = stack(enter(vectors), below)
+        found, *above = attention(hidden, initial_state=above)
+        return leave(combine(ops.concatenate([hidden, found], axis=-1))), [below, above]
+
+    return language_model(
+        spec, read, name="attention_language_model", embedding_dim=embedding_dim, tied=tied, softmax=softmax
+    )

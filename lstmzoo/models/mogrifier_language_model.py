@@ -1,0 +1,55 @@
+"""Stacked LSTMs whose input and state gate each other first."""
+
+from typing import Annotated, Any
+
+import keras
+from pydantic import Field
+
+from lstmzoo.layers import LockedDropout, MogrifierLSTM
+from lstmzoo.models._base import Count, Rate, State, read_through
+from lstmzoo.models._language import SoftmaxKind, language_model
+from lstmzoo.registry import register_model
+from lstmzoo.spec import LanguageModellingSpec
+
+Rank = Annotated[int, Field(ge=0)]
+
+
+@register_model
+def mogrifier_language_model(
+    spec: LanguageModellingSpec, *, units: Count, num_layers: Count, rounds: Count, rank: Rank, embedding_dim: Count,
+    dropout: Rate, tied: bool, softmax: SoftmaxKind,
+) -> keras.Model:  # fmt: skip
+    """Stacked mogrifier LSTMs between an embedding and a softmax, with dropout that is locked over time.
+
+    Sizes as in :mod:`lstmzoo.models`.
+
+    Args:
+        spec: Sizes learned from the training text.
+        units: Size of each hidden state.
+        num_layers: Recurrent layers.
+        rounds: How often input and state gate each other, in turn.
+        rank: Of the gates' matrices; 0 for full rank.
+        embedding_dim: E.
+        dropout: Rate of what each layer, and the softmax, reads.
+        tied: Whether embedding and softmax share a matrix.
+        softmax: ``full``, or ``adaptive`` where the vocabulary is large enough to be worth it.
+
+    Returns:
+        An uncompiled model from ``tokens`` (B, T) and ``targets`` (B, T) to negative log-likelihoods (B, T).
+
+    References:
+        Melis, Kočiský & Blunsom, "Mogrifier LSTM", ICLR 2020.
+    """
+    layers = [
+        MogrifierLSTM(units, rounds, rank, name=f"rnn_{i}", return_sequences=True, return_state=True)
+        for i in range(num_layers)
+    ]
+    enter, *between, leave = (LockedDropout(dropout, name=f"dropout_{i}") for i in range(num_layers + 1))
+
+    def read(vectors: Any, tokens: Any, states: State) -> tuple[Any, State]:
+        hidden, states = read_through(layers, between, enter(vectors), states)
+        return leave(hidden), states
+
+    return language_model(
+        spec, read, name="mogrifier_language_model", embedding_dim=embedding_dim, tied=tied, softmax=softmax
+    )

@@ -1,0 +1,50 @@
+"""Stacked recurrent layers that predict the next token."""
+
+from typing import Any
+
+import keras
+
+from lstmzoo.layers import Dropout
+from lstmzoo.models._base import Cell, Count, Rate, RecurrentStack, State
+from lstmzoo.models._language import SoftmaxKind, language_model
+from lstmzoo.registry import register_model
+from lstmzoo.spec import LanguageModellingSpec
+
+
+@register_model
+def recurrent_language_model(
+    spec: LanguageModellingSpec, *, cell: Cell, units: Count, num_layers: Count, embedding_dim: Count, dropout: Rate,
+    tied: bool, softmax: SoftmaxKind,
+) -> keras.Model:  # fmt: skip
+    """Stacked recurrent layers between an embedding and a softmax.
+
+    Sizes as in :mod:`lstmzoo.models`.
+
+    Args:
+        spec: Sizes learned from the training text.
+        cell: Name of the recurrent cell.
+        units: Size of each hidden state.
+        num_layers: Recurrent layers.
+        embedding_dim: E.
+        dropout: Rate of what each layer, and the softmax, reads.
+        tied: Whether embedding and softmax share a matrix.
+        softmax: ``full``, or ``adaptive`` where the vocabulary is large enough to be worth it.
+
+    Returns:
+        An uncompiled model from ``tokens`` (B, T) and ``targets`` (B, T) to negative log-likelihoods (B, T).
+
+    References:
+        Mikolov et al., "Recurrent neural network based language model", Interspeech 2010.
+        Zaremba, Sutskever & Vinyals, "Recurrent Neural Network Regularization", arXiv:1409.2329, 2014.
+        Press & Wolf, "Using the Output Embedding to Improve Language Models", EACL 2017.
+    """
+    stack = RecurrentStack(cell=cell, units=units, num_layers=num_layers, dropout=dropout, name="rnn")
+    enter, leave = (Dropout(dropout, name=f"{place}_dropout") for place in ("input", "output"))
+
+    def read(vectors: Any, tokens: Any, states: State) -> tuple[Any, State]:
+        hidden, states = stack(enter(vectors), states)
+        return leave(hidden), states
+
+    return language_model(
+        spec, read, name="recurrent_language_model", embedding_dim=embedding_dim, tied=tied, softmax=softmax
+    )

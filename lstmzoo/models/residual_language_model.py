@@ -1,0 +1,51 @@
+"""Residual blocks of recurrent layers that predict the next token."""
+
+from typing import Any
+
+import keras
+
+from lstmzoo.layers import Dropout
+from lstmzoo.models._base import Cell, Count, Rate, ResidualBlock, State
+from lstmzoo.models._language import SoftmaxKind, language_model
+from lstmzoo.registry import register_model
+from lstmzoo.spec import LanguageModellingSpec
+
+
+@register_model
+def residual_language_model(
+    spec: LanguageModellingSpec, *, cell: Cell, units: Count, num_layers: Count, expansion: Count, dropout: Rate,
+    tied: bool, softmax: SoftmaxKind,
+) -> keras.Model:  # fmt: skip
+    """Blocks of a normalized recurrent layer and a normalized feed-forward layer, each added to what it reads.
+
+    Embedding, blocks and output are all of the same size. Sizes as in :mod:`lstmzoo.models`.
+
+    Args:
+        spec: Sizes learned from the training text.
+        cell: Name of the recurrent cell.
+        units: E, width of the blocks, and size of each hidden state.
+        num_layers: Blocks.
+        expansion: Width of the feed-forward layers, as a multiple of the units.
+        dropout: Rate of the embeddings, of each block's two outputs, and of what the softmax reads.
+        tied: Whether embedding and softmax share a matrix.
+        softmax: ``full``, or ``adaptive`` where the vocabulary is large enough to be worth it.
+
+    Returns:
+        An uncompiled model from ``tokens`` (B, T) and ``targets`` (B, T) to negative log-likelihoods (B, T).
+
+    References:
+        Beck et al., "xLSTM: Extended Long Short-Term Memory", NeurIPS 2024.
+        Feng et al., "Were RNNs All We Needed?", arXiv:2410.01201, 2024.
+    """
+    blocks = [ResidualBlock(cell, units, dropout, expansion, name=f"block_{i}") for i in range(num_layers)]
+    norm = keras.layers.LayerNormalization(name="norm")
+    enter, leave = (Dropout(dropout, name=f"{place}_dropout") for place in ("input", "output"))
+
+    def read(vectors: Any, tokens: Any, states: State) -> tuple[Any, State]:
+        x, final = enter(vectors), []
+        for i, block in enumerate(blocks):
+            x, state = block(x, None if states is None else states[i])
+            final.append(state)
+        return leave(norm(x)), final
+
+    return language_model(spec, read, name="residual_language_model", embedding_dim=units, tied=tied, softmax=softmax)

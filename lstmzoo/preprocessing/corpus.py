@@ -1,0 +1,255 @@
+"""What a user passes as texts: checked, countable, and readable as often as needed."""
+
+import hashlib
+import re
+import struct
+import tempfile
+import weakref
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+
+from lstmzoo.errors import ConfigError, DataError
+
+_BLOCK = 1 << 20  # bytes that are read at once
+_REACH = 1 << 12  # characters before a cut among which a space is looked for
+_LENGTH = struct.Struct("<Q")
+_EXPECTED = "a string, a list, array or series of strings, or an iterator of them such as an open text file"
+
+
+@dataclass(frozen=True)
+class TextSizes:
+    """How large a corpus is.
+
+    Attributes:
+        texts: How many texts.
+        words: Separated by white space.
+        chars: Code points.
+        bytes: Of UTF-8.
+    """
+
+    texts: int
+    words: int
+    chars: int
+    bytes: int
+
+
+class Corpus:
+    """Texts, in order, that can be iterated over again and again.
+
+    Texts that come from an iterator are written to a temporary file as they come, so that they need not fit into memory, and
+    lose the newline at their end; the file goes with the last corpus that reads it. Empty texts are texts (WikiText has blank
+    lines).
+
+    Args:
+        texts: A string (one text), a list, tuple, array or Series of strings, or an iterator of strings, such as an open file.
+        name: What messages call it.
+
+    Raises:
+        DataError: If it is something else, an element is no string (its position is named), or there is no character in it.
+
+    Examples:
+        >>> corpus = Corpus(line for line in ["to be\\n", "\\n", "or not\\n"])
+        >>> list(corpus), list(corpus.split(0.5)[1])
+        (['to be', '', 'or not'], ['', 'or not'])
+        >>> corpus.sizes()
+        TextSizes(texts=3, words=4, chars=11, bytes=11)
+    """
+
+    def __init__(self, texts: Any, name: str = "texts") -> None:
+        self.name = name
+        self._texts: tuple[str, ...] | _Spool
+        self._count: int
+        self._chars: int
+        if isinstance(texts, Corpus):
+            self._texts, self._count, self._chars = texts._texts, texts._count, texts._chars
+            return
+        self._count = self._chars = 0
+        checked = self._counted(_elements(texts, name))
+        self._texts = _Spool.written(checked) if isinstance(texts, Iterator) else tuple(checked)
+        if not self._chars:
+            raise DataError(f"the corpus is empty: {name} has no character: pass {_EXPECTED}")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._texts)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def split(self, validation_size: float) -> tuple["Corpus", "Corpus"]:
+        """The corpus without its last characters, and those.
+
+        The cut is between two texts, where that is nearest to the share asked for, with characters on both sides. A single
+        text is cut before the last white space up to there, or, where there is none in reach, right there.
+
+        Args:
+            validation_size: The share of the characters to hold out, between 0 and 1.
+
+        Raises:
+            ConfigError: If the share is not between 0 and 1.
+            DataError: If there is only one text with characters among several, or only one character.
+        """
+        if not isinstance(validation_size, float | np.floating) or not 0 < validation_size < 1:
+            raise ConfigError(f"validation_size: expected a share between 0 and 1, got {validation_size!r}")
+        cut = self._chars * (1 - float(validation_size))
+        if self._count == 1:
+            return self._split_within(round(cut))
+        number, chars = self._boundary(cut)
+        parts = self._texts[:number], self._texts[number:]
+        counts = (number, chars), (self._count - number, self._chars - chars)
+        first, second = (self._part(part, *count) for part, count in zip(parts, counts, strict=True))
+        return first, second
+
+    def digest(self) -> str:
+        """SHA-256 of the texts and of where each ends, as 64 hexadecimal digits."""
+        hasher = hashlib.sha256()
+        for text in self:
+            raw = text.encode("utf-8", "surrogatepass")
+            hasher.update(_LENGTH.pack(len(raw)))
+            hasher.update(raw)
+        return hasher.hexdigest()
+
+    def sizes(self) -> TextSizes:
+        """Texts, words, characters and bytes, in one pass."""
+        words = size = 0
+        for text in self:
+            words += len(text.split())
+            size += len(text.encode("utf-8", "surrogatepass"))
+        return TextSizes(self._count, words, self._chars, size)
+
+    def _counted(self, elements: Iterable[Any]) -> Iterator[str]:
+        for i, element in enumerate(elements):
+            if not isinstance(element, str):
+                raise DataError(f"{self.name}[{i}] is {_kind(element)}; each text must be a string")
+            self._count += 1
+            self._chars += len(element)
+            yield str(element)
+
+    def _part(self, texts: "tuple[str, ...] | _Spool", count: int, chars: int) -> "Corpus":
+        part = object.__new__(Corpus)
+        part.name, part._texts, part._count, part._chars = self.name, texts, count, chars
+        return part
+
+    def _boundary(self, cut: float) -> tuple[int, int]:
+        """How many texts come before the boundary nearest to a character, and how many characters."""
+        best, before = None, 0
+        for number, text in enumerate(self):
+            if 0 < before < self._chars and (best is None or abs(before - cut) < abs(best[1] - cut)):
+                best = number, before
+            if best is not None and before > cut:
+                break
+            before += len(text)
+        if best is None:
+            raise DataError(f"{self.name} cannot be split: only one of its {self._count} texts has characters: pass that text "
+                            "alone, or texts to validate on")  # fmt: skip
+        return best
+
+    def _split_within(self, cut: int) -> tuple["Corpus", "Corpus"]:
+        (text,) = self
+        if len(text) < 2:
+            raise DataError(
+                f"{self.name} cannot be split: it has one character: pass more text, or texts to validate on"
+            )
+        cut = min(max(cut, 1), len(text) - 1)
+        spaces = [found.start() for found in re.finditer(r"\s", text[max(cut - _REACH, 1) : cut + 1])]
+        if spaces:
+            cut = max(cut - _REACH, 1) + spaces[-1]
+        return Corpus(text[:cut], self.name), Corpus(text[cut:], self.name)
+
+
+class _Spool:
+    """Strings in a temporary file, each after its length in bytes; a slice of them shares the file."""
+
+    def __init__(self, file: Any, start: int, stop: int) -> None:
+        self._file, self._start, self._stop = file, start, stop
+
+    @classmethod
+    def written(cls, texts: Iterable[str]) -> "_Spool":
+        """What reads the texts back, bit by bit."""
+        file = _TemporaryFile()
+        for text in texts:
+            file.append(text)
+        return cls(file, 0, file.size)
+
+    def __iter__(self) -> Iterator[str]:
+        place = self._start
+        while place < self._stop:
+            block = self._file.read(place, min(_BLOCK, self._stop - place))
+            at, end = 0, _LENGTH.size + _LENGTH.unpack_from(block)[0]
+            if end > len(block):  # one text is more than a block
+                block = self._file.read(place, end)
+            while end <= len(block):
+                yield block[at + _LENGTH.size : end].decode("utf-8", "surrogatepass")
+                at = end
+                if at + _LENGTH.size > len(block):
+                    break
+                end = at + _LENGTH.size + _LENGTH.unpack_from(block, at)[0]
+            place += at
+
+    def __getitem__(self, part: slice) -> "_Spool":
+        """The texts before a number, or those from it on."""
+        place = self._start
+        for number, text in enumerate(self):
+            if number == (part.stop if part.start is None else part.start):
+                break
+            place += _LENGTH.size + len(text.encode("utf-8", "surrogatepass"))
+        return _Spool(self._file, *((self._start, place) if part.start is None else (place, self._stop)))
+
+
+class _TemporaryFile:
+    """A file without a name, which is closed, and so gone, when nothing refers to this object any more."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115
+        self.size = 0
+        weakref.finalize(self, self._file.close)
+
+    def append(self, text: str) -> None:
+        raw = text.encode("utf-8", "surrogatepass")
+        self.size += self._file.write(_LENGTH.pack(len(raw))) + self._file.write(raw)
+
+    def read(self, place: int, size: int) -> bytes:
+        self._file.seek(place)
+        return self._file.read(size)
+
+
+def _elements(texts: Any, name: str) -> Iterable[Any]:
+    """What is to be iterated over.
+
+    Raises:
+        DataError: If that is not texts.
+    """
+    if isinstance(texts, str):
+        return [texts]
+    if nw.dependencies.is_into_series(texts):
+        return nw.from_native(texts, series_only=True).to_list()
+    if isinstance(texts, np.ndarray) and texts.ndim != 1:
+        raise DataError(f"{name} is an array of {texts.ndim} dimensions; expected one: pass {_EXPECTED}")
+    if isinstance(texts, Iterator):
+        return (_without_newline(line) for line in texts)
+    unordered = isinstance(texts, Mapping | Set | bytes | bytearray | memoryview)
+    if unordered or nw.dependencies.is_into_dataframe(texts) or not isinstance(texts, Iterable):
+        raise DataError(f"{name} is {_kind(texts)}; expected {_EXPECTED}")
+    return texts
+
+
+def _without_newline(line: Any) -> Any:
+    return line.removesuffix("\n").removesuffix("\r") if isinstance(line, str) and line.endswith("\n") else line
+
+
+def _kind(value: Any) -> str:
+    """What a message calls something that is no text."""
+    if (
+        value is None
+        or (isinstance(value, float | np.floating) and np.isnan(value))
+        or type(value).__name__ == "NAType"
+    ):
+        return f"a missing value ({value})"
+    if isinstance(value, bytes | bytearray):
+        return "bytes: decode them first, or open the file as text"
+    return (
+        f"{value!r} ({type(value).__name__})" if isinstance(value, int | float) else f"of type {type(value).__name__}"
+    )

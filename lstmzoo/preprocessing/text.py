@@ -1,0 +1,195 @@
+"""From texts to numbers and back: words, characters, pieces of words, bytes."""
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from lstmzoo.errors import ConfigError, DataError, LstmzooError, SavedModelError, UnknownNameError
+from lstmzoo.preprocessing.tokens import Bpe, Bytes, Characters, Unigram, Words, checked_ids
+
+_TOKENS: dict[str, Any] = {"word": Words, "bpe": Bpe, "unigram": Unigram, "char": Characters, "byte": Bytes}
+_FEWEST = {"word": 3, "char": 3, "bpe": 257, "unigram": 257}
+_MOST_PIECES = 1 << 20
+_BUFFERED = 1 << 20  # ids that are kept before they are written
+
+
+class Decoder(Protocol):
+    """From ids to text, bit by bit: what it gives, joined, is what all ids decode to."""
+
+    def feed(self, ids: Any) -> str:
+        """The text that is certain with these ids, beyond what has been given."""
+
+    def flush(self) -> str:
+        """What is left; the decoder begins anew."""
+
+
+class TextPreprocessor:
+    """Turns texts into a stream of token ids, and ids into text.
+
+    The id 0 is ``eos``, the end of a text: no text encodes to it, also not one that reads ``<eos>``.
+
+    ``word`` are the words between white space, the most frequent of training, and ``char`` characters likewise; any others are
+    the id 1, ``<unk>``. So is the word ``<unk>`` itself, the word ``<eos>``, and a word with a lone surrogate. ``bpe`` and
+    ``unigram`` are pieces of words over bytes, and ``byte`` is bytes: these encode any string so that it decodes to itself.
+    Words are decoded with a space between them, an unknown character as U+FFFD, bytes that are no UTF-8 likewise.
+
+    Args:
+        tokenizer: What a token is.
+        vocab_size: The most ids there may be, special ones among them; None for all there are. Pieces need a number, bytes
+            allow none.
+
+    Attributes:
+        vocab_size_: How many ids there are.
+        eos_id: 0.
+        unk_id: 1, or None where every string can be encoded.
+
+    Examples:
+        >>> pre = TextPreprocessor("word", 4).fit(["to be or not to be"])
+        >>> pre.stream(["to be", "to see"])
+        array([3, 2, 0, 3, 1, 0], dtype=int32)
+        >>> pre.decode([3, 2, 0, 3, 1, 0])
+        'to be to <unk>'
+    """
+
+    eos_id = 0
+
+    def __init__(
+        self, tokenizer: Literal["word", "bpe", "unigram", "char", "byte"], vocab_size: int | None = None
+    ) -> None:
+        self.tokenizer = tokenizer
+        self.vocab_size = vocab_size
+
+    def fit(self, corpus: Iterable[str]) -> "TextPreprocessor":
+        """Learn the vocabulary, in one pass over the texts; ties are broken by the order of code points.
+
+        Raises:
+            UnknownNameError: If there is no such tokenizer.
+            ConfigError: If the size of the vocabulary does not suit it.
+        """
+        self._check()
+        self._tokens = _TOKENS[self.tokenizer].learned(corpus, self.vocab_size)
+        return self
+
+    @property
+    def vocab_size_(self) -> int:
+        """V, ids with the special ones."""
+        return len(self._tokens)
+
+    @property
+    def unk_id(self) -> int | None:
+        """The id of what is not in the vocabulary, if anything can be."""
+        return self._tokens.unk_id
+
+    def encode(self, text: str) -> np.ndarray:
+        """``(T,)`` int32, without ``eos``.
+
+        Raises:
+            DataError: If it is not a string.
+        """
+        if not isinstance(text, str):
+            raise DataError(f"expected a string, got {type(text).__name__}")
+        return self._tokens.encode(text)
+
+    def encode_batch(self, texts: Iterable[str]) -> list[np.ndarray]:
+        """The same of each text."""
+        return [self.encode(text) for text in texts]
+
+    def stream(self, texts: Iterable[str], *, spooled: bool = False) -> np.ndarray:
+        """``(T,)`` int32: the ids of each text, and ``eos`` after each.
+
+        Args:
+            texts: Read once.
+            spooled: Whether the array is to be a file, a temporary one that goes with the array.
+        """
+        if not spooled:
+            return np.concatenate([np.empty(0, np.int32), *self._blocks(texts)])
+        with tempfile.TemporaryFile() as file:
+            size = sum(file.write(block.data) for block in self._blocks(texts)) // 4
+            file.flush()
+            return np.memmap(file, np.int32, "r", shape=(size,)) if size else np.empty(0, np.int32)
+
+    def decode(self, ids: Any) -> str:
+        """The text of ids; ``eos`` is no text.
+
+        Raises:
+            DataError: If there is no such id.
+        """
+        decoder = self.decoder()
+        return decoder.feed(ids) + decoder.flush()
+
+    def decoder(self) -> Decoder:
+        """What decodes a stream as it comes.
+
+        Examples:
+            >>> decoder = TextPreprocessor("byte").fit([]).decoder()
+            >>> [decoder.feed(byte + 1) for byte in "né".encode()], decoder.flush()
+            (['n', '', 'é'], '')
+        """
+        return self._tokens.decoder()
+
+    def token(self, id: int) -> str:
+        """What people read of a token.
+
+        Raises:
+            DataError: If there is no such id.
+        """
+        (number,) = checked_ids(id, self.vocab_size_)
+        return "<eos>" if number == self.eos_id else self._tokens.token(number)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything that has been learned, for :meth:`from_json`."""
+        size = None if self.vocab_size is None else int(self.vocab_size)
+        return {"tokenizer": self.tokenizer, "vocab_size": size, **self._tokens.saved()}
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> "TextPreprocessor":
+        """The preprocessor that :meth:`to_json` wrote.
+
+        Raises:
+            SavedModelError: If it did not write that.
+        """
+        try:
+            self = cls(document["tokenizer"], document["vocab_size"])
+            self._check()
+        except (LookupError, TypeError, LstmzooError) as error:
+            raise SavedModelError(f"not a saved text preprocessor: {error}") from None
+        self._tokens = _TOKENS[self.tokenizer].loaded(document)
+        if self.vocab_size is not None and self.vocab_size_ > self.vocab_size:
+            raise SavedModelError(
+                f"a saved vocabulary of {self.vocab_size_} ids is larger than its limit, {self.vocab_size}"
+            )
+        return self
+
+    def _check(self) -> None:
+        if self.tokenizer not in _TOKENS:
+            raise UnknownNameError("tokenizer", self.tokenizer, _TOKENS)
+        name, size = self.tokenizer, self.vocab_size
+        if name == "byte":
+            if size is not None:
+                raise ConfigError(f"vocab_size: bytes have 257 ids, always: pass None, not {size!r}")
+            return
+        pieces, fewest = name in {"bpe", "unigram"}, _FEWEST[name]
+        if size is None and pieces:
+            raise ConfigError(f"vocab_size: {name} pieces are learned up to a number of ids: pass one, such as 8000")
+        if size is None:
+            return
+        if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < fewest:
+            way_out = "" if pieces else ", or None for all"
+            raise ConfigError(
+                f"vocab_size: a {name} vocabulary needs a whole number from {fewest} on{way_out}, got {size!r}"
+            )
+        if pieces and size > _MOST_PIECES:
+            raise ConfigError(f"vocab_size: expected at most {_MOST_PIECES} pieces, got {size}")
+
+    def _blocks(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
+        end, ids, size = np.full(1, self.eos_id, np.int32), [], 0
+        for text in texts:
+            ids += [self.encode(text), end]
+            size += len(ids[-2]) + 1
+            if size > _BUFFERED:
+                yield np.concatenate(ids)
+                ids, size = [], 0
+        if ids:
+            yield np.concatenate(ids)

@@ -1,0 +1,7 @@
+"""What a token is: words, characters, pieces of words, bytes."""
+
+from lstmzoo.preprocessing.tokens._base import Bytes, checked_ids
+from lstmzoo.preprocessing.tokens.pieces import Bpe, Unigram
+from lstmzoo.preprocessing.tokens.words import Characters, Words
+
+__all__ = ["Bpe", "Bytes", "Characters", "Unigram", "Words", "checked_ids"]

@@ -1,0 +1,98 @@
+"""The probabilities of pieces, under which words are the product of theirs."""
+
+from typing import Any
+
+import numpy as np
+
+_SHRINKING = 0.75  # share of the pieces that is kept at a time
+
+
+def fit_unigram(words: list[str], counts: np.ndarray, pieces: list[str], size: int) -> np.ndarray:
+    """Probabilities by expectation maximization; the pieces whose absence would cost the least likelihood are dropped.
+
+    Sizes: W words, P pieces.
+
+    Args:
+        words: All different.
+        counts: ``(W,)`` how often each occurs.
+        pieces: To begin with; each letter of the words is one, and pieces of one letter stay.
+        size: How many to keep, at the least as many as there are letters.
+
+    Returns:
+        ``(P,)`` log probabilities, minus infinity for what was dropped.
+
+    Examples:
+        >>> fit_unigram(["ab", "a"], np.array([9.0, 1.0]), ["a", "b", "ab"], 3).round(1)
+        array([-2.1, -3. , -0.2])
+    """
+    letters, alive = np.array([len(piece) == 1 for piece in pieces]), np.ones(len(pieces), bool)
+    scores = np.full(len(pieces), -np.log(len(pieces)))
+    lattice, others = _Lattice(words, pieces, whole=True), _Lattice(pieces, pieces, whole=False)
+    while True:
+        for _ in range(2):
+            expected = np.maximum(lattice.expected(scores, counts), 0.5)
+            scores = np.where(alive, np.log(expected / expected[alive].sum()), -np.inf)
+        if alive.sum() <= size:
+            return scores
+        cost = expected * (np.where(alive, scores, 0.0) - others.best(scores))
+        cost = np.where(letters, np.inf, np.where(alive, cost, -np.inf))
+        kept = np.argsort(-cost, kind="stable")[: max(size, int(_SHRINKING * alive.sum()))]
+        alive = np.isin(np.arange(len(pieces)), kept)
+        scores = np.where(alive, scores, -np.inf)
+
+
+class _Lattice:
+    """All ways to cut words into pieces. A node is a place in a word, an edge a piece between two.
+
+    Args:
+        words: To be cut.
+        pieces: That they are cut into.
+        whole: Whether a word may be one piece.
+    """
+
+    def __init__(self, words: list[str], pieces: list[str], *, whole: bool) -> None:
+        index, longest = {piece: number for number, piece in enumerate(pieces)}, max(map(len, pieces))
+        edges: list[np.ndarray] = [np.empty((0, 4), np.int32)]
+        for number, word in enumerate(words):
+            size = len(word)
+            spans = [
+                (i, j) for i in range(size) for j in range(i + 1, min(i + longest, size) + 1) if whole or j - i < size
+            ]
+            found = [(number, i, j, index[word[i:j]]) for i, j in spans if word[i:j] in index]
+            edges.append(np.array(found, np.int32).reshape(-1, 4))
+        self._word, start, end, self._piece = np.concatenate(edges).T
+        self._last = np.cumsum([len(word) + 1 for word in words], dtype=int) - 1
+        self._first = self._last - [len(word) for word in words]
+        self._source, self._target = self._first[self._word] + start, self._first[self._word] + end
+        self._ahead, self._back = _grouped(end, self._target), _grouped(-start, self._source)
+
+    def expected(self, scores: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        """How often each piece is expected in words that occur ``counts`` times."""
+        before = self._swept(scores, np.logaddexp, self._first, self._source, self._ahead)
+        after = self._swept(scores, np.logaddexp, self._last, self._target, self._back)
+        chance = before[self._source] + scores[self._piece] + after[self._target] - before[self._last][self._word]
+        return np.bincount(self._piece, np.exp(chance) * counts[self._word], minlength=len(scores))
+
+    def best(self, scores: np.ndarray) -> np.ndarray:
+        """``(W,)`` the log probability of each word's most likely cut."""
+        return self._swept(scores, np.maximum, self._first, self._source, self._ahead)[self._last]
+
+    def _swept(
+        self, scores: np.ndarray, add: np.ufunc, begin: np.ndarray, origin: np.ndarray, groups: list[Any]
+    ) -> np.ndarray:
+        """What reaches each node from those where words begin, over all paths."""
+        total = np.full(int(self._last[-1:].sum()) + 1, -np.inf)
+        total[begin] = 0.0
+        for rows, starts, nodes in groups:
+            total[nodes] = add.reduceat(total[origin[rows]] + scores[self._piece[rows]], starts)
+        return total
+
+
+def _grouped(place: np.ndarray, node: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """For each place, ascending: the edges that lead there, where those of each node begin among them, and the nodes."""
+    order = np.lexsort((node, place))
+    groups = []
+    for rows in np.split(order, np.flatnonzero(np.diff(place[order])) + 1):
+        starts = np.flatnonzero(np.diff(node[rows], prepend=-1))
+        groups.append((rows, starts, node[rows][starts]))
+    return groups

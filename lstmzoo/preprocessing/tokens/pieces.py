@@ -1,0 +1,213 @@
+"""Pieces of words over bytes, which are learned. They encode any string without loss."""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+import numpy as np
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+from lstmzoo.errors import SavedModelError
+from lstmzoo.preprocessing.tokens._base import Bytes
+from lstmzoo.preprocessing.tokens.lattice import fit_unigram
+
+_CHUNK = re.compile(r"\s{0,63}\S{1,64}|\s{1,64}")  # a word after its white space; encoded by itself, and remembered
+_OVERLONG = re.compile(
+    r"(\S{64}|\s{64})|[\ud800-\udfff]+"
+)  # what training reads in parts; lone surrogates are left out
+_SURROGATE = re.compile(r"([\ud800-\udfff])")
+_BATCH = 1000  # texts
+_REMEMBERED = 1 << 17  # chunks
+_BLOCK = 1 << 20  # characters that are cut into chunks at a time
+_LONGEST = 16  # bytes of a piece of a unigram model
+_UNIGRAM_BYTES = 1 << 20  # of different words that a unigram model is fitted to: those that are most frequent
+_SEEDS = 4  # pieces that a unigram model begins with, for each that it keeps
+
+_WORDS = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+_PRINTABLE = [*range(33, 127), *range(161, 173), *range(174, 256)]
+_OTHERS = sorted(set(range(256)) - set(_PRINTABLE))
+_BYTES = {chr(b): b for b in _PRINTABLE} | {chr(256 + i): b for i, b in enumerate(_OTHERS)}  # the library's letters
+
+
+class Pieces(Bytes):
+    """Pieces of words, of one byte and of several, by the ``tokenizers`` library: its ids, plus one.
+
+    A text is read in chunks, a word after its white space, 64 characters at most of each, which are encoded by themselves:
+    the pieces of a million letters without a space are found in as much time as those of as many with spaces.
+
+    Args:
+        library: The library's JSON.
+
+    Raises:
+        SavedModelError: If that is not a tokenizer of this kind, with a piece for each byte.
+    """
+
+    kind: ClassVar[type]
+
+    def __init__(self, library: str) -> None:
+        try:
+            read = Tokenizer.from_str(library)
+        except Exception as error:  # the library's own
+            raise SavedModelError(f"the tokenizer's library cannot be read: {error}") from None
+        vocabulary = read.get_vocab()
+        pieces = sorted(vocabulary, key=vocabulary.__getitem__)
+        good = isinstance(read.model, self.kind) and not read.get_added_tokens_decoder()
+        good &= [vocabulary[p] for p in pieces] == list(range(len(pieces)))
+        if not good or not vocabulary.keys() >= _BYTES.keys() or not all(set(p) <= _BYTES.keys() for p in pieces):
+            raise SavedModelError(f"the tokenizer's library is not of {self.kind.__name__} pieces over all bytes")
+        self._json, self._library = library, _library(read.model)
+        self.raw = [b"", *(bytes(_BYTES[letter] for letter in piece) for piece in pieces)]
+        self._bytes = [vocabulary[letter] + 1 for letter in sorted(_BYTES, key=_BYTES.__getitem__)]
+        self._chunks: dict[str, list[int]] = {}
+
+    @classmethod
+    def loaded(cls, document: dict[str, Any]) -> "Pieces":
+        """What :meth:`saved` wrote.
+
+        Raises:
+            SavedModelError: If it is not that.
+        """
+        if not isinstance(document.get("library"), str):
+            raise SavedModelError("the tokenizer has no library")
+        return cls(document["library"])
+
+    def saved(self) -> dict[str, Any]:
+        """As JSON."""
+        return {"library": self._json}
+
+    def encode(self, text: str) -> np.ndarray:
+        """``(T,)`` int32, a piece each."""
+        if len(self._chunks) > _REMEMBERED:
+            self._chunks.clear()
+        known, blocks = self._chunks, []
+        for chunks in _chunked(text):
+            ids: list[int] = []
+            for chunk in chunks:
+                found = known.get(chunk)
+                if found is None:
+                    found = known[chunk] = self._encoded(chunk)
+                ids += found
+            blocks.append(np.array(ids, np.int32))
+        return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+
+    def _encoded(self, chunk: str) -> list[int]:
+        """The library takes no lone surrogates: they are spelled in bytes."""
+        ids: list[int] = []
+        for part in _SURROGATE.split(chunk):
+            if _SURROGATE.match(part):
+                ids += [self._bytes[b] for b in part.encode("utf-8", "surrogatepass")]
+            elif part:
+                ids += [i + 1 for i in self._library.encode(part).ids]
+        return ids
+
+
+class Bpe(Pieces):
+    """Byte-pair encoding: the most frequent pair of neighbours becomes a piece, again and again.
+
+    References:
+        Sennrich et al., "Neural Machine Translation of Rare Words with Subword Units", ACL 2016.
+    """
+
+    kind = models.BPE
+
+    @classmethod
+    def learned(cls, texts: Iterable[str], most: int | None) -> "Bpe":
+        """At most so many ids, in one pass over the texts."""
+        return cls(_merged(texts, (most or 0) - 1).to_str())
+
+
+class Unigram(Pieces):
+    """A unigram language model of pieces: a word is cut where that is most likely.
+
+    It begins with four times as many pieces, those of byte-pair encoding, fits their probabilities by expectation
+    maximization, and drops those whose absence costs the least likelihood, until there are few enough.
+
+    References:
+        Kudo, "Subword Regularization: Improving Neural Network Translation Models with Multiple Subword Candidates", ACL 2018.
+    """
+
+    kind = models.Unigram
+
+    @classmethod
+    def learned(cls, texts: Iterable[str], most: int | None) -> "Unigram":
+        """At most so many ids, in one pass over the texts."""
+        size, chunks = (most or 0) - 1, Counter[str]()
+        seeds = _merged(_counting(texts, chunks), _SEEDS * size).get_vocab()
+        pieces = [*sorted(_BYTES), *sorted(piece for piece in seeds if 1 < len(piece) <= _LONGEST)]
+        scores = fit_unigram(*_frequent(chunks), pieces, size)
+        kept = [
+            (piece, round(score, 6)) for piece, score in zip(pieces, scores.tolist(), strict=True) if score > -np.inf
+        ]
+        kept.sort(key=lambda entry: (-entry[1], entry[0]))
+        return cls(_library(models.Unigram(kept)).to_str())
+
+
+def _chunked(text: str) -> Iterator[list[str]]:
+    """The chunks of a text, those of so many characters at a time; one list at least."""
+    place = 0
+    while place + _BLOCK < len(text):
+        chunks = _CHUNK.findall(text, place, place + _BLOCK)[:-1]  # the last may go on
+        place += sum(map(len, chunks))
+        yield chunks
+    yield _CHUNK.findall(text, place)
+
+
+def _library(model: Any) -> Tokenizer:
+    tokenizer = Tokenizer(model)
+    tokenizer.pre_tokenizer = _WORDS
+    return tokenizer
+
+
+def _merged(texts: Iterable[str], size: int) -> Tokenizer:
+    """Byte-pair encoding of at most so many pieces."""
+    trainer = trainers.BpeTrainer(vocab_size=size, show_progress=False, initial_alphabet=sorted(_BYTES))
+    tokenizer = _library(models.BPE())
+    with _one_thread():
+        tokenizer.train_from_iterator(_batches(texts), trainer)
+    return tokenizer
+
+
+def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
+    batch: list[str] = []
+    for number, text in enumerate(texts, 1):
+        batch += filter(None, _OVERLONG.split(text))
+        if number % _BATCH == 0:
+            yield batch
+            batch = []
+    yield batch
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Else the library warns of each later fork, and may hang in it."""
+    name = "TOKENIZERS_PARALLELISM"
+    before = os.environ.get(name)
+    os.environ[name] = "false"
+    try:
+        yield
+    finally:
+        del os.environ[name]
+        if before is not None:
+            os.environ[name] = before
+
+
+def _counting(texts: Iterable[str], chunks: Counter[str]) -> Iterator[str]:
+    for text in texts:
+        for some in _chunked(_SURROGATE.sub("", text)):
+            chunks.update(some)
+        yield text
+
+
+def _frequent(chunks: Counter[str]) -> tuple[list[str], np.ndarray]:
+    """The most frequent words in the library's letters, and how often each occurs, by descending frequency."""
+    words = Counter[str]()
+    for chunk, count in chunks.items():
+        for word, _ in _WORDS.pre_tokenize_str(chunk):
+            words[word] += count
+    ordered = sorted(words.items(), key=lambda entry: (-entry[1], entry[0]))
+    room = np.cumsum([len(word) for word, _ in ordered]) <= _UNIGRAM_BYTES
+    kept = ordered[: int(room.sum())]
+    return [word for word, _ in kept], np.array([count for _, count in kept], float)
