@@ -1,0 +1,81 @@
+"""What a generated token costs: after a short prompt and a long one, alone and side by side.
+
+``lstm`` with 256 units, of characters and of 4,000 pieces of words, after a few steps of training, so that texts do not end. The
+cost of a token is the difference between 1,040 tokens and 16, over 1,024: reading the prompt, which takes as long as it is long,
+and what a call costs are not in it. Short and long prompts take turns.
+"""
+
+import statistics
+import time
+from typing import Any
+
+from _report import parser, progress, setting, table
+
+from lstmzoo import LanguageModel, datasets
+
+SHORT, LONG = 10, 10_000
+FEW, MANY = 16, 1040
+
+
+def main() -> None:
+    args = parser(__doc__)
+    args.add_argument("--rounds", type=int, default=5)
+    args.add_argument("--layers", type=int, default=2)
+    args = args.parse_args()
+    rounds = 1 if args.smoke else args.rounds
+    text = " ".join(datasets.load_python_reference())
+    rows = []
+    for tokenizer in ("char", "bpe"):
+        settings = {"epochs": 1, "steps_per_epoch": 20, "units": 256, "num_layers": args.layers}
+        model = LanguageModel("lstm", tokenizer=tokenizer, hyperparameters=settings, random_state=0, verbose=0)
+        model.fit(text[:200_000])
+        ids = model.preprocessor_.encode(text[:100_000])
+        prompts = {length: model.preprocessor_.decode(ids[:length]) for length in (SHORT, LONG)}
+        found: dict[int, list[float]] = {SHORT: [], LONG: []}
+        many: list[float] = []
+        for number in range(rounds + 1):  # the first one compiles
+            for length in (SHORT, LONG) if number % 2 else (LONG, SHORT):
+                seconds = per_token(model, prompts[length], 1)
+                found[length] += [seconds] * (number > 0)
+            many += [per_token(model, [prompts[SHORT]] * 64, 64)] * (number > 0)
+            progress(f"{tokenizer}, round {number}")
+        short, long, batch = (statistics.median(times) for times in (found[SHORT], found[LONG], many))
+        ratios = [b / a for a, b in zip(found[SHORT], found[LONG], strict=True)]
+        rows.append(
+            [
+                f"{tokenizer} ({model.spec_.vocab_size:,} ids)", f"{1000 * short:.3f}", f"{1000 * long:.3f}",
+                f"{statistics.median(ratios):.3f}", f"{1 / short:,.0f}", f"{1 / batch:,.0f}", f"{short / batch:.1f}",
+            ]
+        )  # fmt: skip
+    columns = [
+        "tokens",
+        f"ms a token after {SHORT}",
+        f"after {LONG:,}",
+        "ratio",
+        "tokens/s",
+        "tokens/s, 64 texts",
+        "ratio",
+    ]
+    print(f"`lstm`, {args.layers} layers of 256 units; medians of {rounds} rounds.\n")
+    print(table(columns, rows) + "\n")
+    print(setting(seeds=[0], smoke=args.smoke))
+
+
+def per_token(model: Any, prompts: Any, rows: int) -> float:
+    """Seconds for a token of one text."""
+    few, many = (timed(model, prompts, tokens) for tokens in (FEW, MANY))
+    return (many - few) / (MANY - FEW) / rows
+
+
+def timed(model: Any, prompts: Any, tokens: int) -> float:
+    started = time.perf_counter()
+    made = model.generate(prompts, max_tokens=tokens, random_state=0)
+    seconds = time.perf_counter() - started
+    texts = [made] if isinstance(made, str) else made
+    if min(len(model.preprocessor_.encode(text)) for text in texts) < 0.5 * tokens:
+        raise AssertionError("a text ended early, which makes its tokens look cheap")
+    return seconds
+
+
+if __name__ == "__main__":
+    main()

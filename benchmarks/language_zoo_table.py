@@ -1,0 +1,123 @@
+"""Every language model of the zoo, with about as many parameters, on one small corpus for the same seconds.
+
+The corpus is CPython's language reference, which needs no download: the last tenth of its texts is judged, the last tenth of the
+others chooses the best epoch. All entries read the same pieces of words. ``units`` (and ``embedding_dim`` with it) is set so that
+an entry has as near to ``--parameters`` numbers as multiples of 8 allow; the rest is as its YAML file has it, but epochs and
+patience are out of reach, and ``time_limit`` ends each fit, compilation included. Tokens/s are those of the median epoch.
+"""
+
+from typing import Any
+
+import keras
+import numpy as np
+from _report import parser, progress, setting, table
+
+from lstmzoo import LanguageModel, datasets, list_models, load_config
+from lstmzoo.errors import LstmzooError
+from lstmzoo.preprocessing import Corpus, TextPreprocessor
+from lstmzoo.registry import build_model
+from lstmzoo.spec import LanguageModellingSpec
+
+ENDLESS = 1_000_000
+
+
+def main() -> None:
+    args = arguments()
+    if args.smoke:
+        args.seconds, args.parameters = 3.0, 100_000
+    train, judged = Corpus(datasets.load_python_reference()).split(0.1)
+    pieces = TextPreprocessor("bpe", args.pieces).fit(train).vocab_size_
+    first = LanguageModel("lstm", tokenizer="bpe", hyperparameters={"vocab_size": args.pieces})
+    rows = []
+    for name, baseline in first.baselines().items():
+        baseline.fit(train)
+        rows.append([f"*{name}*", *perplexities([baseline], judged), "0", "", "", "", f"{baseline.seconds_:.1f}"])
+    for name in list_models(args.models):
+        settings = {
+            "vocab_size": args.pieces,
+            "epochs": ENDLESS,
+            "patience": ENDLESS,
+            "steps_per_epoch": args.steps_per_epoch,
+        }
+        settings |= sizes(name, pieces, args.parameters)
+        fitted = []
+        for seed in args.seeds:
+            model = LanguageModel(
+                name, tokenizer="bpe", hyperparameters=settings, time_limit=args.seconds, random_state=seed, verbose=0
+            )
+            try:
+                fitted.append(model.fit(train))
+            except LstmzooError as error:
+                progress(f"{name}, seed {seed}: {error}")
+                continue
+            progress(f"{name}, seed {seed}: {perplexities([model], judged)} {len(model.history_)} epochs")
+        if fitted:
+            rows.append([name.split("/")[1], *perplexities(fitted, judged), *about(fitted)])
+        keras.utils.clear_session()
+    rows.sort(key=lambda cells: float(cells[1].split()[0]))
+    print(f"{args.seconds:g} s of training for each; about {args.parameters:,} parameters; {pieces:,} pieces.\n")
+    columns = [
+        "entry",
+        "perplexity per word",
+        "nats per char",
+        "parameters",
+        "units",
+        "tokens/s",
+        "epochs (best)",
+        "fit s",
+    ]
+    print(table(columns, rows) + "\n")
+    print(setting(seeds=args.seeds, smoke=args.smoke))
+
+
+def arguments() -> Any:
+    made = parser(__doc__)
+    made.add_argument("--seconds", type=float, default=60.0, help="of training for each entry")
+    made.add_argument("--parameters", type=int, default=1_000_000, help="of each entry, about")
+    made.add_argument("--pieces", type=int, default=2000, help="of words, at the most")
+    made.add_argument("--steps-per-epoch", type=int, default=50)
+    made.add_argument("--models", nargs="+", default=["language_modelling/*"], help="patterns of entries")
+    made.add_argument("--seeds", type=int, nargs="+", default=[0])
+    return made.parse_args()
+
+
+def sizes(name: str, pieces: int, wanted: int) -> dict[str, int]:
+    """Settings with which an entry has about so many parameters."""
+    config = load_config(name)
+    spec = LanguageModellingSpec(vocab_size=pieces, bptt=config.data.bptt)
+    candidates = []
+    for units in range(16, 1025, 8):
+        changed = {"units": units} | ({"embedding_dim": units} if "embedding_dim" in config.hyperparameters else {})
+        found = build_model(config.builder, spec, config.override(changed).hyperparameters).count_params()
+        candidates.append((abs(found - wanted), changed))
+        keras.utils.clear_session()
+        if found > wanted:
+            break
+    return min(candidates, key=lambda pair: pair[0])[1]
+
+
+def perplexities(models: list[Any], texts: Any) -> list[str]:
+    found = [(model.perplexity(texts), -model.score(texts)) for model in models]
+    return [_spread([a for a, _ in found], 1), _spread([b for _, b in found], 3)]
+
+
+def _spread(values: list[float], digits: int) -> str:
+    spread = f" ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else ""
+    return f"{np.mean(values):.{digits}f}{spread}"
+
+
+def about(models: list[Any]) -> list[str]:
+    config = models[0].config_
+    tokens = config.training.batch_size * config.data.bptt * config.training.steps_per_epoch
+    seconds = np.median([row["seconds"] for model in models for row in model.history_])
+    return [
+        f"{models[0].num_parameters_:,}",
+        str(config.hyperparameters["units"]),
+        f"{tokens / seconds:,.0f}",
+        f"{np.mean([len(m.history_) for m in models]):.0f} ({np.mean([m.best_epoch_ for m in models]):.0f})",
+        f"{np.mean([m.seconds_ for m in models]):.1f}",
+    ]
+
+
+if __name__ == "__main__":
+    main()
