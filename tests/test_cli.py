@@ -13,7 +13,9 @@ import pytest
 from typer.testing import CliRunner
 
 import lstmzoo
-from lstmzoo.cli import _frames, app, demo, main
+from lstmzoo.cli import app, main
+from lstmzoo.cli._tasks import frames
+from lstmzoo.cli.demo._base import Stage, print_next
 
 pytestmark = pytest.mark.filterwarnings(
     r"ignore::DeprecationWarning:(mlflow|sqlalchemy)\b",  # MLflow's own use of what others deprecate
@@ -149,7 +151,7 @@ def test_list_chooses(args, names):
 
 
 def test_show():
-    result = run("show", "lstm")
+    result = run("show", "forecasting/lstm")
     assert result.exit_code == 0
     config = lstmzoo.load_config("forecasting/lstm")
     for word in (config.name, config.summary, config.builder, "lstm.yaml", "16 to 256, step 16", *config.settings):
@@ -160,7 +162,7 @@ def test_show():
 
 
 def test_a_short_name_of_several_tasks_is_refused(monkeypatch):
-    monkeypatch.setattr("lstmzoo.cli._options.list_models", lambda: ["a/lstm", "b/lstm"])
+    monkeypatch.setattr("lstmzoo.cli._tasks.list_models", lambda: ["a/lstm", "b/lstm"])
     assert_refused(run("show", "lstm"), 2, "a/lstm, b/lstm")
 
 
@@ -184,6 +186,7 @@ def test_help(args):
         "tune",
         "benchmark",
         "predict",
+        "generate",
         "evaluate",
         "export",
         "serve",
@@ -200,6 +203,7 @@ def test_help(args):
     (["show"], ["lstmzoo show --help"]),
     (["show", "nothing"], ["'nothing'", "forecasting/lstm"]),
     (["demo", "nothing"], ["'nothing'", "valid: forecasting"]),
+    (["show", "lstm"], ["several entries", "forecasting/lstm, language_modelling/lstm"]),
     (["fit", "gru", "sales.csv"], ["--horizon"]),
     (["fit", "gru", "sales.csv", "--horizon", "0"], ["--horizon"]),
     (["fit", "nothing", "sales.csv", "--horizon", "4"], ["'nothing'", "forecasting/lstm"]),
@@ -409,7 +413,7 @@ def test_one_series_with_whole_numbers_as_times(sales):
 def test_files_are_read_as_they_say(sales, workplace):
     """Byte-order mark, compression, missing values, time zones, text in Parquet, other columns and other names."""
     Path("bom.csv").write_text("\ufeffunique_id,ds,y,z\nNA,2020-01-01T00:00Z,NA,1\n001,2020-01-02T00:00Z,2.5,1\n")
-    frame, id_col = _frames.read_frame(Path("bom.csv"))
+    frame, id_col = frames.read_frame(Path("bom.csv"))
     assert id_col == "unique_id"
     assert frame["unique_id"].tolist() == ["NA", "001"]
     assert np.isnan(frame["y"][0])
@@ -418,11 +422,9 @@ def test_files_are_read_as_they_say(sales, workplace):
     sales.assign(ds=sales["ds"].astype(str)).to_parquet("text.parquet")
     sales.to_csv("sales.csv.gz", index=False)
     for name in ("text.parquet", "sales.csv.gz"):
-        pd.testing.assert_frame_equal(
-            _frames.read_frame(Path(name))[0], sales.reset_index(drop=True), check_dtype=False
-        )
+        pd.testing.assert_frame_equal(frames.read_frame(Path(name))[0], sales.reset_index(drop=True), check_dtype=False)
     sales.head(9).rename(columns={"ds": "month", "y": "sold"}).to_csv("named.csv", index=False)
-    frame, id_col = _frames.read_frame(Path("named.csv"), id_col="", time_col="month", target_col="sold")
+    frame, id_col = frames.read_frame(Path("named.csv"), id_col="", time_col="month", target_col="sold")
     assert id_col is None
     assert list(frame.columns) == ["month", "sold"]
 
@@ -449,7 +451,7 @@ def test_a_folder_that_only_looks_like_a_model_is_not_replaced(files, workplace)
     (pd.DataFrame({"unique_id": ["a"], "y_hat": [1.0]}), ["unique_id", "y_hat"]),
 ])  # fmt: skip
 def test_forecasts_of_any_kind_become_frames(answer, columns):
-    assert list(_frames.as_frame(answer).columns) == columns
+    assert list(frames.as_frame(answer).columns) == columns
 
 
 def test_every_option_of_the_data_reaches_the_estimator(shops_model):
@@ -527,7 +529,7 @@ def test_static_columns_are_numbers_or_text(workplace):
     rows = ["a,1,1.0,1,x,NA,7", "a,2,1.0,1,x,NA,N/A", "b,1,1.0,2.5,3,DE,"]
     Path("f.csv").write_text("unique_id,ds,y,number,mixed,country,holes\n" + "\n".join(rows))
     names = ["number", "mixed", "country", "holes"]
-    frame, _ = _frames.read_frame(Path("f.csv"), static_covariates=names)
+    frame, _ = frames.read_frame(Path("f.csv"), static_covariates=names)
     assert frame["number"].tolist() == [1, 1, 2.5]
     assert frame["mixed"].tolist() == ["x", "x", "3"]
     assert frame["country"].tolist() == ["NA", "NA", "DE"]
@@ -537,7 +539,7 @@ def test_static_columns_are_numbers_or_text(workplace):
 
 def test_a_file_of_one_series_may_have_covariates(shops):
     shops.loc[shops["unique_id"] == "001", ["ds", "y", "price"]].to_csv("one.csv", index=False)
-    _, id_col = _frames.read_frame(Path("one.csv"), future_covariates=["price"])
+    _, id_col = frames.read_frame(Path("one.csv"), future_covariates=["price"])
     assert id_col is None
 
 
@@ -693,7 +695,7 @@ def test_serve(model, monkeypatch):
 
 def test_demo(monkeypatch):
     """All of it, with two architectures and little time; what it says to type next is what it made."""
-    monkeypatch.setattr("lstmzoo.cli.demo._MODELS", ("gru", "segment_gru"))
+    monkeypatch.setattr("lstmzoo.cli.demo.forecasting._MODELS", ("gru", "segment_gru"))
     result = run("demo", "forecasting", "--out", "shown", "--time-limit", "12")
     assert result.exit_code == 0, result.stderr
     for word in ("segment_gru", "seasonal_naive", "MASE", '"predictions"', "mlflow ui --backend-store-uri"):
@@ -708,7 +710,7 @@ def test_demo(monkeypatch):
 
 
 def test_the_demo_serves_the_folder_where_mlflow_failed(capsys):
-    demo._print_next(Path("a b"), "sqlite:///x", None)
+    print_next(Stage(Path("a b"), 1.0, 0, "name"), None, [])
     assert "lstmzoo serve 'a b/model' --port 5001" in capsys.readouterr().out
 
 

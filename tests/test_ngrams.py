@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import load, save
 
 from lstmzoo.errors import ConfigError, DataError
-from lstmzoo.estimators.language_modelling.ngrams import KneserNey
+from lstmzoo.ngrams import KneserNey
 
 
 class SlowKneserNey:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from lstmzoo._version import __version__
-from lstmzoo.cli import benchmark, demo, evaluate, export, fit, predict, serve, tune, zoo
+from lstmzoo.cli import benchmark, demo, evaluate, export, fit, generate, predict, serve, tune, zoo
 from lstmzoo.cli._base import ZooGroup
 
 _EPILOG = (
@@ -21,6 +21,7 @@ _COMMANDS: dict[str, Callable[..., Any]] = {
     "tune": tune.tune,
     "benchmark": benchmark.benchmark,
     "predict": predict.predict,
+    "generate": generate.generate,
     "evaluate": evaluate.evaluate,
     "export": export.export,
     "serve": serve.serve,

@@ -1,7 +1,9 @@
 """What is printed to stdout: tables and JSON."""
 
+import itertools
 import json
 import os
+import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -39,14 +41,14 @@ def _cell(value: Any) -> str:
     return "-" if value is None else markup.escape(str(value))
 
 
-def print_leaderboard(leaderboard: "pd.DataFrame") -> None:
-    """Print the best trials, all baselines, and how many trials failed."""
+def print_leaderboard(leaderboard: "pd.DataFrame", score: str) -> None:
+    """Print the best trials, all baselines, what a score is, and how many trials failed."""
     ranked = leaderboard[leaderboard["rank"].notna()]
     shown = ranked[(ranked["rank"] <= _SHOWN) | (ranked["status"] == "baseline")]
     columns = ("rank", "model", "score", "seconds", "parameters", "epochs", "status")
     rows = shown[list(columns)].astype(object).where(shown[list(columns)].notna(), None)
     print_table(columns, rows.itertuples(index=False))
-    print("score: negative MASE of the last horizon, which the trials did not see; higher is better")
+    print(f"score: {score}, which the trials did not see; higher is better")
     if len(shown) < len(ranked):
         print(f"{len(ranked) - len(shown)} more trials are not shown")
     failed = leaderboard[leaderboard["rank"].isna()]
@@ -61,6 +63,13 @@ def print_winner(search: Any) -> None:
     print(f"winner: {search.best_params_['model']}{f' ({settings})' if settings else ''}")
     if search.model_uri_ is not None:
         print(f"in MLflow: {search.model_uri_}")
+
+
+def print_stream(pieces: Iterable[str]) -> None:
+    """Print a text, each piece as it comes."""
+    for piece in itertools.chain(pieces, ["\n"]):
+        sys.stdout.write(piece)
+        sys.stdout.flush()
 
 
 def print_json(document: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from lstmzoo.cli import _options as o
+from lstmzoo.cli import _tasks as t
 from lstmzoo.cli._base import progress_to_stderr
 from lstmzoo.cli._output import print_json
 from lstmzoo.cli._saved import load_any
@@ -26,6 +27,9 @@ def export(
         if os.path.lexists(path):
             raise ConfigError(f"--out {out}: {path} exists; choose another name, or remove it")
     estimator = load_any(model, tracking_uri)
+    if estimator.task == t.LANGUAGE_MODELLING.name:
+        raise ConfigError(f"{model} is a {type(estimator).__name__}, which cannot be exported yet: lstmzoo generate {model} "
+                          "continues texts, and lstmzoo serve answers over HTTP")  # fmt: skip
     if not hasattr(estimator, "export"):
         raise ConfigError(f"{model} is a {type(estimator).__name__}, which has no network to export")
     with progress_to_stderr():

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lstmzoo.cli import _options as o
-from lstmzoo.cli._frames import as_frame, check_output, read_future, read_history, write_frame
+from lstmzoo.cli import _tasks as t
 from lstmzoo.cli._output import as_records, print_json, print_table, with_text_times
 from lstmzoo.cli._saved import load_any
+from lstmzoo.cli._tasks._base import parse_numbers
+from lstmzoo.cli._tasks.frames import as_frame, check_output, read_future, read_history, write_frame
 from lstmzoo.errors import DataError
 
 if TYPE_CHECKING:
@@ -46,10 +48,11 @@ def predict(
     json: o.Json = False,
 ) -> None:
     """Forecast with a saved model."""
-    levels = o.parse_numbers(quantiles, float, "--quantiles")
+    levels = parse_numbers(quantiles, float, "--quantiles")
     if out is not None:
         check_output(out)
     estimator = load_any(model, tracking_uri)
+    t.check_task(estimator, model, t.FORECASTING)
     if plot is not None:
         from lstmzoo.estimators import check_picture
 

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from lstmzoo.cli import _options as o
+from lstmzoo.cli import _tasks as t
 from lstmzoo.cli._base import import_networks, progress_to_stderr
-from lstmzoo.cli._frames import read_frame
 from lstmzoo.cli._output import as_records, print_json, print_leaderboard, print_winner
 
 _DEFAULT_LIMIT = 600.0
@@ -21,54 +21,44 @@ Experiment = Annotated[str | None, typer.Option(help="MLflow experiment to log t
 Register = Annotated[str | None, typer.Option(help="Name to register the winner by in MLflow.")]
 
 
+@t.with_training_options("validation")
 def tune(
-    data: o.Data, *, horizon: o.Horizon, models: o.Models = "forecasting/*", max_trials: MaxTrials = None,
-    time_limit: Limit = None, oracle: Oracle = None, directory: Directory = None,
-    out: Out = Path("winner"), plot: Plot = None, settings: o.Settings = None, lookback: o.Lookback = None,
-    season_length: o.SeasonLength = None, freq: o.Freq = None, quantiles: o.Quantiles = None,
-    id_col: o.IdCol = None, time_col: o.TimeCol = None, target_col: o.TargetCol = None,
-    past_covariates: o.PastCovariates = None, future_covariates: o.FutureCovariates = None,
-    static_covariates: o.StaticCovariates = None, calendar: o.Calendar = None, missing: o.Missing = None,
-    irregular: o.Irregular = False, distribution: o.Distribution = None,
-    conformal: o.Conformal = False, validation_size: o.ValidationSize = None, pad_short: o.PadShort = False,
-    experiment: Experiment = None, tracking_uri: o.TrackingUri = None, register: Register = None,
+    data: o.Data, *, models: o.Models = None, max_trials: MaxTrials = None, time_limit: Limit = None,
+    oracle: Oracle = None, directory: Directory = None, out: Out = Path("winner"), plot: Plot = None,
+    settings: o.Settings = None, options: t.Options, experiment: Experiment = None,
+    tracking_uri: o.TrackingUri = None, register: Register = None,
     random_state: o.RandomState = None, json: o.Json = False,
 ) -> None:  # fmt: skip
     """Search for the best entry and its settings, and save the winner, trained on all data."""
-    names, hyperparameters = o.find_models(models), o.parse_settings(settings)
+    names, hyperparameters = t.find_models(models, data), o.parse_settings(settings)
+    task = t.task_of(data)
     o.check_folder(out)
-    covariates = o.parse_covariates(past_covariates, future_covariates, static_covariates)
-    frame, id_col = read_frame(data, id_col=id_col, time_col=time_col, target_col=target_col, **covariates)
+    source = task.read(data, options.of(task))
     import_networks()
     from lstmzoo import ZooSearchCV
     from lstmzoo.estimators import check_picture
 
     if plot is not None:
         check_picture(plot)
-    estimator = o.make_estimator(
-        names[0], horizon=horizon, lookback=lookback, season_length=season_length, freq=freq,
-        quantiles=quantiles, hyperparameters=hyperparameters, id_col=id_col, time_col=time_col,
-        target_col=target_col, **covariates, calendar=calendar, missing=missing, irregular=irregular,
-        distribution=distribution, conformal=conformal, validation_size=validation_size, pad_short=pad_short,
-    )  # fmt: skip
     chosen: dict[str, Any] = {} if oracle is None else {"oracle": oracle}
     search = ZooSearchCV(
-        estimator, names, max_trials=max_trials, directory=directory, experiment=experiment,
+        t.make_estimator(task, names[0], source, hyperparameters=hyperparameters),
+        names, max_trials=max_trials, directory=directory, experiment=experiment,
         time_limit=_DEFAULT_LIMIT if max_trials is None and time_limit is None else time_limit,
         tracking_uri=tracking_uri, registered_model_name=register, random_state=random_state,
         **chosen,
     )  # fmt: skip
     with progress_to_stderr():
-        search.fit(frame)
+        search.fit(source.data)
     search.best_estimator_.save(out)
     if plot is not None:
         search.plot(plot)
     if json:
         print_json(_report(search, out))
     else:
-        print_leaderboard(search.leaderboard_)
+        print_leaderboard(search.leaderboard_, task.score)
         print_winner(search)
-        print(f"saved to {out}; next: lstmzoo predict {out}")
+        print(f"saved to {out}; next: lstmzoo {task.use[0]} {out}")
 
 
 def _report(search: Any, folder: Path) -> dict[str, Any]:

@@ -5,11 +5,13 @@ from typing import Annotated, Any
 
 import typer
 
-from lstmzoo.cli._options import Entry, Json, find_model
+from lstmzoo.cli._options import Json
 from lstmzoo.cli._output import print_json, print_table
+from lstmzoo.cli._tasks import find_model
 from lstmzoo.config import Categorical, ModelConfig, config_directories, list_models, load_config
 
 Pattern = Annotated[str, typer.Argument(help="Part of a name, or a shell pattern: 'forecasting/*gru'.")]
+Entry = Annotated[str, typer.Argument(help="Zoo entry, such as forecasting/lstm.", show_default=False)]
 Tag = Annotated[str | None, typer.Option(help="Only entries with this tag.")]
 
 

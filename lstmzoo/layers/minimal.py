@@ -69,7 +69,7 @@ class _MinimalLayer(LoopedLayer):
 
     Args:
         cell: What is stepped.
-        parallel: Whether all steps are taken at once.
+        parallel: Whether all steps are taken at once, where there is no mask.
     """
 
     def __init__(self, cell: _MinimalCell, parallel: bool, **kwargs: Any) -> None:
@@ -117,11 +117,16 @@ def _scanned(keep: Any, add: Any) -> tuple[Any, Any]:
 class MinGRU(_MinimalLayer):
     """The minimal GRU: ``h_t = (1 - z_t) h_{t-1} + z_t (V x_t + b)`` with ``z_t = sigmoid(W x_t + a)``.
 
-    It has the interface of ``keras.layers.GRU``, one state ``h`` (B, U), and a small part of its work: on a CPU, Keras' loop
-    over time with this cell took less time than parallel scans by doubling or by blocks, which the equations allow too.
+    It has the interface of ``keras.layers.GRU``, one state ``h`` (B, U), and a small part of its work. The equations can be
+    solved for all steps at once, in about ``2 log T`` operations on the whole: compiled by XLA for one core of a CPU, training
+    took 0.4 to 0.95 times as long as in Keras' loop over time, the less the longer T was, and compiling twice as long.
 
     Args:
         units: U.
+        parallel: Whether to take all steps at once, where there is no mask; T must be known then. The answer is the same.
+
+    Raises:
+        ConfigError: If ``parallel`` and T is not known.
 
     References:
         Feng et al., "Were RNNs All We Needed?", arXiv:2410.01201, 2024, section 3.1.
@@ -133,7 +138,7 @@ class MinGRU(_MinimalLayer):
         ((2, 5, 4), (2, 4))
     """
 
-    def __init__(self, units: int, *, parallel: bool = False, **kwargs: Any) -> None:
+    def __init__(self, units: int, *, parallel: bool = True, **kwargs: Any) -> None:
         super().__init__(_MinGRUCell(units, 1, dtype=kwargs.get("dtype"), name="cell"), parallel, **kwargs)
 
 
@@ -145,6 +150,10 @@ class MinLSTM(_MinimalLayer):
 
     Args:
         units: U.
+        parallel: Whether to take all steps at once, where there is no mask; T must be known then. The answer is the same.
+
+    Raises:
+        ConfigError: If ``parallel`` and T is not known.
 
     References:
         Feng et al., "Were RNNs All We Needed?", arXiv:2410.01201, 2024, section 3.2.
@@ -156,5 +165,5 @@ class MinLSTM(_MinimalLayer):
         ((2, 5, 4), (2, 4))
     """
 
-    def __init__(self, units: int, *, parallel: bool = False, **kwargs: Any) -> None:
+    def __init__(self, units: int, *, parallel: bool = True, **kwargs: Any) -> None:
         super().__init__(_MinLSTMCell(units, 2, dtype=kwargs.get("dtype"), name="cell"), parallel, **kwargs)

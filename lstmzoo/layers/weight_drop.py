@@ -69,7 +69,7 @@ class WeightDrop(keras.layers.Wrapper):
             return self.layer(sequences, **given)
         cell = self.layer.cell
         kernel = cell.recurrent_kernel
-        weights = ops.convert_to_tensor(kernel)
+        weights = ops.cast(kernel, cell.compute_dtype)
         # Past Keras' and the backends' own __setattr__, which would track a tensor, or refuse it.
         cell.__dict__["recurrent_kernel"] = dropped(weights, numbered(kernel.shape), self.rate, self.seed_generator)
         try:
@@ -86,7 +86,6 @@ class WeightDrop(keras.layers.Wrapper):
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
-        config["layer"].pop(
-            "build_config", None
-        )  # or it is built before it is wrapped, and its weights' paths are others
+        # Or it is built before it is wrapped, and its weights' paths are others.
+        config["layer"].pop("build_config", None)
         return {**config, "rate": self.rate, "seed": self.seed}

@@ -37,6 +37,7 @@ _PINNED = (
     "scikit-learn",
     "scipy",
     "tensorflow",
+    "tokenizers",
 )
 
 

@@ -86,7 +86,8 @@ class TokenStepper:
     @property
     def needs_fixed_windows(self) -> bool:
         """Whether all windows that it is trained on must be of one length."""
-        return any(isinstance(layer, WholeLayer) for layer in self._network._flatten_layers())
+        layers = self._network._flatten_layers()
+        return any(isinstance(layer, WholeLayer) or getattr(layer, "parallel", False) for layer in layers)
 
     @property
     def cutoffs(self) -> tuple[int, ...]:

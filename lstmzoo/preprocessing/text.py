@@ -10,7 +10,7 @@ from lstmzoo.errors import ConfigError, DataError, LstmzooError, SavedModelError
 from lstmzoo.preprocessing.tokens import Bpe, Bytes, Characters, Unigram, Words, checked_ids
 
 _TOKENS: dict[str, Any] = {"word": Words, "bpe": Bpe, "unigram": Unigram, "char": Characters, "byte": Bytes}
-_FEWEST = {"word": 3, "char": 3, "bpe": 257, "unigram": 257}
+_FEWEST = {"word": 3, "char": 3, "bpe": 257, "unigram": 257, "byte": 257}
 _MOST_PIECES = 1 << 20
 _BUFFERED = 1 << 20  # ids that are kept before they are written
 
@@ -37,8 +37,8 @@ class TextPreprocessor:
 
     Args:
         tokenizer: What a token is.
-        vocab_size: The most ids there may be, special ones among them; None for all there are. Pieces need a number, bytes
-            allow none.
+        vocab_size: The most ids there may be, special ones among them; None for all there are. Pieces need a number;
+            bytes have 257 ids, whatever is allowed beyond.
 
     Attributes:
         vocab_size_: How many ids there are.
@@ -166,10 +166,6 @@ class TextPreprocessor:
         if self.tokenizer not in _TOKENS:
             raise UnknownNameError("tokenizer", self.tokenizer, _TOKENS)
         name, size = self.tokenizer, self.vocab_size
-        if name == "byte":
-            if size is not None:
-                raise ConfigError(f"vocab_size: bytes have 257 ids, always: pass None, not {size!r}")
-            return
         pieces, fewest = name in {"bpe", "unigram"}, _FEWEST[name]
         if size is None and pieces:
             raise ConfigError(f"vocab_size: {name} pieces are learned up to a number of ids: pass one, such as 8000")

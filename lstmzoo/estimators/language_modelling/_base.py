@@ -10,7 +10,7 @@ from pydantic import Field
 from lstmzoo.errors import ConfigError, DataError, UnknownNameError
 from lstmzoo.estimators._base import ZooEstimator
 from lstmzoo.estimators.language_modelling.continuation import Continuation, check_stop
-from lstmzoo.preprocessing import Corpus, TextPreprocessor, TextSizes
+from lstmzoo.preprocessing import Corpus, TextPreprocessor
 
 Per = Literal["word", "token", "char", "byte"]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -43,7 +43,7 @@ class TextModel(ZooEstimator):
             NotFittedError: If the model is not fitted.
             DataError: If the texts are refused.
         """
-        return -self._nll_per(texts, "char", None)
+        return -self._mean_nll(texts, None)["char"]
 
     def score_samples(self, texts: Any) -> np.ndarray:
         """``(n,)`` the log-likelihood of each text by itself, its end included, in nats.
@@ -78,7 +78,28 @@ class TextModel(ZooEstimator):
         if per not in get_args(Per):
             raise UnknownNameError("per", per, get_args(Per))
         with np.errstate(over="ignore"):
-            return float(np.exp(self._nll_per(texts, per, adapt)))
+            return float(np.exp(self._mean_nll(texts, adapt)[per]))
+
+    def evaluate(self, texts: Any, adapt: str | None = None) -> dict[str, float]:
+        """All that :meth:`perplexity` and :meth:`score` say, from reading the texts once.
+
+        Args:
+            texts: As for :meth:`fit`.
+            adapt: As for :meth:`perplexity`.
+
+        Returns:
+            ``perplexity_word``, ``perplexity_token``, ``perplexity_char``, ``perplexity_byte``, and ``log_likelihood``, the mean
+            of a character.
+
+        Raises:
+            NotFittedError: If the model is not fitted.
+            UnknownNameError: If ``adapt`` is unknown.
+            DataError: If the texts are refused.
+        """
+        means = self._mean_nll(texts, adapt)
+        with np.errstate(over="ignore"):
+            perplexities = {f"perplexity_{per}": float(np.exp(mean)) for per, mean in means.items()}
+        return {**perplexities, "log_likelihood": -means["char"]}
 
     def generate(
         self, prompts: Any = None, *, max_tokens: int = 100, temperature: float = 1.0, top_k: int | None = None,
@@ -213,12 +234,14 @@ class TextModel(ZooEstimator):
         given |= {"top_k": given["top_k"] or None, "stop": given["stop"] or None}
         return pd.DataFrame({"text": self.generate(texts, **given)})
 
-    def _nll_per(self, texts: Any, per: Per, adapt: str | None) -> float:
+    def _mean_nll(self, texts: Any, adapt: str | None) -> dict[str, float]:
+        """Negative log-likelihoods by what they are means of."""
         self._check_fitted()
         corpus = Corpus(texts)
-        stream = self._stream(corpus)
-        units = len(stream) - 1 if per == "token" else _units(corpus.sizes(), per)
-        return float(self._carried_nll(stream, adapt).sum() / units)
+        stream, sizes = self._stream(corpus), corpus.sizes()
+        total = float(self._carried_nll(stream, adapt).sum())
+        units = {"word": sizes.words, "token": len(stream) - 1 - sizes.texts, "char": sizes.chars, "byte": sizes.bytes}
+        return {per: total / (count + sizes.texts) for per, count in units.items()}
 
     def _stream(self, texts: Any) -> np.ndarray:
         """Token ids of texts, the end of a text before the first and after each."""
@@ -307,7 +330,3 @@ def _prompts(prompts: Any) -> tuple[list[str | None], bool]:
 def _joined(pieces: Iterator[list[str]]) -> list[list[str]]:
     """From pieces of all rows to each row's pieces."""
     return [list(row) for row in zip(*pieces, strict=True)]
-
-
-def _units(sizes: TextSizes, per: str) -> int:
-    return {"word": sizes.words, "char": sizes.chars, "byte": sizes.bytes}[per] + sizes.texts

@@ -11,8 +11,8 @@ import numpy as np
 from keras import ops
 
 from lstmzoo.backend import jit_compile
-from lstmzoo.estimators.language_modelling.streams import in_rows, padded
 from lstmzoo.models._language import Frozen
+from lstmzoo.preprocessing import in_rows, padded
 
 _PIECE = 128  # T
 

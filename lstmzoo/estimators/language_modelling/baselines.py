@@ -10,7 +10,7 @@ from pydantic import Field
 from lstmzoo.config import TokenizerName
 from lstmzoo.errors import ConfigError
 from lstmzoo.estimators.language_modelling._base import Share, TextModel, opening
-from lstmzoo.estimators.language_modelling.ngrams import KneserNey
+from lstmzoo.ngrams import KneserNey
 from lstmzoo.preprocessing import Corpus, TextPreprocessor
 
 Method = Literal["uniform", "unigram", "kneser_ney"]

@@ -22,20 +22,14 @@ from lstmzoo.estimators.language_modelling.adaptation import (
 )
 from lstmzoo.estimators.language_modelling.baselines import METHODS, BaselineLanguageModel
 from lstmzoo.estimators.language_modelling.generation import continue_prompts
-from lstmzoo.estimators.language_modelling.streams import (
-    StreamBatches,
-    carried_nll,
-    padded,
-    softmax_cutoffs,
-)
-from lstmzoo.preprocessing import Corpus, TextPreprocessor
+from lstmzoo.estimators.language_modelling.likelihood import carried_nll, separate_nll
+from lstmzoo.preprocessing import Corpus, StreamBatches, TextPreprocessor, softmax_cutoffs
 from lstmzoo.spec import LanguageModellingSpec
 from lstmzoo.training import Checkpoint, compile_for_prediction, seeded, train
 
 _LEARNED = ("history_", "best_epoch_", "seconds_", "data_digest_", "seed_", "_example")
 _READ = 128  # tokens that one compiled step scores
 _VALIDATION_ROWS = 16  # of validation text, side by side
-_SCORED_ROWS = 64  # texts that are scored side by side
 _CACHES = [(theta, weight) for theta in (0.03, 0.1, 0.3, 1.0) for weight in (0.03, 0.06, 0.1, 0.15, 0.2, 0.3)]
 _RATES = (0.03, 0.1, 0.3, 1.0)
 
@@ -244,13 +238,7 @@ class LanguageModel(ZooNetworkEstimator, TextModel):
         return self.adaptation_[adapt]
 
     def _separate_nll(self, streams: list[np.ndarray]) -> np.ndarray:
-        """Texts of like length side by side, each from a state of its own."""
-        sums = np.zeros(len(streams))
-        order = np.argsort([len(stream) for stream in streams], kind="stable")
-        for first in range(0, len(streams), _SCORED_ROWS):
-            some = order[first : first + _SCORED_ROWS]
-            sums[some] = _sums(self.model_.stepper, [streams[i] for i in some])
-        return sums
+        return separate_nll(self.model_.stepper, streams, window=_READ)
 
     def _continue(self, prompts: list[np.ndarray], options: dict[str, Any]) -> Iterator[np.ndarray]:
         banned = np.zeros(self.spec_.vocab_size, bool)
@@ -288,19 +276,3 @@ def _validation(stepper: Any, valid: np.ndarray | None) -> Callable[[], float] |
         return None
     rows = max(1, min(_VALIDATION_ROWS, len(valid) // _READ))
     return lambda: float(carried_nll(stepper, valid, rows=rows, window=_READ).mean())
-
-
-def _sums(stepper: Any, streams: list[np.ndarray]) -> np.ndarray:
-    """Of each stream, side by side; each is filled up to the longest, and their number to a power of four."""
-    rows = next(4**k for k in range(4) if 4**k >= len(streams))
-    longest = max(len(stream) for stream in streams) - 1
-    tokens, targets = np.zeros((rows, longest), np.int32), np.full((rows, longest), -1, np.int32)
-    for row, stream in enumerate(streams):
-        tokens[row, : len(stream) - 1], targets[row, : len(stream) - 1] = stream[:-1], stream[1:]
-    state, sums = stepper.begin(rows), np.zeros(rows)
-    for place in range(0, longest, _READ):
-        part = slice(place, place + _READ)
-        nll, _, state = stepper.score(*padded(tokens[:, part], targets[:, part], _READ), state)
-        wanted = targets[:, part] >= 0
-        sums += np.where(wanted, nll[:, : wanted.shape[1]].astype(float), 0).sum(axis=1)
-    return sums[: len(streams)]

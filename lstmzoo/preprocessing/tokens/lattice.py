@@ -23,7 +23,7 @@ def fit_unigram(words: list[str], counts: np.ndarray, pieces: list[str], size: i
 
     Examples:
         >>> fit_unigram(["ab", "a"], np.array([9.0, 1.0]), ["a", "b", "ab"], 3).round(1)
-        array([-2.1, -3. , -0.2])
+        array([-1.8, -2.7, -0.3])
     """
     letters, alive = np.array([len(piece) == 1 for piece in pieces]), np.ones(len(pieces), bool)
     scores = np.full(len(pieces), -np.log(len(pieces)))
@@ -61,8 +61,9 @@ class _Lattice:
             found = [(number, i, j, index[word[i:j]]) for i, j in spans if word[i:j] in index]
             edges.append(np.array(found, np.int32).reshape(-1, 4))
         self._word, start, end, self._piece = np.concatenate(edges).T
-        self._last = np.cumsum([len(word) + 1 for word in words], dtype=int) - 1
-        self._first = self._last - [len(word) for word in words]
+        lengths = np.array([len(word) for word in words], int)
+        self._last = np.cumsum(lengths + 1) - 1
+        self._first = self._last - lengths
         self._source, self._target = self._first[self._word] + start, self._first[self._word] + end
         self._ahead, self._back = _grouped(end, self._target), _grouped(-start, self._source)
 

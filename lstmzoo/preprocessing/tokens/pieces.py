@@ -15,15 +15,13 @@ from lstmzoo.preprocessing.tokens._base import Bytes
 from lstmzoo.preprocessing.tokens.lattice import fit_unigram
 
 _CHUNK = re.compile(r"\s{0,63}\S{1,64}|\s{1,64}")  # a word after its white space; encoded by itself, and remembered
-_OVERLONG = re.compile(
-    r"(\S{64}|\s{64})|[\ud800-\udfff]+"
-)  # what training reads in parts; lone surrogates are left out
+_OVERLONG = re.compile(r"(\S{64}|\s{64})|[\ud800-\udfff]+")  # training reads parts, without lone surrogates
 _SURROGATE = re.compile(r"([\ud800-\udfff])")
 _BATCH = 1000  # texts
 _REMEMBERED = 1 << 17  # chunks
 _BLOCK = 1 << 20  # characters that are cut into chunks at a time
 _LONGEST = 16  # bytes of a piece of a unigram model
-_UNIGRAM_BYTES = 1 << 20  # of different words that a unigram model is fitted to: those that are most frequent
+_UNIGRAM_BYTES = 1 << 19  # of different words that a unigram model is fitted to: those that are most frequent
 _SEEDS = 4  # pieces that a unigram model begins with, for each that it keeps
 
 _WORDS = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)

@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -147,25 +146,6 @@ def softmax_cutoffs(counts: np.ndarray) -> tuple[int, ...]:
     cost = np.where(second > first, cost, np.inf)
     best = np.unravel_index(int(cost.argmin()), cost.shape)
     return (int(first[best]), int(second[best])) if 3 * cost[best] < size else ()
-
-
-def carried_nll(stepper: Any, stream: np.ndarray, *, rows: int, window: int) -> np.ndarray:
-    """Negative log-likelihood of each token of a stream but the first, in nats.
-
-    Args:
-        stepper: Of a language model.
-        stream: Token ids, an end of text before the first.
-        rows: Read side by side; with 1, the state is carried over the whole stream.
-        window: Tokens read at a time.
-    """
-    tokens, targets = in_rows(stream, rows)
-    state, parts = stepper.begin(rows), []
-    for place in range(0, tokens.shape[1], window):
-        part = slice(place, place + window)
-        nll, _, state = stepper.score(*padded(tokens[:, part], targets[:, part], window), state)
-        parts.append(nll)
-    flat = np.concatenate(parts, axis=1)[:, : tokens.shape[1]].astype(float)
-    return flat[targets >= 0]
 
 
 def padded(tokens: np.ndarray, targets: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarray]:

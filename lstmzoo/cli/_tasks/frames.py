@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-_SUFFIXES = (".csv", ".csv.gz", ".parquet", ".pq")
+SUFFIXES = (".csv", ".csv.gz", ".parquet", ".pq")
 _MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
 
 
@@ -150,10 +150,10 @@ def _readable(path: Path) -> Iterator[bool]:
 
 
 def _suffix(path: Path) -> str:
-    for suffix in _SUFFIXES:
+    for suffix in SUFFIXES:
         if path.name.lower().endswith(suffix):
             return suffix
-    raise DataError(f"{path}: expected a name that ends in {', '.join(_SUFFIXES)}")
+    raise DataError(f"{path}: expected a name that ends in {', '.join(SUFFIXES)}")
 
 
 def _check_columns(path: Path, names: list[str], wanted: Iterable[str], way_out: str) -> None:

@@ -1,0 +1,104 @@
+"""Forecasting on the command line: series from CSV and Parquet."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from lstmzoo.cli._tasks._base import (
+    VALIDATION_SIZE,
+    Source,
+    Task,
+    flag,
+    option,
+    parse_names,
+    parse_number,
+    parse_numbers,
+)
+from lstmzoo.cli._tasks.frames import SUFFIXES, read_frame
+from lstmzoo.errors import ConfigError, UnknownNameError
+
+_option = partial(option, panel="Forecasting")
+_COLUMNS = ("id_col", "time_col", "target_col")
+_COVARIATES = ("past_covariates", "future_covariates", "static_covariates")
+_OPTIONS = {
+    "horizon": _option(int | None, "Steps to forecast; it has to be given.", min=1),
+    "lookback": _option(int | None, "Steps the network sees; else the entry's own.", min=1),
+    "season_length": _option(str | None, "Steps of a season, or several: 24,168; else from the data."),
+    "freq": _option(str | None, "pandas frequency alias, or a whole number; else from the data."),
+    "quantiles": _option(str | None, "Levels to forecast besides the median: 0.1,0.9."),
+    "id_col": _option(str | None, 'Column that names the series; "" if there is one only; else unique_id.'),
+    "time_col": _option(str | None, "Column of times (ISO 8601, or whole numbers); else ds."),
+    "target_col": _option(str | None, "Column of values; else y."),
+    "past_covariates": _option(str | None, "Columns of numbers that are known up to now: visitors,rain."),
+    "future_covariates": _option(
+        str | None, "Columns of numbers that are known of the future too; predict --future gives them."
+    ),
+    "static_covariates": _option(str | None, "Columns that describe a series: numbers, or text, which is a category."),
+    "calendar": _option(
+        str | None, 'Calendar features to show: hour,weekday; "" for none; else the entry\'s own.'
+    ),
+    "missing": _option(str | None, "Missing values and gaps: error, mask or interpolate; else error."),
+    "irregular": _option(bool, "Time steps may be of any length.", names=("--irregular",)),
+    "distribution": _option(
+        str | None, "Forecast quantiles, normal, student_t or negative_binomial; else the entry's own."
+    ),
+    "conformal": _option(bool, "Correct the quantiles by what held-out windows show.", names=("--conformal",)),
+    "pad_short": _option(bool, "Extend series that are too short, instead of refusing them.", names=("--pad-short",)),
+    "validation_size": VALIDATION_SIZE,
+}  # fmt: skip
+
+
+def _read(path: Path, options: dict[str, Any]) -> Source:
+    """Series from a file, and the estimator's parameters; those that were not given are its own.
+
+    Raises:
+        ConfigError: If there is no horizon, or an option cannot be read.
+        DataError: If the file cannot be.
+    """
+    params = _parsed(options)
+    named = {name: params.get(name) for name in (*_COLUMNS, *_COVARIATES)}
+    frame, id_col = read_frame(path, **named)
+    return Source(frame, {**params, "id_col": id_col}, {})
+
+
+def _parsed(options: dict[str, Any]) -> dict[str, Any]:
+    if "horizon" not in options:
+        raise ConfigError("pass --horizon: how many steps to forecast")
+    if options.get("conformal") and "quantiles" not in options:
+        raise ConfigError("--conformal corrects quantiles: name them with --quantiles, such as 0.1,0.9")
+    texts = {name: options.get(name) for name in ("season_length", "quantiles", "freq", "calendar", "validation_size")}
+    freq, size = texts["freq"], texts["validation_size"]
+    parsed = {
+        **{name: parse_names(options.get(name), flag(name)) for name in _COVARIATES},
+        "calendar": _parse_calendar(texts["calendar"]),
+        "season_length": parse_numbers(texts["season_length"], int, "--season-length"),
+        "quantiles": parse_numbers(texts["quantiles"], float, "--quantiles"),
+        "freq": int(freq) if freq is not None and freq.isdecimal() else freq,
+        "validation_size": size and parse_number(size, int, "--validation-size", "whole steps"),
+    }
+    return {name: value for name, value in {**options, **parsed}.items() if value is not None}
+
+
+def _parse_calendar(text: str | None) -> list[str] | None:
+    from lstmzoo.preprocessing import CALENDAR
+
+    names = parse_names(text, "--calendar")
+    for name in names or ():
+        if name not in CALENDAR:
+            raise UnknownNameError("calendar feature", name, CALENDAR)
+    return names
+
+
+TASK = Task(
+    name="forecasting",
+    estimator="Forecaster",
+    holds="series",
+    suffixes=SUFFIXES,
+    options=_OPTIONS,
+    read=_read,
+    about=lambda estimator: {"season_length": estimator.season_length_},
+    score="negative MASE of the last horizon",
+    loss=("mase", "MASE"),
+    reference="seasonal_naive",
+    use=("predict", "forecasts"),
+)

@@ -1,0 +1,103 @@
+"""What the demos share: a search that is tracked, one answer over HTTP, and what to type next."""
+
+import json
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+from lstmzoo.cli._output import print_leaderboard, print_table, print_winner
+from lstmzoo.mlflow.defaults import ALIAS
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One showing of a demo.
+
+    Attributes:
+        out: Folder for all that it writes.
+        time_limit: Seconds of the search, its final training included.
+        random_state: Seed.
+        registered: Name of the winner in MLflow.
+    """
+
+    out: Path
+    time_limit: float
+    random_state: int | None
+    registered: str
+
+    @property
+    def store(self) -> str:
+        """The MLflow store."""
+        return f"sqlite:///{self.out / 'mlflow.db'}"
+
+    @property
+    def folder(self) -> Path:
+        """The winner's."""
+        return self.out / "model"
+
+
+def search(stage: Stage, estimator: Any, models: tuple[str, ...], train: Any, score: str) -> Any:
+    """Search, show the leaderboard, and save the winner."""
+    from lstmzoo import ZooSearchCV
+
+    share = stage.time_limit / (len(models) + 2)  # so that each is tried, and the winner trained anew
+    found = ZooSearchCV(
+        estimator.set_params(time_limit=share),
+        models,
+        time_limit=stage.time_limit,
+        directory=stage.out / f"search-{stage.time_limit:g}s-{stage.random_state}",
+        experiment="lstmzoo-demo",
+        tracking_uri=stage.store,
+        registered_model_name=stage.registered,
+        random_state=stage.random_state,
+    ).fit(train)
+    print_leaderboard(found.leaderboard_, score)
+    print_winner(found)
+    found.best_estimator_.save(stage.folder)
+    return found
+
+
+def print_test(found: Any, losses: dict[str, Any], columns: tuple[str, ...], reference: str, less: str) -> None:
+    """The winner and the baselines on what nothing was chosen by, by losses, the last of which decides."""
+    name = f"winner: {found.best_params_['model']}"
+    rows = sorted(losses.items(), key=lambda row: row[1][-1])
+    print_table(("model", *columns), ((name if model == "winner" else model, *values) for model, values in rows))
+    ours, theirs = losses["winner"][-1], losses[reference][-1]
+    verdict, word = ("beats", "less") if ours < theirs else ("does not beat", "more")
+    print(f"the winner {verdict} {reference}: {abs(1 - ours / theirs):.0%} {word} {less}")
+
+
+def serve(stage: Stage, found: Any, request: dict[str, Any], what: str) -> None:
+    """Start the served model, ask it once, and stop it."""
+    from lstmzoo.mlflow import serve_in_background
+
+    with serve_in_background(found.model_uri_ or str(stage.folder), tracking_uri=stage.store) as url:
+        say(f"served at {url}: POST /invocations with {what} answers")
+        print(_post(f"{url}/invocations", request))
+
+
+def _post(url: str, document: dict[str, Any]) -> str:
+    body = json.dumps(document).encode()
+    with urlopen(Request(url, body, {"Content-Type": "application/json"}), timeout=60) as answer:
+        return str(answer.read().decode())
+
+
+def print_next(stage: Stage, model_uri: str | None, commands: list[list[str]]) -> None:
+    """What to type next; the winner is served from its folder where MLflow failed."""
+    served = (
+        [f"models:/{stage.registered}@{ALIAS}", "--tracking-uri", stage.store] if model_uri else [str(stage.folder)]
+    )
+    say("next:")
+    for command in (
+        ["mlflow", "ui", "--backend-store-uri", stage.store],
+        ["lstmzoo", "serve", *served, "--port", "5001"],
+        *commands,
+    ):
+        print(f"  {shlex.join(command)}")
+
+
+def say(line: str) -> None:
+    """A line of its own."""
+    print(f"\n{line}", flush=True)
