@@ -9,6 +9,7 @@ from lstmzoo.layers.minimal import MinGRU, MinLSTM
 from lstmzoo.layers.mogrifier import MogrifierLSTM
 from lstmzoo.layers.noise import gumbel
 from lstmzoo.layers.quantiles import OrderedQuantiles, pinball_loss
+from lstmzoo.layers.recurrence import GRU, LSTM, SimpleRNN
 from lstmzoo.layers.smoothing import ExponentialSmoothing
 from lstmzoo.layers.vocabulary import ActivationPenalty, TokenSoftmax
 from lstmzoo.layers.weight_drop import WeightDrop
@@ -17,6 +18,8 @@ from lstmzoo.layers.xlstm import MLSTM, SLSTM
 
 __all__ = [
     "DISTRIBUTIONS",
+    "GRU",
+    "LSTM",
     "MLSTM",
     "SCORES",
     "SLSTM",
@@ -36,6 +39,7 @@ __all__ = [
     "MinLSTM",
     "MogrifierLSTM",
     "OrderedQuantiles",
+    "SimpleRNN",
     "TokenSoftmax",
     "VariableSelection",
     "WeightDrop",

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from lstmzoo.layers._recurrent import WholeLayer
+from lstmzoo.layers.recurrence import LSTM
 
 
 @keras.saving.register_keras_serializable(package="lstmzoo")
@@ -40,9 +41,7 @@ class DilatedLSTM(WholeLayer):
     def __init__(self, units: int, *, dilation: int, **kwargs: Any) -> None:
         super().__init__(units, **kwargs)
         self.dilation = dilation
-        self.lstm = keras.layers.LSTM(
-            units, return_sequences=True, return_state=True, dtype=self.dtype_policy, name="lstm"
-        )
+        self.lstm = LSTM(units, return_sequences=True, return_state=True, dtype=self.dtype_policy, name="lstm")
 
     def build(self, x_shape: tuple) -> None:
         self.lstm.build((None, None, x_shape[-1]))

@@ -17,7 +17,19 @@ from keras import ops
 from pydantic import Field
 
 from lstmzoo.backend import jit_compile
-from lstmzoo.layers import MLSTM, SLSTM, DilatedLSTM, DistributionHead, Dropout, MinGRU, MinLSTM, OrderedQuantiles
+from lstmzoo.layers import (
+    GRU,
+    LSTM,
+    MLSTM,
+    SLSTM,
+    DilatedLSTM,
+    DistributionHead,
+    Dropout,
+    MinGRU,
+    MinLSTM,
+    OrderedQuantiles,
+    SimpleRNN,
+)
 from lstmzoo.spec import ForecastingSpec
 
 Cell = Literal["simple_rnn", "lstm", "gru", "min_lstm", "min_gru", "slstm", "mlstm"]
@@ -25,9 +37,9 @@ Count = Annotated[int, Field(gt=0)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 
 CELLS: dict[str, type[keras.layers.Layer]] = {
-    "simple_rnn": keras.layers.SimpleRNN,
-    "lstm": keras.layers.LSTM,
-    "gru": keras.layers.GRU,
+    "simple_rnn": SimpleRNN,
+    "lstm": LSTM,
+    "gru": GRU,
     "min_lstm": MinLSTM,
     "min_gru": MinGRU,
     "slstm": SLSTM,

@@ -109,7 +109,7 @@ def check_task(estimator: Any, model: str, wanted: Task) -> None:
     """
     if estimator.task != wanted.name:
         command, does = TASKS[estimator.task].use
-        raise ConfigError(f"{model} is a {type(estimator).__name__}: lstmzoo {command} {model} {does}")
+        raise ConfigError(f"{model} is a {type(estimator).__name__}: 'lstmzoo {command} {model}' {does}")
 
 
 def check_data(estimator: Any, model: str, path: Path) -> None:

@@ -1,0 +1,72 @@
+"""The recurrent layers that project their inputs at once are Keras' own, but for the time they take."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from lstmzoo.layers import GRU, LSTM, SimpleRNN
+
+PAIRS = [(SimpleRNN, keras.layers.SimpleRNN), (LSTM, keras.layers.LSTM), (GRU, keras.layers.GRU)]
+X = np.random.default_rng(0).normal(size=(3, 7, 5)).astype("float32")
+
+
+def answers(ours, theirs, **inputs):
+    """What two layers with the same weights answer."""
+    theirs(X, **inputs)
+    ours(X, **inputs)
+    weights = [np.random.default_rng(1).normal(size=w.shape) for w in theirs.get_weights()]
+    found = []
+    for layer in (ours, theirs):
+        layer.set_weights(weights)
+        found.append([ops.convert_to_numpy(t) for t in keras.tree.flatten(layer(X, **inputs))])
+    return found
+
+
+@pytest.mark.parametrize(("ours", "theirs"), PAIRS, ids=lambda c: c.__module__.split(".")[0] + c.__name__)
+@pytest.mark.parametrize("options", [
+    {}, {"return_sequences": True, "return_state": True}, {"go_backwards": True}, {"use_bias": False}, {"unroll": True},
+    {"activation": "relu"}, {"dropout": 0.5}, {"reset_after": False},
+], ids=str)  # fmt: skip
+def test_the_answer_is_keras_s(ours, theirs, options):
+    if "reset_after" in options and ours is not GRU:
+        pytest.skip("an option of the GRU alone")
+    for a, b in zip(*answers(ours(4, **options), theirs(4, **options)), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("ours", "theirs"), PAIRS)
+def test_states_and_masks_are_heeded(ours, theirs):
+    state = np.random.default_rng(2).normal(size=(3, 4)).astype("float32")
+    states = [state, 0.5 * state] if ours is LSTM else [state]
+    mask = np.arange(7) < np.array([[7], [4], [2]])
+    for given in ({"initial_state": states}, {"mask": mask}):
+        plain, other = answers(
+            ours(4, return_sequences=True, return_state=True),
+            theirs(4, return_sequences=True, return_state=True),
+            **given,
+        )
+        for a, b in zip(plain, other, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("ours", "theirs"), PAIRS)
+def test_training_gives_keras_s_weights(ours, theirs):
+    found = []
+    for cls in (ours, theirs):
+        inputs = keras.Input((None, 5))
+        model = keras.Model(inputs, cls(4, name="rnn")(inputs))
+        model.set_weights([np.random.default_rng(1).normal(size=w.shape) for w in model.get_weights()])
+        model.compile(optimizer=keras.optimizers.SGD(0.1), loss="mse")
+        for _ in range(3):
+            model.train_on_batch(X, np.ones((3, 4), "float32"))
+        found.append((model.get_weights(), [w.path for w in model.weights]))
+    assert found[0][1] == found[1][1]
+    for a, b in zip(found[0][0], found[1][0], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("cls", [SimpleRNN, LSTM, GRU])
+def test_options_survive_a_round_trip(cls):
+    config = cls(4, return_sequences=True, name="rnn").get_config()
+    assert cls.from_config(config).get_config() == config
