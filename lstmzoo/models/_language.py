@@ -6,6 +6,7 @@ scores and generates any number of tokens from a state, which goes along; its ``
 Sizes: B batch, T tokens of a window, V vocabulary, E embedding, D hidden state that tokens are predicted from.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Literal
@@ -99,21 +100,29 @@ class TokenStepper:
         flat = keras.tree.flatten(self._states)
         return [np.zeros((batch_size, *t.shape[1:]), keras.backend.standardize_dtype(t.dtype)) for t in flat]
 
-    def read(self, tokens: np.ndarray, state: list[np.ndarray]) -> list[np.ndarray]:
-        """The state after reading tokens ``(B, T)``."""
+    def read(self, tokens: np.ndarray, state: list[np.ndarray], *, calls: float = math.inf) -> list[np.ndarray]:
+        """The state after reading tokens ``(B, T)``; ``calls`` as for :meth:`score`."""
 
         def run(inputs: dict[str, Any]) -> dict[str, Any]:
             _, states = self._face(inputs["tokens"], self._unpacked(inputs))
             return _named(states)
 
-        return _state_of(
-            self._program(("read", tokens.shape), run).predict_on_batch({"tokens": tokens, **_named(state)})
-        )
+        program = self._program(("read", tokens.shape), run, calls)
+        return _state_of(program.predict_on_batch({"tokens": tokens, **_named(state)}))
 
     def score(
-        self, tokens: np.ndarray, targets: np.ndarray, state: list[np.ndarray], *, with_hidden: bool = False
-    ) -> tuple[np.ndarray, np.ndarray | None, list[np.ndarray]]:
-        """Negative log-likelihoods ``(B, T)`` of the targets after each token, hidden states ``(B, T, D)`` and the state."""
+        self, tokens: np.ndarray, targets: np.ndarray, state: list[np.ndarray], *, with_hidden: bool = False,
+        calls: float = math.inf,
+    ) -> tuple[np.ndarray, np.ndarray | None, list[np.ndarray]]:  # fmt: skip
+        """Negative log-likelihoods ``(B, T)`` of the targets after each token, hidden states ``(B, T, D)`` and the state.
+
+        Args:
+            tokens: ``(B, T)``.
+            targets: ``(B, T)``.
+            state: Before the tokens.
+            with_hidden: Whether the hidden states are wanted, too; else they are None.
+            calls: How often it will be called so: XLA compiles it where that pays.
+        """
 
         def run(inputs: dict[str, Any]) -> dict[str, Any]:
             hidden, states = self._face(inputs["tokens"], self._unpacked(inputs))
@@ -121,7 +130,7 @@ class TokenStepper:
             return {"nll": nll, **({"hidden": hidden} if with_hidden else {}), **_named(states)}
 
         given = {"tokens": tokens, "targets": targets, **_named(state)}
-        answer = self._program(("score", tokens.shape, with_hidden), run).predict_on_batch(given)
+        answer = self._program(("score", tokens.shape, with_hidden), run, calls).predict_on_batch(given)
         return answer["nll"], answer.get("hidden"), _state_of(answer)
 
     def generate(
@@ -172,12 +181,13 @@ class TokenStepper:
     def _unpacked(self, inputs: dict[str, Any]) -> State:
         return keras.tree.pack_sequence_as(self._states, _state_of(inputs))
 
-    def _program(self, key: tuple, run: Callable) -> keras.Model:
+    def _program(self, key: tuple, run: Callable, calls: float = math.inf) -> keras.Model:
         """One for each shape: TensorFlow would else trace the second one with a shape that it does not know."""
-        if key not in self._programs:
-            self._programs[key] = _Program(self._network, run)
-            self._programs[key].compile(jit_compile=jit_compile())
-        return self._programs[key]
+        jit = jit_compile(calls)
+        if (*key, jit) not in self._programs:
+            self._programs[*key, jit] = _Program(self._network, run)
+            self._programs[*key, jit].compile(jit_compile=jit)
+        return self._programs[*key, jit]
 
 
 _NUMBERS = {"temperature": "float32", "top_k": "int32", "top_p": "float32", "repetition_penalty": "float32"}

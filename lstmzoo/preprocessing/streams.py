@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+_CLUSTERS = 3  # of an adaptive softmax, beside its head
 _SHORTER = 0.05  # the share of windows that are of half the length, with variable windows
 
 
@@ -119,7 +120,7 @@ def in_rows(stream: np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def softmax_cutoffs(counts: np.ndarray) -> tuple[int, ...]:
-    """Where to cut ids into the frequent ones and two clusters, so that an adaptive softmax costs the least.
+    """Where to cut ids into the frequent ones and three clusters, so that an adaptive softmax costs the least.
 
     What a target costs is taken to be the rows of the matrix that it is compared to. Vocabularies of less than 5,000 ids, and
     such as would not become three times cheaper, are not cut.
@@ -132,20 +133,26 @@ def softmax_cutoffs(counts: np.ndarray) -> tuple[int, ...]:
 
     Examples:
         >>> softmax_cutoffs(1e6 / (1 + np.arange(33_000)))
-        (1112, 10814)
+        (536, 5214, 15912)
         >>> softmax_cutoffs(np.ones(33_000))
         ()
     """
     size = len(counts)
     if size < 5000:
         return ()
+    places = np.append(np.unique(np.geomspace(200, size, 120).astype(int))[:-1], size)
     rarer = 1 - np.concatenate([[0.0], np.cumsum(counts)]) / counts.sum()
-    places = np.unique(np.geomspace(200, size - 1, 120).astype(int))
-    first, second = np.meshgrid(places, places, indexing="ij")
-    cost = first + 2 + (rarer[first] - rarer[second]) * (second - first) + rarer[second] * (size - second)
-    cost = np.where(second > first, cost, np.inf)
-    best = np.unravel_index(int(cost.argmin()), cost.shape)
-    return (int(first[best]), int(second[best])) if 3 * cost[best] < size else ()
+    one, other = places[:, None], places
+    within = np.where(
+        other > one, (rarer[one] - rarer[other]) * (other - one), np.inf
+    )  # of a cluster from one to other
+    cost, paths = within[:, -1], [(int(place),) for place in places]  # of all from a place on, as a single cluster
+    for _ in range(_CLUSTERS - 1):
+        total = within + cost
+        best = total.argmin(axis=1)
+        cost, paths = total.min(axis=1), [(int(places[i]), *paths[k]) for i, k in enumerate(best)]
+    total = places + _CLUSTERS + cost
+    return paths[int(total.argmin())] if 3 * total.min() < size else ()
 
 
 def padded(tokens: np.ndarray, targets: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarray]:

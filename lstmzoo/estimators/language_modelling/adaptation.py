@@ -78,7 +78,9 @@ def cached_nll(stepper: Any, stream: np.ndarray, caches: list[NeuralCache]) -> n
     for place in range(0, tokens.shape[1], _PIECE):
         part = slice(place, place + _PIECE)
         wanted = targets[0, part]
-        nll, hidden, state = stepper.score(*padded(tokens[:, part], targets[:, part], _PIECE), state, with_hidden=True)
+        nll, hidden, state = stepper.score(
+            *padded(tokens[:, part], targets[:, part], _PIECE), state, with_hidden=True, calls=len(stream) / _PIECE
+        )
         hidden, nll = hidden[0, : len(wanted)], nll[0, : len(wanted)].astype(float)
         keys = hidden if keys is None else np.concatenate([keys, hidden])
         values = np.concatenate([values, wanted])

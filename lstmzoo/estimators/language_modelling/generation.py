@@ -85,7 +85,7 @@ def read_prompts(stepper: Any, prompts: list[np.ndarray]) -> tuple[np.ndarray, l
             tokens = np.zeros((len(streams), size), np.int32)
             for row in np.flatnonzero(reading):
                 tokens[row] = streams[row][place[row] : place[row] + size]
-            after = stepper.read(tokens, state)
+            after = stepper.read(tokens, state, calls=left.max() / size)
             state = [_chosen(reading, new, old) for new, old in zip(after, state, strict=True)]
             left, place = left - size * reading, place + size * reading
     return np.array([stream[-1] for stream in streams], np.int32), state

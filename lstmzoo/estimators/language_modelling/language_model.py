@@ -219,9 +219,10 @@ class LanguageModel(ZooNetworkEstimator, TextModel):
         if config.data.variable_bptt and stepper.needs_fixed_windows:
             raise ConfigError(f"{config.name} needs windows of one length: pass variable_bptt=False")
         trainer = stepper.trainer(batches.batch_size, batches.capacities(stepper.cutoffs))
+        validate = _validation(stepper, valid, training.epochs)
         return train(
-            trainer, _as_it_is, batches, config=training, validate=_validation(stepper, valid), time_limit=self.time_limit,
-            verbose=self.verbose, title=self.model, checkpoint=checkpoint,
+            trainer, _as_it_is, batches, config=training, validate=validate, time_limit=self.time_limit, verbose=self.verbose,
+            title=self.model, checkpoint=checkpoint,
         )  # fmt: skip
 
     def _carried_nll(self, stream: np.ndarray, adapt: str | None) -> np.ndarray:
@@ -270,9 +271,9 @@ def _as_it_is(_: Any, nll: Any) -> Any:
     return nll
 
 
-def _validation(stepper: Any, valid: np.ndarray | None) -> Callable[[], float] | None:
+def _validation(stepper: Any, valid: np.ndarray | None, epochs: int) -> Callable[[], float] | None:
     """The mean negative log-likelihood of validation text, in rows side by side."""
     if valid is None:
         return None
     rows = max(1, min(_VALIDATION_ROWS, len(valid) // _READ))
-    return lambda: float(carried_nll(stepper, valid, rows=rows, window=_READ).mean())
+    return lambda: float(carried_nll(stepper, valid, rows=rows, window=_READ, times=epochs).mean())

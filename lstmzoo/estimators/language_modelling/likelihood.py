@@ -9,7 +9,7 @@ from lstmzoo.preprocessing import in_rows, padded
 _ROWS = 64  # texts that are scored side by side
 
 
-def carried_nll(stepper: Any, stream: np.ndarray, *, rows: int, window: int) -> np.ndarray:
+def carried_nll(stepper: Any, stream: np.ndarray, *, rows: int, window: int, times: int = 1) -> np.ndarray:
     """Negative log-likelihood of each token of a stream but the first, in nats.
 
     Args:
@@ -17,12 +17,14 @@ def carried_nll(stepper: Any, stream: np.ndarray, *, rows: int, window: int) -> 
         stream: Token ids, an end of text before the first.
         rows: Read side by side; with 1, the state is carried over the whole stream.
         window: Tokens read at a time.
+        times: How often such a stream will be read.
     """
     tokens, targets = in_rows(stream, rows)
+    calls = times * tokens.shape[1] / window
     state, parts = stepper.begin(rows), []
     for place in range(0, tokens.shape[1], window):
         part = slice(place, place + window)
-        nll, _, state = stepper.score(*padded(tokens[:, part], targets[:, part], window), state)
+        nll, _, state = stepper.score(*padded(tokens[:, part], targets[:, part], window), state, calls=calls)
         parts.append(nll)
     flat = np.concatenate(parts, axis=1)[:, : tokens.shape[1]].astype(float)
     return flat[targets >= 0]
@@ -37,14 +39,15 @@ def separate_nll(stepper: Any, streams: list[np.ndarray], *, window: int) -> np.
         window: Tokens read at a time.
     """
     sums = np.zeros(len(streams))
+    calls = sum(map(len, streams)) / min(len(streams), _ROWS) / window
     order = np.argsort([len(stream) for stream in streams], kind="stable")
     for first in range(0, len(streams), _ROWS):
         some = order[first : first + _ROWS]
-        sums[some] = _sums(stepper, [streams[i] for i in some], window)
+        sums[some] = _sums(stepper, [streams[i] for i in some], window, calls)
     return sums
 
 
-def _sums(stepper: Any, streams: list[np.ndarray], window: int) -> np.ndarray:
+def _sums(stepper: Any, streams: list[np.ndarray], window: int, calls: float) -> np.ndarray:
     """Of each stream, side by side; each is filled up to the longest, and their number to a power of four."""
     rows = next(4**k for k in range(4) if 4**k >= len(streams))
     longest = max(len(stream) for stream in streams) - 1
@@ -54,7 +57,7 @@ def _sums(stepper: Any, streams: list[np.ndarray], window: int) -> np.ndarray:
     state, sums = stepper.begin(rows), np.zeros(rows)
     for place in range(0, longest, window):
         part = slice(place, place + window)
-        nll, _, state = stepper.score(*padded(tokens[:, part], targets[:, part], window), state)
+        nll, _, state = stepper.score(*padded(tokens[:, part], targets[:, part], window), state, calls=calls)
         wanted = targets[:, part] >= 0
         sums += np.where(wanted, nll[:, : wanted.shape[1]].astype(float), 0).sum(axis=1)
     return sums[: len(streams)]
