@@ -4,6 +4,7 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")  # compiles faster, runs slower
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # workers that share the cores take one thread each
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")

@@ -67,6 +67,27 @@ def test_training_gives_keras_s_weights(ours, theirs):
 
 
 @pytest.mark.parametrize("cls", [SimpleRNN, LSTM, GRU])
+def test_sequences_of_other_lengths_are_read_on(cls):
+    """TensorFlow traces a second length with a time that it does not know, here beside a batch that it does."""
+    layer = cls(4, return_sequences=True, return_state=True, name="rnn")
+
+    class Carried(keras.Model):
+        def call(self, inputs):
+            return layer(inputs["x"], initial_state=[inputs["h"]] * (2 if cls is LSTM else 1))
+
+    model = Carried()
+    model.compile(jit_compile=False)
+    h = np.ones((3, 4), "float32")
+    for steps in (7, 3, 5):
+        outputs = model.predict_on_batch({"x": X[:, :steps], "h": h})[0]
+        np.testing.assert_allclose(
+            outputs,
+            ops.convert_to_numpy(layer(X[:, :steps], initial_state=[h] * (2 if cls is LSTM else 1))[0]),
+            rtol=1e-5,
+        )
+
+
+@pytest.mark.parametrize("cls", [SimpleRNN, LSTM, GRU])
 def test_options_survive_a_round_trip(cls):
     config = cls(4, return_sequences=True, name="rnn").get_config()
     assert cls.from_config(config).get_config() == config

@@ -24,7 +24,7 @@ class _Projected(keras.layers.RNN):
         flat = ops.matmul(ops.reshape(sequences, (-1, sequences.shape[-1])), cell.kernel)
         bias, step = self._parts(cell)
         flat = flat if bias is None else flat + bias
-        projected = ops.reshape(flat, (-1, ops.shape(sequences)[1], flat.shape[-1]))
+        projected = ops.reshape(flat, (*ops.shape(sequences)[:2], flat.shape[-1]))
         options = ("go_backwards", "unroll", "zero_output_for_mask", "return_sequences", "stateful")
         loop = SimpleNamespace(cell=step, **{name: getattr(self, name) for name in options})
         return keras.layers.RNN.inner_loop(loop, projected, initial_state, mask, training=training)

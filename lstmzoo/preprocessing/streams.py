@@ -29,7 +29,7 @@ class StreamBatches:
     Examples:
         >>> batches = StreamBatches(np.arange(13), batch_size=2, window=2, steps_per_epoch=9, variable=False, seed=1)
         >>> len(batches)
-        2
+        3
         >>> inputs, _ = batches[0]
         >>> inputs["tokens"], inputs["targets"], inputs["begin"]
         (array([[0, 1], [6, 7]], dtype=int32), array([[1, 2], [7, 8]], dtype=int32), array([[1.], [1.]], dtype=float32))

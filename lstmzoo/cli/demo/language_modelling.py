@@ -9,9 +9,9 @@ from lstmzoo.cli.demo._base import Stage, print_next, print_test, say, search, s
 
 REGISTERED = "python-reference"
 _PROMPT = "The return statement"
-_MODELS = ("lstm", "gru")
+_MODELS = ("min_gru", "gru")
 _SETTINGS = {  # few pieces, one layer and short windows, to learn something from little text in little time
-    "vocab_size": 2000, "num_layers": 1, "bptt": 32, "dropout": 0.3, "learning_rate": 6e-3, "steps_per_epoch": 100,
+    "vocab_size": 2000, "num_layers": 1, "bptt": 32, "dropout": 0.1, "learning_rate": 8e-3, "steps_per_epoch": 100,
 }  # fmt: skip
 _TOKENS = 60
 
