@@ -305,10 +305,9 @@ class Interrupted(Exception):
     pass
 
 
-@pytest.mark.parametrize("model", ["char_lstm", "awd_lstm"])
-def test_a_fit_that_was_interrupted_goes_on_to_the_same_bits(model, tmp_path, monkeypatch):
-    """In the middle of an epoch: the carried state has to come back, too."""
-    estimator = small(model, hyperparameters={"vocab_size": 300} if model == "awd_lstm" else {})
+def test_a_fit_that_was_interrupted_goes_on_to_the_same_bits(tmp_path, monkeypatch):
+    """In the middle of an epoch: the carried state has to come back, too, and every dropout's place."""
+    estimator = small("awd_lstm", tokenizer="char", hyperparameters={"num_layers": 2})
     whole = estimator.fit(TEXTS).model_.get_weights()
     monkeypatch.setattr(training, "_SECONDS_BETWEEN_CHECKPOINTS", 0.0)
 
@@ -361,7 +360,7 @@ def test_a_matrix_memory_needs_windows_of_one_length():
         LanguageModel("mlstm", tokenizer="char", hyperparameters={"variable_bptt": True, "units": 16}).fit(TEXTS)
 
 
-@pytest.mark.parametrize("tokenizer", ["byte", "bpe", "unigram"])
+@pytest.mark.parametrize("tokenizer", ["byte", "bpe"])
 def test_any_text_is_learned_and_scored(tokenizer):
     odd = ["NUL \0 here", "lone \ud800 surrogate", "שלום עולם", "🙂🏳️‍🌈", "x" * 5000, *TEXTS]
     model = small(
@@ -373,12 +372,10 @@ def test_any_text_is_learned_and_scored(tokenizer):
 
 def test_a_search_has_the_baselines_on_its_leaderboard():
     estimator = small(hyperparameters={"epochs": 1}, tokenizer="char")
-    search = ZooSearchCV(estimator, ["gru", "min_gru"], max_trials=2, random_state=0, verbose=0)
-    search.estimator.hyperparameters = {"epochs": 1, "steps_per_epoch": 5, "units": 8, "bptt": 16}
-    search.fit(TEXTS)
+    search = ZooSearchCV(estimator, ["gru"], max_trials=1, random_state=0, verbose=0).fit(TEXTS)
     board = search.leaderboard_
     assert set(board.loc[board["status"] == "baseline", "model"]) == {"uniform", "unigram", "kneser_ney"}
-    assert set(board.loc[board["status"] == "completed", "model"]) == {"gru", "min_gru"}
+    assert set(board.loc[board["status"] == "completed", "model"]) == {"gru"}
     assert isinstance(search.best_estimator_.generate("the ", max_tokens=5, random_state=0), str)
 
 
