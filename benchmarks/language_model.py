@@ -44,7 +44,8 @@ def main() -> None:
             args.model, tokenizer=args.tokenizer, hyperparameters=dict(args.set), time_limit=args.seconds, random_state=seed,
         )  # fmt: skip
         if args.whole:
-            model.set_params(validation_size=0).fit([*train, *valid])
+            whole = [*train, *valid] if args.data == "wikitext2" else ["".join([*train, *valid])]
+            model.set_params(validation_size=0).fit(whole)
         else:
             model.fit(train, validation=valid)
         shown = about(model)
