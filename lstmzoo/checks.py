@@ -182,6 +182,8 @@ def check_serves(estimator: Any, data: tuple[Any, ...]) -> None:
     answer = _served(estimator)
     assert len(answer), "serving answers nothing"
     assert np.isfinite(answer.select_dtypes("number")).all(axis=None), "serving answers NaN or infinity"
+    words = answer.select_dtypes(exclude=["number", "datetime", "datetimetz"])
+    assert words.map(lambda value: isinstance(value, str)).all(axis=None), "serving answers neither numbers nor text"
 
 
 def check_search_hooks(estimator: Any, data: tuple[Any, ...]) -> None:

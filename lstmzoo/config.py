@@ -84,11 +84,26 @@ def _check_range(parameter: Any) -> Any:
 
 
 class TrainingConfig(_Strict):
-    """How a network is trained; an epoch is ``steps_per_epoch`` batches, or one pass over the data if that is fewer."""
+    """How a network is trained; an epoch is ``steps_per_epoch`` batches, or one pass over the data if that is fewer.
+
+    Attributes:
+        optimizer: By its name in Keras.
+        learning_rate: At its highest.
+        beta_2: How long ``adam`` and ``adamw`` remember squares of gradients; the others do not.
+        schedule: ``cosine`` falls to zero with the last step, or the time limit.
+        warmup: Share of all steps (of the time limit, if that is shorter) in which the learning rate rises from zero.
+        clipnorm: Norm that the gradient, as a whole, is cut to; null for none.
+        batch_size: Items, or rows, that a step is taken on.
+        epochs: At the most.
+        steps_per_epoch: At the most.
+        patience: Epochs without a better one, after which training ends.
+    """
 
     optimizer: Literal["adam", "adamw", "rmsprop", "sgd"]
     learning_rate: Annotated[float, Field(gt=0)]
+    beta_2: Annotated[float, Field(gt=0, lt=1)]
     schedule: Literal["constant", "cosine"]
+    warmup: Annotated[float, Field(ge=0, lt=1)]
     clipnorm: Annotated[float, Field(gt=0)] | None
     batch_size: PositiveInt
     epochs: PositiveInt

@@ -228,7 +228,7 @@ def train(
         ...     num_items=8, batch_size=4, steps_per_epoch=10, seed=0,
         ... )
         >>> config = TrainingConfig(
-        ...     optimizer="adam", learning_rate=0.1, schedule="cosine", clipnorm=None,
+        ...     optimizer="adam", learning_rate=0.1, beta_2=0.999, schedule="cosine", warmup=0.0, clipnorm=None,
         ...     batch_size=4, epochs=3, steps_per_epoch=10, patience=1,
         ... )
         >>> history, best_epoch = train(
@@ -238,7 +238,10 @@ def train(
         >>> len(history), best_epoch
         (3, 3)
     """
-    optimizer = _OPTIMIZERS[config.optimizer](learning_rate=config.learning_rate, global_clipnorm=config.clipnorm)
+    own = {"beta_2": config.beta_2} if config.optimizer.startswith("adam") else {}
+    optimizer = _OPTIMIZERS[config.optimizer](
+        learning_rate=config.learning_rate, global_clipnorm=config.clipnorm, **own
+    )
     model.compile(optimizer=optimizer, loss=loss, jit_compile=jit_compile(steps=config.epochs * len(batches)))
     optimizer.build(model.trainable_variables)
     if checkpoint is not None:
@@ -285,12 +288,10 @@ def _run(
             if late and math.isfinite(state.loss):
                 state.step = step
                 write()
-            if config.schedule == "cosine":
-                done = (epoch * len(batches) + step) / (config.epochs * len(batches))
-                if time_limit is not None:
-                    done = max(done, elapsed() / time_limit)
-                rate = config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
-                model.optimizer.learning_rate = rate
+            done = (epoch * len(batches) + step) / (config.epochs * len(batches))
+            if time_limit is not None:
+                done = max(done, elapsed() / time_limit)
+            model.optimizer.learning_rate = _learning_rate(config, min(done, 1.0))
             state.loss += model.train_on_batch(*batches[step], return_dict=True)["loss"]
             if time_limit is not None and elapsed() > time_limit:
                 state.stopped = True
@@ -305,6 +306,12 @@ def _run(
         if not math.isfinite(row["loss"] + row.get("val_loss", 0.0)):
             break
         write()
+
+
+def _learning_rate(config: TrainingConfig, done: float) -> float:
+    """When so large a share of the training is done."""
+    rate = config.learning_rate * min(1.0, done / config.warmup if config.warmup else 1.0)
+    return rate * 0.5 * (1 + math.cos(math.pi * done)) if config.schedule == "cosine" else rate
 
 
 def _end_epoch(model: keras.Model, state: _State, row: dict[str, Any], patience: int) -> None:

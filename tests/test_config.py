@@ -94,7 +94,7 @@ def test_patterns_that_match_nothing_list_the_names(pattern):
 
 
 def test_list_by_tag():
-    assert list_models(tag="attention") == [
+    assert list_models("forecasting/*", tag="attention") == [
         "forecasting/gru_attention",
         "forecasting/lstm_attention",
         "forecasting/temporal_fusion",

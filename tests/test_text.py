@@ -326,6 +326,7 @@ class TestStream:
         assert stream.dtype == np.int32
         expected = [i for ids in pre.encode_batch(LINES) for i in [*ids, 0]]
         assert stream.tolist() == expected
+        assert pre.stream(iter(LINES), opened=True, spooled=spooled).tolist() == [0, *expected]
 
     @pytest.mark.parametrize("spooled", [False, True])
     def test_many_batches_and_none(self, fitted, spooled):

@@ -7,7 +7,7 @@ from keras import ops
 
 from lstmzoo.decoding import Sampling, generate_tokens
 from lstmzoo.errors import ConfigError
-from lstmzoo.layers import ActivationPenalty, TokenSoftmax, gumbel
+from lstmzoo.layers import ActivationPenalty, TokenEmbedding, TokenSoftmax, gumbel
 
 VOCAB, HIDDEN = 30, 8
 
@@ -72,6 +72,28 @@ def test_capacities_that_do_not_hold_would_show():
     assert np.abs(ops.convert_to_numpy(layer(hidden, targets, capacities=[1, 1])) - whole).max() > 0.1
 
 
+@pytest.mark.parametrize("cutoffs", [(), (6, 15)])
+def test_a_softmax_can_begin_with_frequencies(cutoffs):
+    layer, _, _ = made(cutoffs)
+    counts = np.arange(VOCAB) * 10
+    layer.start_from(counts)
+    probs = np.exp(ops.convert_to_numpy(layer.log_probs(np.zeros((1, HIDDEN), "float32"))))[0]
+    np.testing.assert_allclose(probs, (counts + 1) / (counts + 1).sum(), rtol=1e-4)
+
+
+def test_an_embedding_s_gradient_is_keras_s():
+    tokens = np.array([[1, 3, 1], [0, 1, 3]])
+    found = []
+    for cls in (TokenEmbedding, keras.layers.Embedding):
+        inputs = keras.Input((3,), dtype="int32")
+        model = keras.Model(inputs, cls(5, 4, name="embedding")(inputs))
+        model.set_weights([np.random.default_rng(0).normal(size=(5, 4))])
+        model.compile(optimizer=keras.optimizers.SGD(0.5), loss="mse")
+        model.train_on_batch(tokens, np.zeros((2, 3, 4), "float32"))
+        found.append(model.get_weights()[0])
+    np.testing.assert_allclose(*found, rtol=1e-5)
+
+
 def test_a_tied_softmax_has_the_embedding_s_matrix():
     embedding = keras.layers.Embedding(VOCAB, HIDDEN)
     embedding(np.zeros((1, 1), "int32"))
@@ -115,6 +137,22 @@ def test_noise_depends_on_seed_and_place_alone():
     np.testing.assert_allclose(noise[:1], ops.convert_to_numpy(gumbel(seeds[:1], 5, 100)), rtol=1e-6)
     assert not np.isclose(noise[0], noise[1]).any()
     assert not np.isclose(noise, ops.convert_to_numpy(gumbel(seeds, 6, 100))).any()
+
+
+def test_noise_is_finite_at_its_extremes():
+    """The hash that has all ones is met once in millions: its number would be rounded to 1, and its noise be infinite."""
+    noise = ops.convert_to_numpy(gumbel(np.array([[869, 99]], "int32"), 124, 144_160))
+    assert np.isfinite(noise).all()
+    assert noise.max() < 17
+
+
+@pytest.mark.parametrize("options", [{}, {"top_k": 3}, {"temperature": 0.0}, {"repetition_penalty": 2.0}])
+def test_not_even_the_largest_noise_draws_what_is_banned(options):
+    logits = np.array([[0.0, 1.0, 2.0, -1e30]], "float32")
+    full = {"temperature": 1.0, "top_k": 4, "top_p": 1.0, "repetition_penalty": 1.0, **options}
+    sampling = Sampling(**full, filtered=True, penalized=True)
+    noise = np.array([[0.0, 0.0, 0.0, 1e35]], "float32")
+    assert ops.convert_to_numpy(sampling.draw(logits, noise, np.zeros((1, 4), bool))).tolist() != [3]
 
 
 def test_the_largest_of_logits_with_noise_is_a_sample():

@@ -21,7 +21,7 @@ STEPS = 5
 
 def config(**changes):
     settings = {
-        "optimizer": "adam", "learning_rate": 0.01, "schedule": "cosine", "clipnorm": 1.0,
+        "optimizer": "adam", "learning_rate": 0.01, "beta_2": 0.999, "schedule": "cosine", "warmup": 0.0, "clipnorm": 1.0,
         "batch_size": 8, "epochs": 4, "steps_per_epoch": STEPS, "patience": 10,
     }  # fmt: skip
     return TrainingConfig(**{**settings, **changes})

@@ -1,6 +1,6 @@
 """Decoding: functions that know a step, not a model."""
 
 from lstmzoo.decoding.sampling import sample_sequences
-from lstmzoo.decoding.tokens import Sampling, generate_tokens
+from lstmzoo.decoding.tokens import NEVER, Sampling, generate_tokens
 
-__all__ = ["Sampling", "generate_tokens", "sample_sequences"]
+__all__ = ["NEVER", "Sampling", "generate_tokens", "sample_sequences"]

@@ -6,7 +6,7 @@ from typing import Any
 
 from keras import ops
 
-_NEVER = -1e30  # the logarithm of a probability of zero, with which one can still subtract
+NEVER = -1e30  # the logarithm of a probability of zero, with which one can still subtract
 _FARTHEST = 88.0  # below the likeliest token, in logits: less likely ones are never drawn
 _HALVINGS = 30
 
@@ -41,16 +41,17 @@ class Sampling:
         """Tokens ``(B,)``.
 
         Args:
-            logits: ``(B, V)``.
+            logits: ``(B, V)``; -1e30 for a token that may not come.
             noise: ``(B, V)`` from the standard Gumbel distribution: the largest of logits with noise is a sample.
             seen: ``(B, V)`` whether a token is in the text already.
         """
         if self.penalized:
             punished = ops.where(logits > 0, logits / self.repetition_penalty, logits * self.repetition_penalty)
-            logits = ops.where(seen, punished, logits)
+            logits = ops.where(ops.logical_and(seen, logits > NEVER), punished, logits)
         if self.filtered:
-            logits = ops.where(self._allowed(logits), logits, _NEVER)
-        return ops.cast(ops.argmax(logits + self.temperature * noise, axis=-1), "int32")
+            logits = ops.where(self._allowed(logits), logits, NEVER)
+        drawn = ops.where(self.temperature > 0, logits + self.temperature * noise, logits)
+        return ops.cast(ops.argmax(ops.where(logits > NEVER, drawn, NEVER), axis=-1), "int32")
 
     def _allowed(self, logits: Any) -> Any:
         """``(B, V)`` whether less than ``top_k`` tokens are likelier, and these have less than ``top_p`` together.

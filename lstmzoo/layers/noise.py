@@ -26,9 +26,11 @@ def gumbel(seeds: Any, position: Any, size: int) -> Any:
         >>> noise = ops.convert_to_numpy(gumbel(np.array([[1, 2], [3, 4]], "int32"), 0, 10_000))
         >>> noise.shape, bool(abs(noise.mean() - 0.577) < 0.03), bool(abs(noise.var() - np.pi**2 / 6) < 0.1)
         ((2, 10000), True, True)
+        >>> bool(np.isfinite(ops.convert_to_numpy(gumbel(np.array([[869, 99]], "int32"), 124, 144_160))).all())
+        True
     """
     place = _mixed(ops.cast(position, "int32") * -1640531527 + 1)
     start = ops.expand_dims(_mixed(_mixed(seeds[:, 0] + place) + seeds[:, 1]), -1)
     bits = _mixed(ops.arange(size, dtype="int32") * -1640531527 + start)
-    uniform = (ops.cast(_shifted(bits, 8), "float32") + 0.5) / 2**24
+    uniform = (ops.cast(_shifted(bits, 9), "float32") + 0.5) / 2**23  # exact in 24 bits, so never 0 or 1
     return -ops.log(-ops.log(uniform))

@@ -8,6 +8,15 @@ import keras
 from keras import ops
 
 
+def _on_gpu() -> bool:
+    """Whether there is a GPU, with cuDNN."""
+    if keras.backend.backend() == "torch":  # for which Keras lists no devices
+        import torch
+
+        return torch.cuda.is_available()
+    return bool(keras.distribution.list_devices("gpu"))
+
+
 class _Projected(keras.layers.RNN):
     """A layer that multiplies all steps' inputs by its kernel at once, where Keras does so step by step.
 
@@ -19,7 +28,7 @@ class _Projected(keras.layers.RNN):
     def inner_loop(self, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Any:
         """The last output, all outputs and the final states, as of ``keras.layers.RNN``."""
         cell = self.cell
-        if keras.distribution.list_devices("gpu") or cell.dropout or cell.recurrent_dropout:
+        if _on_gpu() or cell.dropout or cell.recurrent_dropout:
             return super().inner_loop(sequences, initial_state, mask, training=training)
         flat = ops.matmul(ops.reshape(sequences, (-1, sequences.shape[-1])), cell.kernel)
         bias, step = self._parts(cell)
@@ -48,7 +57,7 @@ class SimpleRNN(_Projected, keras.layers.SimpleRNN):
     """
 
     def _parts(self, cell: Any) -> tuple[Any, Callable]:
-        recurrent = ops.convert_to_tensor(cell.recurrent_kernel)
+        recurrent = ops.copy(cell.recurrent_kernel)
 
         def step(x: Any, states: Any) -> tuple[Any, list[Any]]:
             h = x + ops.matmul(states[0], recurrent)
@@ -73,7 +82,7 @@ class LSTM(_Projected, keras.layers.LSTM):
     """
 
     def _parts(self, cell: Any) -> tuple[Any, Callable]:
-        recurrent = ops.convert_to_tensor(cell.recurrent_kernel)
+        recurrent = ops.copy(cell.recurrent_kernel)
 
         def step(x: Any, states: Any) -> tuple[Any, list[Any]]:
             h, c = states
@@ -99,7 +108,7 @@ class GRU(_Projected, keras.layers.GRU):
     """
 
     def _parts(self, cell: Any) -> tuple[Any, Callable]:
-        recurrent = ops.convert_to_tensor(cell.recurrent_kernel)
+        recurrent = ops.copy(cell.recurrent_kernel)
         bias, later = cell.bias, 0.0
         if cell.reset_after and cell.bias is not None:
             bias, later = cell.bias[0], cell.bias[1]

@@ -16,8 +16,8 @@ import numpy as np
 from keras import ops
 
 from lstmzoo.backend import jit_compile
-from lstmzoo.decoding import Sampling, generate_tokens
-from lstmzoo.layers import TokenSoftmax, gumbel
+from lstmzoo.decoding import NEVER, Sampling, generate_tokens
+from lstmzoo.layers import TokenEmbedding, TokenSoftmax, gumbel
 from lstmzoo.layers._recurrent import WholeLayer
 from lstmzoo.models._base import State
 from lstmzoo.spec import LanguageModellingSpec
@@ -44,7 +44,7 @@ def language_model(
         An uncompiled model from ``tokens`` (B, T) and ``targets`` (B, T), the tokens that follow each, to their negative
         log-likelihoods (B, T).
     """
-    embed = keras.layers.Embedding(spec.vocab_size, embedding_dim, name="embedding")
+    embed = TokenEmbedding(spec.vocab_size, embedding_dim, name="embedding")
     project = keras.layers.Dense(embedding_dim, name="projection")
     cutoffs = spec.cutoffs if softmax == "adaptive" else ()
     head = TokenSoftmax(spec.vocab_size, cutoffs=cutoffs, embedding=embed if tied else None, name="softmax")
@@ -83,6 +83,10 @@ class TokenStepper:
     def vocab_size(self) -> int:
         """V."""
         return self._head.vocab_size
+
+    def start_from(self, counts: np.ndarray) -> None:
+        """Let an untrained model begin with the tokens' frequencies; see :meth:`lstmzoo.layers.TokenSoftmax.start_from`."""
+        self._head.start_from(counts)
 
     @property
     def needs_fixed_windows(self) -> bool:
@@ -176,7 +180,7 @@ class TokenStepper:
 
     def _logits(self, tokens: Any, states: State, banned: Any) -> tuple[Any, State]:
         hidden, states = self._face(ops.expand_dims(tokens, 1), states)
-        return ops.where(banned, -1e30, self._head.log_probs(hidden[:, 0])), states
+        return ops.where(banned, NEVER, self._head.log_probs(hidden[:, 0])), states
 
     def _unpacked(self, inputs: dict[str, Any]) -> State:
         return keras.tree.pack_sequence_as(self._states, _state_of(inputs))
@@ -237,6 +241,10 @@ class StreamTrainer(keras.Model):
             )
             for i, t in enumerate(keras.tree.flatten(states))
         ]  # fmt: skip
+
+    def state(self) -> list[np.ndarray]:
+        """The state that is carried now."""
+        return [ops.convert_to_numpy(variable) for variable in self.carried]
 
     def call(self, inputs: dict[str, Any], training: bool = False) -> Any:
         keep = 1 - inputs["begin"]

@@ -47,6 +47,7 @@ class Corpus:
     Args:
         texts: A string (one text), a list, tuple, array or Series of strings, or an iterator of strings, such as an open file.
         name: What messages call it.
+        empty: Whether all texts may be empty.
 
     Raises:
         DataError: If it is something else, an element is no string (its position is named), or there is no character in it.
@@ -59,7 +60,7 @@ class Corpus:
         TextSizes(texts=3, words=4, chars=11, bytes=11)
     """
 
-    def __init__(self, texts: Any, name: str = "texts") -> None:
+    def __init__(self, texts: Any, name: str = "texts", *, empty: bool = False) -> None:
         self.name = name
         self._texts: tuple[str, ...] | _Spool
         self._count: int
@@ -70,8 +71,13 @@ class Corpus:
         self._count = self._chars = 0
         checked = self._counted(_elements(texts, name))
         self._texts = _Spool.written(checked) if isinstance(texts, Iterator) else tuple(checked)
-        if not self._chars:
+        if not (self._chars or (empty and self._count)):
             raise DataError(f"the corpus is empty: {name} has no character: pass {_EXPECTED}")
+
+    @property
+    def spooled(self) -> bool:
+        """Whether the texts are in a file."""
+        return isinstance(self._texts, _Spool)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._texts)

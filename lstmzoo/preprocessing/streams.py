@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+_COUNTED = 1 << 22  # tokens at a time
 _CLUSTERS = 3  # of an adaptive softmax, beside its head
 _SHORTER = 0.05  # the share of windows that are of half the length, with variable windows
 
@@ -117,6 +118,19 @@ def in_rows(stream: np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarray]:
     tokens = np.concatenate([np.asarray(stream[:-1], np.int32), np.zeros(missing, np.int32)])
     padded = np.concatenate([targets, np.full(missing, -1, np.int32)])
     return tokens.reshape(rows, length), padded.reshape(rows, length)
+
+
+def token_counts(stream: np.ndarray, vocab_size: int) -> np.ndarray:
+    """``(V,)`` how often each id occurs, counted in parts, so that a stream in a file need not fit into memory.
+
+    Examples:
+        >>> token_counts(np.array([0, 2, 2]), 4)
+        array([1, 0, 2, 0])
+    """
+    counts = np.zeros(vocab_size, np.int64)
+    for place in range(0, len(stream), _COUNTED):
+        counts += np.bincount(stream[place : place + _COUNTED], minlength=vocab_size)
+    return counts
 
 
 def softmax_cutoffs(counts: np.ndarray) -> tuple[int, ...]:

@@ -96,17 +96,19 @@ class TextPreprocessor:
         """The same of each text."""
         return [self.encode(text) for text in texts]
 
-    def stream(self, texts: Iterable[str], *, spooled: bool = False) -> np.ndarray:
+    def stream(self, texts: Iterable[str], *, opened: bool = False, spooled: bool = False) -> np.ndarray:
         """``(T,)`` int32: the ids of each text, and ``eos`` after each.
 
         Args:
             texts: Read once.
+            opened: Whether ``eos`` stands before the first, too: a network reads a text as if another had ended before it.
             spooled: Whether the array is to be a file, a temporary one that goes with the array.
         """
+        first = np.full(int(opened), self.eos_id, np.int32)
         if not spooled:
-            return np.concatenate([np.empty(0, np.int32), *self._blocks(texts)])
+            return np.concatenate([first, *self._blocks(texts)])
         with tempfile.TemporaryFile() as file:
-            size = sum(file.write(block.data) for block in self._blocks(texts)) // 4
+            size = sum(file.write(block.data) for block in (first, *self._blocks(texts))) // 4
             file.flush()
             return np.memmap(file, np.int32, "r", shape=(size,)) if size else np.empty(0, np.int32)
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
+import narwhals as nw
 import numpy as np
 import pandas as pd
 from pydantic import Field
@@ -21,13 +22,12 @@ _MODES = ("generate", "score")
 class TextModel(ZooEstimator):
     """Base of the language models: scores, perplexities, generation and the hooks of search and serving.
 
-    A subclass has ``validation_size`` and sets ``preprocessor_`` and ``data_digest_``. It gives likelihoods by
+    A subclass sets ``preprocessor_`` and ``data_digest_``. It gives likelihoods by
     :meth:`_carried_nll` and :meth:`_separate_nll`, and tokens by :meth:`_continue`.
     """
 
     task: ClassVar[str] = "language_modelling"
     preprocessor_: TextPreprocessor
-    validation_size: float
 
     def score(self, texts: Any, y: None = None) -> float:
         """Mean log-likelihood of a character, in nats, the state carried from text to text; the end of a text counts as one.
@@ -56,7 +56,7 @@ class TextModel(ZooEstimator):
             DataError: If the texts are refused.
         """
         self._check_fitted()
-        streams = [self._stream([text]) for text in Corpus(texts)]
+        streams = [self._stream([text]) for text in Corpus(texts, empty=True)]
         return -self._separate_nll(streams)
 
     def perplexity(self, texts: Any, per: Per = "word", adapt: str | None = None) -> float:
@@ -245,7 +245,7 @@ class TextModel(ZooEstimator):
 
     def _stream(self, texts: Any) -> np.ndarray:
         """Token ids of texts, the end of a text before the first and after each."""
-        return with_eos_before(self.preprocessor_.stream(texts))
+        return self.preprocessor_.stream(texts, opened=True)
 
     def _encoded(self, prompt: str | None) -> np.ndarray:
         return np.zeros(0, np.int32) if prompt is None else self.preprocessor_.encode(prompt)
@@ -272,14 +272,9 @@ class TextModel(ZooEstimator):
 
 
 def opening(texts: Any) -> str:
-    """The first words of the first text that has any, as an example of what can be asked."""
-    text = next(text for text in texts if text.strip())
-    return text.strip()[:40]
-
-
-def with_eos_before(stream: np.ndarray) -> np.ndarray:
-    """A stream as a model reads it: the end of a text stands before the first."""
-    return np.concatenate([np.zeros(1, np.int32), stream])
+    """The first words of the first text that has any, as an example of what can be asked; white space if there are none."""
+    words = next((text.strip() for text in texts if text.strip()), None)
+    return next(text for text in texts if text)[:40] if words is None else words[:40]
 
 
 def checked_options(**options: Any) -> dict[str, Any]:
@@ -311,9 +306,9 @@ def _prompts(prompts: Any) -> tuple[list[str | None], bool]:
     if prompts is None:
         return [None], True
     single = isinstance(prompts, str)
-    given = (
-        [prompts] if single else list(prompts) if isinstance(prompts, list | tuple | np.ndarray | pd.Series) else None
-    )
+    if nw.dependencies.is_into_series(prompts):
+        prompts = nw.from_native(prompts, series_only=True).to_list()
+    given = [prompts] if single else list(prompts) if isinstance(prompts, list | tuple | np.ndarray) else None
     if given is None:
         raise DataError(f"prompts: expected a text, or a list of texts, got {type(prompts).__name__}")
     if not given:

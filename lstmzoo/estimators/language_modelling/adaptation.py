@@ -138,7 +138,8 @@ def dynamic_nll(stepper: Any, stream: np.ndarray, how: DynamicEvaluation) -> np.
         stream: ``(N,)`` token ids.
         how: The steps.
     """
-    model = Frozen(stepper.trainer(1))
+    trainer = stepper.trainer(1)
+    model = Frozen(trainer)
     weights = model.get_weights()
     tokens, targets = in_rows(stream, 1)
     pieces = tokens.shape[1] // how.tokens
@@ -147,12 +148,16 @@ def dynamic_nll(stepper: Any, stream: np.ndarray, how: DynamicEvaluation) -> np.
     optimizer.build(model.trainable_variables)
     losses = []
     try:
-        for number in range(-(-tokens.shape[1] // how.tokens)):
+        for number in range(pieces):
             part = slice(number * how.tokens, (number + 1) * how.tokens)
             inputs = {"tokens": tokens[:, part], "targets": targets[:, part]}
             inputs["begin"] = np.full((1, 1), float(number == 0), np.float32)
-            loss = model.train_on_batch(inputs, np.zeros(inputs["tokens"].shape, np.float32), return_dict=True)["loss"]
-            losses += [float(loss)] * inputs["tokens"].shape[1]
+            loss = model.train_on_batch(inputs, np.zeros((1, how.tokens), np.float32), return_dict=True)["loss"]
+            losses += [float(loss)] * how.tokens
+        rest = slice(pieces * how.tokens, None)  # after which there is nothing to adapt to
+        if tokens[:, rest].size:
+            nll, _, _ = stepper.score(tokens[:, rest], targets[:, rest], trainer.state(), calls=1)
+            losses += nll[0].tolist()
     finally:
         model.set_weights(weights)
     return np.array(losses)

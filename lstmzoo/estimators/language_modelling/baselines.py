@@ -1,6 +1,7 @@
 """Language models that count: what a network has to beat."""
 
 import time
+from collections import deque
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, get_args
 
@@ -9,7 +10,7 @@ from pydantic import Field
 
 from lstmzoo.config import TokenizerName
 from lstmzoo.errors import ConfigError
-from lstmzoo.estimators.language_modelling._base import Share, TextModel, opening
+from lstmzoo.estimators.language_modelling._base import TextModel, opening
 from lstmzoo.ngrams import KneserNey
 from lstmzoo.preprocessing import Corpus, TextPreprocessor
 
@@ -33,7 +34,6 @@ class BaselineLanguageModel(TextModel):
         tokenizer: As for :class:`lstmzoo.LanguageModel`.
         vocab_size: The most token ids to learn; None for all words, or characters, that there are.
         order: Tokens of the longest n-grams, of ``kneser_ney``.
-        validation_size: As for :class:`lstmzoo.LanguageModel`; there is nothing to validate, so all texts are counted.
 
     Attributes:
         preprocessor_: The fitted :class:`lstmzoo.preprocessing.TextPreprocessor`.
@@ -57,13 +57,11 @@ class BaselineLanguageModel(TextModel):
         tokenizer: TokenizerName = "word",
         vocab_size: Annotated[int, Field(gt=0)] | None = None,
         order: Annotated[int, Field(ge=1, le=12)] = 5,
-        validation_size: Share = 0.1,
     ) -> None:
         self.method = method
         self.tokenizer = tokenizer
         self.vocab_size = vocab_size
         self.order = order
-        self.validation_size = validation_size
 
     @property
     def num_parameters_(self) -> int:
@@ -90,7 +88,7 @@ class BaselineLanguageModel(TextModel):
         self._check_params()
         corpus = Corpus(texts)
         preprocessor = TextPreprocessor(self.tokenizer, self.vocab_size).fit(corpus)
-        stream = preprocessor.stream(corpus)
+        stream = preprocessor.stream(corpus, spooled=corpus.spooled)
         order = {"uniform": 0, "unigram": 1, "kneser_ney": self.order}[self.method]
         self._ngrams = KneserNey.fit(stream, preprocessor.vocab_size_, order) if order else None
         self.preprocessor_ = preprocessor
@@ -113,22 +111,24 @@ class BaselineLanguageModel(TextModel):
         rngs = [
             np.random.default_rng(seed) for seed in np.random.SeedSequence(options["random_state"]).spawn(len(prompts))
         ]
-        texts = [list(prompt) for prompt in prompts]
+        lasts = [deque(prompt, maxlen=self.order) for prompt in prompts]  # all that a token depends on
+        seen = [np.isin(np.arange(self.preprocessor_.vocab_size_), prompt) for prompt in prompts]
         while True:
-            for text, rng in zip(texts, rngs, strict=True):
-                text.append(self._draw(text, rng, options))
-            yield np.array([[text[-1]] for text in texts], np.int32)
+            tokens = [self._draw(*row, options) for row in zip(lasts, seen, rngs, strict=True)]
+            for last, met, token in zip(lasts, seen, tokens, strict=True):
+                last.append(token)
+                met[token] = True
+            yield np.array(tokens, np.int32)[:, None]
 
-    def _draw(self, text: list[int], rng: np.random.Generator, options: dict[str, Any]) -> int:
+    def _draw(self, last: deque, seen: np.ndarray, rng: np.random.Generator, options: dict[str, Any]) -> int:
         """A token that follows; as the network draws it, from the probabilities as logits."""
         size = self.preprocessor_.vocab_size_
-        probs = np.full(size, 1 / size) if self._ngrams is None else self._ngrams.next_probs(np.array(text, np.int64))
+        context = np.array(last, np.int64)
+        probs = np.full(size, 1 / size) if self._ngrams is None else self._ngrams.next_probs(context)
         logits = np.log(probs)
         if self.preprocessor_.unk_id is not None:
             logits[self.preprocessor_.unk_id] = -np.inf
-        met = np.unique(text).astype(int)
-        penalty = options["repetition_penalty"]
-        logits[met] = np.where(logits[met] > 0, logits[met] / penalty, logits[met] * penalty)
+        logits[seen] *= options["repetition_penalty"]
         if options["temperature"] == 0:
             return int(logits.argmax())
         order = np.argsort(-logits, kind="stable")

@@ -36,10 +36,10 @@ class Continuation:
         text = self._held + self._decoder.feed(tokens[: ends[0]] if len(ends) else tokens)
         if over:
             text += self._decoder.flush()
-        places = [place for place in (text.find(stop) for stop in self._stops) if place >= 0]
-        if places or over:
+        found = [(text.find(stop) + len(stop), text.find(stop)) for stop in self._stops if stop in text]
+        if found or over:
             self.ended, self._held = True, ""
-            return text[: min(places)] if places else text
+            return text[: min(found)[1]] if found else text  # of the one that is complete first
         held = max((_overlap(text, stop) for stop in self._stops), default=0)
         self._held = text[len(text) - held :]
         return text[: len(text) - held]
@@ -56,7 +56,7 @@ def check_stop(stop: Any) -> list[str]:
     Raises:
         ConfigError: If one is empty, or not text.
     """
-    stops = [] if stop is None else [stop] if isinstance(stop, str) else list(stop)
+    stops = [] if stop is None else list(stop) if isinstance(stop, list | tuple) else [stop]
     for one in stops:
         if not isinstance(one, str) or not one:
             raise ConfigError(f"stop: expected texts of a character at the least, got {one!r}")

@@ -12,7 +12,7 @@ from pydantic import Field
 from lstmzoo.config import ModelConfig, TokenizerName, TrainingConfig
 from lstmzoo.errors import ConfigError, DataError, UnknownNameError
 from lstmzoo.estimators._base import ZooNetworkEstimator
-from lstmzoo.estimators.language_modelling._base import Share, TextModel, opening, with_eos_before
+from lstmzoo.estimators.language_modelling._base import Share, TextModel, opening
 from lstmzoo.estimators.language_modelling.adaptation import (
     ADAPTATIONS,
     DynamicEvaluation,
@@ -23,7 +23,8 @@ from lstmzoo.estimators.language_modelling.adaptation import (
 from lstmzoo.estimators.language_modelling.baselines import METHODS, BaselineLanguageModel
 from lstmzoo.estimators.language_modelling.generation import continue_prompts
 from lstmzoo.estimators.language_modelling.likelihood import carried_nll, separate_nll
-from lstmzoo.preprocessing import Corpus, StreamBatches, TextPreprocessor, softmax_cutoffs
+from lstmzoo.preprocessing import Corpus, StreamBatches, TextPreprocessor, softmax_cutoffs, token_counts
+from lstmzoo.registry import build_model
 from lstmzoo.spec import LanguageModellingSpec
 from lstmzoo.training import Checkpoint, compile_for_prediction, seeded, train
 
@@ -116,15 +117,18 @@ class LanguageModel(ZooNetworkEstimator, TextModel):
         started = time.perf_counter()
         self._check_params()
         config, seed = self._resolve_config(), self._seed()
+        _check_windows(config)
         whole = Corpus(texts)
         corpus, held_out = self._parts(whole, validation)
         preprocessor = TextPreprocessor(config.data.tokenizer, config.data.vocab_size).fit(corpus)
-        stream = self._long_enough(with_eos_before(preprocessor.stream(corpus)), config)
-        spec = _spec(preprocessor, stream, config)
+        stream = self._long_enough(preprocessor.stream(corpus, opened=True, spooled=corpus.spooled), config)
+        counts = token_counts(stream, preprocessor.vocab_size_)
+        spec = LanguageModellingSpec(len(counts), config.data.bptt, softmax_cutoffs(counts))
         checkpoint = self._checkpoint(checkpoint_dir, f"{whole.digest()} {held_out and held_out.digest()}")
-        valid = None if held_out is None else with_eos_before(preprocessor.stream(held_out))
+        valid = None if held_out is None else preprocessor.stream(held_out, opened=True)
         with seeded(seed):
             model = self._build(config, spec)
+            model.stepper.start_from(counts)
             history, best_epoch = self._train(model, stream, valid, config, seed, checkpoint)
         compile_for_prediction(model)
         self.model_, self.config_, self.seed_ = model, config, seed
@@ -216,8 +220,6 @@ class LanguageModel(ZooNetworkEstimator, TextModel):
             variable=config.data.variable_bptt, seed=seed,
         )  # fmt: skip
         stepper = model.stepper
-        if config.data.variable_bptt and stepper.needs_fixed_windows:
-            raise ConfigError(f"{config.name} needs windows of one length: pass variable_bptt=False")
         trainer = stepper.trainer(batches.batch_size, batches.capacities(stepper.cutoffs))
         validate = _validation(stepper, valid, training.epochs)
         return train(
@@ -260,10 +262,13 @@ class LanguageModel(ZooNetworkEstimator, TextModel):
         self.spec_ = LanguageModellingSpec(**{**learned["spec"], "cutoffs": tuple(learned["spec"]["cutoffs"])})
 
 
-def _spec(preprocessor: TextPreprocessor, stream: np.ndarray, config: ModelConfig) -> LanguageModellingSpec:
-    size = preprocessor.vocab_size_
-    counts = np.bincount(stream, minlength=size)
-    return LanguageModellingSpec(vocab_size=size, bptt=config.data.bptt, cutoffs=softmax_cutoffs(counts))
+def _check_windows(config: ModelConfig) -> None:
+    """Refuse windows of several lengths, before any text is read, where an entry cannot have them."""
+    if config.data.variable_bptt:
+        with seeded(0):
+            small = build_model(config.builder, LanguageModellingSpec(3, config.data.bptt), config.hyperparameters)
+        if small.stepper.needs_fixed_windows:
+            raise ConfigError(f"{config.name} needs windows of one length: pass variable_bptt=False")
 
 
 def _as_it_is(_: Any, nll: Any) -> Any:

@@ -41,9 +41,12 @@ def separate_nll(stepper: Any, streams: list[np.ndarray], *, window: int) -> np.
     sums = np.zeros(len(streams))
     calls = sum(map(len, streams)) / min(len(streams), _ROWS) / window
     order = np.argsort([len(stream) for stream in streams], kind="stable")
-    for first in range(0, len(streams), _ROWS):
-        some = order[first : first + _ROWS]
-        sums[some] = _sums(stepper, [streams[i] for i in some], window, calls)
+    first = 0
+    while first < len(order):
+        shortest = max(len(streams[order[first]]), window)
+        alike = [i for i in order[first : first + _ROWS] if len(streams[i]) <= 4 * shortest]
+        sums[alike] = _sums(stepper, [streams[i] for i in alike], window, calls)
+        first += len(alike)
     return sums
 
 
