@@ -15,7 +15,15 @@ from lstmzoo.estimators.language_modelling.adaptation import DynamicEvaluation, 
 from lstmzoo.estimators.language_modelling.continuation import Continuation
 from lstmzoo.estimators.language_modelling.likelihood import carried_nll
 from lstmzoo.mlflow.loader import ServedModel
-from lstmzoo.preprocessing import StreamBatches, TextPreprocessor, in_rows, padded, softmax_cutoffs, token_counts
+from lstmzoo.preprocessing import (
+    StreamBatches,
+    TextPreprocessor,
+    in_rows,
+    most_members,
+    padded,
+    softmax_cutoffs,
+    token_counts,
+)
 from lstmzoo.registry import build_model
 from lstmzoo.spec import LanguageModellingSpec
 
@@ -471,6 +479,10 @@ def test_the_last_window_of_a_row_is_filled_up():
     tokens, targets = padded(np.array([[3, 4]]), np.array([[4, -1]]), 3)
     assert tokens.tolist() == [[3, 4, 0]]
     assert targets.tolist() == [[4, 0, 0]]
+
+
+def test_members_are_counted_window_by_window():
+    assert most_members(np.array([[1, 5, 5, 9], [5, 1, 9, 1]]), (5, 9), window=3) == (3, 1)
 
 
 def test_an_epoch_can_be_gone_to_at_once():

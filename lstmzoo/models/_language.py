@@ -116,7 +116,7 @@ class TokenStepper:
 
     def score(
         self, tokens: np.ndarray, targets: np.ndarray, state: list[np.ndarray], *, with_hidden: bool = False,
-        calls: float = math.inf,
+        calls: float = math.inf, capacities: tuple[int, ...] | None = None,
     ) -> tuple[np.ndarray, np.ndarray | None, list[np.ndarray]]:  # fmt: skip
         """Negative log-likelihoods ``(B, T)`` of the targets after each token, hidden states ``(B, T, D)`` and the state.
 
@@ -126,15 +126,16 @@ class TokenStepper:
             state: Before the tokens.
             with_hidden: Whether the hidden states are wanted, too; else they are None.
             calls: How often it will be called so: XLA compiles it where that pays.
+            capacities: As for :class:`lstmzoo.layers.TokenSoftmax`.
         """
 
         def run(inputs: dict[str, Any]) -> dict[str, Any]:
             hidden, states = self._face(inputs["tokens"], self._unpacked(inputs))
-            nll = self._head(hidden, inputs["targets"])
+            nll = self._head(hidden, inputs["targets"], capacities=capacities)
             return {"nll": nll, **({"hidden": hidden} if with_hidden else {}), **_named(states)}
 
         given = {"tokens": tokens, "targets": targets, **_named(state)}
-        answer = self._program(("score", tokens.shape, with_hidden), run, calls).predict_on_batch(given)
+        answer = self._program(("score", tokens.shape, with_hidden, capacities), run, calls).predict_on_batch(given)
         return answer["nll"], answer.get("hidden"), _state_of(answer)
 
     def generate(

@@ -8,14 +8,14 @@ from lstmzoo.preprocessing.future import make_future_frame, read_future
 from lstmzoo.preprocessing.missing import filled, with_known_filled
 from lstmzoo.preprocessing.panel import continued, read_panel
 from lstmzoo.preprocessing.seasonality import find_season, usual_seasons
-from lstmzoo.preprocessing.streams import StreamBatches, in_rows, padded, softmax_cutoffs, token_counts
+from lstmzoo.preprocessing.streams import StreamBatches, in_rows, most_members, padded, softmax_cutoffs, token_counts
 from lstmzoo.preprocessing.text import TextPreprocessor
 from lstmzoo.preprocessing.windows import Scale, WindowPreprocessor, Windows
 
 __all__ = [
     "CALENDAR", "Channels", "Columns", "Corpus", "Form", "Panel", "Scale", "StreamBatches", "TextPreprocessor", "TextSizes",
     "WindowPreprocessor", "Windows", "calendar_features", "continued", "filled", "find_season", "fixed_step",
-    "forecast_frame", "in_rows", "is_shorter_than_a_day", "make_future_frame", "padded", "panel_frame", "read_future",
+    "forecast_frame", "in_rows", "is_shorter_than_a_day", "make_future_frame", "most_members", "padded", "panel_frame", "read_future",
     "read_panel", "softmax_cutoffs", "stack", "time_text",
     "token_counts", "user_times", "usual_calendar", "usual_seasons",
     "with_known_filled",

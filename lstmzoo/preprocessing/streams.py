@@ -169,6 +169,20 @@ def softmax_cutoffs(counts: np.ndarray) -> tuple[int, ...]:
     return paths[int(total.argmin())] if 3 * total.min() < size else ()
 
 
+def most_members(targets: np.ndarray, cutoffs: Sequence[int], window: int) -> tuple[int, ...]:
+    """For each cluster of an adaptive softmax, the most targets that any window of rows ``(B, L)``, one after the other, has in it.
+
+    Examples:
+        >>> most_members(np.array([[1, 5, 5, 9], [5, 1, 9, 1]]), (5, 9), window=2)
+        (2, 2)
+    """
+    most = []
+    for first, last in itertools.pairwise([*cutoffs, np.iinfo(np.int32).max]):
+        inside = ((targets >= first) & (targets < last)).sum(axis=0)
+        most.append(int(np.add.reduceat(inside, np.arange(0, len(inside), window)).max()))
+    return tuple(most)
+
+
 def padded(tokens: np.ndarray, targets: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarray]:
     """The last window of a row made as long as the others, so that one compiled step is enough; -1 becomes a token."""
     missing = window - tokens.shape[1]

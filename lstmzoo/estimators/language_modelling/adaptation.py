@@ -12,7 +12,7 @@ from keras import ops
 
 from lstmzoo.backend import jit_compile
 from lstmzoo.models._language import Frozen
-from lstmzoo.preprocessing import in_rows, padded
+from lstmzoo.preprocessing import in_rows, most_members, padded
 
 _PIECE = 128  # T
 
@@ -74,13 +74,15 @@ def cached_nll(stepper: Any, stream: np.ndarray, caches: list[NeuralCache]) -> n
     """
     window = caches[0].window
     tokens, targets = in_rows(stream, 1)
+    capacities = most_members(targets, stepper.cutoffs, _PIECE)
     state, keys, values, parts = stepper.begin(1), None, np.zeros(0, np.int32), []
     for place in range(0, tokens.shape[1], _PIECE):
         part = slice(place, place + _PIECE)
         wanted = targets[0, part]
         nll, hidden, state = stepper.score(
-            *padded(tokens[:, part], targets[:, part], _PIECE), state, with_hidden=True, calls=len(stream) / _PIECE
-        )
+            *padded(tokens[:, part], targets[:, part], _PIECE), state, with_hidden=True, calls=len(stream) / _PIECE,
+            capacities=capacities,
+        )  # fmt: skip
         hidden, nll = hidden[0, : len(wanted)], nll[0, : len(wanted)].astype(float)
         keys = hidden if keys is None else np.concatenate([keys, hidden])
         values = np.concatenate([values, wanted])

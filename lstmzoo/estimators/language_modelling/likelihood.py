@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from lstmzoo.preprocessing import in_rows, padded
+from lstmzoo.preprocessing import in_rows, most_members, padded
 
 _ROWS = 64  # texts that are scored side by side
 
@@ -21,10 +21,13 @@ def carried_nll(stepper: Any, stream: np.ndarray, *, rows: int, window: int, tim
     """
     tokens, targets = in_rows(stream, rows)
     calls = times * tokens.shape[1] / window
+    capacities = most_members(targets, stepper.cutoffs, window)
     state, parts = stepper.begin(rows), []
     for place in range(0, tokens.shape[1], window):
         part = slice(place, place + window)
-        nll, _, state = stepper.score(*padded(tokens[:, part], targets[:, part], window), state, calls=calls)
+        nll, _, state = stepper.score(
+            *padded(tokens[:, part], targets[:, part], window), state, calls=calls, capacities=capacities
+        )
         parts.append(nll)
     flat = np.concatenate(parts, axis=1)[:, : tokens.shape[1]].astype(float)
     return flat[targets >= 0]
