@@ -53,7 +53,8 @@ class LanguageModellingSpec:
     Attributes:
         vocab_size: V, token ids; 0 is the end of a text.
         bptt: T, tokens in a window of training.
-        cutoffs: Where an adaptive softmax cuts the ids, which fall in frequency; none where there are too few to be worth it.
+        cutoffs: Where an adaptive softmax cuts the ids, which fall in frequency, more or less; none where there are too few to be
+            worth it.
     """
 
     vocab_size: int

@@ -7,7 +7,7 @@ from keras import ops
 
 from lstmzoo.decoding import Sampling, generate_tokens
 from lstmzoo.errors import ConfigError
-from lstmzoo.layers import ActivationPenalty, TokenEmbedding, TokenSoftmax, gumbel
+from lstmzoo.layers import ActivationPenalty, TokenSoftmax, gumbel
 
 VOCAB, HIDDEN = 30, 8
 
@@ -79,19 +79,6 @@ def test_a_softmax_can_begin_with_frequencies(cutoffs):
     layer.start_from(counts)
     probs = np.exp(ops.convert_to_numpy(layer.log_probs(np.zeros((1, HIDDEN), "float32"))))[0]
     np.testing.assert_allclose(probs, (counts + 1) / (counts + 1).sum(), rtol=1e-4)
-
-
-def test_an_embedding_s_gradient_is_keras_s():
-    tokens = np.array([[1, 3, 1], [0, 1, 3]])
-    found = []
-    for cls in (TokenEmbedding, keras.layers.Embedding):
-        inputs = keras.Input((3,), dtype="int32")
-        model = keras.Model(inputs, cls(5, 4, name="embedding")(inputs))
-        model.set_weights([np.random.default_rng(0).normal(size=(5, 4))])
-        model.compile(optimizer=keras.optimizers.SGD(0.5), loss="mse")
-        model.train_on_batch(tokens, np.zeros((2, 3, 4), "float32"))
-        found.append(model.get_weights()[0])
-    np.testing.assert_allclose(*found, rtol=1e-5)
 
 
 def test_a_tied_softmax_has_the_embedding_s_matrix():

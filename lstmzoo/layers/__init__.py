@@ -11,7 +11,7 @@ from lstmzoo.layers.noise import gumbel
 from lstmzoo.layers.quantiles import OrderedQuantiles, pinball_loss
 from lstmzoo.layers.recurrence import GRU, LSTM, SimpleRNN
 from lstmzoo.layers.smoothing import ExponentialSmoothing
-from lstmzoo.layers.vocabulary import ActivationPenalty, TokenEmbedding, TokenSoftmax
+from lstmzoo.layers.vocabulary import ActivationPenalty, TokenSoftmax
 from lstmzoo.layers.weight_drop import WeightDrop
 from lstmzoo.layers.window_attention import WindowAttention
 from lstmzoo.layers.xlstm import MLSTM, SLSTM
@@ -40,7 +40,6 @@ __all__ = [
     "MogrifierLSTM",
     "OrderedQuantiles",
     "SimpleRNN",
-    "TokenEmbedding",
     "TokenSoftmax",
     "VariableSelection",
     "WeightDrop",

@@ -1,4 +1,4 @@
-"""The first and the last layer of a language model: vectors of token ids, and a softmax over all of them, or one in clusters."""
+"""The output layer of a language model: a softmax over all token ids, or one in clusters."""
 
 import itertools
 from collections.abc import Sequence
@@ -9,42 +9,6 @@ import numpy as np
 from keras import ops
 
 from lstmzoo.errors import ConfigError
-
-
-@keras.saving.register_keras_serializable(package="lstmzoo")
-class TokenEmbedding(keras.layers.Embedding):
-    """``keras.layers.Embedding`` whose matrix gets a dense gradient.
-
-    TensorFlow gives it the rows alone. Where the matrix is that of the softmax too, which has a dense one, the two are added at a
-    cost that was half of a training step with 33,000 tokens.
-
-    Args:
-        input_dim: V.
-        output_dim: E.
-
-    Examples:
-        >>> import numpy as np
-        >>> tuple(TokenEmbedding(10, 4)(np.array([[1, 2, 3]])).shape)
-        (1, 3, 4)
-    """
-
-    def call(self, inputs: Any) -> Any:
-        """``(B, T)`` ids to vectors ``(B, T, E)``."""
-        tokens = ops.cast(inputs, "int32")
-        table = ops.copy(self.embeddings)
-        if keras.backend.backend() != "tensorflow":
-            return ops.take(table, tokens, axis=0)
-
-        @ops.custom_gradient
-        def looked_up(table: Any) -> tuple[Any, Any]:
-            def gradient(*upstreams: Any, upstream: Any = None) -> Any:
-                given = upstreams[0] if upstream is None else upstream
-                flat = ops.reshape(given, (-1, self.output_dim))
-                return ops.segment_sum(flat, ops.reshape(tokens, (-1,)), num_segments=self.input_dim)
-
-            return ops.take(table, tokens, axis=0), gradient
-
-        return looked_up(table)
 
 
 @keras.saving.register_keras_serializable(package="lstmzoo")
@@ -59,7 +23,8 @@ class TokenSoftmax(keras.layers.Layer):
 
     Args:
         vocab_size: V.
-        cutoffs: The first id of each cluster, ascending, ids by falling frequency; empty for one softmax over all.
+        cutoffs: The first id of each cluster, ascending; empty for one softmax over all. Ids should fall in frequency, more or
+            less: any other order is as right, but slower.
         embedding: A ``keras.layers.Embedding`` of size D, whose matrix is shared (tied weights); None for a matrix of its own.
 
     Raises:

@@ -17,7 +17,7 @@ from keras import ops
 
 from lstmzoo.backend import jit_compile
 from lstmzoo.decoding import NEVER, Sampling, generate_tokens
-from lstmzoo.layers import TokenEmbedding, TokenSoftmax, gumbel
+from lstmzoo.layers import TokenSoftmax, gumbel
 from lstmzoo.layers._recurrent import WholeLayer
 from lstmzoo.models._base import State
 from lstmzoo.spec import LanguageModellingSpec
@@ -44,7 +44,7 @@ def language_model(
         An uncompiled model from ``tokens`` (B, T) and ``targets`` (B, T), the tokens that follow each, to their negative
         log-likelihoods (B, T).
     """
-    embed = TokenEmbedding(spec.vocab_size, embedding_dim, name="embedding")
+    embed = keras.layers.Embedding(spec.vocab_size, embedding_dim, name="embedding")
     project = keras.layers.Dense(embedding_dim, name="projection")
     cutoffs = spec.cutoffs if softmax == "adaptive" else ()
     head = TokenSoftmax(spec.vocab_size, cutoffs=cutoffs, embedding=embed if tied else None, name="softmax")

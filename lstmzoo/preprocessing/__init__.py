@@ -15,8 +15,7 @@ from lstmzoo.preprocessing.windows import Scale, WindowPreprocessor, Windows
 __all__ = [
     "CALENDAR", "Channels", "Columns", "Corpus", "Form", "Panel", "Scale", "StreamBatches", "TextPreprocessor", "TextSizes",
     "WindowPreprocessor", "Windows", "calendar_features", "continued", "filled", "find_season", "fixed_step",
-    "forecast_frame", "in_rows", "is_shorter_than_a_day", "make_future_frame", "most_members", "padded", "panel_frame", "read_future",
-    "read_panel", "softmax_cutoffs", "stack", "time_text",
-    "token_counts", "user_times", "usual_calendar", "usual_seasons",
-    "with_known_filled",
+    "forecast_frame", "in_rows", "is_shorter_than_a_day", "make_future_frame", "most_members", "padded", "panel_frame",
+    "read_future", "read_panel", "softmax_cutoffs", "stack", "time_text", "token_counts", "user_times", "usual_calendar",
+    "usual_seasons", "with_known_filled",
 ]  # fmt: skip

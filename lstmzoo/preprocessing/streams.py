@@ -170,7 +170,7 @@ def softmax_cutoffs(counts: np.ndarray) -> tuple[int, ...]:
 
 
 def most_members(targets: np.ndarray, cutoffs: Sequence[int], window: int) -> tuple[int, ...]:
-    """For each cluster of an adaptive softmax, the most targets that any window of rows ``(B, L)``, one after the other, has in it.
+    """For each cluster of an adaptive softmax, the most targets of rows ``(B, L)`` that any of their windows has in it.
 
     Examples:
         >>> most_members(np.array([[1, 5, 5, 9], [5, 1, 9, 1]]), (5, 9), window=2)

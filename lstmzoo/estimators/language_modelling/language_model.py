@@ -31,7 +31,7 @@ from lstmzoo.training import Checkpoint, compile_for_prediction, seeded, train
 _LEARNED = ("history_", "best_epoch_", "seconds_", "data_digest_", "seed_", "_example")
 _READ = 128  # tokens that one compiled step scores
 _VALIDATION_ROWS = 16  # of validation text, side by side
-_CACHES = [(theta, weight) for theta in (0.03, 0.1, 0.3, 1.0) for weight in (0.03, 0.06, 0.1, 0.15, 0.2, 0.3)]
+_CACHES = [(theta, weight) for theta in (0.03, 0.1, 0.3, 0.6, 1.0, 2.0) for weight in (0.03, 0.06, 0.1, 0.2, 0.3, 0.4)]
 _RATES = (0.03, 0.1, 0.3, 1.0)
 
 
