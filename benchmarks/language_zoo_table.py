@@ -3,7 +3,8 @@
 The corpus is CPython's language reference, which needs no download: the last tenth of its texts is judged, the last tenth of the
 others chooses the best epoch. All entries read the same pieces of words. ``units`` (and ``embedding_dim`` with it) is set so that
 an entry has as near to ``--parameters`` numbers as multiples of 8 allow; the rest is as its YAML file has it, but epochs and
-patience are out of reach, and ``time_limit`` ends each fit, compilation included. Tokens/s are those of the median epoch.
+patience are out of reach, and ``time_limit`` ends each fit, compilation included. Tokens/s are those of the median epoch, its
+validation included.
 """
 
 from typing import Any
