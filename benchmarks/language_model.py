@@ -61,7 +61,19 @@ def main() -> None:
             progress(" | ".join(rows[-1]))
     what = f"perplexity per {PER[args.data]}"
     print(
-        table(["model", what, "nats per char", "fit s", "tokens/s, validation included", "epochs (best)", "parameters", "vocabulary"], rows)
+        table(
+            [
+                "model",
+                what,
+                "nats per char",
+                "fit s",
+                "tokens/s, validation included",
+                "epochs (best)",
+                "parameters",
+                "vocabulary",
+            ],
+            rows,
+        )
         + "\n"
     )
     print(f"`{args.model}` with {dict(args.set)}; {setting(seeds=args.seeds, smoke=args.smoke)}")
