@@ -1,8 +1,9 @@
 """What a generated token costs: after a short prompt and a long one, alone and side by side.
 
 ``lstm`` with 256 units, of characters and of 4,000 pieces of words, after a few steps of training, so that texts do not end. The
-cost of a token is that of 1,024 of them, after the first piece of a stream has come: reading the prompt, which takes as long as it is
-long, is not in it. Short and long prompts take turns. Side by side, it is the difference between 1,040 tokens and 16, over 1,024.
+cost of a token is that of 1,024 of them, after the first piece of a stream has come: reading the prompt, which takes as long as
+it is long, is not in it. Short and long prompts take turns. Side by side, it is the difference between 1,040 tokens and 16, over
+1,024.
 """
 
 import statistics
