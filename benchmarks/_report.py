@@ -5,6 +5,7 @@ import datetime
 import json
 import os
 import platform
+import statistics
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -77,6 +78,18 @@ def setting(*, seeds: Sequence[int], smoke: bool, others: dict[str, str] | None 
         f"`python benchmarks/{Path(sys.argv[0]).name}{''.join(f' {a}' for a in sys.argv[1:])}`",
     ]
     return f"{'SMOKE RUN, the numbers mean nothing. ' if smoke else ''}{'; '.join(parts)}."
+
+
+def spread(values: Sequence[float], digits: int) -> str:
+    """The median, and the lowest and the highest if there are several."""
+    middle = f"{statistics.median(values):.{digits}f}"
+    return middle if len(values) == 1 else f"{middle} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+
+
+def with_threads(threads: int) -> dict[str, str]:
+    """This process' environment, for another one that is to have so many threads."""
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+    return {**os.environ, **dict.fromkeys(names, str(threads))}
 
 
 def progress(text: str) -> None:

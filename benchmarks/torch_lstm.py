@@ -18,7 +18,6 @@ compilation. "Batches" is making all of them without training.
 """
 
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -29,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _report import parser, progress, setting, table
+from _report import parser, progress, setting, spread, table, with_threads
 
 from lstmzoo.datasets import generate_seasonal
 from lstmzoo.preprocessing import calendar_features
@@ -131,10 +130,8 @@ def alternate(args: Any, title: str, told: dict[str, Any]) -> dict[str, list[dic
 
 
 def run(command: list[str], threads: int) -> dict[str, Any]:
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
-    environment = {**os.environ, **dict.fromkeys(names, str(threads))}
     started = time.perf_counter()
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(command, env=with_threads(threads), stdout=subprocess.PIPE, text=True, check=True)
     result = json.loads(done.stdout.splitlines()[-1])
     result["process_seconds"] = time.perf_counter() - started
     seconds = list(accumulate(epoch["seconds"] for epoch in result["history"]))
@@ -169,13 +166,6 @@ def row(title: str, side: str, results: list[dict[str, Any]]) -> list[str]:
 
 def ratio(found: dict[str, list[dict[str, Any]]], key: str) -> str:
     return spread([b[key] / a[key] for a, b in zip(found["lstmzoo"], found["torch"], strict=True)], 2)
-
-
-def spread(values: list[float], digits: int) -> str:
-    middle = f"{statistics.median(values):.{digits}f}"
-    if len(values) == 1:
-        return middle
-    return f"{middle} ({min(values):.{digits}f} to {max(values):.{digits}f})"
 
 
 if __name__ == "__main__":

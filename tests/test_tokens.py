@@ -135,11 +135,11 @@ def test_noise_is_finite_at_its_extremes():
 
 @pytest.mark.parametrize("options", [{}, {"top_k": 3}, {"temperature": 0.0}, {"repetition_penalty": 2.0}])
 def test_not_even_the_largest_noise_draws_what_is_banned(options):
-    logits = np.array([[0.0, 1.0, 2.0, -1e30]], "float32")
+    logits = ops.convert_to_tensor(np.array([[0.0, 1.0, 2.0, -1e30]], "float32"))
     full = {"temperature": 1.0, "top_k": 4, "top_p": 1.0, "repetition_penalty": 1.0, **options}
     sampling = Sampling(**full, filtered=True, penalized=True)
-    noise = np.array([[0.0, 0.0, 0.0, 1e35]], "float32")
-    assert ops.convert_to_numpy(sampling.draw(logits, noise, np.zeros((1, 4), bool))).tolist() != [3]
+    noise = ops.convert_to_tensor(np.array([[0.0, 0.0, 0.0, 1e35]], "float32"))
+    assert ops.convert_to_numpy(sampling.draw(logits, noise, ops.zeros((1, 4), "bool"))).tolist() != [3]
 
 
 def test_the_largest_of_logits_with_noise_is_a_sample():
@@ -160,6 +160,7 @@ def drawn(logits, *, n=4000, seen=None, **options):
     rows = np.tile(np.asarray(logits, "float32"), (n, 1))
     seeds = np.stack([np.arange(n), np.ones(n)], 1).astype("int32")
     met = np.zeros(rows.shape, bool) if seen is None else np.tile(np.asarray(seen), (n, 1))
+    rows, met = ops.convert_to_tensor(rows), ops.convert_to_tensor(met)
     return ops.convert_to_numpy(sampling.draw(rows, gumbel(seeds, 0, len(logits)), met))
 
 
@@ -205,11 +206,11 @@ def test_a_loop_feeds_each_token_back_and_remembers_it():
     state, first = [np.zeros((2, 1), "float32")], np.array([0, 2], "int32")
     plain = Sampling(0.0, 4, 1.0, 1.0, filtered=False, penalized=False)
     tokens, after, _ = generate_tokens(
-        step, lambda i: np.zeros((2, 4), "float32"), first, state, np.zeros((2, 4), bool), plain, 5
+        step, lambda i: ops.zeros((2, 4)), first, state, ops.zeros((2, 4), "bool"), plain, 5
     )
     np.testing.assert_array_equal(ops.convert_to_numpy(tokens), [[1, 2, 3, 0, 1], [3, 0, 1, 2, 3]])
     np.testing.assert_array_equal(ops.convert_to_numpy(after[0]), 5)
     shy = Sampling(0.0, 4, 1.0, 1e9, filtered=False, penalized=True)
-    noise = np.tile([[0.4, 0.3, 0.2, 0.1]], (2, 1)).astype("float32") * 0
-    _, _, seen = generate_tokens(step, lambda i: noise, first, state, np.zeros((2, 4), bool), shy, 2)
+    noise = ops.zeros((2, 4))
+    _, _, seen = generate_tokens(step, lambda i: noise, first, state, ops.zeros((2, 4), "bool"), shy, 2)
     assert ops.convert_to_numpy(seen).sum(1).tolist() == [2, 2]

@@ -110,6 +110,20 @@ class ZooEstimator(BaseEstimator):
         self._from_bundle(state["bundle"])
 
 
+class Untrained:
+    """What searches ask of a trial, for baselines, which have no network."""
+
+    @property
+    def num_parameters_(self) -> int:
+        """None is learned."""
+        return 0
+
+    @property
+    def history_(self) -> list[dict[str, float]]:
+        """There are no epochs."""
+        return []
+
+
 class ZooNetworkEstimator(ZooEstimator):
     """Base of the estimators that train a network named by a zoo config.
 

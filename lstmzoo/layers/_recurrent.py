@@ -41,6 +41,8 @@ class WholeLayer(keras.layers.Layer):
         return_state: Whether to return the final states too.
     """
 
+    needs_fixed_steps = True
+
     def __init__(
         self, units: int, *, return_sequences: bool = False, return_state: bool = False, **kwargs: Any
     ) -> None:

@@ -110,19 +110,19 @@ def dropped(x: Any, numbers: Any, rate: float, seeds: keras.random.SeedGenerator
         seeds: Goes on by one state.
     """
     seed = ops.cast(seeds.next(), "int32")
-    start = _mixed(_mixed(seed[0]) + seed[1])
-    noise = _mixed(_mixed(numbers * -1640531527 + start) + start)
+    start = mixed(mixed(seed[0]) + seed[1])
+    noise = mixed(mixed(numbers * -1640531527 + start) + start)
     kept = noise >= int(rate * 2**32) - 2**31
     return ops.where(kept, x / (1 - rate), ops.zeros_like(x))
 
 
-def _mixed(x: Any) -> Any:
+def mixed(x: Any) -> Any:
     """MurmurHash3's 32-bit finalizer, on int32, whose products wrap."""
-    x = ops.bitwise_xor(x, _shifted(x, 16)) * -2048144789
-    x = ops.bitwise_xor(x, _shifted(x, 13)) * -1028477387
-    return ops.bitwise_xor(x, _shifted(x, 16))
+    x = ops.bitwise_xor(x, shifted(x, 16)) * -2048144789
+    x = ops.bitwise_xor(x, shifted(x, 13)) * -1028477387
+    return ops.bitwise_xor(x, shifted(x, 16))
 
 
-def _shifted(x: Any, bits: int) -> Any:
+def shifted(x: Any, bits: int) -> Any:
     """To the right, filled with zeros."""
     return ops.bitwise_and(ops.right_shift(x, bits), (1 << (32 - bits)) - 1)

@@ -74,7 +74,7 @@ class _MinimalLayer(LoopedLayer):
 
     def __init__(self, cell: _MinimalCell, parallel: bool, **kwargs: Any) -> None:
         super().__init__(cell, {"units": cell.units, "parallel": parallel}, **kwargs)
-        self.parallel = parallel
+        self.parallel = self.needs_fixed_steps = parallel
 
     def inner_loop(self, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> tuple:
         """The last output ``(B, U)``, all outputs ``(B, T, U)`` and the final states, as of ``keras.layers.RNN``."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from keras import ops
 
-from lstmzoo.layers.dropout import _mixed, _shifted
+from lstmzoo.layers.dropout import mixed, shifted
 
 
 def gumbel(seeds: Any, position: Any, size: int) -> Any:
@@ -29,8 +29,9 @@ def gumbel(seeds: Any, position: Any, size: int) -> Any:
         >>> bool(np.isfinite(ops.convert_to_numpy(gumbel(np.array([[869, 99]], "int32"), 124, 144_160))).all())
         True
     """
-    place = _mixed(ops.cast(position, "int32") * -1640531527 + 1)
-    start = ops.expand_dims(_mixed(_mixed(seeds[:, 0] + place) + seeds[:, 1]), -1)
-    bits = _mixed(ops.arange(size, dtype="int32") * -1640531527 + start)
-    uniform = (ops.cast(_shifted(bits, 9), "float32") + 0.5) / 2**23  # exact in 24 bits, so never 0 or 1
+    seeds = ops.convert_to_tensor(seeds, dtype="int32")
+    place = mixed(ops.cast(position, "int32") * -1640531527 + 1)
+    start = ops.expand_dims(mixed(mixed(seeds[:, 0] + place) + seeds[:, 1]), -1)
+    bits = mixed(ops.arange(size, dtype="int32") * -1640531527 + start)
+    uniform = (ops.cast(shifted(bits, 9), "float32") + 0.5) / 2**23  # exact in 24 bits, so never 0 or 1
     return -ops.log(-ops.log(uniform))

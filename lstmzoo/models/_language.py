@@ -18,7 +18,6 @@ from keras import ops
 from lstmzoo.backend import jit_compile
 from lstmzoo.decoding import NEVER, Sampling, generate_tokens
 from lstmzoo.layers import TokenSoftmax, gumbel
-from lstmzoo.layers._recurrent import WholeLayer
 from lstmzoo.models._base import State
 from lstmzoo.spec import LanguageModellingSpec
 
@@ -91,8 +90,7 @@ class TokenStepper:
     @property
     def needs_fixed_windows(self) -> bool:
         """Whether all windows that it is trained on must be of one length."""
-        layers = self._network._flatten_layers()
-        return any(isinstance(layer, WholeLayer) or getattr(layer, "parallel", False) for layer in layers)
+        return any(getattr(layer, "needs_fixed_steps", False) for layer in self._network.layers)
 
     @property
     def cutoffs(self) -> tuple[int, ...]:

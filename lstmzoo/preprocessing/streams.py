@@ -157,10 +157,8 @@ def softmax_cutoffs(counts: np.ndarray) -> tuple[int, ...]:
     places = np.append(np.unique(np.geomspace(200, size, 120).astype(int))[:-1], size)
     rarer = 1 - np.concatenate([[0.0], np.cumsum(counts)]) / counts.sum()
     one, other = places[:, None], places
-    within = np.where(
-        other > one, (rarer[one] - rarer[other]) * (other - one), np.inf
-    )  # of a cluster from one to other
-    cost, paths = within[:, -1], [(int(place),) for place in places]  # of all from a place on, as a single cluster
+    within = np.where(other > one, (rarer[one] - rarer[other]) * (other - one), np.inf)  # a cluster from one to other
+    cost, paths = within[:, -1], [(int(place),) for place in places]  # all from a place on, as a single cluster
     for _ in range(_CLUSTERS - 1):
         total = within + cost
         best = total.argmin(axis=1)

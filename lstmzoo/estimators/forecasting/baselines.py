@@ -7,6 +7,7 @@ import numpy as np
 from scipy.stats import norm
 
 from lstmzoo.errors import DataError
+from lstmzoo.estimators._base import Untrained
 from lstmzoo.estimators.forecasting._base import (
     Ahead,
     Level,
@@ -23,7 +24,7 @@ Method = Literal["naive", "seasonal_naive", "drift", "window_average"]
 METHODS: tuple[Method, ...] = get_args(Method)
 
 
-class BaselineForecaster(PanelForecaster):
+class BaselineForecaster(Untrained, PanelForecaster):
     """A forecast without learning, with the interface of :class:`lstmzoo.Forecaster`.
 
     ==================  =====================================================  ===========================================
@@ -91,16 +92,6 @@ class BaselineForecaster(PanelForecaster):
         self.id_col = id_col
         self.time_col = time_col
         self.target_col = target_col
-
-    @property
-    def num_parameters_(self) -> int:
-        """None is learned."""
-        return 0
-
-    @property
-    def history_(self) -> list[dict[str, float]]:
-        """There are no epochs."""
-        return []
 
     def fit(self, y: Any, X: None = None) -> "BaselineForecaster":
         """Keep the series, as :meth:`lstmzoo.Forecaster.fit` takes them.

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from lstmzoo.config import TokenizerName
 from lstmzoo.errors import ConfigError
+from lstmzoo.estimators._base import Untrained
 from lstmzoo.estimators.language_modelling._base import TextModel, opening
 from lstmzoo.ngrams import KneserNey
 from lstmzoo.preprocessing import Corpus, TextPreprocessor
@@ -18,7 +19,7 @@ Method = Literal["uniform", "unigram", "kneser_ney"]
 METHODS: tuple[Method, ...] = get_args(Method)
 
 
-class BaselineLanguageModel(TextModel):
+class BaselineLanguageModel(Untrained, TextModel):
     """A language model of counts, with the interface of :class:`lstmzoo.LanguageModel`.
 
     ==============  ==================================================================================================
@@ -62,16 +63,6 @@ class BaselineLanguageModel(TextModel):
         self.tokenizer = tokenizer
         self.vocab_size = vocab_size
         self.order = order
-
-    @property
-    def num_parameters_(self) -> int:
-        """None is learned."""
-        return 0
-
-    @property
-    def history_(self) -> list[dict[str, float]]:
-        """There are no epochs."""
-        return []
 
     def fit(self, texts: Any, y: None = None) -> "BaselineLanguageModel":
         """Count, as :meth:`lstmzoo.LanguageModel.fit` takes the texts.

@@ -24,7 +24,6 @@ from lstmzoo.estimators.language_modelling.baselines import METHODS, BaselineLan
 from lstmzoo.estimators.language_modelling.generation import continue_prompts
 from lstmzoo.estimators.language_modelling.likelihood import carried_nll, separate_nll
 from lstmzoo.preprocessing import Corpus, StreamBatches, TextPreprocessor, softmax_cutoffs, token_counts
-from lstmzoo.registry import build_model
 from lstmzoo.spec import LanguageModellingSpec
 from lstmzoo.training import Checkpoint, compile_for_prediction, seeded, train
 
@@ -117,7 +116,6 @@ class LanguageModel(ZooNetworkEstimator, TextModel):
         started = time.perf_counter()
         self._check_params()
         config, seed = self._resolve_config(), self._seed()
-        _check_windows(config)
         whole = Corpus(texts)
         corpus, held_out = self._parts(whole, validation)
         preprocessor = TextPreprocessor(config.data.tokenizer, config.data.vocab_size).fit(corpus)
@@ -128,6 +126,8 @@ class LanguageModel(ZooNetworkEstimator, TextModel):
         valid = None if held_out is None else preprocessor.stream(held_out, opened=True)
         with seeded(seed):
             model = self._build(config, spec)
+            if config.data.variable_bptt and model.stepper.needs_fixed_windows:
+                raise ConfigError(f"{config.name} needs windows of one length: pass variable_bptt=False")
             model.stepper.start_from(counts)
             history, best_epoch = self._train(model, stream, valid, config, seed, checkpoint)
         compile_for_prediction(model)
@@ -260,15 +260,6 @@ class LanguageModel(ZooNetworkEstimator, TextModel):
         self.adaptation_ = {name: kind(**learned["adaptation_"][name]) for name, kind in ADAPTATIONS.items()}
         self.preprocessor_ = TextPreprocessor.from_json(preprocessor["text"])
         self.spec_ = LanguageModellingSpec(**{**learned["spec"], "cutoffs": tuple(learned["spec"]["cutoffs"])})
-
-
-def _check_windows(config: ModelConfig) -> None:
-    """Refuse windows of several lengths, before any text is read, where an entry cannot have them."""
-    if config.data.variable_bptt:
-        with seeded(0):
-            small = build_model(config.builder, LanguageModellingSpec(3, config.data.bptt), config.hyperparameters)
-        if small.stepper.needs_fixed_windows:
-            raise ConfigError(f"{config.name} needs windows of one length: pass variable_bptt=False")
 
 
 def _as_it_is(_: Any, nll: Any) -> Any:
