@@ -97,6 +97,7 @@ class TrainingConfig(_Strict):
         epochs: At the most.
         steps_per_epoch: At the most.
         patience: Epochs without a better one, after which training ends.
+        average_epochs: The weights that are validated, and kept, are the mean of those at the ends of so many last epochs.
     """
 
     optimizer: Literal["adam", "adamw", "rmsprop", "sgd"]
@@ -109,6 +110,7 @@ class TrainingConfig(_Strict):
     epochs: PositiveInt
     steps_per_epoch: PositiveInt
     patience: PositiveInt
+    average_epochs: PositiveInt
 
 
 DistributionName = Literal["quantiles", "normal", "student_t", "negative_binomial"]
@@ -155,6 +157,27 @@ class LanguageModellingData(_Strict):
     vocab_size: PositiveInt | None
     bptt: PositiveInt
     variable_bptt: bool
+
+
+class TranslationData(_Strict):
+    """How pairs of sentences become batches.
+
+    Attributes:
+        tokenizer: Words between white space, pieces (``bpe`` or ``unigram``), characters or bytes.
+        vocab_size: The most token ids to learn, of each language, or of both together; null for all words, or characters, that
+            there are.
+        joint: Whether both languages share one vocabulary.
+        bpe_dropout: Share of the merges that are left out, in training, so that words are cut otherwise from epoch to epoch.
+        max_length: Tokens; pairs with a longer sentence are not trained on.
+        validate_by: What tells the best epoch: ``loss``, nats per token, or ``bleu`` of greedy translations, which costs more.
+    """
+
+    tokenizer: TokenizerName
+    vocab_size: PositiveInt | None
+    joint: bool
+    bpe_dropout: Annotated[float, Field(ge=0, lt=1)]
+    max_length: PositiveInt
+    validate_by: Literal["loss", "bleu"]
 
 
 _SECTIONS = ("hyperparameters", "data", "training")
@@ -253,9 +276,16 @@ class LanguageModellingConfig(ModelConfig):
     data: LanguageModellingData
 
 
+class TranslationConfig(ModelConfig):
+    """A zoo entry for translation."""
+
+    data: TranslationData
+
+
 _SCHEMAS: dict[str, type[ModelConfig]] = {
     "forecasting": ForecastingConfig,
     "language_modelling": LanguageModellingConfig,
+    "translation": TranslationConfig,
 }
 
 

@@ -60,3 +60,18 @@ class LanguageModellingSpec:
     vocab_size: int
     bptt: int
     cutoffs: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class TranslationSpec:
+    """Sizes of a translation model. In both vocabularies 0 ends a sentence, fills it up, and is what the decoder begins with.
+
+    Attributes:
+        source_vocab_size: Token ids of the source language.
+        target_vocab_size: V, token ids of the target language.
+        joint: Whether both are one vocabulary.
+    """
+
+    source_vocab_size: int
+    target_vocab_size: int
+    joint: bool = False

@@ -172,6 +172,7 @@ class _State:
         loss: Sum of the losses of the batches of that epoch.
         best_epoch: Counted from 1; 0 before there is one.
         best_weights: Of that epoch, with validation.
+        recent: The weights at the ends of the last epochs, where they are averaged.
         seconds: How long training took until this was last written, or would have been.
         stopped: Whether it ended before its last epoch.
     """
@@ -181,6 +182,7 @@ class _State:
     loss: float = 0.0
     best_epoch: int = 0
     best_weights: list[np.ndarray] | None = None
+    recent: list[list[np.ndarray]] = field(default_factory=list)
     seconds: float = 0.0
     stopped: bool = False
 
@@ -251,6 +253,8 @@ def train(
         _run(model, batches, state, config, validate, time_limit, checkpoint, report)
     if state.best_weights is not None:
         model.set_weights(state.best_weights)
+    elif state.recent:
+        model.set_weights(_mean(state.recent))
     compile_for_prediction(model)
     if state.best_epoch == 0:
         last = state.history[-1]
@@ -298,10 +302,11 @@ def _run(
                 break
         loss = state.loss / (step + 1)
         row = {"epoch": epoch + 1, "loss": loss, "learning_rate": float(model.optimizer.learning_rate)}
-        if validate is not None:
-            row["val_loss"] = validate()
-        row["seconds"] = elapsed() - sum(before["seconds"] for before in state.history)
-        _end_epoch(model, state, row, config.patience)
+        with _averaged(model, state, config.average_epochs):
+            if validate is not None:
+                row["val_loss"] = validate()
+            row["seconds"] = elapsed() - sum(before["seconds"] for before in state.history)
+            _end_epoch(model, state, row, config.patience)
         report(row)
         if not math.isfinite(row["loss"] + row.get("val_loss", 0.0)):
             break
@@ -312,6 +317,22 @@ def _learning_rate(config: TrainingConfig, done: float) -> float:
     """When so large a share of the training is done."""
     rate = config.learning_rate * min(1.0, done / config.warmup if config.warmup else 1.0)
     return rate * 0.5 * (1 + math.cos(math.pi * done)) if config.schedule == "cosine" else rate
+
+
+@contextlib.contextmanager
+def _averaged(model: keras.Model, state: _State, epochs: int) -> Iterator[None]:
+    """Let the model have, for a while, the mean of its weights at the ends of so many epochs, the one that ends included."""
+    if epochs == 1:
+        yield
+        return
+    state.recent = [*state.recent, model.get_weights()][-epochs:]
+    model.set_weights(_mean(state.recent))
+    yield
+    model.set_weights(state.recent[-1])
+
+
+def _mean(several: list[list[np.ndarray]]) -> list[np.ndarray]:
+    return [np.mean(arrays, axis=0, dtype=arrays[0].dtype) for arrays in zip(*several, strict=True)]
 
 
 def _end_epoch(model: keras.Model, state: _State, row: dict[str, Any], patience: int) -> None:
@@ -344,11 +365,18 @@ def _torch_generators() -> list[Any]:
 def _files(model: keras.Model, state: _State) -> Bundle:
     """A checkpoint's contents."""
     arrays = {name: np.atleast_1d(np.asarray(variable)) for name, variable in _variables(model).items()}
-    arrays |= {f"best.{i}": np.atleast_1d(array) for i, array in enumerate(state.best_weights or [])}
+    for kind, weights in _kept(state):
+        arrays |= {f"{kind}.{i}": np.atleast_1d(array) for i, array in enumerate(weights)}
     arrays |= {f"generator.{i}": generator.get_state().numpy() for i, generator in enumerate(_torch_generators())}
-    progress = asdict(replace(state, best_weights=None))
+    progress = asdict(replace(state, best_weights=None, recent=[]))
     del progress["best_weights"]
-    return {"params.json": progress, "state.safetensors": arrays}
+    return {"params.json": {**progress, "recent": len(state.recent)}, "state.safetensors": arrays}
+
+
+def _kept(state: _State) -> list[tuple[str, list[np.ndarray]]]:
+    """Whole sets of weights that a state holds, by the names that they have in a checkpoint."""
+    recent = [(f"recent.{number}", weights) for number, weights in enumerate(state.recent)]
+    return [("best", state.best_weights or []), *recent]
 
 
 def _restored(model: keras.Model, checkpoint: Checkpoint | None) -> _State:
@@ -357,8 +385,10 @@ def _restored(model: keras.Model, checkpoint: Checkpoint | None) -> _State:
     if checkpoint is None or files is None:
         return _State()
     arrays = files["state.safetensors"]
-    best = model.get_weights() if "best.0" in arrays else []
-    present = _files(model, _State(best_weights=best))["state.safetensors"]
+    now = model.get_weights()
+    state = _State(**{**files["params.json"], "recent": [now] * files["params.json"]["recent"]})
+    state.best_weights = now if "best.0" in arrays else None
+    present = _files(model, state)["state.safetensors"]
     expected = {name: (array.shape, str(array.dtype)) for name, array in present.items()}
     with _way_out(checkpoint.directory):
         check_arrays(arrays, expected, str(checkpoint.directory))
@@ -368,8 +398,13 @@ def _restored(model: keras.Model, checkpoint: Checkpoint | None) -> _State:
         position = generator.get_state()
         position.numpy()[:] = arrays[f"generator.{i}"]
         generator.set_state(position)
-    best_weights = [arrays[f"best.{i}"].reshape(weight.shape) for i, weight in enumerate(best)]
-    return _State(**files["params.json"], best_weights=best_weights or None)
+    kept = {
+        kind: [arrays[f"{kind}.{i}"].reshape(weight.shape) for i, weight in enumerate(weights)]
+        for kind, weights in _kept(state)
+    }
+    state.best_weights = kept.pop("best") or None
+    state.recent = list(kept.values())
+    return state
 
 
 @contextlib.contextmanager

@@ -23,6 +23,7 @@ def config(**changes):
     settings = {
         "optimizer": "adam", "learning_rate": 0.01, "beta_2": 0.999, "schedule": "cosine", "warmup": 0.0, "clipnorm": 1.0,
         "batch_size": 8, "epochs": 4, "steps_per_epoch": STEPS, "patience": 10,
+        "average_epochs": 1,
     }  # fmt: skip
     return TrainingConfig(**{**settings, **changes})
 
@@ -132,6 +133,43 @@ def test_without_validation_or_schedule_it_goes_on(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         fit(tmp_path, before_step=at(STEPS + 1, interrupt), **settings)
     assert_same(fit(tmp_path, **settings), fit(**settings))
+
+
+@pytest.mark.parametrize("validate", ["loss", None])
+def test_with_averaged_weights_it_goes_on(tmp_path, validate):
+    options = {"average_epochs": 3, "learning_rate": 0.05, "validate": validate}
+    whole = fit(**options)
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path, before_step=at(3 * STEPS + 2, interrupt), **options)
+    assert_same(fit(tmp_path, **options), whole)
+
+
+def test_the_weights_are_the_mean_of_the_last_epochs():
+    options = {"validate": None, "schedule": "constant"}
+    ends = [fit(epochs=epochs, **options).model.get_weights() for epochs in (2, 3, 4)]
+    averaged = fit(epochs=4, average_epochs=3, **options).model.get_weights()
+    for mean, *several in zip(averaged, *ends, strict=True):
+        np.testing.assert_allclose(mean, np.mean(several, axis=0), rtol=1e-6, atol=1e-7)
+        assert not np.allclose(mean, several[-1])
+
+
+def test_averaged_weights_are_what_is_validated():
+    seen = []
+
+    def validate():
+        seen.append([w.copy() for w in current[0].get_weights()])
+        return 1.0 / len(seen)
+
+    current = [network()]
+    batches = Batches(
+        lambda n: ({"window": np.ones((len(n), 6, 2)), "place": np.ones((len(n), 3))}, np.ones((len(n), 1))),
+        num_items=16, batch_size=8, steps_per_epoch=STEPS, seed=0,
+    )  # fmt: skip
+    train(
+        current[0], squared, batches, config=config(average_epochs=2), validate=validate, time_limit=None, verbose=0,
+        title="test",
+    )  # fmt: skip
+    assert all(np.array_equal(a, b) for a, b in zip(seen[-1], current[0].get_weights(), strict=True))
 
 
 def test_without_the_generators_it_would_not(tmp_path, whole, monkeypatch):
