@@ -1,10 +1,12 @@
 """Keras layers that Keras itself lacks."""
 
-from lstmzoo.layers.attention import SCORES, Attention
+from lstmzoo.layers.attention import SCORES, Attention, LocalAttention
+from lstmzoo.layers.attentive import AttentiveRNN, ConditionalRNN, InputFeedingRNN
 from lstmzoo.layers.dilated import DilatedLSTM
 from lstmzoo.layers.distributions import DISTRIBUTIONS, Distribution, DistributionHead, distribution_loss
 from lstmzoo.layers.dropout import Dropout, EmbeddingDropout, LockedDropout
 from lstmzoo.layers.gating import GatedResidual, GatedSkip, InterpretableAttention, VariableSelection
+from lstmzoo.layers.layer_norm_lstm import LayerNormLSTM
 from lstmzoo.layers.minimal import MinGRU, MinLSTM
 from lstmzoo.layers.mogrifier import MogrifierLSTM
 from lstmzoo.layers.noise import gumbel
@@ -25,6 +27,8 @@ __all__ = [
     "SLSTM",
     "ActivationPenalty",
     "Attention",
+    "AttentiveRNN",
+    "ConditionalRNN",
     "DilatedLSTM",
     "Distribution",
     "DistributionHead",
@@ -33,7 +37,10 @@ __all__ = [
     "ExponentialSmoothing",
     "GatedResidual",
     "GatedSkip",
+    "InputFeedingRNN",
     "InterpretableAttention",
+    "LayerNormLSTM",
+    "LocalAttention",
     "LockedDropout",
     "MinGRU",
     "MinLSTM",

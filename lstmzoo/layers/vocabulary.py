@@ -102,7 +102,9 @@ class TokenSoftmax(keras.layers.Layer):
     def _clusters(self) -> list[tuple[int, int]]:
         return list(itertools.pairwise([*self.cutoffs, self.vocab_size]))
 
-    def call(self, hidden: Any, targets: Any, capacities: Sequence[int | None] | None = None) -> Any:
+    def call(
+        self, hidden: Any, targets: Any, capacities: Sequence[int | None] | None = None, smoothing: float = 0.0
+    ) -> Any:
         """Negative log-likelihoods ``(B, T)``, in nats.
 
         Args:
@@ -110,14 +112,26 @@ class TokenSoftmax(keras.layers.Layer):
             targets: ``(B, T)`` ids.
             capacities: For each cluster, how many of the targets lie in it at the most, and no more than all; or None. The
                 others cost nothing then. More than that would be left out of account, so it must hold.
+            smoothing: Share of the wanted probability that is spread evenly over all ids, in place of the target: label
+                smoothing (Szegedy et al., "Rethinking the Inception Architecture for Computer Vision", CVPR 2016). Not with
+                cutoffs.
+
+        Raises:
+            ConfigError: If labels are to be smoothed over clusters.
         """
+        if smoothing and self.cutoffs:
+            raise ConfigError("labels are smoothed over one softmax, and not over clusters: leave out the cutoffs")
         flat = ops.reshape(hidden, (-1, hidden.shape[-1]))
         wanted = ops.cast(ops.reshape(targets, (-1,)), "int32")
         (matrix, *matrices), (bias, *biases) = self._parts()
         head = wanted
         for number, (first, _) in enumerate(self._clusters):
             head = ops.where(wanted >= first, self.cutoffs[0] + number, head)
-        nll = ops.sparse_categorical_crossentropy(head, self._head(flat, matrix, bias), from_logits=True)
+        logits = self._head(flat, matrix, bias)
+        nll = ops.sparse_categorical_crossentropy(head, logits, from_logits=True)
+        if smoothing:
+            even = ops.logsumexp(logits, axis=-1) - ops.mean(logits, axis=-1)
+            nll = (1 - smoothing) * nll + smoothing * even
         for number, (first, last) in enumerate(self._clusters):
             places = ops.where(ops.logical_and(wanted >= first, wanted < last), wanted - first, -1)
             some = None if capacities is None else capacities[number]

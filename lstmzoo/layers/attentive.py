@@ -1,0 +1,298 @@
+"""Recurrent decoders whose steps go through the attention."""
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, Literal, get_args
+
+import keras
+from keras import ops
+
+from lstmzoo.errors import ConfigError, UnknownNameError
+from lstmzoo.layers.attention import Attention
+
+Cell = Literal["gru", "lstm"]
+CELLS: tuple[Cell, ...] = get_args(Cell)
+Reader = Callable[[Any], tuple[Any, Any]]  # from queries (B, U) to contexts (B, M) and weights (B, S)
+Transition = Callable[[Any, Any], list[Any]]  # from inputs (B, any) and states to states, of which h is the first
+Step = Callable[[Any, Any], tuple[tuple[Any, Any, Any], list[Any]]]  # likewise to (output, context, weights) and states
+
+
+class _AttentiveLayer(keras.layers.Layer):
+    """Cells and an attention in one loop over time.
+
+    What is known before the loop, the product of the inputs with their kernel and the attention's keys, is computed for all
+    steps at once. Weights are read before the loop, where TensorFlow would read them at each step.
+
+    Sizes: B batch, S places of the memory, T steps, E features of the inputs, M of the memory, U units.
+
+    Args:
+        units: U.
+        attention: What each step reads the memory with.
+        cell: ``gru`` or ``lstm``.
+
+    Raises:
+        UnknownNameError: If there is no such cell.
+    """
+
+    def __init__(self, units: int, *, attention: Attention, cell: str = "gru", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if cell not in CELLS:
+            raise UnknownNameError("cell", cell, CELLS)
+        self.units = units
+        self.attention = attention
+        self.cell = cell
+        self.first = self._new_cell("first")
+
+    def _new_cell(self, name: str) -> keras.layers.Layer:
+        """The weights of a cell, which :func:`_transition` steps."""
+        if self.cell == "gru":
+            return keras.layers.GRUCell(self.units, reset_after=False, dtype=self.dtype_policy, name=name)
+        return keras.layers.LSTMCell(self.units, dtype=self.dtype_policy, name=name)
+
+    def build(self, x_shape: tuple, memory_shape: tuple) -> None:
+        if not self.attention.built:
+            self.attention.build((None, None, self.units), memory_shape)
+        self.first.build((None, x_shape[-1]))
+        self._build_rest(memory_shape[-1], self.first.kernel.shape[-1])
+
+    def _build_rest(self, memory: int, gates: int) -> None:
+        """The weights beside the first cell's, for that M and that many columns of a cell's kernel."""
+        raise NotImplementedError
+
+    def _step(self, read: Reader) -> Step:
+        """One step; its inputs ``(B, gates)`` are multiplied by the first cell's kernel already."""
+        raise NotImplementedError
+
+    def state_count(self) -> int:
+        """Of states ``(B, U)``."""
+        return CELLS.index(self.cell) + 1
+
+    def call(self, x: Any, memory: Any, mask: Any = None, initial_state: Any = None, keys: Any = None) -> tuple:
+        """Outputs ``(B, T, U)``, contexts ``(B, T, M)``, weights ``(B, T, S)`` and the final states ``(B, U)``.
+
+        Args:
+            x: ``(B, T, E)``.
+            memory: ``(B, S, M)``.
+            mask: bool ``(B, S)``, True where the memory is real; see :class:`Attention`.
+            initial_state: A list of states ``(B, U)``; None for zeros.
+            keys: What ``attention.project`` gives of the memory, where it is known already.
+
+        Raises:
+            ConfigError: If the initial states are more or fewer than the layer's.
+        """
+        count = self.state_count()
+        if initial_state is None:
+            initial_state = [ops.zeros((ops.shape(x)[0], self.units), dtype=self.compute_dtype)] * count
+        if len(initial_state) != count:
+            raise ConfigError(f"layer {self.name!r} has {count} states, and initial_state {len(initial_state)}")
+        read = self.attention.reader(memory, mask, keys)
+
+        def read_once(query: Any) -> tuple[Any, Any]:
+            context, weights = read(ops.expand_dims(query, 1))
+            return ops.squeeze(context, 1), ops.squeeze(weights, 1)
+
+        options = dict.fromkeys(("go_backwards", "unroll", "zero_output_for_mask", "stateful"), False)
+        loop = SimpleNamespace(cell=self._step(read_once), return_sequences=True, **options)
+        projected = ops.matmul(x, self.first.kernel) + self.first.bias
+        _, outputs, states = keras.layers.RNN.inner_loop(loop, projected, list(initial_state), None)
+        return (*outputs, *states)
+
+    def compute_mask(self, x: Any, previous_mask: Any) -> None:
+        """None: the mask is the memory's, and what is returned has none."""
+
+    def compute_output_shape(self, x_shape: tuple, memory_shape: tuple) -> tuple:
+        (batch, steps, _), (_, places, memory) = x_shape, memory_shape
+        outputs = [(batch, steps, size) for size in (self.units, memory, places)]
+        return (*outputs, *[(batch, self.units)] * self.state_count())
+
+    def get_config(self) -> dict[str, Any]:
+        attention = keras.saving.serialize_keras_object(self.attention)
+        # Or it is built before it is this layer's, and its weights' paths are others.
+        attention.pop("build_config", None)
+        return {**super().get_config(), "units": self.units, "attention": attention, "cell": self.cell}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "_AttentiveLayer":
+        """The layer whose options :meth:`get_config` gave."""
+        return cls(**{**config, "attention": keras.saving.deserialize_keras_object(config["attention"])})
+
+
+def _transition(cell: keras.layers.Layer) -> Transition:
+    """The step of a cell whose inputs are multiplied by its kernel already."""
+    kernel = ops.copy(cell.recurrent_kernel)
+
+    def lstm(x: Any, states: Any) -> list[Any]:
+        h, c = states
+        i, f, g, o = ops.split(x + ops.matmul(h, kernel), 4, axis=1)
+        c = ops.sigmoid(f) * c + ops.sigmoid(i) * ops.tanh(g)
+        return [ops.sigmoid(o) * ops.tanh(c), c]
+
+    size = 2 * cell.units
+    of_gates, of_candidate = kernel[:, :size], kernel[:, size:]
+
+    def gru(x: Any, states: Any) -> list[Any]:
+        (h,) = states
+        z, r = ops.split(ops.sigmoid(x[:, :size] + ops.matmul(h, of_gates)), 2, axis=1)
+        return [z * h + (1 - z) * ops.tanh(x[:, size:] + ops.matmul(r * h, of_candidate))]
+
+    return lstm if isinstance(cell, keras.layers.LSTMCell) else gru
+
+
+def _whole_transition(cell: keras.layers.Layer) -> Transition:
+    """The step of a cell whose inputs are known in the loop alone."""
+    kernel, bias, step = ops.copy(cell.kernel), ops.copy(cell.bias), _transition(cell)
+    return lambda x, states: step(ops.matmul(x, kernel) + bias, states)
+
+
+@keras.saving.register_keras_serializable(package="lstmzoo")
+class AttentiveRNN(_AttentiveLayer):
+    """A decoder that attends and then steps: ``c_i = attention(s_{i-1})``, ``s_i = cell([y_{i-1}; c_i], s_{i-1})``.
+
+    Of inputs ``(B, T, E)`` and a memory ``(B, S, M)`` it makes outputs s ``(B, T, U)``, contexts ``(B, T, M)``, weights
+    ``(B, T, S)`` and the final states, ``(B, U)`` each: h of a GRU, or h and c of an LSTM. The GRU is that of the paper, which
+    resets the state before its product. A sequence may be read in pieces, with the states carried on.
+
+    Args:
+        units: U.
+        attention: An :class:`Attention` or a :class:`LocalAttention`.
+        cell: ``gru`` or ``lstm``.
+
+    Raises:
+        UnknownNameError: If there is no such cell.
+
+    References:
+        Bahdanau, Cho & Bengio, "Neural Machine Translation by Jointly Learning to Align and Translate", ICLR 2015, section 3.
+
+    Examples:
+        >>> import numpy as np
+        >>> layer = AttentiveRNN(4, attention=Attention(score="additive", units=8))
+        >>> answer = layer(np.ones((2, 3, 5), "float32"), np.ones((2, 7, 6), "float32"))
+        >>> [tuple(part.shape) for part in answer]
+        [(2, 3, 4), (2, 3, 6), (2, 3, 7), (2, 4)]
+    """
+
+    def _build_rest(self, memory: int, gates: int) -> None:
+        self.context_kernel = self.add_weight(shape=(memory, gates), name="context_kernel")
+
+    def _step(self, read: Reader) -> Step:
+        transition, kernel = _transition(self.first), ops.copy(self.context_kernel)
+
+        def step(x: Any, states: Any) -> tuple[tuple[Any, Any, Any], list[Any]]:
+            context, weights = read(states[0])
+            states = transition(x + ops.matmul(context, kernel), states)
+            return (states[0], context, weights), states
+
+        return step
+
+
+@keras.saving.register_keras_serializable(package="lstmzoo")
+class ConditionalRNN(_AttentiveLayer):
+    """A decoder with a cell on either side of the attention, both on one state: with GRUs, the conditional GRU.
+
+    ``s' = first(y_{i-1}, s_{i-1})``, ``c_i = attention(s')``, ``s_i = second(c_i, s')``. Answers and states are those of
+    :class:`AttentiveRNN`.
+
+    Args:
+        units: U.
+        attention: An :class:`Attention` or a :class:`LocalAttention`.
+        cell: ``gru`` or ``lstm``.
+
+    Raises:
+        UnknownNameError: If there is no such cell.
+
+    References:
+        Sennrich et al., "Nematus: a Toolkit for Neural Machine Translation", EACL 2017, section 3.
+
+    Examples:
+        >>> import numpy as np
+        >>> layer = ConditionalRNN(4, attention=Attention(score="additive", units=8), cell="lstm")
+        >>> answer = layer(np.ones((2, 3, 5), "float32"), np.ones((2, 7, 6), "float32"))
+        >>> [tuple(part.shape) for part in answer]
+        [(2, 3, 4), (2, 3, 6), (2, 3, 7), (2, 4), (2, 4)]
+    """
+
+    def __init__(self, units: int, *, attention: Attention, cell: str = "gru", **kwargs: Any) -> None:
+        super().__init__(units, attention=attention, cell=cell, **kwargs)
+        self.second = self._new_cell("second")
+
+    def _build_rest(self, memory: int, gates: int) -> None:
+        self.second.build((None, memory))
+
+    def _step(self, read: Reader) -> Step:
+        first, second = _transition(self.first), _whole_transition(self.second)
+
+        def step(x: Any, states: Any) -> tuple[tuple[Any, Any, Any], list[Any]]:
+            states = first(x, states)
+            context, weights = read(states[0])
+            states = second(context, states)
+            return (states[0], context, weights), states
+
+        return step
+
+
+@keras.saving.register_keras_serializable(package="lstmzoo")
+class InputFeedingRNN(_AttentiveLayer):
+    """A stack of cells that steps and then attends, and whose output is fed to its next step.
+
+    The stack reads ``[y_{i-1}; a_{i-1}]``; its highest h is the query of the context c; the output is the attentional state
+    ``a_i = tanh(W [c; h])``, without an own dropout. Answers are those of :class:`AttentiveRNN`, and the states those of the
+    cells, from the lowest on, and then a, ``(B, U)`` each.
+
+    Args:
+        units: U.
+        attention: An :class:`Attention` or a :class:`LocalAttention`.
+        cell: ``gru`` or ``lstm``.
+        num_layers: Cells of the stack.
+
+    Raises:
+        UnknownNameError: If there is no such cell.
+        ConfigError: If there are no layers.
+
+    References:
+        Luong, Pham & Manning, "Effective Approaches to Attention-based Neural Machine Translation", EMNLP 2015, section 3.3.
+
+    Examples:
+        >>> import numpy as np
+        >>> layer = InputFeedingRNN(4, attention=Attention(score="general", units=4), cell="gru", num_layers=2)
+        >>> answer = layer(np.ones((2, 3, 5), "float32"), np.ones((2, 7, 6), "float32"))
+        >>> [tuple(part.shape) for part in answer]
+        [(2, 3, 4), (2, 3, 6), (2, 3, 7), (2, 4), (2, 4), (2, 4)]
+    """
+
+    def __init__(
+        self, units: int, *, attention: Attention, cell: str = "lstm", num_layers: int = 1, **kwargs: Any
+    ) -> None:
+        super().__init__(units, attention=attention, cell=cell, **kwargs)
+        if num_layers < 1:
+            raise ConfigError(f"num_layers={num_layers} is less than 1")
+        self.num_layers = num_layers
+        self.higher = [self._new_cell(f"higher_{i}") for i in range(1, num_layers)]
+
+    def state_count(self) -> int:
+        """Of states ``(B, U)``."""
+        return super().state_count() * self.num_layers + 1
+
+    def _build_rest(self, memory: int, gates: int) -> None:
+        self.feed_kernel = self.add_weight(shape=(self.units, gates), name="feed_kernel")
+        for cell in self.higher:
+            cell.build((None, self.units))
+        self.output_kernel = self.add_weight(shape=(memory + self.units, self.units), name="output_kernel")
+
+    def _step(self, read: Reader) -> Step:
+        transitions = [_transition(self.first), *map(_whole_transition, self.higher)]
+        feed, output = ops.copy(self.feed_kernel), ops.copy(self.output_kernel)
+        each = super().state_count()
+
+        def step(x: Any, states: Any) -> tuple[tuple[Any, Any, Any], list[Any]]:
+            x, after = x + ops.matmul(states[-1], feed), []
+            for i, transition in enumerate(transitions):
+                after += transition(x, states[i * each : (i + 1) * each])
+                x = after[-each]
+            context, weights = read(x)
+            fed = ops.tanh(ops.matmul(ops.concatenate([context, x], axis=-1), output))
+            return (fed, context, weights), [*after, fed]
+
+        return step
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "num_layers": self.num_layers}
