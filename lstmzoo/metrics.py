@@ -1,6 +1,7 @@
 """The field's metrics, by well-kept libraries."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -200,6 +201,123 @@ def mean_over_series(values: np.ndarray) -> float:
             "what was forecast"
         )
     return float(np.nanmean(values))
+
+
+def bleu(references: Sequence[str], hypotheses: Sequence[str]) -> float:
+    """BLEU of a corpus, from 0 to 100: the geometric mean of the shares of runs of 1, 2, 3 and 4 words that are right.
+
+    Runs are counted over all sentences together, and translations that are too short in all are punished. sacreBLEU counts,
+    with its defaults (13a tokens, case matters, exponential smoothing): sentences are as people write them, not tokenized.
+
+    Args:
+        references: The right translations, one for each sentence.
+        hypotheses: Those to score, in the same order.
+
+    Raises:
+        DataError: If there are none, not as many of both, or one is no string.
+
+    References:
+        Papineni et al., "BLEU: a Method for Automatic Evaluation of Machine Translation", ACL 2002.
+        Post, "A Call for Clarity in Reporting BLEU Scores", WMT 2018.
+
+    Examples:
+        >>> round(bleu(["the cat sat on the mat"], ["the cat sat on a mat"]), 2)
+        53.73
+    """
+    from sacrebleu.metrics import BLEU
+
+    return _corpus_score(BLEU(), references, hypotheses)
+
+
+def chrf(references: Sequence[str], hypotheses: Sequence[str]) -> float:
+    """chrF2 of a corpus, from 0 to 100: how many runs of 1 to 6 characters are shared, with more weight on recall.
+
+    It needs no words, and so suits languages whose words are long or have no spaces between. sacreBLEU counts, with its
+    defaults.
+
+    Args:
+        references: The right translations, one for each sentence.
+        hypotheses: Those to score, in the same order.
+
+    Raises:
+        DataError: As of :func:`bleu`.
+
+    References:
+        Popović, "chrF: character n-gram F-score for automatic MT evaluation", WMT 2015.
+
+    Examples:
+        >>> round(chrf(["the cat sat on the mat"], ["the cat sat on a mat"]), 2)
+        65.98
+    """
+    from sacrebleu.metrics import CHRF
+
+    return _corpus_score(CHRF(), references, hypotheses)
+
+
+def ter(references: Sequence[str], hypotheses: Sequence[str]) -> float:
+    """Translation edit rate of a corpus, in percent: words inserted, deleted, replaced and runs moved, over reference words.
+
+    Lower is better; above 100 is possible. sacreBLEU counts, with its defaults: words are what is between spaces, and case
+    does not matter.
+
+    Args:
+        references: The right translations, one for each sentence.
+        hypotheses: Those to score, in the same order.
+
+    Raises:
+        DataError: As of :func:`bleu`.
+
+    References:
+        Snover et al., "A Study of Translation Edit Rate with Targeted Human Annotation", AMTA 2006.
+
+    Examples:
+        >>> round(ter(["the cat sat on the mat"], ["the cat sat on a mat"]), 2)
+        16.67
+    """
+    from sacrebleu.metrics import TER
+
+    return _corpus_score(TER(), references, hypotheses)
+
+
+def translation_scores(references: Sequence[str], hypotheses: Sequence[str]) -> dict[str, float | str]:
+    """All three of :func:`bleu`, :func:`chrf` and :func:`ter`, and BLEU's signature, without which it cannot be compared.
+
+    Args:
+        references: The right translations, one for each sentence.
+        hypotheses: Those to score, in the same order.
+
+    Returns:
+        ``bleu``, ``chrf``, ``ter`` and ``signature``: sacreBLEU's settings and version.
+
+    Raises:
+        DataError: As of :func:`bleu`.
+
+    Examples:
+        >>> scores = translation_scores(["the cat sat on the mat"], ["the cat sat on a mat"])
+        >>> scores["signature"]
+        'nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:...'
+    """
+    from sacrebleu.metrics import BLEU, CHRF, TER
+
+    metrics = {"bleu": BLEU(), "chrf": CHRF(), "ter": TER()}
+    scores = {name: _corpus_score(metric, references, hypotheses) for name, metric in metrics.items()}
+    return {**scores, "signature": str(metrics["bleu"].get_signature())}
+
+
+def _corpus_score(metric: Any, references: Sequence[str], hypotheses: Sequence[str]) -> float:
+    for name, texts in (("references", references), ("hypotheses", hypotheses)):
+        if isinstance(texts, str):
+            raise DataError(f"{name}: expected a list of sentences, got one string: put it into a list")
+        odd = next((i for i, text in enumerate(texts) if not isinstance(text, str)), None)
+        if odd is not None:
+            raise DataError(f"{name}: expected strings, but number {odd} is {texts[odd]!r}")
+    if len(references) != len(hypotheses):
+        raise DataError(
+            f"there are {len(references)} references and {len(hypotheses)} hypotheses: each hypothesis needs its reference"
+        )
+    if not len(references):
+        raise DataError("there is nothing to score: pass one sentence or more")
+    return float(metric.corpus_score(list(hypotheses), [list(references)]).score)
 
 
 def _frame(actual: np.ndarray, **forecasts: np.ndarray) -> pd.DataFrame:

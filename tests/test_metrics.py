@@ -1,11 +1,26 @@
 """Metrics by hand."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from scipy.stats import norm
 
 from lstmzoo.errors import ConfigError, DataError
-from lstmzoo.metrics import coverage, crps, mase, mean_over_series, msis, rmsse, smape, weighted_quantile_loss
+from lstmzoo.metrics import (
+    bleu,
+    chrf,
+    coverage,
+    crps,
+    mase,
+    mean_over_series,
+    msis,
+    rmsse,
+    smape,
+    ter,
+    translation_scores,
+    weighted_quantile_loss,
+)
 
 HISTORY = [np.array([1.0, 3.0, 2.0, 5.0]), np.array([0.0, 10.0, 0.0, 10.0])]
 NAN = np.nan
@@ -118,3 +133,71 @@ def test_missing_steps_of_the_history_are_left_out():
     np.testing.assert_allclose(msis(actual, forecast, forecast + 2, gappy, 1, 0.9), 2 / 2.5)
     for metric in (mase, rmsse):
         np.testing.assert_allclose(metric(actual, forecast, still, 1), NAN)
+
+
+# --- of translations
+
+REFERENCES = ["The cat sat on the mat today.", "It is 5 o'clock."]
+HYPOTHESES = ["The cat sat on a mat today.", "It is 5 o'clock."]
+
+
+def shared(reference, hypothesis, n):
+    """How many runs of n of the hypothesis are in the reference, each no more often than there, and how many it has."""
+    runs = [Counter(tuple(text[i : i + n]) for i in range(len(text) - n + 1)) for text in (reference, hypothesis)]
+    return (runs[0] & runs[1]).total(), runs[1].total()
+
+
+def test_bleu_by_hand():
+    pairs = [
+        (r.replace(".", " .").split(), h.replace(".", " .").split())
+        for r, h in zip(REFERENCES, HYPOTHESES, strict=True)
+    ]
+    counts = np.array([[shared(r, h, n) for n in range(1, 5)] for r, h in pairs]).sum(axis=0)
+    expected = 100 * np.exp(np.log(counts[:, 0] / counts[:, 1]).mean())
+    np.testing.assert_allclose(bleu(REFERENCES, HYPOTHESES), expected)
+    short = ["The cat sat on the mat", "It is 5 o'clock."]  # 11 tokens, all right, for 13
+    np.testing.assert_allclose(bleu(REFERENCES, short), 100 * np.exp(1 - 13 / 11))
+    assert bleu(REFERENCES, [text.lower() for text in REFERENCES]) < 90
+
+
+def test_chrf_by_hand():
+    texts = [[list(text.replace(" ", "")) for text in side] for side in (REFERENCES, HYPOTHESES)]
+    scores = []
+    for n in range(1, 7):
+        right, said = np.sum([shared(r, h, n) for r, h in zip(*texts, strict=True)], axis=0)
+        wanted = sum(len(r) - n + 1 for r in texts[0])
+        precision, recall = right / said, right / wanted
+        scores.append([precision, recall])
+    precision, recall = np.mean(scores, axis=0)
+    np.testing.assert_allclose(chrf(REFERENCES, HYPOTHESES), 100 * 5 * precision * recall / (4 * precision + recall))
+
+
+def test_ter_by_hand():
+    np.testing.assert_allclose(ter(REFERENCES, HYPOTHESES), 100 * 1 / 11)
+    np.testing.assert_allclose(ter(["a b c d e"], ["d e a b c"]), 100 * 1 / 5)  # one run is moved
+    np.testing.assert_allclose(ter(["a b"], ["A x y z b"]), 100 * 3 / 2)
+
+
+def test_translation_scores_are_those_with_a_signature():
+    scores = translation_scores(REFERENCES, HYPOTHESES)
+    assert scores.pop("signature").startswith("nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:")
+    assert scores == {
+        "bleu": bleu(REFERENCES, HYPOTHESES),
+        "chrf": chrf(REFERENCES, HYPOTHESES),
+        "ter": ter(REFERENCES, HYPOTHESES),
+    }
+    assert all(type(score) is float for score in scores.values())
+    best = translation_scores(tuple(REFERENCES), np.array(REFERENCES, object))
+    assert [best["bleu"], best["chrf"], best["ter"]] == pytest.approx([100, 100, 0])
+
+
+@pytest.mark.parametrize("metric", [bleu, chrf, ter, translation_scores])
+def test_what_cannot_be_scored(metric):
+    with pytest.raises(DataError, match="there are 2 references and 1 hypotheses: each hypothesis needs its reference"):
+        metric(REFERENCES, HYPOTHESES[:1])
+    with pytest.raises(DataError, match="nothing to score"):
+        metric([], [])
+    with pytest.raises(DataError, match="references: expected a list of sentences, got one string"):
+        metric("abc", ["a", "b", "c"])
+    with pytest.raises(DataError, match="hypotheses: expected strings, but number 1 is None"):
+        metric(REFERENCES, ["a", None])

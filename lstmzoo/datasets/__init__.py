@@ -1,13 +1,15 @@
-"""Series and texts to try things on: ``load_*`` need no download, ``fetch_*`` download once and cache.
+"""Series, texts and sentence pairs to try things on: ``load_*`` need no download, ``fetch_*`` download once and cache.
 
 Frames are long: a row per series (``unique_id``) and time (``ds``), its value in ``y``; no value is missing,
-and the steps of a series are regular. A corpus is a list of texts.
+and the steps of a series are regular. A corpus is a list of texts; sentence pairs are two lists of them.
 """
 
 from lstmzoo.datasets.air_passengers import fetch_air_passengers
 from lstmzoo.datasets.bundled import load_climate, load_macro, load_sunspots
+from lstmzoo.datasets.dates import load_dates
 from lstmzoo.datasets.ett import EttData, fetch_ett
 from lstmzoo.datasets.m4 import M4Data, fetch_m4
+from lstmzoo.datasets.pairs import PairData, Pairs, fetch_iwslt15, fetch_multi30k, fetch_tatoeba, read_pairs
 from lstmzoo.datasets.synthetic import generate_seasonal
 from lstmzoo.datasets.text import (
     TextData,
@@ -21,17 +23,24 @@ from lstmzoo.datasets.text import (
 __all__ = [
     "EttData",
     "M4Data",
+    "PairData",
+    "Pairs",
     "TextData",
     "fetch_air_passengers",
     "fetch_ett",
+    "fetch_iwslt15",
     "fetch_m4",
+    "fetch_multi30k",
     "fetch_penn_treebank",
+    "fetch_tatoeba",
     "fetch_text8",
     "fetch_tiny_shakespeare",
     "fetch_wikitext2",
     "generate_seasonal",
     "load_climate",
+    "load_dates",
     "load_macro",
     "load_python_reference",
     "load_sunspots",
+    "read_pairs",
 ]

@@ -1,21 +1,24 @@
 """Fitted, invertible preprocessing."""
 
 from lstmzoo.preprocessing._base import Columns, Panel, fixed_step, is_shorter_than_a_day, stack, time_text
+from lstmzoo.preprocessing.buckets import PairBatches, decoding_batches, padded_sentences
 from lstmzoo.preprocessing.channels import CALENDAR, Channels, calendar_features, usual_calendar
 from lstmzoo.preprocessing.corpus import Corpus, TextSizes
 from lstmzoo.preprocessing.frames import Form, forecast_frame, panel_frame, user_times
 from lstmzoo.preprocessing.future import make_future_frame, read_future
 from lstmzoo.preprocessing.missing import filled, with_known_filled
+from lstmzoo.preprocessing.pairs import check_pairs, check_sentences
 from lstmzoo.preprocessing.panel import continued, read_panel
 from lstmzoo.preprocessing.seasonality import find_season, usual_seasons
 from lstmzoo.preprocessing.streams import StreamBatches, in_rows, most_members, padded, softmax_cutoffs, token_counts
-from lstmzoo.preprocessing.text import TextPreprocessor
+from lstmzoo.preprocessing.text import PairPreprocessor, TextPreprocessor
 from lstmzoo.preprocessing.windows import Scale, WindowPreprocessor, Windows
 
 __all__ = [
-    "CALENDAR", "Channels", "Columns", "Corpus", "Form", "Panel", "Scale", "StreamBatches", "TextPreprocessor", "TextSizes",
-    "WindowPreprocessor", "Windows", "calendar_features", "continued", "filled", "find_season", "fixed_step",
-    "forecast_frame", "in_rows", "is_shorter_than_a_day", "make_future_frame", "most_members", "padded", "panel_frame",
-    "read_future", "read_panel", "softmax_cutoffs", "stack", "time_text", "token_counts", "user_times", "usual_calendar",
-    "usual_seasons", "with_known_filled",
+    "CALENDAR", "Channels", "Columns", "Corpus", "Form", "PairBatches", "PairPreprocessor", "Panel", "Scale",
+    "StreamBatches", "TextPreprocessor", "TextSizes", "WindowPreprocessor", "Windows", "calendar_features",
+    "check_pairs", "check_sentences", "continued", "decoding_batches", "filled", "find_season", "fixed_step",
+    "forecast_frame", "in_rows", "is_shorter_than_a_day", "make_future_frame", "most_members", "padded",
+    "padded_sentences", "panel_frame", "read_future", "read_panel", "softmax_cutoffs", "stack", "time_text",
+    "token_counts", "user_times", "usual_calendar", "usual_seasons", "with_known_filled",
 ]  # fmt: skip

@@ -1,7 +1,8 @@
 """From texts to numbers and back: words, characters, pieces of words, bytes."""
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -12,6 +13,7 @@ from lstmzoo.preprocessing.tokens import Bpe, Bytes, Characters, Unigram, Words,
 _TOKENS: dict[str, Any] = {"word": Words, "bpe": Bpe, "unigram": Unigram, "char": Characters, "byte": Bytes}
 _FEWEST = {"word": 3, "char": 3, "bpe": 257, "unigram": 257, "byte": 257}
 _MOST_PIECES = 1 << 20
+_SPACED = {"bpe", "unigram"}  # of which a word has other pieces with a space before it than without
 _BUFFERED = 1 << 20  # ids that are kept before they are written
 
 
@@ -191,3 +193,127 @@ class TextPreprocessor:
                 ids, size = [], 0
         if ids:
             yield np.concatenate(ids)
+
+
+class PairPreprocessor:
+    """Turns sentences of two languages into token ids, and ids into sentences of the second.
+
+    The id 0 is ``eos``, and no sentence encodes to it; see :class:`TextPreprocessor` for the tokenizers. With pieces (``bpe``
+    and ``unigram``) a sentence is read with a space before it, so that its first word is the same as within a sentence, and
+    the space is taken away again: what can be encoded is decoded to itself. An empty sentence has no ids.
+
+    Args:
+        tokenizer: What a token is.
+        vocab_size: The most ids of each language, or of both where they are joint; None for all there are.
+        joint: Whether both have one vocabulary.
+
+    Attributes:
+        source: The preprocessor of sentences.
+        target: That of their translations; the same one where they are joint.
+
+    Examples:
+        >>> pre = PairPreprocessor("word", None, joint=False).fit(["a dog", "a cat"], ["ein Hund", "eine Katze"])
+        >>> pre.encode_source(["a cat", ""])
+        [array([2, 3], dtype=int32), array([], dtype=int32)]
+        >>> pre.decode([5, 3, 0, 2, 0])
+        'eine Katze'
+    """
+
+    source: TextPreprocessor
+    target: TextPreprocessor
+
+    def __init__(
+        self, tokenizer: Literal["word", "bpe", "unigram", "char", "byte"], vocab_size: int | None, joint: bool
+    ) -> None:
+        self.tokenizer = tokenizer
+        self.vocab_size = vocab_size
+        self.joint = joint
+
+    def fit(self, source: Sequence[str], target: Sequence[str]) -> "PairPreprocessor":
+        """Learn the vocabularies.
+
+        Raises:
+            UnknownNameError: If there is no such tokenizer.
+            ConfigError: If the size of the vocabulary does not suit it.
+        """
+        sides = [chain(source, target)] if self.joint else [source, target]
+        fitted = [TextPreprocessor(self.tokenizer, self.vocab_size).fit(map(self._spaced, side)) for side in sides]
+        self.source, self.target = fitted[0], fitted[-1]
+        return self
+
+    def encode_source(self, sentences: Sequence[str]) -> list[np.ndarray]:
+        """``(S,)`` int32 of each sentence, without ``eos``."""
+        return self.source.encode_batch(map(self._spaced, sentences))
+
+    def encode_target(self, sentences: Sequence[str]) -> list[np.ndarray]:
+        """``(T,)`` int32 of each translation, without ``eos``."""
+        return self.target.encode_batch(map(self._spaced, sentences))
+
+    def encode_dropped(
+        self, source: Sequence[str], target: Sequence[str], rate: float, seed: int, epoch: int
+    ) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """The ids of sentences and of translations in an epoch, by BPE-dropout.
+
+        Args:
+            source: Sentences.
+            target: Translations.
+            rate: The probability that a merge of pieces is left out; with 0 they are encoded as ever.
+            seed: Of what is left out.
+            epoch: Likewise.
+
+        Raises:
+            ConfigError: If the rate is not from 0 to 1, or not 0 with another tokenizer than ``bpe``.
+
+        References:
+            Provilkov et al., "BPE-Dropout: Simple and Effective Subword Regularization", ACL 2020.
+        """
+        if not 0 <= rate <= 1:
+            raise ConfigError(f"a dropout of merges is a probability from 0 to 1, got {rate}")
+        if rate == 0:
+            return self.encode_source(source), self.encode_target(target)
+        if self.tokenizer != "bpe":
+            raise ConfigError(f"a dropout of merges of {rate} needs tokenizer='bpe', got {self.tokenizer!r}: pass 0")
+        first, second = (
+            side._tokens.encode_dropped(map(self._spaced, texts), rate, np.random.default_rng([seed, epoch, number]))
+            for number, (side, texts) in enumerate([(self.source, source), (self.target, target)], start=1)
+        )
+        return first, second
+
+    def decode(self, ids: Any) -> str:
+        """The translation whose ids these are, up to the first ``eos``.
+
+        Raises:
+            DataError: If there is no such id.
+        """
+        row = np.atleast_1d(np.asarray(ids))
+        text = self.target.decode(row[: int((np.append(row, 0) == 0).argmax())])
+        return text.removeprefix(" ") if self.tokenizer in _SPACED else text
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything that has been learned, for :meth:`from_json`."""
+        document = {"joint": bool(self.joint), "source": self.source.to_json()}
+        return document if self.joint else {**document, "target": self.target.to_json()}
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> "PairPreprocessor":
+        """The preprocessor that :meth:`to_json` wrote.
+
+        Raises:
+            SavedModelError: If it did not write that.
+        """
+        try:
+            joint, source = document["joint"], TextPreprocessor.from_json(document["source"])
+            target = source if joint else TextPreprocessor.from_json(document["target"])
+        except (LookupError, TypeError) as error:
+            raise SavedModelError(f"not a saved preprocessor of pairs: {error}") from None
+        kinds = [(side.tokenizer, side.vocab_size) for side in (source, target)]
+        if not isinstance(joint, bool) or kinds[0] != kinds[1]:
+            raise SavedModelError(
+                "a saved preprocessor of pairs has sides of two kinds, or does not say if they are joint"
+            )
+        self = cls(source.tokenizer, source.vocab_size, joint)
+        self.source, self.target = source, target
+        return self
+
+    def _spaced(self, sentence: str) -> str:
+        return " " + sentence if sentence and self.tokenizer in _SPACED else sentence

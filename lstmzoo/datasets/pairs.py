@@ -1,0 +1,371 @@
+"""Sentences and their translations."""
+
+import codecs
+import gzip
+import hashlib
+import io
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import pooch
+
+from lstmzoo.datasets._base import Origin, read_origin
+from lstmzoo.errors import ConfigError, DataError, UnknownNameError
+
+
+class Pairs(NamedTuple):
+    """Sentences and their translations: ``target[i]`` is the translation of ``source[i]``.
+
+    Attributes:
+        source: Sentences of the one language.
+        target: As many of the other.
+    """
+
+    source: list[str]
+    target: list[str]
+
+
+@dataclass(frozen=True, eq=False)
+class PairData:
+    """Sentence pairs, cut into the parts that results are published on.
+
+    Attributes:
+        name: ``"multi30k"``, ...
+        source_language: What is translated from: ``"en"``, ...
+        target_language: What is translated into: ``"de"``, ...
+        train: Pairs.
+        valid: Pairs that choices are made on.
+        test: Pairs that results are reported on.
+    """
+
+    name: str
+    source_language: str
+    target_language: str
+    train: Pairs = field(repr=False)
+    valid: Pairs = field(repr=False)
+    test: Pairs = field(repr=False)
+
+
+# Of the texts, without gzip: computed from the files.
+_MULTI30K = {
+    "train": {
+        "en": "460a15fbd157e34a7a9957ee388c1ca247fe47af3ef25fb50442af6c274e0fc6",
+        "de": "2c2b73fd2b548fbcde3a875e0a78d6ee94d498bfdee6bd3eae3945779e9ddf72",
+    },
+    "val": {
+        "en": "1f2a23d992769b5b3d209b0a10dd0b77c08cceb1f20dfb97ed0aafa49d107227",
+        "de": "660e09eb7e1da2f856ea13ee5ad3cf6d36b3d5b0b733c857e94c5747a3dfc660",
+    },
+    "test_2016_flickr": {
+        "en": "399a4382932c1aadd3ceb9bef1008d388a64c76d4ae4e9d4728c6f4301cac182",
+        "de": "4be6b5b3236b79c25475c6bb829800a7ce559e9ba7a1f6c2394fe4d40be46d16",
+    },
+}
+_IWSLT15 = ("train", "tst2012", "tst2013")
+_TATOEBA = {
+    "ar": "ara",
+    "cs": "ces",
+    "da": "dan",
+    "de": "deu",
+    "es": "spa",
+    "fi": "fin",
+    "fr": "fra",
+    "he": "heb",
+    "hu": "hun",
+    "it": "ita",
+    "ja": "jpn",
+    "nl": "nld",
+    "pl": "pol",
+    "pt": "por",
+    "ru": "rus",
+    "sv": "swe",
+    "tr": "tur",
+    "uk": "ukr",
+    "zh": "cmn",
+}
+_LARGEST = 1 << 29  # bytes of an unzipped file; the largest of Tatoeba's has a tenth of that
+
+
+def fetch_multi30k(source: str = "en", target: str = "de") -> PairData:
+    """Multi30k: captions of photographs, a sentence each, and their translations by professionals; English and German.
+
+    Sentences are as they were written, not lower-cased and not split into tokens.
+
+    | | pairs | English words | German words |
+    | --- | ---: | ---: | ---: |
+    | train | 29,000 | 377,534 | 360,706 |
+    | valid | 1,014 | 13,308 | 12,828 |
+    | test | 1,000 | 12,968 | 12,103 |
+
+    The test part is that of 2016 (Flickr); words are the origin's counts, of its tokenized form. The measure is BLEU.
+    Papers often score lower-cased and tokenized sentences: compare scores of the same signature only.
+
+    Looked for in ``multi30k_en_de/raw/`` of ``LSTMZOO_DATA``, as ``train.en.gz``, ``val.en.gz``,
+    ``test_2016_flickr.en.gz`` and so on; then in the cache; then at the origin, ``multi30k/dataset`` on GitHub (1.3 MB),
+    pinned by commit and SHA-256.
+
+    Licence: none is stated; the origin offers the data for research and education, not for commerce.
+
+    Args:
+        source: ``"en"`` or ``"de"``.
+        target: The other one.
+
+    Raises:
+        UnknownNameError: If a language is neither of these.
+        ConfigError: If both are the same.
+        DataError: If a download fails, or a file is not the pinned one.
+
+    References:
+        Elliott et al., "Multi30K: Multilingual English-German Image Descriptions", Workshop on Vision and Language 2016.
+    """
+    _check_languages("Multi30k", (source, target), ("en", "de"))
+    train, valid, test = (Pairs(_caption(part, source), _caption(part, target)) for part in _MULTI30K)
+    return PairData("multi30k", source, target, train, valid, test)
+
+
+def _caption(part: str, language: str) -> list[str]:
+    """The lines of one file, which is gunzipped already if it was under ``LSTMZOO_DATA``, but not as it was downloaded."""
+    origin = Origin(
+        repository="multi30k/dataset",
+        revision="a3d2e0d26b56f3846f66a952536ffed4e401d05a",
+        path=f"data/task1/raw/{part}.{language}.gz",
+        sha256=None,
+        folders=("multi30k_en_de/raw",),
+    )
+    content = read_origin(origin)
+    if content.startswith(b"\x1f\x8b"):  # of gzip; no UTF-8 begins so
+        content = _gunzipped(content, origin.url)
+    digest, expected = hashlib.sha256(content).hexdigest(), _MULTI30K[part][language]
+    if digest != expected:
+        raise DataError(
+            f"what was read is not the file at {origin.url}: the SHA-256 of its text is {digest}, expected {expected}; "
+            f"{_way_out(origin)}"
+        )
+    return _lines(content, origin.name)
+
+
+def fetch_iwslt15(source: str = "en", target: str = "vi") -> PairData:
+    """IWSLT 2015, English and Vietnamese: subtitles of TED talks, as Stanford prepared them.
+
+    Sentences are split into tokens by spaces, with ``&apos;`` and the like for marks; upper case is kept.
+
+    | | file | pairs |
+    | --- | --- | ---: |
+    | train | train | 133,317 |
+    | valid | tst2012 | 1,553 |
+    | test | tst2013 | 1,268 |
+
+    The measure is BLEU of the tokens as they are (``tokenize="none"`` of sacreBLEU).
+
+    Looked for in ``iwslt15_en_vi/`` of ``LSTMZOO_DATA``, as ``train.en``, ``train.vi`` and so on, gzipped or not; then in
+    the cache; then at https://nlp.stanford.edu/projects/nmt/ (32 MB). Nothing pins these files: the SHA-256 of the first
+    download is recorded in the cache and holds from then on; files are taken from ``LSTMZOO_DATA`` as they are.
+
+    Licence: Creative Commons Attribution-NonCommercial-NoDerivatives, that of TED talks.
+
+    Args:
+        source: ``"en"`` or ``"vi"``.
+        target: The other one.
+
+    Raises:
+        UnknownNameError: If a language is neither of these.
+        ConfigError: If both are the same.
+        DataError: If a download fails or differs from the first, or files have not as many lines.
+
+    References:
+        Cettolo et al., "The IWSLT 2015 Evaluation Campaign", IWSLT 2015.
+        Luong & Manning, "Stanford Neural Machine Translation Systems for Spoken Language Domains", IWSLT 2015.
+    """
+    _check_languages("IWSLT15", (source, target), ("en", "vi"))
+    train, valid, test = (_subtitles(part, source, target) for part in _IWSLT15)
+    return PairData("iwslt15", source, target, train, valid, test)
+
+
+def _subtitles(part: str, source: str, target: str) -> Pairs:
+    origins = [
+        Origin(
+            repository="",
+            revision="",
+            path=f"{part}.{language}",
+            sha256=None,
+            folders=("iwslt15_en_vi",),
+            address=f"https://nlp.stanford.edu/projects/nmt/data/iwslt15.en-vi/{part}.{language}",
+        )
+        for language in (source, target)
+    ]
+    sides = [_lines(read_origin(origin), origin.name) for origin in origins]
+    return _aligned(sides, [origin.name for origin in origins])
+
+
+def fetch_tatoeba(source: str = "en", target: str = "de") -> PairData:
+    """Tatoeba: short everyday sentences and their translations by volunteers, English and another language.
+
+    The selection is that of https://www.manythings.org/anki/: up to several 100,000 pairs of a language, short ones
+    first. An English sentence may have several translations, each a pair.
+
+    The parts are the project's own, and cut by the SHA-256 of the English sentence: 96, 2 and 2 of 100. So all pairs of an
+    English sentence are in one part, which stays the same when the selection grows; but a sentence of the other language
+    can be in two, where it translates two English ones. Results compare only on the same file.
+
+    Looked for in ``tatoeba/`` of ``LSTMZOO_DATA``, as ``deu-eng.zip`` and so on; then in the cache; then at the site (up to
+    20 MB). The site renews its files: the SHA-256 of the first download is recorded in the cache and holds from then on; a
+    file is taken from ``LSTMZOO_DATA`` as it is. Where the site turns programs away, save the file there with a browser.
+
+    Licence: Creative Commons Attribution 2.0 France; the files name the authors of each pair.
+
+    Args:
+        source: ``"en"``, or one of ``"ar"``, ``"cs"``, ``"da"``, ``"de"``, ``"es"``, ``"fi"``, ``"fr"``, ``"he"``, ``"hu"``,
+            ``"it"``, ``"ja"``, ``"nl"``, ``"pl"``, ``"pt"``, ``"ru"``, ``"sv"``, ``"tr"``, ``"uk"`` and ``"zh"`` (Mandarin).
+        target: Likewise; one of both is ``"en"``.
+
+    Raises:
+        UnknownNameError: If there is no such language.
+        ConfigError: If not exactly one of both is English.
+        DataError: If the download fails, or the file is not such a one.
+
+    Examples:
+        >>> fetch_tatoeba("en", "dk")
+        Traceback (most recent call last):
+        lstmzoo.errors.UnknownNameError: unknown language of Tatoeba 'dk'; valid: ar, cs, da, ...
+    """
+    _check_languages("Tatoeba", (source, target), ("en", *_TATOEBA))
+    if "en" not in (source, target):
+        raise ConfigError(
+            f"source={source!r}, target={target!r}: Tatoeba's pairs have English on one side: pass 'en' for one"
+        )
+    code = _TATOEBA[target if source == "en" else source]
+    origin = Origin(
+        repository="",
+        revision="",
+        path=f"{code}-eng.zip",
+        sha256=None,
+        folders=("tatoeba",),
+        address=f"https://www.manythings.org/anki/{code}-eng.zip",
+    )
+    name = f"{code}.txt of {origin.name}"
+    english, other = _columns(_lines(_unzipped(origin, f"{code}.txt"), name), name)
+    sides = (english, other) if source == "en" else (other, english)
+    parts = {part: Pairs([], []) for part in ("train", "valid", "test")}
+    for sentence, *pair in zip(english, *sides, strict=True):
+        part = parts[_part(sentence)]
+        part.source.append(pair[0])
+        part.target.append(pair[1])
+    return PairData("tatoeba", source, target, **parts)
+
+
+def _part(sentence: str) -> str:
+    share = int.from_bytes(hashlib.sha256(sentence.encode("utf-8")).digest()[:8], "big") % 100
+    return "test" if share < 2 else "valid" if share < 4 else "train"
+
+
+def _unzipped(origin: Origin, member: str) -> bytes:
+    """One file of an archive, in memory; no more of it is read than its header tells."""
+    content = read_origin(origin)
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            size = archive.getinfo(member).file_size
+            if size > _LARGEST:
+                raise DataError(f"{member} of {origin.url} has {size:,} bytes; at most {_LARGEST:,} are read")
+            return archive.read(member)
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError, RuntimeError) as error:
+        raise DataError(f"{member} of {origin.url} cannot be read ({error}); {_way_out(origin)}") from None
+
+
+def _way_out(origin: Origin) -> str:
+    cache = Path(pooch.os_cache("lstmzoo")) / origin.folders[0]
+    return f"replace {origin.name} in LSTMZOO_DATA, or, if it was downloaded, remove what is in {cache}"
+
+
+def read_pairs(path: str | Path, target_path: str | Path | None = None) -> Pairs:
+    """Sentence pairs from one file with a tab between, or from two files whose lines belong together.
+
+    Files are UTF-8, with or without a byte-order mark, gzipped if their names end with ``.gz``. Lines end with a newline, or a
+    carriage return and a newline. Empty lines stay in place: in one file, they are pairs of empty sentences.
+
+    Args:
+        path: A file with a pair on each line, ``source<tab>target``, whatever comes after another tab being ignored; or the
+            sources, one on each line.
+        target_path: The targets, one on each line.
+
+    Raises:
+        DataError: If a file cannot be read or is not UTF-8, a line has no tab, or files have not as many lines.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "pairs.tsv")
+        ...     _ = path.write_text("Good morning!\\tGuten Morgen!\\nThanks.\\tDanke.\\n", encoding="utf-8")
+        ...     read_pairs(path)
+        Pairs(source=['Good morning!', 'Thanks.'], target=['Guten Morgen!', 'Danke.'])
+    """
+    if target_path is None:
+        return _columns(_lines(_content(Path(path)), str(path)), str(path))
+    paths = [str(path), str(target_path)]
+    return _aligned([_lines(_content(Path(name)), name) for name in paths], paths)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from None
+    return _gunzipped(content, str(path)) if path.suffix == ".gz" else content
+
+
+def _gunzipped(content: bytes, name: str) -> bytes:
+    try:
+        return gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{name} is not a whole gzip file ({error})") from None
+
+
+def _lines(content: bytes, name: str) -> list[str]:
+    rows = content.removeprefix(codecs.BOM_UTF8).split(b"\n")
+    if not rows[-1]:
+        del rows[-1]
+    return [_decoded(row.removesuffix(b"\r"), name, number) for number, row in enumerate(rows, 1)]
+
+
+def _decoded(row: bytes, name: str, number: int) -> str:
+    try:
+        return row.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{name}, line {number}, is not UTF-8 text: its byte {error.start + 1} is {row[error.start]:#04x}: "
+            "save it in that encoding"
+        ) from None
+
+
+def _columns(lines: Sequence[str], name: str) -> Pairs:
+    pairs = Pairs([], [])
+    for number, line in enumerate(lines, 1):
+        if line and "\t" not in line:
+            raise DataError(
+                f"{name}, line {number}, has no tab: write a sentence, a tab and its translation on each line"
+            )
+        source, target, *_ = [*line.split("\t"), ""]
+        pairs.source.append(source)
+        pairs.target.append(target)
+    return pairs
+
+
+def _aligned(sides: Sequence[list[str]], names: Sequence[str]) -> Pairs:
+    counts = [len(side) for side in sides]
+    if counts[0] != counts[1]:
+        raise DataError(
+            f"{names[0]} has {counts[0]} lines and {names[1]} has {counts[1]}: each line of the one needs its translation "
+            "in the same line of the other"
+        )
+    return Pairs(*sides)
+
+
+def _check_languages(name: str, languages: Sequence[str], valid: Sequence[str]) -> None:
+    for language in languages:
+        if language not in valid:
+            raise UnknownNameError(f"language of {name}", language, valid)
+    if languages[0] == languages[1]:
+        raise ConfigError(f"source and target are both {languages[0]!r}: pass two languages")
