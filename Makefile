@@ -34,7 +34,7 @@ test: lint
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 BACKEND_TESTS := $(addprefix tests/test_,$(addsuffix .py,zoo recurrent_layers distributions training forecaster covariates \
-  probabilistic saving recurrence tokens language_layers language_model)) $(wildcard tests/test_layers*.py)
+  probabilistic saving recurrence tokens language_layers language_model translation_layers beam translator)) $(wildcard tests/test_layers*.py)
 
 $(VENV)/.installed-backends: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[dev,backends]'

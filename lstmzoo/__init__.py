@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from lstmzoo.config import load_config as load_config
     from lstmzoo.estimators import BaselineForecaster as BaselineForecaster
     from lstmzoo.estimators import BaselineLanguageModel as BaselineLanguageModel
+    from lstmzoo.estimators import BaselineTranslator as BaselineTranslator
     from lstmzoo.estimators import Forecaster as Forecaster
     from lstmzoo.estimators import LanguageModel as LanguageModel
+    from lstmzoo.estimators import Translator as Translator
     from lstmzoo.estimators import load as load
     from lstmzoo.registry import register_model as register_model
     from lstmzoo.tuning import ZooSearchCV as ZooSearchCV
@@ -25,8 +27,10 @@ if TYPE_CHECKING:
 _PLACES = {
     "BaselineForecaster": "lstmzoo.estimators",
     "BaselineLanguageModel": "lstmzoo.estimators",
+    "BaselineTranslator": "lstmzoo.estimators",
     "Forecaster": "lstmzoo.estimators",
     "LanguageModel": "lstmzoo.estimators",
+    "Translator": "lstmzoo.estimators",
     "ZooSearchCV": "lstmzoo.tuning",
     "checks": "lstmzoo.checks",
     "datasets": "lstmzoo.datasets",

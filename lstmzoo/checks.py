@@ -12,6 +12,8 @@ import pickle
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ from lstmzoo.config import ModelConfig, load_config
 from lstmzoo.estimators import load
 from lstmzoo.layers import DISTRIBUTIONS, distribution_loss, pinball_loss
 from lstmzoo.registry import build_model, hyperparameter_names
-from lstmzoo.spec import ForecastingSpec, LanguageModellingSpec
+from lstmzoo.spec import ForecastingSpec, LanguageModellingSpec, TranslationSpec
 from lstmzoo.training import seeded
 
 
@@ -142,12 +144,20 @@ def check_unfitted_refuses(estimator: Any, data: tuple[Any, ...]) -> None:
     assert not learned, f"__init__ sets {learned}"
     answers = [getattr(estimator, name) for name in ("predict", "generate") if hasattr(estimator, name)]
     assert answers, "it can neither predict nor generate"
-    for call in (*answers, lambda: estimator.score(*data), lambda: estimator.save("unfitted")):
+    asked: list[Callable] = [partial(answer, *data[: _required(answer)]) for answer in answers]
+    for call in (*asked, lambda: estimator.score(*data), lambda: estimator.save("unfitted")):
         try:
             call()
         except NotFittedError:
             continue
         raise AssertionError("an unfitted estimator answers")
+
+
+def _required(answer: Callable) -> int:
+    """How many arguments it cannot do without; as many of the data's are like them."""
+    return sum(
+        p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD for p in signature(answer).parameters.values()
+    )
 
 
 def check_fit_is_reproducible(estimator: Any, data: tuple[Any, ...]) -> None:
@@ -359,9 +369,36 @@ def _score_step_by_step(model: Any, inputs: dict[str, np.ndarray]) -> np.ndarray
     return np.concatenate(parts, axis=1)
 
 
+def _translation_spec(config: ModelConfig) -> TranslationSpec:
+    """Small sizes, one vocabulary for both languages."""
+    return TranslationSpec(source_vocab_size=30, target_vocab_size=30, joint=True)
+
+
+def _translation_toy(model: keras.Model, spec: TranslationSpec, rng: np.random.Generator) -> _Toy:
+    """Sentences of several lengths; the first and the last ones are not the longest."""
+    source, targets = np.zeros((4, 6), "int32"), np.zeros((4, 5), "int32")
+    for row, (length, its_length) in enumerate([(3, 2), (5, 4), (1, 3), (4, 1)]):
+        source[row, :length] = rng.integers(1, spec.source_vocab_size, length)
+        targets[row, :its_length] = rng.integers(1, spec.target_vocab_size, its_length)
+    inputs = {"source": source, "previous": np.pad(targets[:, :-1], ((0, 0), (1, 0))), "targets": targets}
+    return _Toy(model, inputs, np.zeros(targets.shape, "float32"), lambda _, nll: nll, 0.0, _translate_step_by_step)
+
+
+def _translate_step_by_step(model: Any, inputs: dict[str, np.ndarray]) -> np.ndarray:
+    """The source at once, and then token by token; what comes after the end counts nothing."""
+    memory, state = model.stepper.encode(inputs["source"])
+    parts = []
+    for previous, targets in zip(inputs["previous"].T, inputs["targets"].T, strict=True):
+        log_probs, state = model.stepper.step(previous, state, memory)
+        parts.append(-log_probs[np.arange(len(targets)), targets])
+    ends = np.cumsum(inputs["targets"] == 0, axis=1)
+    return np.where((ends == 0) | ((ends == 1) & (inputs["targets"] == 0)), np.stack(parts, axis=1), 0)
+
+
 _TOYS = {
     "forecasting": _Task(_forecasting_spec, _forecasting_toy, {}),
     "language_modelling": _Task(_language_spec, _language_toy, {"units": 16, "embedding_dim": 16, "num_layers": 2}),
+    "translation": _Task(_translation_spec, _translation_toy, {"units": 16, "embedding_dim": 16}),
 }
 
 

@@ -10,7 +10,7 @@ from lstmzoo import checks
 from lstmzoo.config import list_models, load_config
 from lstmzoo.layers import DISTRIBUTIONS
 from lstmzoo.registry import get_builder
-from lstmzoo.spec import ForecastingSpec, LanguageModellingSpec
+from lstmzoo.spec import ForecastingSpec, LanguageModellingSpec, TranslationSpec
 
 GOLDEN = Path(__file__).parent / "golden"
 FORECASTING = {
@@ -23,6 +23,8 @@ def spec_of(config, **changes):
     """The task's spec; of a forecaster, with as many outputs as the entry's distribution has parameters."""
     if config.task == "language_modelling":
         return LanguageModellingSpec(**{"vocab_size": 40, "bptt": config.data.bptt, "cutoffs": (10, 20), **changes})
+    if config.task == "translation":
+        return TranslationSpec(**{"source_vocab_size": 40, "target_vocab_size": 40, "joint": True, **changes})
     spec = ForecastingSpec(**{**FORECASTING, **changes})
     if config.data.distribution == "quantiles":
         return spec
@@ -72,6 +74,14 @@ def test_language_models_give_a_number_for_each_token(name):
     config = load_config(name)
     model = get_builder(config.builder)(spec_of(config, cutoffs=()), **config.hyperparameters)
     assert model.output_shape == (None, config.data.bptt)
+
+
+@pytest.mark.parametrize("name", list_models("translation/*"))
+def test_translators_give_a_number_for_each_target(name):
+    """With two vocabularies, too."""
+    config = load_config(name).override({"tied": "two_way"})
+    spec = spec_of(config, source_vocab_size=30, joint=False)
+    assert get_builder(config.builder)(spec, **config.hyperparameters).output_shape == (None, None)
 
 
 def test_golden_files_are_of_entries_that_exist():

@@ -4,7 +4,9 @@ from lstmzoo.estimators._base import ZooEstimator, check_picture
 from lstmzoo.estimators.forecasting import BaselineForecaster, Forecaster
 from lstmzoo.estimators.language_modelling import BaselineLanguageModel, LanguageModel
 from lstmzoo.estimators.loading import load
+from lstmzoo.estimators.translation import BaselineTranslator, Translator
 
 __all__ = [
-    "BaselineForecaster", "BaselineLanguageModel", "Forecaster", "LanguageModel", "ZooEstimator", "check_picture", "load",
+    "BaselineForecaster", "BaselineLanguageModel", "BaselineTranslator", "Forecaster", "LanguageModel", "Translator",
+    "ZooEstimator", "check_picture", "load",
 ]  # fmt: skip

@@ -166,6 +166,26 @@ class ZooNetworkEstimator(ZooEstimator):
         return clone(self).set_params(hyperparameters=hyperparameters, validation_size=0, time_limit=None)
 
 
+class TokenizingEstimator(ZooNetworkEstimator):
+    """Base of the estimators that cut text into tokens; these have a parameter ``tokenizer`` too, None for the entry's own."""
+
+    def restrict(self, search_space: dict[str, Any], *data: Any) -> dict[str, Any]:
+        """A search space without what this estimator's parameters set.
+
+        Args:
+            search_space: Ranges by key, as in a zoo config.
+            *data: What is to be fitted, as for ``fit``.
+        """
+        fixed = {*(self.hyperparameters or {}), *(["tokenizer"] if self.tokenizer else [])}
+        return {key: value for key, value in search_space.items() if key not in fixed}
+
+    def _resolve_config(self) -> ModelConfig:
+        if self.tokenizer is not None and "tokenizer" in (self.hyperparameters or {}):
+            raise ConfigError("the parameter tokenizer and the hyperparameter tokenizer say the same: give one of them")
+        config = super()._resolve_config()
+        return config if self.tokenizer is None else config.override({"tokenizer": self.tokenizer})
+
+
 def set_weights(model: keras.Model, arrays: dict[str, np.ndarray]) -> None:
     """Assign saved variables by path, after all names, shapes and dtypes have been compared.
 
@@ -197,6 +217,35 @@ def require_counts(**counts: Any) -> None:
     for name, value in counts.items():
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
             raise ConfigError(f"{name}: expected a whole number above 0, got {value!r}")
+
+
+def checked_options(**options: Any) -> dict[str, Any]:
+    """The arguments of generating and of translating, by name.
+
+    Raises:
+        ConfigError: Naming the first that is out of range.
+    """
+    numbers = {
+        "max_tokens": (int, 1, np.inf, "a whole number above 0"),
+        "beam_size": (int, 1, np.inf, "a whole number above 0"),
+        "length_penalty": (float, 0, 10, "a number from 0 to 10"),
+        "coverage_penalty": (float, 0, 10, "a number from 0 to 10"),
+        "no_repeat_ngram": (int, 0, np.inf, "a whole number from 0 up"),
+        "n_best": (int, 1, np.inf, "a whole number above 0"),
+        "temperature": (float, 0, 1e6, "a number from 0 up"),
+        "top_k": (int, 1, np.inf, "a whole number above 0, or None"),
+        "top_p": (float, 1e-9, 1, "a number above 0, up to 1"),
+        "repetition_penalty": (float, 1e-6, 1e6, "a number above 0"),
+        "n": (int, 1, np.inf, "a whole number above 0"),
+        "random_state": (int, 0, np.inf, "a whole number from 0 up, or None"),
+    }
+    for name, value in options.items():
+        kind, least, most, what = numbers[name]
+        kinds = int | np.integer if kind is int else int | float | np.number
+        fits = isinstance(value, kinds) and not isinstance(value, bool) and least <= value <= most
+        if not fits and not (value is None and what.endswith("None")):
+            raise ConfigError(f"{name}: expected {what}, got {value!r}")
+    return options
 
 
 def check_picture(path: str | Path) -> None:

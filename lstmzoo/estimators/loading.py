@@ -4,10 +4,10 @@ from pathlib import Path
 
 from lstmzoo import saving
 from lstmzoo.errors import ConfigError, SavedModelError
-from lstmzoo.estimators import forecasting, language_modelling
+from lstmzoo.estimators import forecasting, language_modelling, translation
 from lstmzoo.estimators._base import CLASSES, ZooEstimator
 
-TASKS = (forecasting, language_modelling)  # importing a task's package registers its classes
+TASKS = (forecasting, language_modelling, translation)  # importing a task's package registers its classes
 
 
 def load(path: str | Path) -> ZooEstimator:

@@ -15,10 +15,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from lstmzoo.backend import jit_compile
 from lstmzoo.decoding import NEVER, Sampling, generate_tokens
 from lstmzoo.layers import TokenSoftmax, gumbel
 from lstmzoo.models._base import State
+from lstmzoo.programs import Programs, named, unnamed
 from lstmzoo.spec import LanguageModellingSpec
 
 SoftmaxKind = Literal["full", "adaptive"]
@@ -76,7 +76,7 @@ class TokenStepper:
         self._face = face
         self._head = head
         self._states = states
-        self._programs: dict[tuple, keras.Model] = {}
+        self._programs = Programs(network)
 
     @property
     def vocab_size(self) -> int:
@@ -107,10 +107,10 @@ class TokenStepper:
 
         def run(inputs: dict[str, Any]) -> dict[str, Any]:
             _, states = self._face(inputs["tokens"], self._unpacked(inputs))
-            return _named(states)
+            return named(states)
 
-        program = self._program(("read", tokens.shape), run, calls)
-        return _state_of(program.predict_on_batch({"tokens": tokens, **_named(state)}))
+        given = {"tokens": tokens, **named(state)}
+        return unnamed(self._programs.run(("read", tokens.shape), run, given, calls))
 
     def score(
         self, tokens: np.ndarray, targets: np.ndarray, state: list[np.ndarray], *, with_hidden: bool = False,
@@ -130,11 +130,11 @@ class TokenStepper:
         def run(inputs: dict[str, Any]) -> dict[str, Any]:
             hidden, states = self._face(inputs["tokens"], self._unpacked(inputs))
             nll = self._head(hidden, inputs["targets"], capacities=capacities)
-            return {"nll": nll, **({"hidden": hidden} if with_hidden else {}), **_named(states)}
+            return {"nll": nll, **({"hidden": hidden} if with_hidden else {}), **named(states)}
 
-        given = {"tokens": tokens, "targets": targets, **_named(state)}
-        answer = self._program(("score", tokens.shape, with_hidden, capacities), run, calls).predict_on_batch(given)
-        return answer["nll"], answer.get("hidden"), _state_of(answer)
+        given = {"tokens": tokens, "targets": targets, **named(state)}
+        answer = self._programs.run(("score", tokens.shape, with_hidden, capacities), run, given, calls)
+        return answer["nll"], answer.get("hidden"), unnamed(answer)
 
     def generate(
         self, last: np.ndarray, state: list[np.ndarray], seen: np.ndarray, sampling: Sampling, *, length: int,
@@ -160,13 +160,13 @@ class TokenStepper:
                 inputs["last"], self._unpacked(inputs), inputs["seen"],
                 replace(sampling, **{name: inputs[name] for name in _NUMBERS}), length,
             )  # fmt: skip
-            return {"tokens": tokens, "seen": met, **_named(states)}
+            return {"tokens": tokens, "seen": met, **named(states)}
 
         numbers = {name: np.asarray(getattr(sampling, name), dtype) for name, dtype in _NUMBERS.items()}
-        given = {"last": last, "seen": seen, "seeds": seeds, "banned": banned, **numbers, **_named(state)}
+        given = {"last": last, "seen": seen, "seeds": seeds, "banned": banned, **numbers, **named(state)}
         key = ("generate", len(last), length, sampling.filtered, sampling.penalized)
-        answer = self._program(key, run).predict_on_batch({**given, "position": np.asarray(position, "int32")})
-        return answer["tokens"], _state_of(answer), answer["seen"]
+        answer = self._programs.run(key, run, {**given, "position": np.asarray(position, "int32")})
+        return answer["tokens"], unnamed(answer), answer["seen"]
 
     def trainer(self, batch_size: int, capacities: Sequence[int] | None = None) -> "StreamTrainer":
         """The face that is trained: its state is carried from batch to batch.
@@ -182,38 +182,10 @@ class TokenStepper:
         return ops.where(banned, NEVER, self._head.log_probs(hidden[:, 0])), states
 
     def _unpacked(self, inputs: dict[str, Any]) -> State:
-        return keras.tree.pack_sequence_as(self._states, _state_of(inputs))
-
-    def _program(self, key: tuple, run: Callable, calls: float = math.inf) -> keras.Model:
-        """One for each shape: TensorFlow would else trace the second one with a shape that it does not know."""
-        jit = jit_compile(calls)
-        if (*key, jit) not in self._programs:
-            self._programs[*key, jit] = _Program(self._network, run)
-            self._programs[*key, jit].compile(jit_compile=jit)
-        return self._programs[*key, jit]
+        return keras.tree.pack_sequence_as(self._states, unnamed(inputs))
 
 
 _NUMBERS = {"temperature": "float32", "top_k": "int32", "top_p": "float32", "repetition_penalty": "float32"}
-
-
-def _named(states: State) -> dict[str, Any]:
-    return {f"state_{i}": state for i, state in enumerate(keras.tree.flatten(states))}
-
-
-def _state_of(named: dict[str, Any]) -> list[Any]:
-    return [named[f"state_{i}"] for i in range(sum(name.startswith("state_") for name in named))]
-
-
-class _Program(keras.Model):
-    """A function of arrays that is compiled, over a network's weights."""
-
-    def __init__(self, network: keras.Model, run: Callable) -> None:
-        super().__init__(name="program")
-        self.network = network
-        self._run = run
-
-    def call(self, inputs: dict[str, Any]) -> dict[str, Any]:
-        return self._run(inputs)
 
 
 class StreamTrainer(keras.Model):

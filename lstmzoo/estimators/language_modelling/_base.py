@@ -9,7 +9,7 @@ import pandas as pd
 from pydantic import Field
 
 from lstmzoo.errors import ConfigError, DataError, UnknownNameError
-from lstmzoo.estimators._base import ZooEstimator
+from lstmzoo.estimators._base import ZooEstimator, checked_options
 from lstmzoo.estimators.language_modelling.continuation import Continuation, check_stop
 from lstmzoo.preprocessing import Corpus, TextPreprocessor
 
@@ -275,30 +275,6 @@ def opening(texts: Any) -> str:
     """The first words of the first text that has any, as an example of what can be asked; white space if there are none."""
     words = next((text.strip() for text in texts if text.strip()), None)
     return next(text for text in texts if text)[:40] if words is None else words[:40]
-
-
-def checked_options(**options: Any) -> dict[str, Any]:
-    """The arguments of a generation.
-
-    Raises:
-        ConfigError: Naming the first that is out of range.
-    """
-    numbers = {
-        "max_tokens": (int, 1, np.inf, "a whole number above 0"),
-        "temperature": (float, 0, 1e6, "a number from 0 up"),
-        "top_k": (int, 1, np.inf, "a whole number above 0, or None"),
-        "top_p": (float, 1e-9, 1, "a number above 0, up to 1"),
-        "repetition_penalty": (float, 1e-6, 1e6, "a number above 0"),
-        "n": (int, 1, np.inf, "a whole number above 0"),
-        "random_state": (int, 0, np.inf, "a whole number from 0 up, or None"),
-    }
-    for name, value in options.items():
-        kind, least, most, what = numbers[name]
-        kinds = int | np.integer if kind is int else int | float | np.number
-        fits = isinstance(value, kinds) and not isinstance(value, bool) and least <= value <= most
-        if not fits and not (value is None and what.endswith("None")):
-            raise ConfigError(f"{name}: expected {what}, got {value!r}")
-    return options
 
 
 def _prompts(prompts: Any) -> tuple[list[str | None], bool]:

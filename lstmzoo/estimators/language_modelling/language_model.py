@@ -11,7 +11,7 @@ from pydantic import Field
 
 from lstmzoo.config import ModelConfig, TokenizerName, TrainingConfig
 from lstmzoo.errors import ConfigError, DataError, UnknownNameError
-from lstmzoo.estimators._base import ZooNetworkEstimator
+from lstmzoo.estimators._base import TokenizingEstimator
 from lstmzoo.estimators.language_modelling._base import Share, TextModel, opening
 from lstmzoo.estimators.language_modelling.adaptation import (
     ADAPTATIONS,
@@ -34,7 +34,7 @@ _CACHES = [(theta, weight) for theta in (0.03, 0.1, 0.3, 0.6, 1.0, 2.0) for weig
 _RATES = (0.03, 0.1, 0.3, 1.0)
 
 
-class LanguageModel(ZooNetworkEstimator, TextModel):
+class LanguageModel(TokenizingEstimator, TextModel):
     """One network that reads text and says how likely each next token is.
 
     It is trained on one stream of all texts, the end of each a token of its own, in rows side by side; the state is carried
@@ -178,22 +178,6 @@ class LanguageModel(ZooNetworkEstimator, TextModel):
             method: BaselineLanguageModel(method, tokenizer=data.tokenizer, vocab_size=data.vocab_size)
             for method in METHODS
         }
-
-    def restrict(self, search_space: dict[str, Any], texts: Any) -> dict[str, Any]:
-        """A search space without what this estimator's parameters set.
-
-        Args:
-            search_space: Ranges by key, as in a zoo config.
-            texts: What is to be fitted, as for :meth:`fit`.
-        """
-        fixed = {*(self.hyperparameters or {}), *(["tokenizer"] if self.tokenizer else [])}
-        return {key: value for key, value in search_space.items() if key not in fixed}
-
-    def _resolve_config(self) -> ModelConfig:
-        if self.tokenizer is not None and "tokenizer" in (self.hyperparameters or {}):
-            raise ConfigError("the parameter tokenizer and the hyperparameter tokenizer say the same: give one of them")
-        config = super()._resolve_config()
-        return config if self.tokenizer is None else config.override({"tokenizer": self.tokenizer})
 
     def _parts(self, whole: Corpus, validation: Any) -> tuple[Corpus, Corpus | None]:
         if validation is not None:

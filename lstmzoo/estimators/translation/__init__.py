@@ -1,0 +1,6 @@
+"""Translation: networks, and what they have to beat."""
+
+from lstmzoo.estimators.translation.baselines import BaselineTranslator
+from lstmzoo.estimators.translation.translator import Translator
+
+__all__ = ["BaselineTranslator", "Translator"]

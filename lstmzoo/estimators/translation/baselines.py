@@ -1,0 +1,120 @@
+"""Translators without a network: what one has to beat."""
+
+import re
+import time
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from lstmzoo.errors import ConfigError
+from lstmzoo.estimators._base import Untrained
+from lstmzoo.estimators.translation._base import SentenceTranslator, opening, pairs_digest
+from lstmzoo.lexicon import Lexicon
+from lstmzoo.preprocessing import check_pairs, check_sentences
+
+Method = Literal["copy", "lexicon"]
+METHODS: tuple[Method, ...] = get_args(Method)
+_WORD = re.compile(r"\w+|[^\w\s]")
+_LEARNED = ("seconds_", "data_digest_", "_example")
+
+
+class BaselineTranslator(Untrained, SentenceTranslator):
+    """A translator without a network, with the interface of :class:`lstmzoo.Translator`.
+
+    ===========  ==========================================================================================
+    method       translation
+    ===========  ==========================================================================================
+    ``copy``     the sentence as it is
+    ``lexicon``  word by word, by IBM's model 1, in the order of the source; unknown words as they are
+    ===========  ==========================================================================================
+
+    Args:
+        method: One of the above.
+
+    Attributes:
+        seconds_: Of fitting.
+        data_digest_: SHA-256 of the training pairs.
+
+    References:
+        Brown et al., "The Mathematics of Statistical Machine Translation: Parameter Estimation", Computational Linguistics
+        19(2), 1993.
+
+    Examples:
+        >>> source, target = ["das Haus.", "das Buch.", "ein Buch!"], ["the house.", "the book.", "a book!"]
+        >>> BaselineTranslator("lexicon").fit(source, target).predict(["ein Haus."])
+        ['a house.']
+    """
+
+    def __init__(self, method: Method = "lexicon") -> None:
+        self.method = method
+
+    def fit(self, source: Any, target: Any) -> "BaselineTranslator":
+        """Count which words occur together.
+
+        Args:
+            source: Sentences.
+            target: Their translations, in the same order.
+
+        Raises:
+            ConfigError: If the method is unknown.
+            DataError: If the sentences are refused.
+        """
+        started = time.perf_counter()
+        self._check_params()
+        sources, targets = check_pairs(source, target)
+        self._lexicon = Lexicon.fit(_words(sources), _words(targets)) if self.method == "lexicon" else None
+        self._example, self.data_digest_ = opening(sources), pairs_digest(sources, targets)
+        self.seconds_ = time.perf_counter() - started
+        return self
+
+    def predict(self, sentences: Any) -> list[str]:
+        """Translations of sentences.
+
+        Args:
+            sentences: A list, tuple, array or series of strings.
+
+        Raises:
+            NotFittedError: If the translator is not fitted.
+            DataError: If the sentences are refused.
+        """
+        self._check_fitted()
+        texts, lexicon = check_sentences(sentences, "sentences"), self._lexicon
+        if lexicon is None:
+            return texts
+        return [_WORD.sub(lambda word: lexicon.translate([word[0]])[0], text) for text in texts]
+
+    def score_samples(self, source: Any, target: Any) -> np.ndarray:
+        """``(n,)`` the log-likelihood of each translation given its source and its number of words, in nats, of ``lexicon``.
+
+        Args:
+            source: Sentences.
+            target: Translations, in the same order.
+
+        Raises:
+            NotFittedError: If the translator is not fitted.
+            ConfigError: If it copies, which gives no likelihoods.
+            DataError: If the sentences are refused.
+        """
+        self._check_fitted()
+        if self._lexicon is None:
+            raise ConfigError("a translator that copies gives no likelihoods: use method='lexicon'")
+        sources, targets = check_pairs(source, target)
+        return self._lexicon.log_likelihoods(_words(sources), _words(targets))
+
+    def _answered(self, sentences: list[str], params: dict[str, Any]) -> list[str]:
+        """There is no beam that the parameters could be for."""
+        return self.predict(sentences)
+
+    def _learned(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, np.ndarray]]:
+        learned = {name: getattr(self, name) for name in _LEARNED}
+        return learned, {}, {} if self._lexicon is None else self._lexicon.to_arrays()
+
+    def _restore(self, learned: dict[str, Any], preprocessor: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        for name in _LEARNED:
+            setattr(self, name, learned[name])
+        self._lexicon = Lexicon.from_arrays(arrays) if arrays else None
+
+
+def _words(sentences: list[str]) -> list[list[str]]:
+    """Of each sentence, and what is between them, but white space."""
+    return [_WORD.findall(sentence) for sentence in sentences]

@@ -1,0 +1,143 @@
+"""From sentences to translations: what is decoded together, and what comes back in which place."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lstmzoo.decoding import NEVER, BeamSearch, Sampling
+from lstmzoo.errors import DataError
+from lstmzoo.preprocessing import decoding_batches, padded_sentences
+
+_ROWS = 64  # sentences side by side
+_SPARE = 10  # tokens that a translation may have beyond twice what is usual
+MAX_TOKENS = 4096
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """Translations of one sentence, the best first.
+
+    Attributes:
+        tokens: Ids of each, without the end.
+        scores: Of each.
+    """
+
+    tokens: list[np.ndarray]
+    scores: list[float]
+
+
+def decode_greedily(writer: Any, sources: list[np.ndarray], ratio: float) -> list[Decoded]:
+    """The likeliest token each time."""
+
+    def run(source: np.ndarray, limits: np.ndarray, length: int, _: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        tokens, log_probs = writer.greedy(source, limits, length)
+        return tokens[:, None], log_probs[:, None]
+
+    return _decoded(run, sources, ratio)
+
+
+def decode_by_beam(
+    writer: Any, sources: list[np.ndarray], ratio: float, beam: BeamSearch, n_best: int
+) -> list[Decoded]:
+    """The best of a beam search."""
+
+    def run(source: np.ndarray, limits: np.ndarray, length: int, _: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        tokens, scores, _ = writer.search(source, limits, length, beam)
+        return tokens[:, :n_best], scores[:, :n_best]
+
+    return _decoded(run, sources, ratio)
+
+
+def decode_by_sampling(
+    writer: Any, sources: list[np.ndarray], ratio: float, sampling: Sampling, n: int, random_state: int | None
+) -> list[Decoded]:
+    """Drawn translations, ``n`` of each sentence; what is drawn depends on the seed and the sentence's place alone."""
+    seeds = np.random.SeedSequence(random_state).generate_state(2 * len(sources) * n).astype(np.int32).reshape(-1, n, 2)
+
+    def run(source: np.ndarray, limits: np.ndarray, length: int, members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        rows = np.resize(members, len(source))
+        drawn = [writer.sample(source, length, sampling, seeds[rows, i]) for i in range(n)]
+        return np.stack(drawn, axis=1), np.zeros((len(source), n))
+
+    return _decoded(run, sources, ratio)
+
+
+def _decoded(run: Callable, sources: list[np.ndarray], ratio: float) -> list[Decoded]:
+    """What is written for each source; nothing for one without tokens.
+
+    Args:
+        run: From ``source`` (B, S), ``limits`` (B,), the most tokens of all, and the sentences' numbers, to tokens (B, n, L) and
+            scores (B, n).
+        sources: Ids of each.
+        ratio: How many tokens a translation has for each of its source.
+    """
+    found = [Decoded([np.zeros(0, np.int32)], [0.0])] * len(sources)
+    for members, width in decoding_batches(np.array([len(ids) for ids in sources]), _ROWS):
+        source = padded_sentences([sources[i] for i in members], width, _rows(len(members)))
+        lengths = np.zeros(len(source))
+        lengths[: len(members)] = [len(sources[i]) for i in members]
+        limits, length = _limits(lengths, ratio), int(_limits(np.array([width]), ratio)[0])
+        tokens, scores = run(source, limits, length, members)
+        for row, i in enumerate(members):
+            there = [k for k in range(len(scores[row])) if scores[row, k] > NEVER]
+            found[i] = Decoded([_cut(tokens[row, k]) for k in there], [float(scores[row, k]) for k in there])
+    return found
+
+
+def _limits(lengths: np.ndarray, ratio: float) -> np.ndarray:
+    return (2 * ratio * lengths).astype(np.int32) + _SPARE
+
+
+def _cut(tokens: np.ndarray) -> np.ndarray:
+    """Up to the end."""
+    return tokens[: int((np.append(tokens, 0) == 0).argmax())]
+
+
+def _rows(count: int) -> int:
+    """A number of rows that is compiled for, such as holds so many sentences."""
+    return next(rows for rows in (1, 8, _ROWS) if rows >= count)
+
+
+def check_lengths(sentences: Sequence[np.ndarray], what: str) -> None:
+    """Refuse what is no sentence.
+
+    Args:
+        sentences: Ids of each.
+        what: What messages call them.
+
+    Raises:
+        DataError: If one has more tokens than can be translated.
+    """
+    for number, ids in enumerate(sentences):
+        if len(ids) > MAX_TOKENS:
+            raise DataError(
+                f"{what} {number} has {len(ids):,} tokens, and at most {MAX_TOKENS:,} are translated: split it into sentences"
+            )
+
+
+def pair_batches(
+    sources: list[np.ndarray], targets: list[np.ndarray]
+) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
+    """Pairs to be scored: their numbers, and the inputs of a model, in few shapes; none is left out."""
+    lengths = np.array([max(len(a), len(b), 1) for a, b in zip(sources, targets, strict=True)])
+    for members, width in decoding_batches(lengths, _ROWS):
+        rows = _rows(len(members))
+        source, target = (padded_sentences([side[i] for i in members], width, rows) for side in (sources, targets))
+        yield members, {"source": source, "previous": np.pad(target[:, :-1], ((0, 0), (1, 0))), "targets": target}
+
+
+def pair_nll(stepper: Any, batches: list[tuple[np.ndarray, dict[str, np.ndarray]]], calls: float) -> np.ndarray:
+    """``(N,)`` negative log-likelihood of each target, its end included, in nats.
+
+    Args:
+        stepper: Of a translation model.
+        batches: Of :func:`pair_batches`.
+        calls: How often they will be scored.
+    """
+    sums = np.zeros(sum(len(members) for members, _ in batches))
+    for members, inputs in batches:
+        nll = stepper.score(**inputs, calls=calls * len(batches))
+        sums[members] = nll.astype(float).sum(axis=1)[: len(members)]
+    return sums

@@ -1,0 +1,424 @@
+"""The translator: one network, trained on pairs of sentences."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from pydantic import Field
+
+from lstmzoo.config import ModelConfig, TokenizerName
+from lstmzoo.decoding import BeamSearch, Sampling
+from lstmzoo.errors import ConfigError, DataError
+from lstmzoo.estimators._base import TokenizingEstimator, check_picture, checked_options
+from lstmzoo.estimators.translation._base import SentenceTranslator, Share, opening, pairs_digest, split_pairs
+from lstmzoo.estimators.translation.baselines import METHODS, BaselineTranslator
+from lstmzoo.estimators.translation.decoding import (
+    Decoded,
+    check_lengths,
+    decode_by_beam,
+    decode_by_sampling,
+    decode_greedily,
+    pair_batches,
+    pair_nll,
+)
+from lstmzoo.estimators.translation.drawing import draw_alignment
+from lstmzoo.metrics import bleu
+from lstmzoo.models._translation import Writer
+from lstmzoo.preprocessing import PairBatches, PairPreprocessor, check_pairs, check_sentences, token_counts
+from lstmzoo.spec import TranslationSpec
+from lstmzoo.training import compile_for_prediction, seeded, train
+
+_logger = logging.getLogger(__name__)
+_LEARNED = (
+    "history_",
+    "best_epoch_",
+    "seconds_",
+    "data_digest_",
+    "seed_",
+    "padding_",
+    "left_out_",
+    "_example",
+    "_ratio",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Alignment:
+    """What of the source was looked at for each token of a translation.
+
+    Attributes:
+        source: S tokens, the end the last.
+        target: T tokens, the end the last.
+        weights: ``(T, S)``, rows that sum to 1.
+    """
+
+    source: list[str]
+    target: list[str]
+    weights: np.ndarray
+
+
+class Translator(TokenizingEstimator, SentenceTranslator):
+    """One network that reads sentences and writes their translations.
+
+    Vocabularies are learned from the training part. Pairs of like length are trained on together.
+
+    Args:
+        model: Zoo entry, such as ``bahdanau_gru`` or ``translation/bahdanau_gru``; see :func:`lstmzoo.list_models`.
+        tokenizer: ``bpe`` or ``unigram`` (pieces of words; any sentence comes back exactly), ``word`` (between white space),
+            ``char`` or ``byte``; the entry's choice if None.
+        hyperparameters: Overrides of the entry's settings: of the network, of the data (``vocab_size``, ``joint``, ...) and of
+            the training (``learning_rate``, ``epochs``, ...) alike.
+        validation_size: Share of the pairs, drawn by chance, that training does not see, and that chooses the best epoch, unless
+            ``fit`` is given validation pairs; with 0, all pairs are trained on for all epochs.
+        time_limit: Seconds of training, at the most.
+        random_state: Seed of everything; the same seed gives the same bits on one machine.
+        verbose: 0 for silence, 1 for a progress bar.
+
+    Attributes:
+        model_: The trained Keras model; ``model_.stepper`` encodes a source once and writes from a state.
+        config_: The resolved zoo entry.
+        spec_: Sizes learned from the pairs.
+        preprocessor_: The fitted :class:`lstmzoo.preprocessing.PairPreprocessor`.
+        seed_: That the fit drew from.
+        history_: A row per epoch: ``epoch``, ``loss``, smoothed as the entry says, ``val_loss`` (nats per token; or, if the entry
+            validates by BLEU, 100 less that), ``learning_rate``, ``seconds``.
+        best_epoch_: The epoch whose weights were kept.
+        padding_: Share of the positions of an epoch that were padding.
+        left_out_: How many pairs were not trained on, being ``long`` or ``empty``.
+        seconds_: Of fitting.
+        data_digest_: SHA-256 of the training pairs.
+
+    Examples:
+        >>> source = ["one dog", "two dogs", "one cat", "two cats"] * 8
+        >>> target = ["ein Hund", "zwei Hunde", "eine Katze", "zwei Katzen"] * 8
+        >>> settings = {"epochs": 30, "units": 16, "embedding_dim": 16, "vocab_size": None, "output_dropout": 0.0}
+        >>> translator = Translator(
+        ...     "conditional_gru_mini", tokenizer="word", hyperparameters=settings, random_state=0, verbose=0
+        ... ).fit(source, target)
+        >>> len(translator.predict(["two cats", ""]))
+        2
+    """
+
+    def __init__(
+        self,
+        model: str = "conditional_gru",
+        *,
+        tokenizer: TokenizerName | None = None,
+        hyperparameters: dict[str, Any] | None = None,
+        validation_size: Share = 0.1,
+        time_limit: Annotated[float, Field(gt=0)] | None = None,
+        random_state: Annotated[int, Field(ge=0)] | None = None,
+        verbose: int = 1,
+    ) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.hyperparameters = hyperparameters
+        self.validation_size = validation_size
+        self.time_limit = time_limit
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(
+        self, source: Any, target: Any, *, validation: tuple[Any, Any] | None = None,
+        checkpoint_dir: str | Path | None = None,
+    ) -> "Translator":  # fmt: skip
+        """Train on pairs of sentences.
+
+        Args:
+            source: Sentences: a list, tuple, array or series of strings.
+            target: Their translations, in the same order.
+            validation: Sentences and translations that choose the best epoch; if None, some of the pairs, as ``validation_size``
+                says.
+            checkpoint_dir: Where the state of training is kept. A fit that was killed, called again with the same data and
+                parameters, goes on from there, and ends with the same bits; it needs a ``random_state``.
+
+        Raises:
+            ConfigError: If a parameter or hyperparameter is wrong, or the checkpoint is of another fit.
+            UnknownNameError: If the zoo has no such entry.
+            TrainingError: If the loss stops being finite.
+            DataError: If the sentences are refused, or none can be trained on.
+        """
+        started = time.perf_counter()
+        self._check_params()
+        config, seed = self._resolve_config(), self._seed()
+        whole = check_pairs(source, target)
+        pairs, held_out = self._parts(whole, validation, seed)
+        data_digest = pairs_digest(*whole)
+        checkpoint = self._checkpoint(checkpoint_dir, f"{data_digest} {held_out and pairs_digest(*held_out)}")
+        preprocessor = PairPreprocessor(config.data.tokenizer, config.data.vocab_size, config.data.joint).fit(*pairs)
+        ids = preprocessor.encode_source(pairs[0]), preprocessor.encode_target(pairs[1])
+        batches = self._batches(preprocessor, pairs, ids, config, seed)
+        counts = token_counts(
+            np.concatenate([np.zeros(len(ids[1]), np.int32), *ids[1]]), preprocessor.target.vocab_size_
+        )
+        spec = TranslationSpec(preprocessor.source.vocab_size_, len(counts), config.data.joint)
+        ratio = (1 + sum(map(len, ids[1]))) / (1 + sum(map(len, ids[0])))
+        with seeded(seed):
+            model = self._build(config, spec)
+            model.stepper.start_from(counts)
+            validate = self._validation(model.stepper, preprocessor, held_out, ratio, config)
+            history, best_epoch = train(
+                model.stepper.trainer(), lambda _, loss: loss, batches, config=config.training, validate=validate,
+                time_limit=self.time_limit, verbose=self.verbose, title=self.model, checkpoint=checkpoint,
+            )  # fmt: skip
+        compile_for_prediction(model)
+        self.model_, self.config_, self.seed_ = model, config, seed
+        self.preprocessor_, self.spec_, self._ratio = preprocessor, spec, ratio
+        self.history_, self.best_epoch_ = history, best_epoch
+        self.padding_, self.left_out_ = batches.padding, batches.left_out
+        self._example, self.data_digest_ = opening(pairs[0]), data_digest
+        self._writers: dict[tuple, Writer] = {}
+        self.seconds_ = time.perf_counter() - started
+        return self
+
+    def predict(
+        self, sentences: Any, *, beam_size: int = 5, length_penalty: float = 1.0, coverage_penalty: float = 0.0,
+        no_repeat_ngram: int = 0, n_best: int = 1, ensemble: Sequence["Translator"] = (), return_score: bool = False,
+        return_alignment: bool = False,
+    ) -> Any:  # fmt: skip
+        """Translate sentences, by beam search.
+
+        Args:
+            sentences: A list, tuple, array or series of strings. An empty one, or one of white space, has an empty translation.
+            beam_size: Translations that are followed side by side; 1 takes the likeliest token each time.
+            length_penalty: Above 0, longer translations are preferred: log-likelihoods are divided by
+                ``((5 + tokens) / 6) ** length_penalty``.
+            coverage_penalty: Above 0, translations are preferred that have looked at all of the source; needs an attention.
+            no_repeat_ngram: So many tokens in a row do not come twice in a translation; 0 for no such rule.
+            n_best: Translations of each sentence, the best first; at most ``beam_size`` of them.
+            ensemble: Other translators, whose probabilities are averaged with this one's; of the same vocabularies.
+            return_score: Whether to return the scores too: log-likelihoods, in nats, with the penalties.
+            return_alignment: Whether to return, for each translation, an :class:`Alignment` of this model too.
+
+        Returns:
+            A list of translations, or, if ``n_best`` is above 1, of lists of them. With scores or alignments, a tuple of such
+            lists, in this order.
+
+        Raises:
+            NotFittedError: If the translator is not fitted.
+            ConfigError: If an argument is out of range, or needs an attention that the entry lacks.
+            DataError: If the sentences are refused.
+        """
+        self._check_fitted()
+        options = checked_options(
+            beam_size=beam_size, length_penalty=length_penalty, coverage_penalty=coverage_penalty,
+            no_repeat_ngram=no_repeat_ngram, n_best=n_best,
+        )  # fmt: skip
+        if n_best > beam_size:
+            raise ConfigError(f"n_best: at most beam_size, which is {beam_size}, got {n_best}")
+        texts = check_sentences(sentences, "sentences")
+        for name, asked in (("coverage_penalty", coverage_penalty), ("return_alignment", return_alignment)):
+            if asked:
+                self._check_attends(name)
+        sources, writer = self._encoded(texts), self._writer(ensemble)
+        if beam_size == 1 and not (coverage_penalty or no_repeat_ngram or return_score):
+            found = decode_greedily(writer, sources, self._ratio)
+        else:
+            beam = BeamSearch(beam_size, length_penalty, coverage_penalty or None, no_repeat_ngram)
+            found = decode_by_beam(writer, sources, self._ratio, beam, options["n_best"])
+        parts: list[list[Any]] = [[[self.preprocessor_.decode(ids) for ids in one.tokens] for one in found]]
+        parts += [[one.scores for one in found]] if return_score else []
+        parts += [self._alignments(sources, found)] if return_alignment else []
+        nested = parts if n_best > 1 else [[best[0] for best in part] for part in parts]
+        return nested[0] if len(nested) == 1 else tuple(nested)
+
+    def sample(
+        self, sentences: Any, *, n: int = 1, temperature: float = 1.0, top_k: int | None = None, top_p: float = 1.0,
+        random_state: int | None = None,
+    ) -> Any:  # fmt: skip
+        """Draw translations, token by token.
+
+        Args:
+            sentences: As for :meth:`predict`.
+            n: Translations of each sentence.
+            temperature: Below 1, likely tokens become likelier; at 0, the likeliest is taken.
+            top_k: Draw among so many of the likeliest tokens; None for all.
+            top_p: Draw among the likeliest tokens that together have this probability.
+            random_state: The same one gives the same translations; None others each time.
+
+        Returns:
+            A list of translations, or, if ``n`` is above 1, of lists of them.
+
+        Raises:
+            NotFittedError: If the translator is not fitted.
+            ConfigError: If an argument is out of range.
+            DataError: If the sentences are refused.
+        """
+        self._check_fitted()
+        checked_options(temperature=temperature, top_k=top_k, top_p=top_p, n=n, random_state=random_state)
+        sources, size = self._encoded(check_sentences(sentences, "sentences")), self.spec_.target_vocab_size
+        sampling = Sampling(
+            temperature, top_k or size, top_p, 1.0, filtered=top_k is not None or top_p < 1, penalized=False
+        )
+        found = decode_by_sampling(self._writer(()), sources, self._ratio, sampling, n, random_state)
+        texts = [[self.preprocessor_.decode(ids) for ids in one.tokens] for one in found]
+        return texts if n > 1 else [drawn[0] for drawn in texts]
+
+    def score_samples(self, source: Any, target: Any) -> np.ndarray:
+        """``(n,)`` the log-likelihood of each translation, its end included, given its source, in nats.
+
+        Args:
+            source: Sentences.
+            target: Translations, in the same order.
+
+        Raises:
+            NotFittedError: If the translator is not fitted.
+            DataError: If the sentences are refused.
+        """
+        self._check_fitted()
+        sources, targets = check_pairs(source, target)
+        ids = self._encoded(sources), self.preprocessor_.encode_target(targets)
+        check_lengths(ids[1], "target")
+        return -pair_nll(self.model_.stepper, list(pair_batches(*ids)), calls=1)
+
+    def plot_alignment(self, sentence: str, translation: str | None = None, path: str | Path | None = None) -> Figure:
+        """Draw what of a sentence is looked at for each token of its translation, as a heat map.
+
+        Args:
+            sentence: The source.
+            translation: Of it; the model's own if None.
+            path: Where to save the figure, in a format that its suffix names; nowhere if None.
+
+        Raises:
+            NotFittedError: If the translator is not fitted.
+            ConfigError: If the entry has no attention, or the path is of no known format, or its directory is missing.
+            DataError: If the sentence or the translation is not text, or too long.
+        """
+        self._check_fitted()
+        self._check_attends("plot_alignment")
+        if path is not None:
+            check_picture(path)
+        sources = self._encoded(check_sentences([sentence], "sentence"))
+        texts = self.predict([sentence]) if translation is None else check_sentences([translation], "translation")
+        targets = self.preprocessor_.encode_target(texts)
+        check_lengths(targets, "translation")
+        (alignment,) = self._aligned(sources, targets)
+        figure = draw_alignment(alignment.source, alignment.target, alignment.weights)
+        if path is not None:
+            figure.savefig(path)
+        return figure
+
+    def baselines(self) -> dict[str, BaselineTranslator]:
+        """What a network has to beat, unfitted, by name."""
+        return {method: BaselineTranslator(method) for method in METHODS}
+
+    def _parts(
+        self, whole: tuple[list[str], list[str]], validation: tuple[Any, Any] | None, seed: int
+    ) -> tuple[tuple[list[str], list[str]], tuple[list[str], list[str]] | None]:
+        """Pairs to train on, and to validate on."""
+        if validation is not None:
+            if not isinstance(validation, tuple | list) or len(validation) != 2:
+                raise DataError("validation: expected two lists, of sentences and of their translations")
+            return whole, check_pairs(*validation, names=("validation source", "validation target"))
+        return split_pairs(*whole, self.validation_size, seed=seed) if self.validation_size else (whole, None)
+
+    def _batches(
+        self, preprocessor: PairPreprocessor, pairs: tuple[list[str], list[str]], ids: tuple[list, list],
+        config: ModelConfig, seed: int,
+    ) -> PairBatches:  # fmt: skip
+        rate = config.data.bpe_dropout
+        if rate and preprocessor.tokenizer != "bpe":
+            raise ConfigError(f"bpe_dropout={rate} needs tokenizer='bpe', got {preprocessor.tokenizer!r}: pass 0.0")
+        batches = PairBatches(
+            *ids, batch_size=config.training.batch_size, steps_per_epoch=config.training.steps_per_epoch, seed=seed,
+            max_length=config.data.max_length,
+            resample=(lambda epoch: preprocessor.encode_dropped(*pairs, rate, seed, epoch)) if rate else None,
+        )  # fmt: skip
+        if any(batches.left_out.values()):
+            _logger.warning(
+                "%d of %d pairs are not trained on: %d have an empty side, %d more than max_length=%d tokens on a side",
+                sum(batches.left_out.values()), len(pairs[0]), batches.left_out["empty"], batches.left_out["long"],
+                config.data.max_length,
+            )  # fmt: skip
+        return batches
+
+    def _validation(
+        self, stepper: Any, preprocessor: PairPreprocessor, held_out: tuple[list[str], list[str]] | None, ratio: float,
+        config: ModelConfig,
+    ) -> Callable[[], float] | None:  # fmt: skip
+        """What an epoch is judged by: nats per token, or 100 less the BLEU of greedy translations."""
+        if held_out is None:
+            return None
+        sources, targets = preprocessor.encode_source(held_out[0]), preprocessor.encode_target(held_out[1])
+        for ids in (sources, targets):
+            check_lengths(ids, "validation")
+        if config.data.validate_by == "loss":
+            batches, tokens = list(pair_batches(sources, targets)), sum(1 + len(ids) for ids in targets)
+            return lambda: float(pair_nll(stepper, batches, calls=config.training.epochs).sum() / tokens)
+        writer = Writer([stepper], _banned(preprocessor))
+
+        def validate() -> float:
+            found = decode_greedily(writer, sources, ratio)
+            return 100 - bleu(held_out[1], [preprocessor.decode(one.tokens[0]) for one in found])
+
+        return validate
+
+    def _encoded(self, texts: list[str]) -> list[np.ndarray]:
+        """The ids of sources; none of one that is white space."""
+        sources = self.preprocessor_.encode_source([text if text.strip() else "" for text in texts])
+        check_lengths(sources, "sentence")
+        return sources
+
+    def _writer(self, ensemble: Sequence["Translator"]) -> Writer:
+        """What writes, with others or alone; kept, as it is compiled."""
+        for number, other in enumerate(ensemble):
+            if not isinstance(other, Translator):
+                raise ConfigError(
+                    f"ensemble: expected fitted translators, and number {number} is a {type(other).__name__}"
+                )
+            other._check_fitted()
+            if other.preprocessor_.to_json() != self.preprocessor_.to_json():
+                raise ConfigError(
+                    f"ensemble: translator {number} has other vocabularies: fit all of them on the same pairs, with "
+                    "validation pairs given, or with the same random_state"
+                )
+        models = [self.model_, *(other.model_ for other in ensemble)]
+        key = tuple(map(id, models))
+        if key not in self._writers:
+            self._writers[key] = Writer([model.stepper for model in models], _banned(self.preprocessor_))
+        return self._writers[key]
+
+    def _check_attends(self, what: str) -> None:
+        if not self.model_.stepper.attends:
+            raise ConfigError(f"{what}: {self.config_.name} has no attention: choose an entry that is tagged attention")
+
+    def _alignments(self, sources: list[np.ndarray], found: list[Decoded]) -> list[list[Alignment]]:
+        flat = [(source, ids) for source, one in zip(sources, found, strict=True) for ids in one.tokens]
+        aligned = iter(self._aligned([source for source, _ in flat], [ids for _, ids in flat]))
+        return [[next(aligned) for _ in one.tokens] for one in found]
+
+    def _aligned(self, sources: list[np.ndarray], targets: list[np.ndarray]) -> list[Alignment]:
+        """Of each pair."""
+        found: dict[int, Alignment] = {}
+        names = [side.token for side in (self.preprocessor_.source, self.preprocessor_.target)]
+        for members, inputs in pair_batches(sources, targets):
+            weights = self.model_.stepper.align(inputs["source"], inputs["previous"])
+            for row, i in enumerate(members):
+                ids = [*sources[i], 0], [*targets[i], 0]
+                source, target = ([name(int(one)) for one in side] for name, side in zip(names, ids, strict=True))
+                found[i] = Alignment(source, target, weights[row, : len(ids[1]), : len(ids[0])])
+        return [found[i] for i in range(len(sources))]
+
+    def _answered(self, sentences: list[str], params: dict[str, Any]) -> list[str]:
+        return self.predict(sentences, **params)
+
+    def _learned(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, np.ndarray]]:
+        learned = {name: getattr(self, name) for name in _LEARNED}
+        return {**learned, "spec": asdict(self.spec_)}, {"pairs": self.preprocessor_.to_json()}, {}
+
+    def _restore(self, learned: dict[str, Any], preprocessor: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        for name in _LEARNED:
+            setattr(self, name, learned[name])
+        self._writers = {}
+        self.preprocessor_ = PairPreprocessor.from_json(preprocessor["pairs"])
+        self.spec_ = TranslationSpec(**learned["spec"])
+
+
+def _banned(preprocessor: PairPreprocessor) -> np.ndarray:
+    """``(V,)`` True for the word that stands for those that are not known."""
+    return np.arange(preprocessor.target.vocab_size_) == (preprocessor.target.unk_id or -1)

@@ -1,0 +1,489 @@
+"""What translation models have in common: embeddings, output layer, and their faces over the same weights.
+
+A translation model is made of two functions, ``encode`` and ``decode``. The model itself reads a source and a target sentence at
+once; ``model.stepper`` encodes a source once and then writes the target token by token, from a state; its ``trainer`` is what is
+trained, with label smoothing.
+
+Sizes: B batch, S source positions, T target positions, E embedding, M memory, D hidden state that tokens are predicted from, U
+units, V target vocabulary.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import keras
+import numpy as np
+from keras import ops
+
+from lstmzoo.decoding import NEVER, BeamSearch, Sampling, beam_search, generate_tokens, greedy_search
+from lstmzoo.errors import ConfigError
+from lstmzoo.layers import Dropout, TokenSoftmax, gumbel
+from lstmzoo.models._base import State, recurrent
+from lstmzoo.programs import Programs, named, unnamed
+from lstmzoo.spec import TranslationSpec
+
+Tied = Literal["none", "two_way", "three_way"]
+MaskedCell = Literal["simple_rnn", "lstm", "gru"]  # those that can leave out padding
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a decoder knows of the source; tensors ``(B, ...)``, or None.
+
+    Attributes:
+        values: ``(B, S, M)``, a vector for each position; None if the decoder begins with the encoder's states and that is all.
+        keys: What the attention compares its queries to, computed once.
+        mask: ``(B, S)``, True for what is no padding.
+    """
+
+    values: Any
+    keys: Any
+    mask: Any
+
+
+def translation_model(
+    spec: TranslationSpec, encode: Callable, decode: Callable, *, name: str, embedding_dim: int, tied: Tied,
+    source_dropout: float, target_dropout: float, output_dropout: float, label_smoothing: float,
+) -> keras.Model:  # fmt: skip
+    """A model of the next target token, given the source and the tokens before.
+
+    Args:
+        spec: Sizes learned from the training sentences.
+        encode: ``(vectors (B, S, E), mask (B, S)) -> (memory, states)``: a :class:`Memory`, and what the decoder begins with.
+        decode: ``(vectors (B, T, E), memory, states) -> (hidden (B, T, D), weights, states)``, the weights being those of the
+            attention (B, T, S), or None. Both are called once for each face, so they make no layers.
+        name: Of the model.
+        embedding_dim: E.
+        tied: ``two_way``: the target's embedding and the softmax share a matrix; ``three_way``: so does the source's embedding,
+            which needs a joint vocabulary. Where D is not E, a linear layer comes between.
+        source_dropout: Rate of the source's vectors.
+        target_dropout: Rate of the target's vectors.
+        output_dropout: Rate of the hidden states.
+        label_smoothing: Share of the probability that training wants spread over all tokens (Szegedy et al. 2016).
+
+    Returns:
+        An uncompiled model from ``source`` (B, S), ``previous`` (B, T) and ``targets`` (B, T) to the targets' negative
+        log-likelihoods (B, T), 0 where there is padding.
+
+    Raises:
+        ConfigError: If ``three_way`` is asked for with two vocabularies.
+    """
+    if tied == "three_way" and not spec.joint:
+        raise ConfigError(
+            "tied='three_way' needs one vocabulary for both languages: pass joint=True, or tied='two_way'"
+        )
+    target_embed = keras.layers.Embedding(spec.target_vocab_size, embedding_dim, name="target_embedding")
+    source_embed = (
+        target_embed
+        if tied == "three_way"
+        else keras.layers.Embedding(spec.source_vocab_size, embedding_dim, name="source_embedding")
+    )
+    project = keras.layers.Dense(embedding_dim, name="projection")
+    head = TokenSoftmax(spec.target_vocab_size, embedding=None if tied == "none" else target_embed, name="softmax")
+    enter, begin, leave = (
+        Dropout(rate, name=f"{place}_dropout")
+        for place, rate in (("source", source_dropout), ("target", target_dropout), ("output", output_dropout))
+    )
+
+    def read(source: Any) -> tuple[Memory, State]:
+        return encode(enter(source_embed(source)), real(source))
+
+    def write(previous: Any, memory: Memory, states: State) -> tuple[Any, Any, State]:
+        hidden, weights, states = decode(begin(target_embed(previous)), memory, states)
+        if tied != "none" and hidden.shape[-1] != embedding_dim:
+            hidden = project(hidden)
+        return leave(hidden), weights, states
+
+    source, previous, targets = (
+        keras.Input((None,), dtype="int32", name=part) for part in ("source", "previous", "targets")
+    )
+    memory, states = read(source)
+    hidden, _, _ = write(previous, memory, states)
+    nll = ops.where(real(targets), head(hidden, targets), 0.0)
+    model = keras.Model({"source": source, "previous": previous, "targets": targets}, nll, name=name)
+    model.stepper = TranslationStepper(model, read, write, head, states, memory, label_smoothing)
+    return model
+
+
+def real(tokens: Any) -> Any:
+    """``(B, T)`` True up to the first end of sentence in tokens ``(B, T)``, and there; all that follows is padding."""
+    ends = ops.cast(ops.equal(tokens, 0), "int32")
+    return ops.equal(ops.cumsum(ends, axis=1), ends)
+
+
+class BidirectionalEncoder:
+    """Stacked recurrent layers, each forwards and backwards side by side; each call has the same weights.
+
+    Args:
+        make: From ``name`` and ``go_backwards`` to a recurrent layer that returns sequences and states.
+        num_layers: Pairs of layers.
+        dropout: Rate between them.
+        name: Prefix of the layers' names.
+    """
+
+    def __init__(self, make: Callable[..., keras.layers.Layer], *, num_layers: int, dropout: float, name: str) -> None:
+        self._pairs = [
+            (make(name=f"{name}_forward_{i}"), make(name=f"{name}_backward_{i}", go_backwards=True))
+            for i in range(num_layers)
+        ]
+        self._dropouts = [Dropout(dropout, name=f"{name}_dropout_{i}") for i in range(1, num_layers)]
+
+    def __call__(self, x: Any, mask: Any) -> tuple[Any, State]:
+        """From ``(B, S, F)`` to ``(B, S, 2 U)``, and the last layer's states at the sentence's beginning, read backwards."""
+        first: State = []
+        for i, (forward, backward) in enumerate(self._pairs):
+            x = self._dropouts[i - 1](x) if i else x
+            forth, *_ = forward(x, mask=mask)
+            back, *first = backward(x, mask=mask)
+            x = ops.concatenate([forth, ops.flip(back, axis=1)], axis=-1)
+        return x, first
+
+
+class MaskedStack:
+    """Stacked recurrent layers with dropout between them, which pass by the padding; each call has the same weights.
+
+    Args:
+        cell: Name of the cell.
+        units: U, size of each hidden state.
+        num_layers: Recurrent layers.
+        dropout: Rate between them.
+        name: Prefix of the layers' names.
+        backwards: Whether the sentence is read from its end.
+    """
+
+    def __init__(
+        self, *, cell: MaskedCell, units: int, num_layers: int, dropout: float, name: str, backwards: bool = False
+    ) -> None:
+        self._layers = [
+            recurrent(
+                cell, units, name=f"{name}_{i}", return_sequences=True, return_state=True,
+                go_backwards=backwards and i == 0,
+            )
+            for i in range(num_layers)
+        ]  # fmt: skip
+        self._dropouts = [Dropout(dropout, name=f"{name}_dropout_{i}") for i in range(1, num_layers)]
+
+    def __call__(self, x: Any, mask: Any) -> tuple[Any, list[State]]:
+        """From ``(B, S, F)`` to ``(B, S, U)`` and each layer's final states.
+
+        Read backwards, what was padding comes first, before which there is nothing to remember.
+        """
+        final = []
+        for i, layer in enumerate(self._layers):
+            x, *state = layer(self._dropouts[i - 1](x) if i else x, mask=mask)
+            mask = ops.flip(mask, axis=1) if layer.go_backwards else mask
+            final.append(state)
+        return x, final
+
+
+class DeepDecoder:
+    """Stacked recurrent layers, the first of which attends for all others; each call has the same weights.
+
+    The others read the context beside what is below them; from the third on, they are added to it.
+
+    Args:
+        make: From ``name`` to a recurrent layer that returns sequences and states.
+        attention: A built one.
+        num_layers: Recurrent layers.
+        dropout: Rate between them.
+    """
+
+    def __init__(
+        self, make: Callable[..., keras.layers.Layer], attention: keras.layers.Layer, *, num_layers: int, dropout: float
+    ) -> None:
+        self._attention = attention
+        self._layers = [make(name=f"decoder_{i}") for i in range(num_layers)]
+        self._dropouts = [Dropout(dropout, name=f"decoder_dropout_{i}") for i in range(1, num_layers)]
+
+    def __call__(self, vectors: Any, memory: Memory, states: list[State]) -> tuple[Any, Any, Any, list[State]]:
+        """Outputs ``(B, T, U)``, contexts ``(B, T, M)``, the attention's weights ``(B, T, S)`` and each layer's states."""
+        x, *state = self._layers[0](vectors, initial_state=states[0])
+        contexts, weights = self._attention(x, memory.values, mask=memory.mask, keys=memory.keys)
+        after = [state]
+        for i, (layer, drop) in enumerate(zip(self._layers[1:], self._dropouts, strict=True), start=1):
+            y, *state = layer(drop(ops.concatenate([x, contexts], axis=-1)), initial_state=states[i])
+            x = x + y if i > 1 else y
+            after.append(state)
+        return x, contexts, weights, after
+
+
+class TranslationStepper:
+    """The face of a translation model that encodes a source once and writes token by token, over the same weights.
+
+    Each number of rows and positions is compiled once.
+
+    Args:
+        network: The model.
+        read: From ``source`` (B, S) to memory and states.
+        write: From ``previous`` (B, T), memory and states to hidden states, weights and states.
+        head: Predicts tokens from hidden states.
+        states: The model's own, for their structure.
+        memory: Likewise.
+        label_smoothing: Of training.
+    """
+
+    def __init__(
+        self, network: keras.Model, read: Callable, write: Callable, head: TokenSoftmax, states: State, memory: Memory,
+        label_smoothing: float,
+    ) -> None:  # fmt: skip
+        self.network = network
+        self.read = read
+        self.write = write
+        self.head = head
+        self._states = states
+        self._memory = memory
+        self._label_smoothing = label_smoothing
+        self._programs = Programs(network)
+
+    @property
+    def attends(self) -> bool:
+        """Whether there is an attention over the source."""
+        return self._memory.values is not None
+
+    def start_from(self, counts: np.ndarray) -> None:
+        """Let an untrained model begin with the tokens' frequencies; see :meth:`lstmzoo.layers.TokenSoftmax.start_from`."""
+        self.head.start_from(counts)
+
+    def trainer(self) -> "PairTrainer":
+        """The face that is trained."""
+        return PairTrainer(self, self._label_smoothing)
+
+    def score(
+        self, source: np.ndarray, previous: np.ndarray, targets: np.ndarray, *, calls: float = math.inf
+    ) -> np.ndarray:
+        """Negative log-likelihoods ``(B, T)`` of the targets, 0 where there is padding; in nats.
+
+        Args:
+            source: ``(B, S)``.
+            previous: ``(B, T)``, the token before each target.
+            targets: ``(B, T)``.
+            calls: How often it will be called so: XLA compiles it where that pays.
+        """
+        given = {"source": source, "previous": previous, "targets": targets}
+        answer = self._programs.run(
+            ("score", source.shape, targets.shape), lambda inputs: {"nll": self.network(inputs)}, given, calls
+        )
+        return answer["nll"]
+
+    def align(self, source: np.ndarray, previous: np.ndarray) -> np.ndarray:
+        """``(B, T, S)`` what of the source is looked at for the token after each of ``previous`` (B, T)."""
+
+        def run(inputs: dict[str, Any]) -> dict[str, Any]:
+            return {"weights": self.write(inputs["previous"], *self.read(inputs["source"]))[1]}
+
+        given = {"source": source, "previous": previous}
+        return self._programs.run(("align", source.shape, previous.shape), run, given, 1)["weights"]
+
+    def encode(self, source: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Memory and state, as lists of arrays ``(B, ...)``, of sources ``(B, S)``."""
+
+        def run(inputs: dict[str, Any]) -> dict[str, Any]:
+            memory, states = self.read(inputs["source"])
+            return {**named(_present(memory), "memory"), **named(states)}
+
+        answer = self._programs.run(("encode", source.shape), run, {"source": source}, 1)
+        return unnamed(answer, "memory"), unnamed(answer)
+
+    def step(
+        self, tokens: np.ndarray, state: list[np.ndarray], memory: list[np.ndarray]
+    ) -> tuple[np.ndarray, list[np.ndarray]]:
+        """One token on: a cost that does not depend on what came before.
+
+        Args:
+            tokens: ``(B,)`` the last ones; 0 at the beginning.
+            state: From :meth:`encode` or the last step.
+            memory: From :meth:`encode`.
+
+        Returns:
+            Log-probabilities ``(B, V)`` of the tokens to come, and the state.
+        """
+
+        def run(inputs: dict[str, Any]) -> dict[str, Any]:
+            states = keras.tree.pack_sequence_as(self._states, unnamed(inputs))
+            known = self._remembered(unnamed(inputs, "memory"))
+            hidden, _, states = self.write(ops.expand_dims(inputs["tokens"], 1), known, states)
+            return {"log_probs": self.head.log_probs(hidden[:, 0]), **named(states)}
+
+        given = {"tokens": tokens, **named(state), **named(memory, "memory")}
+        key = ("step", len(tokens), *(array.shape[1] for array in memory))
+        answer = self._programs.run(key, run, given, 1)
+        return answer["log_probs"], unnamed(answer)
+
+    def _remembered(self, tensors: list[Any]) -> Memory:
+        """The memory of which :func:`_present` gave the tensors."""
+        left = iter(tensors)
+        return Memory(*(None if part is None else next(left) for part in _parts(self._memory)))
+
+
+def _parts(memory: Memory) -> tuple[Any, ...]:
+    return memory.values, memory.keys, memory.mask
+
+
+def _present(memory: Memory) -> list[Any]:
+    return [part for part in _parts(memory) if part is not None]
+
+
+class Writer:
+    """Writes translations: by one model, or by several of the same vocabularies, whose probabilities are averaged.
+
+    Args:
+        steppers: Of the models.
+        banned: ``(V,)`` whether a token may never be written.
+
+    References:
+        Sutskever, Vinyals & Le, "Sequence to Sequence Learning with Neural Networks", NeurIPS 2014, section 3.6 (ensembles).
+    """
+
+    def __init__(self, steppers: Sequence[TranslationStepper], banned: np.ndarray) -> None:
+        self._steppers = steppers
+        self._banned = banned
+        self._programs = Programs(*(stepper.network for stepper in steppers))
+
+    def greedy(self, source: np.ndarray, limits: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
+        """The likeliest token each time: tokens ``(B, length)``, 0 after the end, and their log-likelihoods ``(B,)``.
+
+        Args:
+            source: ``(B, S)``.
+            limits: ``(B,)`` the most tokens of each.
+            length: The most of all.
+        """
+
+        def run(inputs: dict[str, Any]) -> dict[str, Any]:
+            step, states = self._begun(inputs["source"], 1)
+            first = ops.zeros_like(inputs["limits"])
+            tokens, log_probs = greedy_search(step, first, states, inputs["limits"], length=length)
+            return {"tokens": tokens, "log_probs": log_probs}
+
+        given = {"source": source, "limits": limits}
+        answer = self._programs.run(("greedy", source.shape, length), run, given)
+        return answer["tokens"], answer["log_probs"]
+
+    def search(
+        self, source: np.ndarray, limits: np.ndarray, length: int, beam: BeamSearch
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Tokens ``(B, K, length)`` of the K best hypotheses, their scores and log-likelihoods ``(B, K)``.
+
+        Args:
+            source: ``(B, S)``.
+            limits: ``(B,)`` the most tokens of each.
+            length: The most of all.
+            beam: How they are searched for.
+        """
+
+        def run(inputs: dict[str, Any]) -> dict[str, Any]:
+            step, states = self._begun(inputs["source"], beam.size)
+            first = ops.zeros_like(inputs["limits"])
+            how = replace(beam, **{name: inputs[name] for name in penalties})
+            mask = real(inputs["source"])
+            tokens, scores, log_probs = beam_search(
+                step, first, states, inputs["limits"], how, length=length, source_mask=mask
+            )
+            return {"tokens": tokens, "scores": scores, "log_probs": log_probs}
+
+        both = {"length_penalty": beam.length_penalty, "coverage_penalty": beam.coverage_penalty}
+        penalties = {name: np.asarray(value, "float32") for name, value in both.items() if value is not None}
+        key = ("search", source.shape, length, beam.size, beam.no_repeat_ngram, *penalties)
+        answer = self._programs.run(key, run, {"source": source, "limits": limits, **penalties})
+        return answer["tokens"], answer["scores"], answer["log_probs"]
+
+    def sample(self, source: np.ndarray, length: int, sampling: Sampling, seeds: np.ndarray) -> np.ndarray:
+        """Drawn tokens ``(B, length)``; what follows the first 0 is none.
+
+        Args:
+            source: ``(B, S)``.
+            length: The most tokens.
+            sampling: How they are drawn.
+            seeds: ``(B, 2)`` int32.
+        """
+
+        def run(inputs: dict[str, Any]) -> dict[str, Any]:
+            step, states = self._begun(inputs["source"], 1)
+            first, size = ops.zeros_like(inputs["source"][:, 0]), len(self._banned)
+            seen = ops.zeros((*ops.shape(first), size), dtype="bool")
+            how = replace(sampling, **{name: inputs[name] for name in _NUMBERS})
+            tokens, _, _ = generate_tokens(
+                lambda tokens, states: step(tokens, states)[:2], lambda i: gumbel(inputs["seeds"], i, size),
+                first, states, seen, how, length,
+            )  # fmt: skip
+            return {"tokens": tokens}
+
+        numbers = {name: np.asarray(getattr(sampling, name), dtype) for name, dtype in _NUMBERS.items()}
+        key = ("sample", source.shape, length, sampling.filtered)
+        return self._programs.run(key, run, {"source": source, "seeds": seeds, **numbers})["tokens"]
+
+    def _begun(self, source: Any, times: int) -> tuple[Callable, list[State]]:
+        """A step of the models together, and their states, each row so many times; the source is encoded once."""
+        memories, states = zip(*(stepper.read(source) for stepper in self._steppers), strict=True)
+        known = [Memory(*(repeated(part, times) for part in _parts(memory))) for memory in memories]
+
+        def step(tokens: Any, states: list[State]) -> tuple[Any, list[State], Any]:
+            log_probs, weights, after = [], [], []
+            for stepper, memory, before in zip(self._steppers, known, states, strict=True):
+                hidden, its_weights, now = stepper.write(ops.expand_dims(tokens, 1), memory, before)
+                log_probs.append(stepper.head.log_probs(hidden[:, 0]))
+                weights += [] if its_weights is None else [its_weights[:, 0]]
+                after.append(now)
+            mixed = log_probs[0] if len(log_probs) == 1 else _averaged(log_probs)
+            return ops.where(self._banned, NEVER, mixed), after, _mean(weights) if weights else None
+
+        return step, keras.tree.map_structure(lambda state: repeated(state, times), list(states))
+
+
+_NUMBERS = {"temperature": "float32", "top_k": "int32", "top_p": "float32", "repetition_penalty": "float32"}
+
+
+def repeated(x: Any, times: int) -> Any:
+    """Each row so many times, one after the other; None stays None."""
+    return x if x is None or times == 1 else ops.repeat(x, times, axis=0)
+
+
+def _averaged(log_probs: list[Any]) -> Any:
+    """The logarithm of the mean of probabilities."""
+    return ops.logsumexp(ops.stack(log_probs), axis=0) - math.log(len(log_probs))
+
+
+def _mean(several: list[Any]) -> Any:
+    return several[0] if len(several) == 1 else ops.mean(ops.stack(several), axis=0)
+
+
+class PairTrainer(keras.Model):
+    """A translation model that is trained: its outputs (B, T) have the mean loss of the batch's tokens as their mean.
+
+    Args:
+        stepper: Of the model.
+        label_smoothing: Share of the wanted probability that is spread over all tokens.
+    """
+
+    def __init__(self, stepper: TranslationStepper, label_smoothing: float) -> None:
+        super().__init__(name=f"{stepper.network.name}_trainer")
+        self.network = stepper.network
+        self._stepper = stepper
+        self._label_smoothing = label_smoothing
+
+    def call(self, inputs: dict[str, Any], training: bool = False) -> Any:
+        stepper, targets = self._stepper, inputs["targets"]
+        hidden, _, _ = stepper.write(inputs["previous"], *stepper.read(inputs["source"]))
+        loss = stepper.head(hidden, targets, smoothing=self._label_smoothing)
+        counted = ops.cast(real(targets), loss.dtype)
+        return loss * counted / ops.mean(counted)
+
+
+class AttentionKeys(keras.layers.Layer):
+    """What an attention compares its queries to, computed once for a source.
+
+    Args:
+        attention: A built one.
+    """
+
+    def __init__(self, attention: keras.layers.Layer, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.attention = attention
+        self.supports_masking = True
+
+    def call(self, memory: Any) -> Any:
+        return self.attention.project(memory)
+
+    def compute_mask(self, memory: Any, previous_mask: Any) -> None:
+        """None: decoders are given the mask by itself."""

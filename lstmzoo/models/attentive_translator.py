@@ -1,0 +1,85 @@
+"""A decoder whose recurrence goes through an attention over a bidirectional encoder."""
+
+from functools import partial
+from typing import Any, Literal
+
+import keras
+from keras import ops
+
+from lstmzoo.layers import Attention, AttentiveRNN, ConditionalRNN, Dropout
+from lstmzoo.models._base import Count, Rate, State, recurrent
+from lstmzoo.models._translation import (
+    AttentionKeys,
+    BidirectionalEncoder,
+    Memory,
+    Tied,
+    translation_model,
+)
+from lstmzoo.registry import register_model
+from lstmzoo.spec import TranslationSpec
+
+_DECODERS = {"attentive": AttentiveRNN, "conditional": ConditionalRNN}
+
+
+@register_model
+def attentive_translator(
+    spec: TranslationSpec, *, cell: Literal["lstm", "gru"], decoder: Literal["attentive", "conditional"], units: Count,
+    encoder_layers: Count, embedding_dim: Count, embedding_dropout: Rate, encoder_dropout: Rate, output_dropout: Rate,
+    label_smoothing: Rate, tied: Tied,
+) -> keras.Model:  # fmt: skip
+    """The decoder's last state chooses what of the source is read for the next one: additive attention.
+
+    The decoder begins with what the encoder says of the source's beginning, having read it backwards. Tokens are predicted from
+    state, context and last token. Sizes as in :mod:`lstmzoo.models`.
+
+    Args:
+        spec: Sizes learned from the training sentences.
+        cell: Name of the recurrent cell.
+        decoder: ``attentive``, Bahdanau's: the state before attends, and then the cell reads token and context. ``conditional``:
+            one cell reads the token, its state attends, another cell reads the context.
+        units: Size of each hidden state.
+        encoder_layers: Bidirectional layers.
+        embedding_dim: E.
+        embedding_dropout: Rate of the vectors of source and target.
+        encoder_dropout: Rate of what the encoder gives, and between its layers.
+        output_dropout: Rate of what the softmax reads.
+        label_smoothing: Share of the probability that training wants spread over all tokens.
+        tied: Which of source's embedding, target's embedding and softmax share a matrix: ``none``, ``two_way``, ``three_way``.
+
+    Returns:
+        An uncompiled model from ``source`` (B, S), ``previous`` and ``targets`` (B, T) to negative log-likelihoods (B, T).
+
+    References:
+        Bahdanau, Cho & Bengio, "Neural Machine Translation by Jointly Learning to Align and Translate", ICLR 2015.
+        Sennrich et al., "Nematus: a Toolkit for Neural Machine Translation", EACL 2017 (the conditional decoder).
+    """
+    encoder = BidirectionalEncoder(
+        partial(recurrent, cell, units, return_sequences=True, return_state=True),
+        num_layers=encoder_layers, dropout=encoder_dropout, name="encoder",
+    )  # fmt: skip
+    leave = Dropout(encoder_dropout, name="memory_dropout")
+    attention = Attention(score="additive", units=units, name="attention")
+    attention.build((None, None, units), (None, None, 2 * units))
+    keys = AttentionKeys(attention, name="attention_keys")
+    rnn = _DECODERS[decoder](units, cell=cell, attention=attention, name="decoder")
+    bridges = [
+        keras.layers.Dense(units, activation="tanh", name=f"bridge_{i}") for i in range(2 if cell == "lstm" else 1)
+    ]
+    readout = keras.layers.Dense(embedding_dim, activation="tanh", name="readout")
+
+    def encode(vectors: Any, mask: Any) -> tuple[Memory, State]:
+        values, first = encoder(vectors, mask)
+        values = leave(values)
+        return Memory(values, keys(values), mask), [bridge(first[0]) for bridge in bridges]
+
+    def decode(vectors: Any, memory: Memory, states: State) -> tuple[Any, Any, State]:
+        hidden, contexts, weights, *states = rnn(
+            vectors, memory.values, mask=memory.mask, initial_state=states, keys=memory.keys
+        )
+        return readout(ops.concatenate([hidden, contexts, vectors], axis=-1)), weights, states
+
+    return translation_model(
+        spec, encode, decode, name="attentive_translator", embedding_dim=embedding_dim, tied=tied,
+        source_dropout=embedding_dropout, target_dropout=embedding_dropout, output_dropout=output_dropout,
+        label_smoothing=label_smoothing,
+    )  # fmt: skip

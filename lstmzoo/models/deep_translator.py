@@ -1,0 +1,77 @@
+"""Deep stacks with residual connections around an attention: GNMT."""
+
+from functools import partial
+from typing import Any, Literal
+
+import keras
+from keras import ops
+
+from lstmzoo.layers import Attention, Dropout
+from lstmzoo.models._base import Count, Rate, State, recurrent
+from lstmzoo.models._translation import (
+    AttentionKeys,
+    BidirectionalEncoder,
+    DeepDecoder,
+    Memory,
+    Tied,
+    translation_model,
+)
+from lstmzoo.registry import register_model
+from lstmzoo.spec import TranslationSpec
+
+
+@register_model
+def deep_translator(
+    spec: TranslationSpec, *, cell: Literal["lstm", "gru"], units: Count, encoder_layers: Count, decoder_layers: Count,
+    embedding_dim: Count, dropout: Rate, label_smoothing: Rate, tied: Tied,
+) -> keras.Model:  # fmt: skip
+    """A bidirectional layer under a residual stack, and a decoder whose first layer attends for all others.
+
+    The decoder's layers from the second on read the context beside the output of the layer below, and are added to that from
+    the third on, as are the encoder's. As the attention does not depend on those layers, training takes all steps of a layer
+    at once. Sizes as in :mod:`lstmzoo.models`.
+
+    Args:
+        spec: Sizes learned from the training sentences.
+        cell: Name of the recurrent cell.
+        units: Size of each hidden state.
+        encoder_layers: The first of them bidirectional.
+        decoder_layers: At least 2: the first attends.
+        embedding_dim: E.
+        dropout: Rate of what each layer, and the softmax, reads.
+        label_smoothing: Share of the probability that training wants spread over all tokens.
+        tied: Which of source's embedding, target's embedding and softmax share a matrix: ``none``, ``two_way``, ``three_way``.
+
+    Returns:
+        An uncompiled model from ``source`` (B, S), ``previous`` and ``targets`` (B, T) to negative log-likelihoods (B, T).
+
+    References:
+        Wu et al., "Google's Neural Machine Translation System: Bridging the Gap between Human and Machine Translation",
+        arXiv:1609.08144, 2016. There, the first layer's output of the step before attends.
+    """
+    make = partial(recurrent, cell, units, return_sequences=True, return_state=True)
+    first = BidirectionalEncoder(make, num_layers=1, dropout=dropout, name="encoder_0")
+    upper = [make(name=f"encoder_{i}") for i in range(1, encoder_layers)]
+    between = [Dropout(dropout, name=f"encoder_dropout_{i}") for i in range(1, encoder_layers)]
+    memory_units = units if encoder_layers > 1 else 2 * units
+    attention = Attention(score="additive", units=units, name="attention")
+    attention.build((None, None, units), (None, None, memory_units))
+    keys = AttentionKeys(attention, name="attention_keys")
+    decoder = DeepDecoder(make, attention, num_layers=decoder_layers, dropout=dropout)
+
+    def encode(vectors: Any, mask: Any) -> tuple[Memory, State]:
+        x, _ = first(vectors, mask)
+        for i, (layer, drop) in enumerate(zip(upper, between, strict=True)):
+            y, *_ = layer(drop(x), mask=mask)
+            x = x + y if i else y
+        start = ops.zeros_like(x[:, 0, :units])
+        return Memory(x, keys(x), mask), [[start] * (2 if cell == "lstm" else 1) for _ in range(decoder_layers)]
+
+    def decode(vectors: Any, memory: Memory, states: State) -> tuple[Any, Any, State]:
+        x, _, weights, states = decoder(vectors, memory, states)
+        return x, weights, states
+
+    return translation_model(
+        spec, encode, decode, name="deep_translator", embedding_dim=embedding_dim, tied=tied, source_dropout=dropout,
+        target_dropout=dropout, output_dropout=dropout, label_smoothing=label_smoothing,
+    )  # fmt: skip

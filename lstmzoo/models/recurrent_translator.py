@@ -1,0 +1,55 @@
+"""Encoder and decoder with nothing between them but a state."""
+
+from typing import Any
+
+import keras
+
+from lstmzoo.models._base import Count, Rate, RecurrentStack, State
+from lstmzoo.models._translation import MaskedCell, MaskedStack, Memory, Tied, translation_model
+from lstmzoo.registry import register_model
+from lstmzoo.spec import TranslationSpec
+
+
+@register_model
+def recurrent_translator(
+    spec: TranslationSpec, *, cell: MaskedCell, units: Count, num_layers: Count, embedding_dim: Count, reverse_source: bool,
+    dropout: Rate, label_smoothing: Rate, tied: Tied,
+) -> keras.Model:  # fmt: skip
+    """The encoder's final states start the decoder, which knows nothing else of the source.
+
+    Sizes as in :mod:`lstmzoo.models`.
+
+    Args:
+        spec: Sizes learned from the training sentences.
+        cell: Name of the recurrent cell.
+        units: Size of each hidden state.
+        num_layers: Recurrent layers of the encoder, and of the decoder.
+        embedding_dim: E.
+        reverse_source: Whether the source is read from its end, so that its beginning is near to the target's.
+        dropout: Rate of what each layer, and the softmax, reads.
+        label_smoothing: Share of the probability that training wants spread over all tokens.
+        tied: Which of source's embedding, target's embedding and softmax share a matrix: ``none``, ``two_way``, ``three_way``.
+
+    Returns:
+        An uncompiled model from ``source`` (B, S), ``previous`` and ``targets`` (B, T) to negative log-likelihoods (B, T).
+
+    References:
+        Sutskever, Vinyals & Le, "Sequence to Sequence Learning with Neural Networks", NeurIPS 2014.
+        Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder for Statistical Machine Translation", EMNLP 2014.
+    """
+    encoder = MaskedStack(
+        cell=cell, units=units, num_layers=num_layers, dropout=dropout, name="encoder", backwards=reverse_source
+    )
+    decoder = RecurrentStack(cell=cell, units=units, num_layers=num_layers, dropout=dropout, name="decoder")
+
+    def encode(vectors: Any, mask: Any) -> tuple[Memory, State]:
+        return Memory(None, None, None), encoder(vectors, mask)[1]
+
+    def decode(vectors: Any, memory: Memory, states: State) -> tuple[Any, Any, State]:
+        hidden, states = decoder(vectors, states)
+        return hidden, None, states
+
+    return translation_model(
+        spec, encode, decode, name="recurrent_translator", embedding_dim=embedding_dim, tied=tied, source_dropout=dropout,
+        target_dropout=dropout, output_dropout=dropout, label_smoothing=label_smoothing,
+    )  # fmt: skip

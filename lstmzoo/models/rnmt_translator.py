@@ -1,0 +1,80 @@
+"""Layer-normalized LSTMs around an attention of several heads: RNMT+."""
+
+from functools import partial
+from typing import Any
+
+import keras
+from keras import ops
+
+from lstmzoo.layers import Attention, Dropout, LayerNormLSTM
+from lstmzoo.models._base import Count, Rate, State
+from lstmzoo.models._translation import (
+    AttentionKeys,
+    BidirectionalEncoder,
+    DeepDecoder,
+    Memory,
+    Tied,
+    translation_model,
+)
+from lstmzoo.registry import register_model
+from lstmzoo.spec import TranslationSpec
+
+
+@register_model
+def rnmt_translator(
+    spec: TranslationSpec, *, units: Count, encoder_layers: Count, decoder_layers: Count, heads: Count, embedding_dim: Count,
+    dropout: Rate, label_smoothing: Rate, tied: Tied,
+) -> keras.Model:  # fmt: skip
+    """Bidirectional layers, each of the encoder's a pair, and a decoder whose first layer attends, with several heads, for all.
+
+    The context is read by the decoder's other layers and by the softmax. Layers from the third on are added to what they read.
+    Sizes as in :mod:`lstmzoo.models`.
+
+    Args:
+        spec: Sizes learned from the training sentences.
+        units: Size of each hidden state.
+        encoder_layers: Bidirectional ones.
+        decoder_layers: The first attends.
+        heads: Of the attention; they divide the units.
+        embedding_dim: E.
+        dropout: Rate of what each layer, and the softmax, reads.
+        label_smoothing: Share of the probability that training wants spread over all tokens.
+        tied: Which of source's embedding, target's embedding and softmax share a matrix: ``none``, ``two_way``, ``three_way``.
+
+    Returns:
+        An uncompiled model from ``source`` (B, S), ``previous`` and ``targets`` (B, T) to negative log-likelihoods (B, T).
+
+    Raises:
+        ConfigError: If the heads do not divide the units.
+
+    References:
+        Chen et al., "The Best of Both Worlds: Combining Recent Advances in Neural Machine Translation", ACL 2018, section 4.
+    """
+    make = partial(LayerNormLSTM, units, return_sequences=True, return_state=True)
+    encoder = [
+        BidirectionalEncoder(make, num_layers=1, dropout=dropout, name=f"encoder_{i}") for i in range(encoder_layers)
+    ]
+    between = [Dropout(dropout, name=f"encoder_dropout_{i}") for i in range(1, encoder_layers)]
+    narrow = keras.layers.Dense(units, name="memory")
+    attention = Attention(score="additive", units=units, heads=heads, name="attention")
+    attention.build((None, None, units), (None, None, units))
+    keys = AttentionKeys(attention, name="attention_keys")
+    decoder = DeepDecoder(make, attention, num_layers=decoder_layers, dropout=dropout)
+
+    def encode(vectors: Any, mask: Any) -> tuple[Memory, State]:
+        x, _ = encoder[0](vectors, mask)
+        for i, (layer, drop) in enumerate(zip(encoder[1:], between, strict=True)):
+            y, _ = layer(drop(x), mask)
+            x = x + y if i else y
+        values = narrow(x)
+        start = ops.zeros_like(values[:, 0])
+        return Memory(values, keys(values), mask), [[start, start] for _ in range(decoder_layers)]
+
+    def decode(vectors: Any, memory: Memory, states: State) -> tuple[Any, Any, State]:
+        x, contexts, weights, states = decoder(vectors, memory, states)
+        return ops.concatenate([x, contexts], axis=-1), weights, states
+
+    return translation_model(
+        spec, encode, decode, name="rnmt_translator", embedding_dim=embedding_dim, tied=tied, source_dropout=dropout,
+        target_dropout=dropout, output_dropout=dropout, label_smoothing=label_smoothing,
+    )  # fmt: skip

@@ -1,0 +1,416 @@
+"""The translator as an estimator: translations, likelihoods, what it refuses, and its baselines."""
+
+import math
+import pickle
+
+import numpy as np
+import pytest
+
+from lstmzoo import BaselineTranslator, Translator, ZooSearchCV, checks, load, training
+from lstmzoo.config import list_models, load_config
+from lstmzoo.errors import ConfigError, DataError, UnknownNameError
+from lstmzoo.estimators.translation import decoding
+from lstmzoo.mlflow.loader import ServedModel
+from lstmzoo.registry import build_model
+from lstmzoo.spec import TranslationSpec
+
+DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven"]
+ZIFFERN = ["null", "eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben"]
+SMALL = {"epochs": 1, "units": 16, "embedding_dim": 16, "batch_size": 32, "vocab_size": None, "output_dropout": 0.0}
+
+pytestmark = pytest.mark.usefixtures("without_xla")
+
+
+def numbers(count, seed):
+    """Digits, and the same in German from right to left."""
+    rng = np.random.default_rng(seed)
+    rows = [rng.integers(0, 8, rng.integers(1, 5)) for _ in range(count)]
+    return [" ".join(DIGITS[i] for i in row) for row in rows], [" ".join(ZIFFERN[i] for i in row[::-1]) for row in rows]
+
+
+PAIRS = numbers(400, seed=0)
+
+
+def small(model="conditional_gru_mini", **kwargs):
+    settings = {**SMALL, **kwargs.pop("hyperparameters", {})}
+    options = {"tokenizer": "word", "random_state": 0, "verbose": 0, **kwargs}
+    known = load_config(f"translation/{model}").settings
+    return Translator(model, hyperparameters={k: v for k, v in settings.items() if k in known}, **options)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    """A translator that has learned something."""
+    return small(
+        hyperparameters={
+            "epochs": 40, "learning_rate": 1e-2, "units": 32, "embedding_dropout": 0.0, "encoder_dropout": 0.0,
+        }
+    ).fit(*PAIRS)  # fmt: skip
+
+
+@pytest.mark.parametrize("check", checks.ESTIMATOR_CHECKS, ids=lambda c: c.__name__)
+def test_estimator(check):
+    check(small(tokenizer="bpe", hyperparameters={"vocab_size": 300}), tuple(side[:60] for side in PAIRS))
+
+
+@pytest.mark.parametrize("check", checks.ESTIMATOR_CHECKS[:-1], ids=lambda c: c.__name__)
+@pytest.mark.parametrize("method", ["copy", "lexicon"])
+def test_baseline(method, check):
+    """But for the last check: a baseline is not searched."""
+    check(BaselineTranslator(method), PAIRS)
+
+
+def test_it_learns_what_words_alone_do_not_tell(fitted):
+    source, target = numbers(60, seed=1)
+    lexicon = BaselineTranslator("lexicon").fit(*PAIRS)
+    assert fitted.score(source, target) > 60 > lexicon.score(source, target)
+    assert fitted.history_[-1]["val_loss"] < 0.5 * fitted.history_[0]["val_loss"]
+
+
+# Decoding.
+
+
+def test_a_beam_is_the_same_for_each_sentence_alone(fitted):
+    sentences = numbers(40, seed=2)[0]
+    together, scores = fitted.predict(sentences, beam_size=4, n_best=3, return_score=True)
+    for i in (0, 7, 39):
+        alone, its_scores = fitted.predict([sentences[i]], beam_size=4, n_best=3, return_score=True)
+        assert alone[0] == together[i]
+        np.testing.assert_allclose(its_scores[0], scores[i], rtol=1e-4)
+    assert all(best == sorted(best, reverse=True) for best in scores)
+
+
+def test_a_beam_of_one_is_greedy(fitted):
+    sentences = numbers(30, seed=3)[0]
+    greedy = fitted.predict(sentences, beam_size=1)
+    assert greedy == fitted.predict(sentences, beam_size=1, return_score=True)[0]
+    assert greedy == fitted.sample(sentences, temperature=0)
+
+
+def test_scores_are_log_likelihoods_with_penalties(fitted):
+    sentences = numbers(20, seed=4)[0]
+    texts, scores = fitted.predict(sentences, length_penalty=0.0, return_score=True)
+    np.testing.assert_allclose(scores, fitted.score_samples(sentences, texts), rtol=1e-3, atol=1e-4)
+    texts, scores = fitted.predict(sentences, length_penalty=0.7, return_score=True)
+    lengths = np.array([1 + len(text.split()) for text in texts])
+    expected = fitted.score_samples(sentences, texts) / ((5 + lengths) / 6) ** 0.7
+    np.testing.assert_allclose(scores, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_no_n_gram_comes_twice(fitted):
+    sentences = ["one one one one", "two two two two"]
+    for text in fitted.predict(sentences, no_repeat_ngram=1):
+        words = text.split()
+        assert len(set(words)) == len(words)
+
+
+def test_samples_depend_on_the_seed(fitted):
+    sentences = numbers(12, seed=5)[0]
+    options = {"temperature": 1.5, "n": 3, "random_state": 1}
+    assert fitted.sample(sentences, **options) == fitted.sample(sentences, **options)
+    assert fitted.sample(sentences, **options) != fitted.sample(sentences, **{**options, "random_state": 2})
+    assert fitted.sample(sentences, top_k=1, random_state=1) == fitted.predict(sentences, beam_size=1)
+    assert fitted.sample(sentences, top_p=1e-6, random_state=1) == fitted.predict(sentences, beam_size=1)
+
+
+def test_empty_lines_keep_their_place(fitted):
+    texts, scores, alignments = fitted.predict(
+        ["", "one two", " \t", "three"], return_score=True, return_alignment=True
+    )
+    assert [bool(text) for text in texts] == [False, True, False, True]
+    assert scores[0] == scores[2] == 0
+    assert alignments[0].target == ["<eos>"]
+    assert texts[1] == fitted.predict(["one two"])[0]
+
+
+def test_sentences_longer_than_any_in_training_are_translated_whole(fitted):
+    long = " ".join(DIGITS * 8)
+    texts, alignments = fitted.predict([long, "one"], return_alignment=True)
+    assert alignments[0].weights.shape == (1 + len(texts[0].split()), 65)
+    assert texts[1] == fitted.predict(["one"])[0]
+    with pytest.raises(DataError, match=r"sentence 1 has 8,000 tokens, and at most 4,096"):
+        fitted.predict(["one", "one " * 8000])
+
+
+@pytest.mark.parametrize("sentence", ["Ω 🙂 שלום", "one\x00two", "\ud800", "<eos>", "eins zwei", "<unk> one"])
+def test_what_was_never_seen_is_translated_too(fitted, sentence):
+    (text,) = fitted.predict([sentence])
+    assert "<unk>" not in text
+    assert np.isfinite(fitted.score_samples([sentence], [sentence])).all()
+
+
+def test_alignments_are_shares(fitted):
+    (text,), (alignment,) = fitted.predict(["one two three"], return_alignment=True)
+    assert alignment.source == ["one", "two", "three", "<eos>"]
+    assert alignment.target == [*text.split(), "<eos>"]
+    np.testing.assert_allclose(alignment.weights.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_alignments_are_drawn(fitted, tmp_path):
+    figure = fitted.plot_alignment("one two", path=tmp_path / "alignment.png")
+    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["one", "two", "<eos>"]
+    assert (tmp_path / "alignment.png").stat().st_size > 1000
+    figure = fitted.plot_alignment("one $two", "zwei eins eins")
+    assert len(figure.axes[0].get_yticklabels()) == 4
+    with pytest.raises(ConfigError, match="there is no directory"):
+        fitted.plot_alignment("one", path=tmp_path / "no" / "alignment.png")
+
+
+def test_likelihoods_are_those_of_tokens_in_turn(fitted):
+    """By hand: the product of what each step says."""
+    source, target = fitted.preprocessor_.encode_source(["two one"]), fitted.preprocessor_.encode_target(["eins null"])
+    stepper = fitted.model_.stepper
+    memory, state = stepper.encode(np.array([[*source[0], 0, 0]], "int32"))
+    total, last = 0.0, 0
+    for token in [*target[0], 0]:
+        log_probs, state = stepper.step(np.array([last], "int32"), state, memory)
+        total, last = total + float(log_probs[0, token]), token
+    assert fitted.score_samples(["two one"], ["eins null"])[0] == pytest.approx(total, rel=1e-4)
+
+
+def test_probabilities_of_all_translations_sum_to_one():
+    """Of a network that has hardly learned: those of up to two of three words, and of what goes on."""
+    model = small().fit(["a b", "b a"] * 8, ["x y", "y x"] * 8)
+    stepper, size = model.model_.stepper, model.spec_.target_vocab_size
+    memory, state = stepper.encode(np.array([[2, 3, 0]], "int32"))
+    first, state = stepper.step(np.array([0], "int32"), state, memory)
+    assert np.exp(first).sum() == pytest.approx(1, rel=1e-5)
+    ended = np.exp(first[0, 0])
+    for token in range(1, size):
+        after, _ = stepper.step(np.array([token], "int32"), state, memory)
+        ended += np.exp(first[0, token]) * np.exp(after[0]).sum()
+    assert ended == pytest.approx(1, rel=1e-5)
+
+
+def test_an_ensemble_averages_probabilities(fitted):
+    sentences = numbers(10, seed=6)[0]
+    assert fitted.predict(sentences, ensemble=[fitted]) == fitted.predict(sentences)
+    other = small("luong_gru", validation_size=0.1).fit(*PAIRS)
+    one = ["three four"]
+    (text,), (score,) = fitted.predict(one, ensemble=[other], beam_size=1, length_penalty=0.0, return_score=True)
+    alone = [model.score_samples(one, [text])[0] for model in (fitted, other)]
+    assert min(alone) - 1e-3 <= score <= max(alone) + 1e-3
+    foreign = small().fit(*numbers(60, seed=9))
+    with pytest.raises(ConfigError, match="translator 0 has other vocabularies"):
+        fitted.predict(one, ensemble=[foreign])
+    with pytest.raises(ConfigError, match="expected fitted translators, and number 0 is a str"):
+        fitted.predict(one, ensemble=["me"])
+
+
+def test_without_attention_there_are_no_alignments():
+    model = small("seq2seq_gru").fit(*PAIRS)
+    for call, what in [
+        (lambda: model.predict(["one"], return_alignment=True), "return_alignment"),
+        (lambda: model.predict(["one"], coverage_penalty=0.1), "coverage_penalty"),
+        (lambda: model.plot_alignment("one"), "plot_alignment"),
+    ]:
+        with pytest.raises(ConfigError, match=f"{what}: translation/seq2seq_gru has no attention"):
+            call()
+    assert len(model.predict(["one", "two one"], n_best=2)[0]) == 2
+
+
+# Training.
+
+
+def test_validation_by_bleu():
+    model = small(hyperparameters={"validate_by": "bleu", "epochs": 2}).fit(*PAIRS)
+    assert all(0 <= row["val_loss"] <= 100 for row in model.history_)
+
+
+def test_pieces_that_are_cut_otherwise_each_epoch():
+    pairs = tuple(side[:80] for side in PAIRS)
+    options = {"tokenizer": "bpe", "hyperparameters": {"vocab_size": 300, "bpe_dropout": 0.3}}
+    first, second = (small(**options).fit(*pairs) for _ in range(2))
+    assert all(
+        np.array_equal(a, b) for a, b in zip(first.model_.get_weights(), second.model_.get_weights(), strict=True)
+    )
+    with pytest.raises(ConfigError, match=r"bpe_dropout=0.3 needs tokenizer='bpe', got 'word'"):
+        small(hyperparameters={"bpe_dropout": 0.3}).fit(*pairs)
+
+
+def test_pairs_that_cannot_be_trained_on_are_told_of(caplog):
+    source, target = (list(side[:50]) for side in PAIRS)
+    model = small(validation_size=0, hyperparameters={"max_length": 4}).fit(
+        [*source, "", "one " * 9], [*target, "null", "eins"]
+    )
+    assert model.left_out_ == {"empty": 1, "long": 1}
+    assert "2 of 52 pairs are not trained on: 1 have an empty side, 1 more than max_length=4" in caplog.text
+    with pytest.raises(DataError, match=r"of 2 pairs none is left"):
+        small(validation_size=0).fit(["", " "], ["a", "b"])
+
+
+def test_an_interrupted_fit_goes_on(tmp_path, monkeypatch):
+    estimator = small(hyperparameters={"epochs": 2, "average_epochs": 2})
+    whole = estimator.fit(*PAIRS).model_.get_weights()
+    monkeypatch.setattr(training, "_SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+    steps = iter(range(10**9))
+    getitem = training.train.__globals__["_learning_rate"]
+
+    def interrupted(*args):
+        if next(steps) == 9:
+            raise KeyboardInterrupt
+        return getitem(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "_learning_rate", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            estimator.fit(*PAIRS, checkpoint_dir=tmp_path)
+    resumed = estimator.fit(*PAIRS, checkpoint_dir=tmp_path).model_.get_weights()
+    assert all(np.array_equal(a, b) for a, b in zip(resumed, whole, strict=True))
+    with pytest.raises(ConfigError, match="checkpoint of another fit"):
+        estimator.fit(*PAIRS[::-1], checkpoint_dir=tmp_path)
+
+
+@pytest.mark.parametrize("options", [{"joint": False, "tied": "two_way"}, {"tied": "none"}])
+def test_vocabularies(options):
+    model = small(hyperparameters=options).fit(*PAIRS)
+    assert (model.preprocessor_.source is model.preprocessor_.target) == options.get("joint", True)
+    assert model.spec_.source_vocab_size == (10 if "joint" in options else 18)
+
+
+def test_three_way_tying_needs_one_vocabulary():
+    with pytest.raises(ConfigError, match=r"tied='three_way' needs one vocabulary"):
+        small(hyperparameters={"joint": False}).fit(*PAIRS)
+
+
+@pytest.mark.parametrize("options", [{"score": "dot"}, {"score": "concat", "input_feeding": True}, {"local_window": 2}])
+def test_luong_s_attentions(options):
+    model = small("luong_lstm", hyperparameters={"num_layers": 2, **options}).fit(*(side[:60] for side in PAIRS))
+    (text,), (alignment,) = model.predict(["one two three"], return_alignment=True)
+    assert alignment.weights.shape == (1 + len(text.split()), 4)
+
+
+def test_labels_are_smoothed():
+    """By hand: the share of the target is less, and the rest is even."""
+    config = load_config("translation/conditional_gru_mini").override(
+        {"label_smoothing": 0.2, "embedding_dropout": 0.0, "encoder_dropout": 0.0, "output_dropout": 0.0}
+    )
+    stepper = build_model(config.builder, TranslationSpec(9, 9, True), config.hyperparameters).stepper
+    source, targets = np.array([[3, 4, 0]], "int32"), np.array([[5, 0, 0]], "int32")
+    inputs = {"source": source, "previous": np.array([[0, 5, 0]], "int32"), "targets": targets}
+    memory, state = stepper.encode(source)
+    first, state = stepper.step(np.array([0], "int32"), state, memory)
+    second, _ = stepper.step(np.array([5], "int32"), state, memory)
+    expected = [-(0.8 * row[token] + 0.2 * row.mean()) for row, token in ((first[0], 5), (second[0], 0))]
+    loss = np.asarray(stepper.trainer()(inputs, training=True))
+    assert loss.mean() == pytest.approx(np.mean(expected), rel=1e-4)
+    np.testing.assert_allclose(loss[0], [*np.array(expected) * 1.5, 0], rtol=1e-4)
+
+
+def test_more_padding_changes_nothing(fitted):
+    source = fitted.preprocessor_.encode_source(["one two three"])[0]
+    target = fitted.preprocessor_.encode_target(["drei zwei"])[0]
+    found = []
+    for extra in (1, 6):
+        rows = {
+            "source": [*source, *[0] * extra],
+            "previous": [0, *target, *[0] * (extra - 1)],
+            "targets": [*target, *[0] * extra],
+        }
+        nll = fitted.model_.stepper.score(**{name: np.array([row], "int32") for name, row in rows.items()})
+        found.append(nll[0, :3])
+        assert not nll[0, 3:].any()
+    np.testing.assert_allclose(*found, rtol=1e-5)
+
+
+# Storage, search and serving.
+
+
+def test_it_is_stored_with_its_beam(fitted, tmp_path):
+    sentences = numbers(8, seed=7)[0]
+    expected = fitted.predict(sentences, n_best=2, return_score=True)
+    fitted.save(tmp_path / "model")
+    for other in (load(tmp_path / "model"), pickle.loads(pickle.dumps(fitted))):
+        assert other.predict(sentences, n_best=2, return_score=True) == expected
+
+
+def test_a_search_has_the_baselines_beside_it():
+    estimator = Translator(
+        tokenizer="word", hyperparameters={"epochs": 1, "vocab_size": None, "units": 16, "embedding_dim": 16}
+    )
+    search = ZooSearchCV(estimator, ["seq2seq_gru", "gnmt_mini"], max_trials=2, random_state=0, verbose=0).fit(*PAIRS)
+    assert {"copy", "lexicon", "gnmt_mini", "seq2seq_gru"} == set(search.leaderboard_["model"])
+    assert len(search.predict(["one two"])) == 1
+
+
+def test_a_refit_is_of_all_pairs(fitted):
+    clone = fitted.refit_clone()
+    assert clone.validation_size == 0
+    assert clone.hyperparameters["epochs"] == fitted.best_epoch_
+
+
+@pytest.mark.parametrize(
+    ("rows", "params", "error"),
+    [
+        (["one"], {"beam_size": 0}, "beam_size: expected a whole number above 0"),
+        (["one"], {"beam_size": 1000}, "beam_size: at most 50 in a served request"),
+        (["one"], {"length_penalty": -1.0}, "length_penalty: expected a number from 0"),
+        (["one"], {"beams": 3}, "unknown parameter 'beams'"),
+        ([3], {}, r"text\[0\] is 3"),
+        ([], {}, "there are no sentences"),
+        (["one " * 250_000], {}, "at most 10,000 are served"),
+    ],
+)
+def test_requests_that_are_refused(fitted, rows, params, error):
+    import pandas as pd
+
+    with pytest.raises((ConfigError, DataError, UnknownNameError), match=error):
+        fitted.serve(pd.DataFrame({"text": pd.Series(rows, dtype=object)}), params)
+
+
+def test_it_is_served(fitted):
+    import pandas as pd
+
+    served = ServedModel(fitted)
+    answer = served.predict(pd.DataFrame({"text": ["one two", ""]}), params={"beam_size": 2})
+    assert list(answer["text"]) == [fitted.predict(["one two"], beam_size=2)[0], ""]
+
+
+# Bad input.
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "error"),
+    [
+        (["a", "b", "c"], ["x", "y"], "source has 3 sentences and target has 2"),
+        (["a", 3], ["x", "y"], "source"),
+        ([], [], "there are no sentences"),
+        ("a b", "x y", "one string: put it in a list"),
+        (["a", "a"], ["x", "y"], "cannot be split into two parts"),
+    ],
+)
+def test_pairs_that_are_refused(source, target, error):
+    with pytest.raises(DataError, match=error):
+        small().fit(source, target)
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"beam_size": 0}, "beam_size: expected a whole number above 0, got 0"),
+        ({"beam_size": 2, "n_best": 3}, "n_best: at most beam_size, which is 2, got 3"),
+        ({"length_penalty": math.nan}, "length_penalty"),
+        ({"coverage_penalty": -0.1}, "coverage_penalty"),
+        ({"no_repeat_ngram": -1}, "no_repeat_ngram"),
+    ],
+)
+def test_options_that_are_refused(fitted, options, error):
+    with pytest.raises(ConfigError, match=error):
+        fitted.predict(["one"], **options)
+
+
+def test_validation_pairs_are_checked():
+    with pytest.raises(DataError, match="validation source has 1 sentence and validation target has 2"):
+        small().fit(*PAIRS, validation=(["one"], ["eins", "zwei"]))
+    with pytest.raises(DataError, match="validation: expected two lists"):
+        small().fit(*PAIRS, validation=["one", "two", "three"])
+
+
+def test_ended_sentences_wait_for_none_of_another_batch():
+    """Sentences are decoded with others of like length."""
+    lengths = [len(members) for members, _ in decoding.decoding_batches(np.array([3] * 70 + [40] * 10), 64)]
+    assert lengths == [64, 16]
+
+
+def test_all_entries_can_step():
+    assert all("streaming" in load_config(name).tags for name in list_models("translation/*"))
