@@ -7,7 +7,7 @@ import keras
 from keras import ops
 
 from lstmzoo.layers._recurrent import LoopedLayer
-from lstmzoo.layers.recurrence import _Projected
+from lstmzoo.layers.recurrence import ProjectedLayer
 
 EPSILON = 1e-5  # added to variances
 
@@ -48,7 +48,7 @@ def _normalized(x: Any) -> Any:
 
 
 @keras.saving.register_keras_serializable(package="lstmzoo")
-class LayerNormLSTM(_Projected, LoopedLayer):
+class LayerNormLSTM(ProjectedLayer, LoopedLayer):
     """An LSTM with layer normalization of each gate, and of the state before the output's tanh.
 
     A gate is the sigmoid, or the candidate the tanh, of ``gain * LN(W x_t + R h_{t-1}) + bias``, where LN is over the U units of

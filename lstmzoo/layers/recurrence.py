@@ -17,7 +17,7 @@ def _on_gpu() -> bool:
     return any("gpu" in name for name in keras.distribution.list_devices())  # JAX raises where asked for GPUs alone
 
 
-class _Projected(keras.layers.RNN):
+class ProjectedLayer(keras.layers.RNN):
     """A layer that multiplies all steps' inputs by its kernel at once, where Keras does so step by step.
 
     The answer and the weights are Keras'. On GPUs, where cuDNN does the same and more, and with Keras' own dropouts, it is
@@ -44,7 +44,7 @@ class _Projected(keras.layers.RNN):
 
 
 @keras.saving.register_keras_serializable(package="lstmzoo")
-class SimpleRNN(_Projected, keras.layers.SimpleRNN):
+class SimpleRNN(ProjectedLayer, keras.layers.SimpleRNN):
     """``keras.layers.SimpleRNN``, faster on CPUs.
 
     References:
@@ -68,7 +68,7 @@ class SimpleRNN(_Projected, keras.layers.SimpleRNN):
 
 
 @keras.saving.register_keras_serializable(package="lstmzoo")
-class LSTM(_Projected, keras.layers.LSTM):
+class LSTM(ProjectedLayer, keras.layers.LSTM):
     """``keras.layers.LSTM``, faster on CPUs.
 
     References:
@@ -95,7 +95,7 @@ class LSTM(_Projected, keras.layers.LSTM):
 
 
 @keras.saving.register_keras_serializable(package="lstmzoo")
-class GRU(_Projected, keras.layers.GRU):
+class GRU(ProjectedLayer, keras.layers.GRU):
     """``keras.layers.GRU``, faster on CPUs.
 
     References:

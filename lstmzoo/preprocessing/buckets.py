@@ -106,7 +106,12 @@ class PairBatches:
     def padding(self) -> float:
         """The share of the epoch's positions, of sentences and translations, that comes after their ``eos``."""
         positions = sum(len(members) * sum(self.shapes[bucket][1:]) for bucket, members in self._batches)
-        return 1 - int(sum(self._lengths[members].sum() for _, members in self._batches)) / positions
+        return 1 - self.tokens / positions
+
+    @property
+    def tokens(self) -> int:
+        """Of the epoch, in sentences and translations, each ``eos`` included."""
+        return int(sum(self._lengths[members].sum() for _, members in self._batches))
 
     def set_epoch(self, epoch: int) -> None:
         """Draw the batches of an epoch, which are counted from 0."""

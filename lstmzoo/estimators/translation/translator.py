@@ -89,6 +89,7 @@ class Translator(TokenizingEstimator, SentenceTranslator):
             validates by BLEU, 100 less that), ``learning_rate``, ``seconds``.
         best_epoch_: The epoch whose weights were kept.
         padding_: Share of the positions of an epoch that were padding.
+        tokens_: In an epoch, of both languages, without padding.
         left_out_: How many pairs were not trained on, being ``long`` or ``empty``.
         seconds_: Of fitting.
         data_digest_: SHA-256 of the training pairs.
@@ -170,7 +171,7 @@ class Translator(TokenizingEstimator, SentenceTranslator):
         self.model_, self.config_, self.seed_ = model, config, seed
         self.preprocessor_, self.spec_, self._ratio = preprocessor, spec, ratio
         self.history_, self.best_epoch_ = history, best_epoch
-        self.padding_, self.left_out_ = batches.padding, batches.left_out
+        self.padding_, self.tokens_, self.left_out_ = batches.padding, batches.tokens, batches.left_out
         self._example, self.data_digest_ = opening(pairs[0]), data_digest
         self._writers: dict[tuple, Writer] = {}
         self.seconds_ = time.perf_counter() - started

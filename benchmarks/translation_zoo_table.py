@@ -1,0 +1,107 @@
+"""Every translator of the zoo, with about as many parameters, on one small task for the same seconds.
+
+The task is dates and times of Babel in English and Hungarian, which need no download; the valid part chooses the best epoch, the
+test part is judged. ``units`` (and ``embedding_dim`` with it) is set so that an entry has as near to ``--parameters`` numbers as
+multiples of 16 allow; the rest is as its YAML file has it, but epochs and patience are out of reach, and ``time_limit`` ends each
+fit, compilation included. Tokens/s are those of source and target, of the median epoch, its validation included.
+"""
+
+from typing import Any
+
+import keras
+import numpy as np
+from _report import parser, progress, setting, table
+
+from lstmzoo import Translator, datasets, list_models, load_config
+from lstmzoo.preprocessing import PairPreprocessor
+from lstmzoo.registry import build_model
+from lstmzoo.spec import TranslationSpec
+
+ENDLESS = 1_000_000
+
+
+def main() -> None:
+    args = arguments()
+    data = datasets.load_dates(num_pairs=2_000 if args.smoke else args.pairs)
+    if args.smoke:
+        args.seconds, args.parameters = 5.0, 100_000
+    pieces = PairPreprocessor("bpe", args.pieces, joint=True).fit(*data.train).source.vocab_size_
+    rows = []
+    for name, baseline in Translator().baselines().items():
+        found = baseline.fit(*data.train).evaluate(*data.test)
+        rows.append([f"*{name}*", "", f"{found['bleu']:.1f}", exact(baseline, data.test), "0", "", "", "", ""])
+    for name in list_models(args.models):
+        settings = {
+            "vocab_size": args.pieces,
+            "epochs": ENDLESS,
+            "patience": ENDLESS,
+            "steps_per_epoch": args.steps_per_epoch,
+        }
+        settings |= sizes(name, pieces, args.parameters)
+        scores, models = [], []
+        for seed in args.seeds:
+            model = Translator(name, hyperparameters=settings, time_limit=args.seconds, random_state=seed, verbose=0)
+            models.append(model.fit(*data.train, validation=data.valid))
+            scores.append(model.score(*data.test))
+            progress(f"{name}, seed {seed}: {scores[-1]:.1f}, {len(model.history_)} epochs")
+        looks = "yes" if models[0].model_.stepper.attends else "no"
+        rows.append([name.split("/")[1], looks, spread(scores), exact(models[0], data.test), *about(models)])
+        keras.utils.clear_session()
+    rows.sort(key=lambda cells: -float(cells[2].split()[0]))
+    print(f"{args.seconds:g} s of training for each; about {args.parameters:,} parameters; {pieces:,} pieces.\n")
+    columns = [
+        "entry", "attention", "BLEU", "exact, first seed", "parameters", "units", "tokens/s", "epochs (best)", "fit s",
+    ]  # fmt: skip
+    print(table(columns, rows) + "\n")
+    print(setting(seeds=args.seeds, smoke=args.smoke))
+
+
+def arguments() -> Any:
+    made = parser(__doc__)
+    made.add_argument("--seconds", type=float, default=90.0, help="of training for each entry")
+    made.add_argument("--parameters", type=int, default=600_000, help="of each entry, about")
+    made.add_argument("--pieces", type=int, default=1000, help="of words of both languages, at the most")
+    made.add_argument("--pairs", type=int, default=10_000)
+    made.add_argument("--steps-per-epoch", type=int, default=60)
+    made.add_argument("--models", nargs="+", default=["translation/*"], help="patterns of entries")
+    made.add_argument("--seeds", type=int, nargs="+", default=[0])
+    return made.parse_args()
+
+
+def sizes(name: str, pieces: int, wanted: int) -> dict[str, int]:
+    """Settings with which an entry has about so many parameters."""
+    config, spec = load_config(name), TranslationSpec(pieces, pieces, joint=True)
+    candidates = []
+    for units in range(16, 1025, 16):
+        changed = {"units": units, "embedding_dim": units}
+        found = build_model(config.builder, spec, config.override(changed).hyperparameters).count_params()
+        candidates.append((abs(found - wanted), changed))
+        keras.utils.clear_session()
+        if found > wanted:
+            break
+    return min(candidates, key=lambda pair: pair[0])[1]
+
+
+def exact(model: Any, test: Any) -> str:
+    """The share of sentences whose translation is the one that is wanted, letter for letter."""
+    return f"{np.mean([a == b for a, b in zip(model.predict(test.source), test.target, strict=True)]):.1%}"
+
+
+def spread(values: list[float]) -> str:
+    return f"{np.mean(values):.1f}" + (f" ± {np.std(values, ddof=1):.1f}" if len(values) > 1 else "")
+
+
+def about(models: list[Translator]) -> list[str]:
+    first = models[0]
+    seconds = np.median([row["seconds"] for model in models for row in model.history_])
+    return [
+        f"{first.num_parameters_:,}",
+        str(first.config_.hyperparameters["units"]),
+        f"{first.tokens_ / seconds:,.0f}",
+        f"{np.mean([len(m.history_) for m in models]):.0f} ({np.mean([m.best_epoch_ for m in models]):.0f})",
+        f"{np.mean([m.seconds_ for m in models]):.1f}",
+    ]
+
+
+if __name__ == "__main__":
+    main()
