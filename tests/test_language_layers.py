@@ -17,6 +17,8 @@ from lstmzoo.layers import (
     WeightDrop,
     WindowAttention,
 )
+from lstmzoo.registry import build_model
+from lstmzoo.spec import LanguageModellingSpec
 
 B, T, F, U, W = 3, 7, 5, 4, 3
 STOCK = {"SimpleRNN": keras.layers.SimpleRNN, "LSTM": keras.layers.LSTM, "GRU": keras.layers.GRU}
@@ -407,3 +409,13 @@ def test_parallel_learns_in_a_compiled_model(cls):
     assert losses[1] < losses[0]
     with pytest.raises(ConfigError, match="fixed number of steps"):
         layer.call(keras.KerasTensor((B, None, F)), initial_state=[np.zeros((B, U), "float32")])
+
+
+def test_residual_blocks_read_embeddings_times_the_root_of_their_size():
+    settings = {"cell": "mlstm", "units": 16, "num_layers": 1, "expansion": 2, "dropout": 0.2}
+    spec = LanguageModellingSpec(vocab_size=10, bptt=6)
+    model = build_model("residual_language_model", spec, {**settings, "tied": True, "softmax": "full"})
+    tokens = np.arange(12, dtype="int32").reshape(2, 6) % 10
+    read = keras.Model(model.inputs, model.get_layer("block_0_norm_0").input)
+    vectors = ops.convert_to_numpy(model.get_layer("embedding").embeddings)[tokens]
+    np.testing.assert_allclose(read.predict_on_batch([tokens, tokens]), 4 * vectors, rtol=1e-6)

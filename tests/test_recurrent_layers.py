@@ -108,7 +108,8 @@ def mlstm(w, x):
             memories[b, head] = f * memories[b, head] + i * np.outer(k, v)
             norms[b, head] = f * norms[b, head] + i * k
             read = q @ memories[b, head] / max(abs(norms[b, head] @ q), 1)
-            outputs[b, t, part] = sigmoid(o) * read
+            read = (read - read.mean()) / np.sqrt(read.var() + 1e-5)
+            outputs[b, t, part] = sigmoid(o) * w["norm_scale"][part] * read
     return outputs, [memories, norms]
 
 
@@ -216,6 +217,19 @@ def test_learns_in_a_compiled_model_and_survives_large_inputs(name):
     for scale in (1e2, 1e4):
         assert np.isfinite(model.train_on_batch({key: scale * array for key, array in x.items()}, y))
         assert all(np.isfinite(w).all() for w in model.get_weights())
+
+
+@pytest.mark.parametrize("scale", [1.0, 10.0])
+def test_mlstm_has_no_outliers_where_its_divisor_is_small(scale):
+    x = np.random.default_rng(0).normal(size=(64, 32, 64), scale=scale).astype("float32")
+    layer = MLSTM(64, return_sequences=True)
+    size = np.abs(ops.convert_to_numpy(layer(x)))
+    assert size.max() < 0.1 * np.sqrt(15)  # what 16 numbers of variance 1 can be at the most
+
+
+def test_a_head_of_mlstm_needs_more_than_one_unit():
+    with pytest.raises(ConfigError, match="units=4 leaves each of num_heads=4 one number"):
+        MLSTM(4)
 
 
 @pytest.mark.parametrize("layer", [SLSTM, MLSTM])

@@ -12,6 +12,7 @@ from lstmzoo.errors import ConfigError
 from lstmzoo.layers._recurrent import LoopedLayer, WholeLayer
 
 NEVER = -1e30  # the logarithm of a weight of zero, with which one can still subtract
+EPSILON = 1e-5  # in the square root of the variance
 CHUNK = 64  # steps at a time: the work of MLSTM grows with T * CHUNK, not with T * T
 
 
@@ -99,7 +100,9 @@ class MLSTM(WholeLayer):
     """The mLSTM: a memory that is a matrix, written with keys and values and read with queries, in parallel over time.
 
     For each head, ``C_t = f_t C_{t-1} + i_t k_t v_t'``, ``n_t = f_t n_{t-1} + i_t k_t``,
-    ``h_t = o_t C_t' q_t / max(|n_t . q_t|, 1)``; f and o are sigmoids, i is an exponential, all of the input alone.
+    ``h_t = o_t norm(C_t' q_t / max(|n_t . q_t|, 1))``; f and o are sigmoids, i is an exponential, all of the input alone. The
+    divisor can be a small difference of large terms, and what it divides many times as large as the rest: so ``norm`` makes each
+    head's D numbers at each step those of mean 0 and variance 1, times a learned factor each, at first 0.1.
     Up to 64 steps are one product of matrices, which continues from the state before them.
 
     Sizes: B batch, N heads, D = U / N. The states are C (B, N, D, D), n (B, N, D) and m (B, N), where C and n stand for
@@ -112,10 +115,11 @@ class MLSTM(WholeLayer):
         return_state: Whether to return the final states too.
 
     Raises:
-        ConfigError: If ``units`` is not a multiple of ``num_heads``, or T is not known.
+        ConfigError: If ``units`` is not a multiple of ``num_heads``, or no more than that, or T is not known.
 
     References:
         Beck et al., "xLSTM: Extended Long Short-Term Memory", NeurIPS 2024, section 2.3 and appendix A.
+        Wu & He, "Group Normalization", ECCV 2018.
 
     Examples:
         >>> import numpy as np
@@ -126,6 +130,9 @@ class MLSTM(WholeLayer):
 
     def __init__(self, units: int, *, num_heads: int = 4, **kwargs: Any) -> None:
         _check_heads(units, num_heads)
+        if units == num_heads:
+            raise ConfigError(f"units={units} leaves each of num_heads={num_heads} one number, and normalized it is 0: "
+                              "raise units or lower num_heads")  # fmt: skip
         super().__init__(units, **kwargs)
         self.num_heads = num_heads
 
@@ -136,8 +143,11 @@ class MLSTM(WholeLayer):
             setattr(
                 self, f"{part}_bias", self.add_weight(shape=(self.units,), initializer="zeros", name=f"{part}_bias")
             )
-        self.gate_kernel = self.add_weight(shape=(features, 2 * heads), name="gate_kernel")
+        self.gate_kernel = self.add_weight(shape=(features, 2 * heads), initializer="zeros", name="gate_kernel")
         self.gate_bias = self.add_weight(shape=(2 * heads,), initializer=self._initial_gate_bias, name="gate_bias")
+        self.norm_scale = self.add_weight(
+            shape=(self.units,), initializer=keras.initializers.Constant(0.1), name="norm_scale"
+        )
 
     def _initial_gate_bias(self, shape: tuple, dtype: Any = None) -> Any:
         return ops.concatenate([ops.zeros((self.num_heads,), dtype=dtype), _forget_bias(self.num_heads, dtype)])
@@ -166,11 +176,17 @@ class MLSTM(WholeLayer):
             h, states = _chunk([a[:, :, part] for a in (q, k, v, i, f)], states)
             outputs.append(h)
         h = outputs[0] if len(outputs) == 1 else ops.concatenate(outputs, axis=2)
-        h = ops.reshape(ops.transpose(h, (0, 2, 1, 3)), (-1, steps, self.units))
+        h = ops.reshape(ops.transpose(_standardized(h), (0, 2, 1, 3)), (-1, steps, self.units)) * self.norm_scale
         return ops.sigmoid(ops.matmul(x, self.output_kernel) + self.output_bias) * h, states
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "num_heads": self.num_heads}
+
+
+def _standardized(x: Any) -> Any:
+    """Along the last axis, to mean 0 and variance 1."""
+    centered = x - ops.mean(x, axis=-1, keepdims=True)
+    return centered * ops.rsqrt(ops.mean(ops.square(centered), axis=-1, keepdims=True) + EPSILON)
 
 
 def _chunk(inputs: list[Any], states: list[Any]) -> tuple[Any, list[Any]]:

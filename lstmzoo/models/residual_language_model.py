@@ -18,7 +18,8 @@ def residual_language_model(
 ) -> keras.Model:  # fmt: skip
     """Blocks of a normalized recurrent layer and a normalized feed-forward layer, each added to what it reads.
 
-    Embedding, blocks and output are all of the same size. Sizes as in :mod:`lstmzoo.models`.
+    Embedding, blocks and output are all of the same size, E. Embeddings are multiplied by the square root of E: as they are, what
+    blocks add would bury them. Sizes as in :mod:`lstmzoo.models`.
 
     Args:
         spec: Sizes learned from the training text.
@@ -35,6 +36,7 @@ def residual_language_model(
 
     References:
         Beck et al., "xLSTM: Extended Long Short-Term Memory", NeurIPS 2024.
+        Vaswani et al., "Attention Is All You Need", NeurIPS 2017, section 3.4.
         Feng et al., "Were RNNs All We Needed?", arXiv:2410.01201, 2024.
     """
     blocks = [ResidualBlock(cell, units, dropout, expansion, name=f"block_{i}") for i in range(num_layers)]
@@ -42,7 +44,7 @@ def residual_language_model(
     enter, leave = (Dropout(dropout, name=f"{place}_dropout") for place in ("input", "output"))
 
     def read(vectors: Any, tokens: Any, states: State) -> tuple[Any, State]:
-        x, final = enter(vectors), []
+        x, final = enter(vectors * units**0.5), []
         for i, block in enumerate(blocks):
             x, state = block(x, None if states is None else states[i])
             final.append(state)
