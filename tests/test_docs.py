@@ -1,7 +1,9 @@
 """Every Python block of the README and the docs runs; every command named in them exists."""
 
+import functools
 import re
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -66,15 +68,20 @@ def test_commands_exist(words):
         targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.M)
         assert set(words[1:]) <= set(targets)
         return
-    import subprocess
+    known = help_of(*words[1:2])
+    unknown = [w for w in words[2:] if w.startswith("--") and w.split("=")[0] not in known]
+    assert not unknown, f"lstmzoo {words[1]} has no {unknown}"
 
+
+@functools.cache
+def help_of(*command):
+    """What ``lstmzoo COMMAND --help`` prints."""
     done = subprocess.run(
-        [sys.executable, "-m", "lstmzoo.cli", *words[1:2], "--help"], check=False, capture_output=True, text=True, timeout=60,
+        [sys.executable, "-m", "lstmzoo.cli", *command, "--help"], check=False, capture_output=True, text=True, timeout=60,
         env={"COLUMNS": "200", "PATH": "/usr/bin:/bin", "HOME": "/tmp"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    unknown = [w for w in words[2:] if w.startswith("--") and w.split("=")[0] not in done.stdout]
-    assert not unknown, f"lstmzoo {words[1]} has no {unknown}"
+    return done.stdout
 
 
 def test_the_zoo_page_is_up_to_date():
