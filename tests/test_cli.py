@@ -10,18 +10,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
+from _cli import IGNORED_WARNINGS, QUIET, assert_refused, run, run_json
 
 import lstmzoo
-from lstmzoo.cli import app, main
+from lstmzoo.cli import main
 from lstmzoo.cli._tasks import frames
 from lstmzoo.cli.demo._base import Stage, print_next
 
-pytestmark = pytest.mark.filterwarnings(
-    r"ignore::DeprecationWarning:(mlflow|sqlalchemy)\b",  # MLflow's own use of what others deprecate
-    "ignore:__array__ implementation:DeprecationWarning",  # Keras' own
-)
-QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "ABSL_MIN_LOG_LEVEL": "3", "GRPC_VERBOSITY": "ERROR", "COLUMNS": "200"}
+pytestmark = IGNORED_WARNINGS
 TINY = ["--set", "epochs=1", "--set", "units=4", "--set", "steps_per_epoch=4"]
 FIT = ["fit", "gru", "sales.csv", "--horizon", "4", *TINY, "--random-state", "0"]
 IDS = ["001", "NA"]
@@ -109,27 +105,6 @@ def future_of(shops, horizon):
     return pd.concat(pd.DataFrame({"unique_id": name, "ds": times, "price": 3.5, "open": 1}) for name in IDS)
 
 
-def run(*args):
-    return CliRunner(env=QUIET).invoke(app, [str(a) for a in args])
-
-
-def run_json(*args):
-    """What a command prints to stdout, which is nothing but JSON."""
-    result = run(*args, "--json")
-    assert result.exit_code == 0, result.stderr
-    return json.loads(result.stdout, parse_constant=pytest.fail)
-
-
-def assert_refused(result, code, *fragments):
-    """One line on stderr, nothing on stdout, and the exit code."""
-    assert result.exit_code == code, result.output
-    assert result.stdout == ""
-    assert result.stderr.startswith("lstmzoo: ")
-    assert result.stderr.count("\n") == 1, result.stderr
-    for fragment in fragments:
-        assert fragment in result.stderr
-
-
 def test_list():
     result = run("list")
     assert result.exit_code == 0
@@ -187,6 +162,7 @@ def test_help(args):
         "benchmark",
         "predict",
         "generate",
+        "translate",
         "evaluate",
         "export",
         "serve",

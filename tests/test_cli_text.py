@@ -1,24 +1,18 @@
 """The command line with text: language models trained, compared, scored and asked to go on."""
 
 import gzip
-import json
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from _cli import IGNORED_WARNINGS, assert_refused, run, run_json
 
 import lstmzoo
-from lstmzoo.cli import app
 from lstmzoo.cli._tasks import FORECASTING, LANGUAGE_MODELLING, TASKS, find_model, find_models, task_of
 from lstmzoo.cli._tasks.text import read_texts
 
-pytestmark = pytest.mark.filterwarnings(
-    r"ignore::DeprecationWarning:(mlflow|sqlalchemy)\b",  # MLflow's own use of what others deprecate
-    "ignore:__array__ implementation:DeprecationWarning",  # Keras' own
-)
-QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "ABSL_MIN_LOG_LEVEL": "3", "GRPC_VERBOSITY": "ERROR", "COLUMNS": "200"}
+pytestmark = IGNORED_WARNINGS
 SETTINGS = {
     "epochs": 1,
     "steps_per_epoch": 4,
@@ -75,27 +69,6 @@ def counts(tmp_path_factory):
     folder = tmp_path_factory.mktemp("counts") / "model"
     lstmzoo.BaselineLanguageModel("kneser_ney", order=2).fit(LINES).save(folder)
     return folder
-
-
-def run(*args, stdin=None):
-    return CliRunner(env=QUIET).invoke(app, [str(a) for a in args], input=stdin)
-
-
-def run_json(*args, stdin=None):
-    """What a command prints to stdout, which is nothing but JSON."""
-    result = run(*args, "--json", stdin=stdin)
-    assert result.exit_code == 0, result.stderr
-    return json.loads(result.stdout, parse_constant=pytest.fail)
-
-
-def assert_refused(result, code, *fragments):
-    """One line on stderr, nothing on stdout, and the exit code."""
-    assert result.exit_code == code, result.output
-    assert result.stdout == ""
-    assert result.stderr.startswith("lstmzoo: ")
-    assert result.stderr.count("\n") == 1, result.stderr
-    for fragment in fragments:
-        assert fragment in result.stderr
 
 
 def test_every_task_of_the_zoo_has_a_command_line():

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from lstmzoo._version import __version__
-from lstmzoo.cli import benchmark, demo, evaluate, export, fit, generate, predict, serve, tune, zoo
+from lstmzoo.cli import benchmark, demo, evaluate, export, fit, generate, predict, serve, translate, tune, zoo
 from lstmzoo.cli._base import ZooGroup
 
 _EPILOG = (
@@ -22,6 +22,7 @@ _COMMANDS: dict[str, Callable[..., Any]] = {
     "benchmark": benchmark.benchmark,
     "predict": predict.predict,
     "generate": generate.generate,
+    "translate": translate.translate,
     "evaluate": evaluate.evaluate,
     "export": export.export,
     "serve": serve.serve,

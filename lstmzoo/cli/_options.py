@@ -14,7 +14,8 @@ from lstmzoo.errors import ConfigError
 Data = Annotated[
     Path,
     typer.Argument(
-        help="CSV or Parquet file of series, a row per series and time; or text: .txt, .txt.gz, .md, or - for stdin.",
+        help="CSV or Parquet file of series, a row per series and time; text: .txt, .txt.gz, .md, or - for stdin; "
+        "or pairs of sentences, .tsv, .tsv.gz.",
         show_default=False,
     ),
 ]

@@ -15,13 +15,13 @@ from lstmzoo.cli._output import print_json, print_table
 Limit = Annotated[float, typer.Option(min=0.001, help="Seconds of training, the same for each entry.")]
 
 
-@t.with_training_options("quantiles", "distribution", "conformal", "validation", "validation_size")
+@t.with_training_options("quantiles", "distribution", "conformal", "validation", "validation_target", "validation_size")
 def benchmark(
     data: o.Data, *, models: o.Models = None, time_limit_per_model: Limit = 30.0, options: t.Options,
     random_state: o.RandomState = 0, json: o.Json = False,
 ) -> None:  # fmt: skip
-    """Train each entry once as it comes, without a search, and compare them on the end of the data, held out."""
-    names, task = t.find_models(models, data), t.task_of(data)
+    """Train each entry once as it comes, without a search, and compare them on a part of the data, held out."""
+    names, task = t.find_models(models, data, options), t.task_of(data, options)
     source = task.read(data, options.of(task))
     import_networks()
     common = {"time_limit": time_limit_per_model, "random_state": random_state, "verbose": 0}
@@ -30,50 +30,56 @@ def benchmark(
         print_json(rows)
         return
     print_table(
-        ("model", task.loss[1], "parameters", "seconds", f"against {task.reference}"),
-        ((r["model"], r[task.loss[0]], r["parameters"], r["seconds"], _verdict(r, task)) for r in rows),
+        ("model", task.measure.title, "parameters", "seconds", f"against {task.reference}"),
+        ((r["model"], r[task.measure.key], r["parameters"], r["seconds"], _verdict(r, rows, task)) for r in rows),
     )
 
 
-def compare(networks: dict[str, Any], data: Any, task: t.Task) -> list[dict[str, Any]]:
+def compare(networks: dict[str, Any], data: tuple[Any, ...], task: t.Task) -> list[dict[str, Any]]:
     """Fit and score networks and their baselines; a row each, the best first, those that failed last."""
     first = next(iter(networks.values()))
-    train, valid = first.holdout_split(data)
+    train, valid = first.holdout_split(*data)
     console = Console(stderr=True, highlight=False)
-    key, title = task.loss
+    measure, key = task.measure, task.measure.key
     rows: list[dict[str, Any]] = []
     for name, estimator in {**first.baselines(), **networks}.items():
         with console.status(f"fitting {name}"):
-            row = {"model": name, "baseline": name not in networks, **_fit_and_score(estimator, train, valid, key)}
+            row = {"model": name, "baseline": name not in networks, **_fit_and_score(estimator, train, valid, measure)}
         rows.append(row)
         if name in networks:
-            result = row["error"] or f"{title} {row[key]:.4g} after {row['seconds']:.1f} s"
+            result = row["error"] or f"{measure.title} {row[key]:.4g} after {row['seconds']:.1f} s"
             console.print(f"{name}: {result}", markup=False, soft_wrap=True)
-    reference = next(row[key] for row in rows if row["model"] == task.reference)
+    reference = _value(rows, task)
     for row in rows:
         ratio = row[key] / reference if row[key] is not None and reference else None
-        row |= {f"ratio_to_{task.reference}": ratio, f"beats_{task.reference}": None if ratio is None else ratio < 1}
-    return sorted(rows, key=lambda row: math.inf if row[key] is None else row[key])
+        beats = None if ratio is None else measure.beats(row[key], reference)
+        row |= {f"ratio_to_{task.reference}": ratio, f"beats_{task.reference}": beats}
+    return sorted(rows, key=lambda row: math.inf if row[key] is None else -measure.of(row[key]))
 
 
-def _fit_and_score(estimator: Any, train: tuple, valid: tuple, key: str) -> dict[str, Any]:
+def _fit_and_score(estimator: Any, train: tuple, valid: tuple, measure: t.Measure) -> dict[str, Any]:
     began = time.perf_counter()
     try:
-        loss = -estimator.fit(*train).score(*valid)
+        value = measure.of(estimator.fit(*train).score(*valid))
     except Exception as error:  # of one entry: the others are still of interest
         message = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        return {key: None, "parameters": None, "seconds": time.perf_counter() - began, "error": message}
+        return {measure.key: None, "parameters": None, "seconds": time.perf_counter() - began, "error": message}
     return {
-        key: loss,
+        measure.key: value,
         "parameters": estimator.num_parameters_,
         "seconds": estimator.seconds_,
         "error": None,
     }
 
 
-def _verdict(row: dict[str, Any], task: t.Task) -> str:
-    ratio = row[f"ratio_to_{task.reference}"]
-    if ratio is None or row["baseline"]:
+def _value(rows: list[dict[str, Any]], task: t.Task) -> float:
+    """What the reference has."""
+    return next(row[task.measure.key] for row in rows if row["model"] == task.reference)
+
+
+def _verdict(row: dict[str, Any], rows: list[dict[str, Any]], task: t.Task) -> str:
+    beats = row[f"beats_{task.reference}"]
+    if beats is None or row["baseline"]:
         return row["error"] or ""
-    verdict, more_or_less = ("beats it", "less") if ratio < 1 else ("does not beat it", "more")
-    return f"{verdict}: {abs(1 - ratio):.1%} {more_or_less} {task.loss[1]}"
+    difference = task.measure.difference(row[task.measure.key], _value(rows, task))
+    return f"{'beats it' if beats else 'does not beat it'}: {difference}"

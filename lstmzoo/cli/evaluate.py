@@ -10,6 +10,7 @@ from lstmzoo.cli._output import as_records, print_json, print_table
 from lstmzoo.cli._saved import load_any
 from lstmzoo.cli._tasks.frames import read_history
 from lstmzoo.cli._tasks.text import read_texts
+from lstmzoo.cli._tasks.translation import read_sides
 
 _SHOWN = 40
 
@@ -18,9 +19,9 @@ _SHOWN = 40
 def evaluate(
     model: o.Saved, data: o.Data, *, options: t.Options, tracking_uri: o.TrackingUri = None, json: o.Json = False
 ) -> None:
-    """Score a saved model: forecasts of the last horizon of each series from what is before it, or the likelihood of text."""
+    """Score a saved model: forecasts of each series' last horizon, the likelihood of text, or translations of sentences."""
     estimator = load_any(model, tracking_uri)
-    t.check_data(estimator, model, data)
+    t.check_data(estimator, model, data, options)
     given = options.of(t.TASKS[estimator.task])
     _EVALUATIONS[estimator.task](estimator, data, given, json)
 
@@ -46,7 +47,17 @@ def _evaluate_text(estimator: Any, data: Path, options: dict[str, Any], json: bo
     print("log_likelihood: mean of a character, in nats; the end of each text counts as one more of each")
 
 
+def _evaluate_pairs(estimator: Any, data: Path, options: dict[str, Any], json: bool) -> None:
+    scores = estimator.evaluate(*read_sides(data, options.get("target")))
+    if json:
+        print_json(scores)
+        return
+    print_table(("score", "value"), ((title, scores[title.lower()]) for title in ("BLEU", "chrF", "TER")))
+    print(f"of TER, less is better; signature of BLEU: {scores['signature']}")
+
+
 _EVALUATIONS: dict[str, Callable[[Any, Path, dict[str, Any], bool], None]] = {
     "forecasting": _evaluate_series,
     "language_modelling": _evaluate_text,
+    "translation": _evaluate_pairs,
 }

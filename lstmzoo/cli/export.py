@@ -27,9 +27,10 @@ def export(
         if os.path.lexists(path):
             raise ConfigError(f"--out {out}: {path} exists; choose another name, or remove it")
     estimator = load_any(model, tracking_uri)
-    if estimator.task == t.LANGUAGE_MODELLING.name:
-        raise ConfigError(f"{model} is a {type(estimator).__name__}, which cannot be exported yet: lstmzoo generate {model} "
-                          "continues texts, and lstmzoo serve answers over HTTP")  # fmt: skip
+    if estimator.task != t.FORECASTING.name:
+        command, does = t.TASKS[estimator.task].use
+        raise ConfigError(f"{model} is a {type(estimator).__name__}, which cannot be exported yet: lstmzoo {command} {model} "
+                          f"{does}, and lstmzoo serve answers over HTTP")  # fmt: skip
     if not hasattr(estimator, "export"):
         raise ConfigError(f"{model} is a {type(estimator).__name__}, which has no network to export")
     with progress_to_stderr():

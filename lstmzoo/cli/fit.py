@@ -25,9 +25,9 @@ def fit(
     model: o.Entry, data: o.Data, *, out: Out = None, settings: o.Settings = None, options: t.Options,
     time_limit: Limit = None, checkpoint_dir: Checkpoints = None, random_state: o.RandomState = None, json: o.Json = False,
 ) -> None:  # fmt: skip
-    """Train one entry on series or text, and save it."""
-    name, hyperparameters = t.find_model(model, data), o.parse_settings(settings)
-    task = t.task_of(data)
+    """Train one entry on series, text or pairs of sentences, and save it."""
+    name, hyperparameters = t.find_model(model, data, options), o.parse_settings(settings)
+    task = t.task_of(data, options)
     o.check_settings(name, hyperparameters)
     folder = Path(name.split("/", 1)[1]) if out is None else out
     o.check_folder(folder)
@@ -37,9 +37,13 @@ def fit(
         task, name, source, hyperparameters=hyperparameters, time_limit=time_limit, random_state=random_state
     )
     with progress_to_stderr():
-        estimator.fit(source.data, checkpoint_dir=checkpoint_dir, **source.fit_params)
+        estimator.fit(*source.data, checkpoint_dir=checkpoint_dir, **source.fit_params)
     estimator.save(folder)
-    _print_report({"model": name, "folder": str(folder), **_learned(estimator), **task.about(estimator)}, task, json)
+    report = {"model": name, "folder": str(folder), **_learned(estimator), **task.about(estimator)}
+    if json:
+        print_json(report)
+    else:
+        _print_report(report, task.use[0], task.unit(estimator))
 
 
 def _learned(estimator: Any) -> dict[str, Any]:
@@ -55,11 +59,8 @@ def _learned(estimator: Any) -> dict[str, Any]:
     }
 
 
-def _print_report(report: dict[str, Any], task: t.Task, json: bool) -> None:
-    if json:
-        print_json(report)
-        return
+def _print_report(report: dict[str, Any], command: str, unit: str) -> None:
     print("{model}: {parameters:,} parameters, epochs: {epochs}, the best: {best_epoch}".format(**report))
     name, loss = ("training", report["loss"]) if report["val_loss"] is None else ("validation", report["val_loss"])
-    print(f"{name} loss {loss:.4g}{task.unit} after {report['seconds']:.1f} s")
-    print(f"saved to {report['folder']}; next: lstmzoo {task.use[0]} {report['folder']}")
+    print(f"{name} loss {loss:.4g}{unit} after {report['seconds']:.1f} s")
+    print(f"saved to {report['folder']}; next: lstmzoo {command} {report['folder']}")

@@ -21,7 +21,7 @@ Experiment = Annotated[str | None, typer.Option(help="MLflow experiment to log t
 Register = Annotated[str | None, typer.Option(help="Name to register the winner by in MLflow.")]
 
 
-@t.with_training_options("validation")
+@t.with_training_options("validation", "validation_target")
 def tune(
     data: o.Data, *, models: o.Models = None, max_trials: MaxTrials = None, time_limit: Limit = None,
     oracle: Oracle = None, directory: Directory = None, out: Out = Path("winner"), plot: Plot = None,
@@ -30,8 +30,8 @@ def tune(
     random_state: o.RandomState = None, json: o.Json = False,
 ) -> None:  # fmt: skip
     """Search for the best entry and its settings, and save the winner, trained on all data."""
-    names, hyperparameters = t.find_models(models, data), o.parse_settings(settings)
-    task = t.task_of(data)
+    names, hyperparameters = t.find_models(models, data, options), o.parse_settings(settings)
+    task = t.task_of(data, options)
     o.check_folder(out)
     source = task.read(data, options.of(task))
     import_networks()
@@ -49,7 +49,7 @@ def tune(
         **chosen,
     )  # fmt: skip
     with progress_to_stderr():
-        search.fit(source.data)
+        search.fit(*source.data)
     search.best_estimator_.save(out)
     if plot is not None:
         search.plot(plot)

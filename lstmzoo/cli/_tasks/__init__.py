@@ -6,38 +6,73 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
-from lstmzoo.cli._tasks._base import Source, Task, flag
+from lstmzoo.cli._tasks._base import Measure, Source, Task, flag
 from lstmzoo.cli._tasks.forecasting import TASK as FORECASTING
 from lstmzoo.cli._tasks.language_modelling import TASK as LANGUAGE_MODELLING
+from lstmzoo.cli._tasks.translation import TASK as TRANSLATION
 from lstmzoo.config import list_models
 from lstmzoo.errors import ConfigError, DataError, UnknownNameError
 
 __all__ = [
-    "FORECASTING", "LANGUAGE_MODELLING", "TASKS", "Options", "Source", "Task", "check_data", "check_task", "find_model",
-    "find_models", "make_estimator", "task_of", "with_evaluation_options", "with_training_options",
+    "FORECASTING", "LANGUAGE_MODELLING", "TASKS", "TRANSLATION", "Measure", "Options", "Source", "Task", "check_data",
+    "check_task", "find_model", "find_models", "make_estimator", "task_of", "with_evaluation_options",
+    "with_training_options",
 ]  # fmt: skip
-TASKS: dict[str, Task] = {task.name: task for task in (FORECASTING, LANGUAGE_MODELLING)}
+TASKS: dict[str, Task] = {task.name: task for task in (FORECASTING, LANGUAGE_MODELLING, TRANSLATION)}
 
 
-def task_of(path: Path) -> Task:
-    """The task that a file is for, by its name.
+class Options:
+    """What was given of the tasks' options.
+
+    Args:
+        given: By parameter.
+        offered: The parameters of each task.
+    """
+
+    def __init__(self, given: dict[str, Any], offered: dict[str, list[str]]) -> None:
+        self._given, self._offered = given, offered
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._given
+
+    def of(self, task: Task) -> dict[str, Any]:
+        """Those of one task, none of another one having been given.
+
+        Raises:
+            ConfigError: If one has.
+        """
+        for name in self._given:
+            if name not in self._offered[task.name]:
+                owners = " and ".join(other for other, names in self._offered.items() if name in names)
+                own = ", ".join(map(flag, self._offered[task.name]))
+                raise ConfigError(
+                    f"{flag(name)} is for {owners}, and this is {task.name}: leave it out{own and f'; options of its own: {own}'}"
+                )
+        return self._given
+
+
+def task_of(path: Path, options: Options | None = None) -> Task:
+    """The task that a file is for, by its name; with ``--target``, lines of a file that holds no series are sentences.
 
     Raises:
         DataError: If it is for none.
     """
-    for task in TASKS.values():
-        if task.takes(path):
-            return task
-    kinds = "; ".join(f"{', '.join(task.suffixes)} for {task.name}" for task in TASKS.values())
-    raise DataError(f"{path}: expected a name that ends in {kinds}")
+    found = next((task for task in TASKS.values() if task.takes(path)), None)
+    if options is not None and "target" in options and found is not FORECASTING:
+        return TRANSLATION
+    if found is None:
+        kinds = "; ".join(f"{', '.join(task.suffixes)} for {task.name}" for task in TASKS.values())
+        raise DataError(f"{path}: expected a name that ends in {kinds}")
+    return found
 
 
-def find_model(name: str, path: Path | None = None) -> str:
+def find_model(name: str, path: Path | None = None, options: Options | None = None) -> str:
     """The full name of an entry that may be named without its task.
 
     Args:
         name: Of the entry.
         path: What it is to be trained on, which decides between the tasks.
+        options: That say more of the file.
 
     Raises:
         UnknownNameError: If there is none; the message lists the names.
@@ -52,15 +87,15 @@ def find_model(name: str, path: Path | None = None) -> str:
     found = [n for n in names if name in (n, n.split("/", 1)[1])]
     if not found:
         raise UnknownNameError("model", name, names)
-    own = found if path is None else [n for n in found if _is_of(n, task_of(path))]
-    if not own:
-        raise _other_task(found[0], path)
+    own = found if path is None else [n for n in found if _is_of(n, task_of(path, options))]
+    if path is not None and not own:
+        raise _other_task(found[0], path, task_of(path, options))
     if len(own) > 1:
         raise ConfigError(f"{name!r} is the name of several entries: {', '.join(own)}")
     return own[0]
 
 
-def find_models(text: str | None, path: Path) -> list[str]:
+def find_models(text: str | None, path: Path, options: Options | None = None) -> list[str]:
     """The entries of a file's task that names and patterns, separated by commas, stand for; all of them if there are none.
 
     Raises:
@@ -72,32 +107,31 @@ def find_models(text: str | None, path: Path) -> list[str]:
         >>> find_models("lstm, forecasting/seq2seq_g*", Path("sales.csv"))
         ['forecasting/lstm', 'forecasting/seq2seq_gru']
     """
-    task = task_of(path)
+    task = task_of(path, options)
     parts = ["*"] if text is None else [part.strip() for part in text.split(",")]
-    names = list_models(_pattern(part, task, path) for part in parts)
+    names = list_models(_pattern(part, task, path, options) for part in parts)
     for name in names:
         if not _is_of(name, task):
-            raise _other_task(name, path)
+            raise _other_task(name, path, task)
     return names
 
 
-def _pattern(part: str, task: Task, path: Path) -> str:
+def _pattern(part: str, task: Task, path: Path, options: Options | None) -> str:
     if "/" in part:
         return part
-    return f"{task.name}/{part}" if set(part) & set("*?[") else find_model(part, path)
+    return f"{task.name}/{part}" if set(part) & set("*?[") else find_model(part, path, options)
 
 
 def _is_of(model: str, task: Task) -> bool:
     return model.startswith(f"{task.name}/")
 
 
-def _other_task(model: str, path: Any) -> ConfigError:
-    """What is said of an entry that a file is not for."""
-    task, own = task_of(path), TASKS.get(model.split("/", 1)[0])
-    files = f"a file that ends in {' or '.join(own.suffixes)}" if own else "another file"
+def _other_task(model: str, path: Path, task: Task) -> ConfigError:
+    """What is said of an entry that a file, of another task, is not for."""
+    own = TASKS.get(model.split("/", 1)[0])
     return ConfigError(
-        f"{model} is not for {task.holds}, which {path} holds: pass {files}, or an entry for {task.holds} "
-        f"(lstmzoo list '{task.name}/*')"
+        f"{model} is not for {task.holds}, which {path} holds: pass {own.files if own else 'another file'}, or an entry for "
+        f"{task.holds} (lstmzoo list '{task.name}/*')"
     )
 
 
@@ -112,46 +146,16 @@ def check_task(estimator: Any, model: str, wanted: Task) -> None:
         raise ConfigError(f"{model} is a {type(estimator).__name__}: 'lstmzoo {command} {model}' {does}")
 
 
-def check_data(estimator: Any, model: str, path: Path) -> None:
+def check_data(estimator: Any, model: str, path: Path, options: Options) -> None:
     """Refuse a file that is not for a saved model.
 
     Raises:
         ConfigError: Naming the files that are.
         DataError: If it is for no task.
     """
-    task, own = task_of(path), TASKS[estimator.task]
+    task, own = task_of(path, options), TASKS[estimator.task]
     if task is not own:
-        raise ConfigError(
-            f"{model} is a {type(estimator).__name__}, and {path} holds {task.holds}: pass a file that ends in "
-            f"{' or '.join(own.suffixes)}"
-        )
-
-
-class Options:
-    """What was given of the tasks' options.
-
-    Args:
-        given: By parameter.
-        offered: The parameters of each task.
-    """
-
-    def __init__(self, given: dict[str, Any], offered: dict[str, list[str]]) -> None:
-        self._given, self._offered = given, offered
-
-    def of(self, task: Task) -> dict[str, Any]:
-        """Those of one task, none of another one having been given.
-
-        Raises:
-            ConfigError: If one has.
-        """
-        for name in self._given:
-            if name not in self._offered[task.name]:
-                owner = next(other for other, names in self._offered.items() if name in names)
-                own = ", ".join(map(flag, self._offered[task.name]))
-                raise ConfigError(
-                    f"{flag(name)} is for {owner}, and this is {task.name}: leave it out{own and f'; options of its own: {own}'}"
-                )
-        return self._given
+        raise ConfigError(f"{model} is a {type(estimator).__name__}, and {path} holds {task.holds}: pass {own.files}")
 
 
 def with_training_options(*left_out: str) -> Callable:

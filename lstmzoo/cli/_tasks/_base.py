@@ -15,20 +15,57 @@ VALIDATION_SIZE = Annotated[
         help="What training does not see: steps at each series' end, else the horizon; of text, a share of it, else 0.1."
     ),
 ]
+TOKENIZER = Annotated[str | None, typer.Option(help="Of text: word, bpe, unigram, char or byte; else the entry's own.")]
+VALIDATION = Annotated[
+    Path | None, typer.Option(help="Of text: file that chooses the best epoch, instead of a part of the data.")
+]
 
 
 class Source(NamedTuple):
     """What options and a file say.
 
     Attributes:
-        data: As the estimator's ``fit`` takes it.
+        data: What the estimator's ``fit`` takes, in order.
         params: Of the estimator.
         fit_params: Further arguments of its ``fit``.
     """
 
-    data: Any
+    data: tuple[Any, ...]
     params: dict[str, Any]
     fit_params: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What scores, of which more is better, are reported as.
+
+    Attributes:
+        key: As a key.
+        title: As people call it.
+        higher: Whether it is the score itself; else it is the negative score.
+    """
+
+    key: str
+    title: str
+    higher: bool = False
+
+    def of(self, score: float) -> float:
+        """A score as it is reported, and what is reported as a score."""
+        return score if self.higher else -score
+
+    def beats(self, ours: float, theirs: float) -> bool:
+        """Whether one value is better than another one."""
+        return self.of(ours) > self.of(theirs)
+
+    def difference(self, ours: float, theirs: float) -> str:
+        """By how much, in points or in percent of the other one.
+
+        Examples:
+            >>> Measure("mase", "MASE").difference(0.9, 1.0), Measure("bleu", "BLEU", higher=True).difference(31.5, 30.0)
+            ('10.0% less MASE', '1.5 more BLEU')
+        """
+        size = f"{abs(ours - theirs):.1f}" if self.higher else f"{abs(1 - ours / theirs):.1%}"
+        return f"{size} {'less' if ours < theirs else 'more'} {self.title}"
 
 
 @dataclass(frozen=True)
@@ -44,12 +81,13 @@ class Task:
         evaluation: Those of evaluation.
         read: From a file and options to what they say.
         about: What a report says of a fitted estimator, beyond what it says of all.
-        unit: Of the loss.
         score: What a score is.
-        loss: What a negative score is called: as a key, and by people.
+        measure: What scores are reported as.
         reference: The baseline to be beaten.
         use: The command that asks a saved model, and what it does.
+        unit: What the loss of a fitted estimator is counted in, after a space.
         stdin: Whether a file named ``-`` is of this task.
+        otherwise: What else its files may be.
     """
 
     name: str
@@ -60,12 +98,18 @@ class Task:
     read: Callable[[Path, dict[str, Any]], Source]
     about: Callable[[Any], dict[str, Any]]
     score: str
-    loss: tuple[str, str]
+    measure: Measure
     reference: str
     use: tuple[str, str]
-    unit: str = ""
+    unit: Callable[[Any], str] = lambda _: ""
     evaluation: dict[str, Any] = field(default_factory=dict)
     stdin: bool = False
+    otherwise: str = ""
+
+    @property
+    def files(self) -> str:
+        """What its files are."""
+        return f"a file that ends in {' or '.join(self.suffixes)}{self.otherwise}"
 
     def takes(self, path: Path) -> bool:
         """Whether a file is of this task, by its name."""
@@ -86,6 +130,25 @@ def flag(name: str) -> str:
         '--validation-size'
     """
     return f"--{name.replace('_', '-')}"
+
+
+def text_params(options: dict[str, Any], of: str) -> dict[str, Any]:
+    """Parameters of the estimators that cut text into tokens.
+
+    Args:
+        options: That were given.
+        of: What ``--validation-size`` is a share of.
+
+    Raises:
+        ConfigError: If an option cannot be read, or two say the same.
+    """
+    params = {"tokenizer": options["tokenizer"]} if "tokenizer" in options else {}
+    if "validation_size" in options:
+        if "validation" in options:
+            raise ConfigError("--validation and --validation-size both say what to validate on: give one of them")
+        size = parse_number(options["validation_size"], float, "--validation-size", f"a share of the {of}, such as 0.1")
+        params["validation_size"] = size
+    return params
 
 
 def parse_number(text: str, kind: type, option: str, expected: str) -> Any:

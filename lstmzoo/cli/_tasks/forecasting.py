@@ -6,6 +6,7 @@ from typing import Any
 
 from lstmzoo.cli._tasks._base import (
     VALIDATION_SIZE,
+    Measure,
     Source,
     Task,
     flag,
@@ -58,7 +59,7 @@ def _read(path: Path, options: dict[str, Any]) -> Source:
     params = _parsed(options)
     named = {name: params.get(name) for name in (*_COLUMNS, *_COVARIATES)}
     frame, id_col = read_frame(path, **named)
-    return Source(frame, {**params, "id_col": id_col}, {})
+    return Source((frame,), {**params, "id_col": id_col}, {})
 
 
 def _parsed(options: dict[str, Any]) -> dict[str, Any]:
@@ -98,7 +99,7 @@ TASK = Task(
     read=_read,
     about=lambda estimator: {"season_length": estimator.season_length_},
     score="negative MASE of the last horizon",
-    loss=("mase", "MASE"),
+    measure=Measure("mase", "MASE"),
     reference="seasonal_naive",
     use=("predict", "forecasts"),
 )

@@ -3,9 +3,10 @@
 import contextlib
 import gzip
 import itertools
+import os
 import sys
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +28,61 @@ def read_texts(path: Path, *, lines: bool = False) -> Any:
     """
     from lstmzoo.preprocessing import Corpus
 
-    name = "standard input" if str(path) == "-" else str(path)
+    if str(path) != "-" and not path.name.lower().endswith(SUFFIXES):
+        raise DataError(f"{path}: expected a name that ends in {', '.join(SUFFIXES)}")
+    name, decoded = file_name(path), file_lines(path)
+    first = next(decoded, "")
+    if not first:
+        raise DataError(f"{name} is empty: expected text")
+    texts = itertools.chain([first], decoded)
+    return Corpus(texts if lines else "".join(texts), name)
+
+
+def file_name(path: Path) -> str:
+    """What messages call a file."""
+    return "standard input" if str(path) == "-" else str(path)
+
+
+def file_lines(path: Path) -> Iterator[str]:
+    """The lines of a file, each with its end, as they are asked for; compressed if its name ends in ``.gz``.
+
+    Args:
+        path: Of any suffix; ``-`` is standard input.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        DataError: If it is of another encoding, or not compressed.
+    """
+    name = file_name(path)
     try:
         with _opened(path) as file:
-            decoded = decoded_lines(file, name)
-            first = next(decoded, "")
-            if not first:
-                raise DataError(f"{name} is empty: expected text")
-            texts = itertools.chain([first], decoded)
-            return Corpus(texts if lines else "".join(texts), name)
+            yield from decoded_lines(file, name)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{name} cannot be read as gzip: {error}") from None
+
+
+@contextlib.contextmanager
+def writing(path: Path | None) -> Iterator[Callable[[str], Any]]:
+    """What writes text to a file, which appears whole or not at all; or to standard output, at once.
+
+    Args:
+        path: Of the file, compressed if its name ends in ``.gz``; None for standard output.
+    """
+    if path is None:
+        yield _print
+        return
+    part = path.with_name(f".{os.getpid()}-{path.name}")
+    try:
+        with gzip.open(part, "wb") if path.suffix.lower() == ".gz" else part.open("wb") as file:
+            yield lambda text: file.write(text.encode())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def read_stdin() -> str:
@@ -73,8 +118,6 @@ def decoded_lines(raw: Iterable[bytes], name: str) -> Iterator[str]:
 def _opened(path: Path) -> contextlib.AbstractContextManager[Iterable[bytes]]:
     if str(path) == "-":
         return contextlib.nullcontext(sys.stdin.buffer)
-    if not path.name.lower().endswith(SUFFIXES):
-        raise DataError(f"{path}: expected a name that ends in {', '.join(SUFFIXES)}")
     if not path.is_file():
         raise FileNotFoundError(2, "no such file", str(path))
     return gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")

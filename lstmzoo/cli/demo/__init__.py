@@ -8,13 +8,14 @@ import typer
 
 from lstmzoo.cli import _options as o
 from lstmzoo.cli._base import import_networks
-from lstmzoo.cli.demo import forecasting, language_modelling
+from lstmzoo.cli.demo import forecasting, language_modelling, translation
 from lstmzoo.cli.demo._base import Stage
 from lstmzoo.errors import UnknownNameError
 
 DEMOS: dict[str, tuple[Callable[[Stage], None], str]] = {
     "forecasting": (forecasting.forecast_climate, forecasting.REGISTERED),
     "language_modelling": (language_modelling.model_python_reference, language_modelling.REGISTERED),
+    "translation": (translation.translate_dates, translation.REGISTERED),
 }
 
 Task = Annotated[str, typer.Argument(help=f"Task to demonstrate: {' or '.join(DEMOS)}.", show_default=False)]

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 from lstmzoo.cli._output import print_leaderboard, print_table, print_winner
+from lstmzoo.cli._tasks import Task
 from lstmzoo.mlflow.defaults import ALIAS
 
 
@@ -38,7 +39,7 @@ class Stage:
         return self.out / "model"
 
 
-def search(stage: Stage, estimator: Any, models: tuple[str, ...], train: Any, score: str) -> Any:
+def search(stage: Stage, estimator: Any, models: tuple[str, ...], train: tuple[Any, ...], task: Task) -> Any:
     """Search, show the leaderboard, and save the winner."""
     from lstmzoo import ZooSearchCV
 
@@ -52,21 +53,27 @@ def search(stage: Stage, estimator: Any, models: tuple[str, ...], train: Any, sc
         tracking_uri=stage.store,
         registered_model_name=stage.registered,
         random_state=stage.random_state,
-    ).fit(train)
-    print_leaderboard(found.leaderboard_, score)
+    ).fit(*train)
+    print_leaderboard(found.leaderboard_, task.score)
     print_winner(found)
     found.best_estimator_.save(stage.folder)
     return found
 
 
-def print_test(found: Any, losses: dict[str, Any], columns: tuple[str, ...], reference: str, less: str) -> None:
-    """The winner and the baselines on what nothing was chosen by, by losses, the last of which decides."""
-    name = f"winner: {found.best_params_['model']}"
-    rows = sorted(losses.items(), key=lambda row: row[1][-1])
-    print_table(("model", *columns), ((name if model == "winner" else model, *values) for model, values in rows))
-    ours, theirs = losses["winner"][-1], losses[reference][-1]
-    verdict, word = ("beats", "less") if ours < theirs else ("does not beat", "more")
-    print(f"the winner {verdict} {reference}: {abs(1 - ours / theirs):.0%} {word} {less}")
+def fitted(found: Any, train: tuple[Any, ...]) -> dict[str, Any]:
+    """The baselines, by name, and the winner."""
+    return {name: b.fit(*train) for name, b in found.estimator.baselines().items()} | {"winner": found.best_estimator_}
+
+
+def print_test(found: Any, values: dict[str, Any], columns: tuple[str, ...], task: Task) -> None:
+    """The winner and the baselines on what nothing was chosen by; the last column, the task's measure, decides."""
+    name, measure = f"winner: {found.best_params_['model']}", task.measure
+    rows = sorted(values.items(), key=lambda row: -measure.of(row[1][-1]))
+    columns = ("model", *columns, measure.title)
+    print_table(columns, ((name if model == "winner" else model, *row) for model, row in rows))
+    ours, theirs = values["winner"][-1], values[task.reference][-1]
+    verdict = "beats" if measure.beats(ours, theirs) else "does not beat"
+    print(f"the winner {verdict} {task.reference}: {measure.difference(ours, theirs)}")
 
 
 def serve(stage: Stage, found: Any, request: dict[str, Any], what: str) -> None:

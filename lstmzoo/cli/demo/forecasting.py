@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lstmzoo.cli._tasks import FORECASTING
-from lstmzoo.cli.demo._base import Stage, print_next, print_test, say, search, serve
+from lstmzoo.cli.demo._base import Stage, fitted, print_next, print_test, say, search, serve
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +25,7 @@ def forecast_climate(stage: Stage) -> None:
     say(f"data: CO2 in the air and temperature of the sea, by month; the last {_HORIZON} months are set aside")
     say(f"search: {', '.join(_MODELS)}; {stage.time_limit:g} s")
     estimator = Forecaster(horizon=_HORIZON, quantiles=[0.1, 0.9])
-    found = search(stage, estimator, _MODELS, train, FORECASTING.score)
+    found = search(stage, estimator, _MODELS, (train,), FORECASTING)
     _print_errors(found, train, data)
     _plot(found.best_estimator_, test, stage.out / "forecast.png")
     say(f"picture: {stage.out / 'forecast.png'}")
@@ -37,10 +37,10 @@ def forecast_climate(stage: Stage) -> None:
 
 
 def _print_errors(found: Any, train: "pd.DataFrame", data: "pd.DataFrame") -> None:
-    models = {name: b.fit(train) for name, b in found.estimator.baselines().items()} | {"winner": found.best_estimator_}
+    models = fitted(found, (train,))
     say(f"test: the {_HORIZON} months that were set aside")
     errors = {name: (-model.score(data),) for name, model in models.items()}
-    print_test(found, errors, ("MASE",), FORECASTING.reference, "error")
+    print_test(found, errors, (), FORECASTING)
 
 
 def _plot(winner: Any, test: "pd.DataFrame", path: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from lstmzoo.cli._output import print_stream
 from lstmzoo.cli._tasks import LANGUAGE_MODELLING
-from lstmzoo.cli.demo._base import Stage, print_next, print_test, say, search, serve
+from lstmzoo.cli.demo._base import Stage, fitted, print_next, print_test, say, search, serve
 
 REGISTERED = "python-reference"
 _PROMPT = "The return statement"
@@ -29,7 +29,7 @@ def model_python_reference(stage: Stage) -> None:
     )
     say(f"search: {', '.join(_MODELS)}, of {_SETTINGS['vocab_size']:,} pieces of words; {stage.time_limit:g} s")
     estimator = LanguageModel(tokenizer="bpe", hyperparameters=dict(_SETTINGS))
-    found = search(stage, estimator, _MODELS, train, LANGUAGE_MODELLING.score)
+    found = search(stage, estimator, _MODELS, (train,), LANGUAGE_MODELLING)
     _print_perplexities(found, train, test)
     say("a text that it continues, token by token:")
     sampling = {"max_tokens": _TOKENS, "temperature": 0.7, "random_state": stage.random_state}
@@ -46,12 +46,10 @@ def model_python_reference(stage: Stage) -> None:
 
 
 def _print_perplexities(found: Any, train: Any, test: Any) -> None:
-    models = {name: b.fit(train) for name, b in found.estimator.baselines().items()} | {"winner": found.best_estimator_}
     say("test: the texts that were set aside")
-    scores = {name: model.evaluate(test) for name, model in models.items()}
+    scores = {name: model.evaluate(test) for name, model in fitted(found, (train,)).items()}
     losses = {
         name: (score["perplexity_word"], score["perplexity_char"], -score["log_likelihood"])
         for name, score in scores.items()
     }
-    columns = ("perplexity per word", "per character", LANGUAGE_MODELLING.loss[1])
-    print_test(found, losses, columns, LANGUAGE_MODELLING.reference, LANGUAGE_MODELLING.loss[1])
+    print_test(found, losses, ("perplexity per word", "per character"), LANGUAGE_MODELLING)

@@ -1,0 +1,93 @@
+"""Translation on the command line: pairs of sentences from files."""
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lstmzoo.cli._tasks._base import TOKENIZER, VALIDATION, VALIDATION_SIZE, Measure, Source, Task, option, text_params
+from lstmzoo.errors import ConfigError
+
+if TYPE_CHECKING:
+    from lstmzoo.datasets import Pairs
+
+_option = partial(option, panel="Translation")
+_TARGET = _option(Path | None, "File of translations, a line for each line of the other file, which has the sources.")
+_OPTIONS = {
+    "target": _TARGET,
+    "tokenizer": TOKENIZER,
+    "validation": VALIDATION,
+    "validation_target": _option(Path | None, "Likewise, of the lines of --validation."),
+    "validation_size": VALIDATION_SIZE,
+}
+_SUFFIXES = (".tsv", ".tsv.gz")
+
+
+def read_sides(path: Path, target: Path | None, option: str = "--target") -> "Pairs":
+    """Sentences and their translations.
+
+    Args:
+        path: A file of both, with a tab between, by its suffix; or of sentences, one a line.
+        target: A file of translations, one a line.
+        option: That the second file is given by.
+
+    Raises:
+        ConfigError: If there is one file too few or too many.
+        DataError: If a file cannot be read, or they have not as many lines.
+    """
+    from lstmzoo.datasets import read_pairs
+
+    whole = path.name.lower().endswith(_SUFFIXES)
+    if whole and target is not None:
+        raise ConfigError(f"{path} has the translations in its second column: leave out {option}")
+    if not whole and target is None:
+        raise ConfigError(f"{path}: pass a file that ends in {' or '.join(_SUFFIXES)}, or its translations as {option}")
+    return read_pairs(path, target)
+
+
+def _read(path: Path, options: dict[str, Any]) -> Source:
+    """Pairs from files, and the estimator's parameters.
+
+    Raises:
+        ConfigError: If an option cannot be read, or lacks another one.
+        DataError: If a file cannot be.
+    """
+    params, fit_params = text_params(options, "pairs"), {}
+    second = options.get("validation_target")
+    if "validation" in options:
+        fit_params["validation"] = tuple(read_sides(options["validation"], second, "--validation-target"))
+    elif second is not None:
+        raise ConfigError("--validation-target has the translations of the lines of --validation: give both")
+    return Source(tuple(read_sides(path, options.get("target"))), params, fit_params)
+
+
+def _about(estimator: Any) -> dict[str, Any]:
+    spec = estimator.spec_
+    return {
+        "tokenizer": estimator.config_.data.tokenizer,
+        "source_vocab_size": spec.source_vocab_size,
+        "target_vocab_size": spec.target_vocab_size,
+        "left_out": estimator.left_out_,
+    }
+
+
+def _unit(estimator: Any) -> str:
+    by_bleu = estimator.config_.data.validate_by == "bleu" and "val_loss" in estimator.history_[0]
+    return ", which is 100 less BLEU," if by_bleu else " nats per token"
+
+
+TASK = Task(
+    name="translation",
+    estimator="Translator",
+    holds="pairs of sentences",
+    suffixes=_SUFFIXES,
+    options=_OPTIONS,
+    evaluation={"target": _TARGET},
+    read=_read,
+    about=_about,
+    score="BLEU of a tenth of the pairs",
+    measure=Measure("bleu", "BLEU", higher=True),
+    reference="lexicon",
+    use=("translate", "translates lines of text"),
+    unit=_unit,
+    otherwise=", or two files of lines, the second as --target",
+)

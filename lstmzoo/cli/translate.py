@@ -1,0 +1,98 @@
+"""``lstmzoo translate``: lines of text through a saved translator."""
+
+import itertools
+import re
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from lstmzoo.cli import _options as o
+from lstmzoo.cli import _tasks as t
+from lstmzoo.cli._saved import load_any
+from lstmzoo.cli._tasks._base import flag
+from lstmzoo.cli._tasks.text import file_lines, file_name, writing
+from lstmzoo.errors import ConfigError, DataError
+
+_TOGETHER = 1024  # lines that are read, translated and written before the next ones
+File = Annotated[
+    Path, typer.Argument(metavar="[FILE]", help="Text, a sentence a line, gzipped if it ends in .gz; - reads stdin.")
+]
+Out = Annotated[Path | None, typer.Option(help="File to write, gzipped if it ends in .gz; else standard output.")]
+BeamSize = Annotated[
+    int | None,
+    typer.Option(min=1, help="Translations followed side by side, else 5; 1 takes the likeliest token each time."),
+]
+LengthPenalty = Annotated[float | None, typer.Option(help="Above 0, longer translations are preferred; else 1.")]
+CoveragePenalty = Annotated[
+    float | None, typer.Option(help="Above 0, translations that have looked at all of the source; needs an attention.")
+]
+NoRepeat = Annotated[
+    int | None, typer.Option(min=0, help="So many tokens in a row do not come twice in a translation.")
+]
+NBest = Annotated[
+    int | None, typer.Option(min=1, help="Translations of each line, a row each: number of the line, tab, translation.")
+]
+Score = Annotated[
+    bool, typer.Option("--score", help="Before each translation its log-likelihood, penalties included, and a tab.")
+]
+
+
+def translate(
+    model: o.Saved, file: File = Path("-"), *, out: Out = None, beam_size: BeamSize = None,
+    length_penalty: LengthPenalty = None, coverage_penalty: CoveragePenalty = None, no_repeat_ngram: NoRepeat = None,
+    n_best: NBest = None, score: Score = False, tracking_uri: o.TrackingUri = None,
+) -> None:  # fmt: skip
+    """Translate text with a saved translator, a line for each line."""
+    if out is not None and not out.parent.is_dir():
+        raise FileNotFoundError(2, "no such directory", str(out.parent))
+    chunks = _chunks(file)
+    first = next(chunks, [])  # before any network is loaded
+    estimator = load_any(model, tracking_uri)
+    t.check_task(estimator, model, t.TRANSLATION)
+    options = {
+        "beam_size": beam_size, "length_penalty": length_penalty, "coverage_penalty": coverage_penalty,
+        "no_repeat_ngram": no_repeat_ngram, "n_best": n_best, "return_score": score or None,
+    }  # fmt: skip
+    given = {name: value for name, value in options.items() if value is not None}
+    if given and not hasattr(estimator, "model_"):
+        names = ", ".join("--score" if name == "return_score" else flag(name) for name in given)
+        raise ConfigError(f"{model} is a {type(estimator).__name__}, which does not search: leave out {names}")
+    began, done = time.perf_counter(), 0
+    shown = out is None and sys.stdout.isatty()
+    with Console(stderr=True, quiet=shown).status("translating") as status, writing(out) as write:
+        for lines in itertools.chain([first], chunks):
+            write("".join(_rows(estimator, lines, file_name(file), done + 1, given)))
+            done += len(lines)
+            status.update(f"translated {done:,} lines")
+    if out is not None:
+        print(f"wrote {out}: {done:,} lines in {time.perf_counter() - began:.1f} s")
+
+
+def _chunks(path: Path) -> Iterator[list[str]]:
+    """Lines without their ends; on a terminal, each is answered before the next is read."""
+    lines = (line.removesuffix("\n") for line in file_lines(path))
+    count = 1 if str(path) == "-" and sys.stdin.isatty() else _TOGETHER
+    while chunk := list(itertools.islice(lines, count)):
+        yield chunk
+
+
+def _rows(estimator: Any, lines: list[str], name: str, number: int, options: dict[str, Any]) -> Iterator[str]:
+    """What is written for lines, the first of which has a number."""
+    if not lines:
+        return
+    try:
+        answer = estimator.predict(lines, **options)
+    except DataError as error:
+        where = re.sub(r"^sentence (\d+)", lambda match: f"{name}, line {number + int(match[1])},", str(error))
+        raise DataError(where) from None
+    several = options.get("n_best", 1) > 1
+    parts = answer if "return_score" in options else (answer,)
+    for i, values in enumerate(zip(*parts, strict=True), number):
+        for text, *scores in zip(*values, strict=True) if several else [values]:
+            columns = [str(i)] * several + [f"{score:.4f}" for score in scores] + [re.sub(r"[\t\r\n]", " ", text)]
+            yield "\t".join(columns) + "\n"
