@@ -99,7 +99,7 @@ def test_the_wheel_carries_the_zoo(tmp_path):
 
 
 def test_every_test_file_is_collected():
-    odd = [p.name for p in (ROOT / "tests").rglob("*.py") if not re.match(r"(test_.*|conftest)\.py$", p.name)]
+    odd = [p.name for p in (ROOT / "tests").rglob("*.py") if not re.match(r"(test_.*|conftest|_.*)\.py$", p.name)]
     assert not odd
 
 
