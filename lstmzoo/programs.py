@@ -33,8 +33,9 @@ class Programs:
         """
         jit = jit_compile(calls)
         if (*key, jit) not in self._programs:
-            self._programs[*key, jit] = _Program(self._networks, function)
-            self._programs[*key, jit].compile(jit_compile=jit)
+            program = _Program(self._networks, function)
+            program.compile(jit_compile=jit)
+            self._programs[*key, jit] = program
         return self._programs[*key, jit].predict_on_batch(inputs)
 
 

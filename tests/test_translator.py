@@ -97,6 +97,15 @@ def test_scores_are_log_likelihoods_with_penalties(fitted):
     np.testing.assert_allclose(scores, expected, rtol=1e-3, atol=1e-4)
 
 
+def test_coverage_is_part_of_the_score(fitted):
+    """By hand, from the alignment of the translation that is found."""
+    options = {"length_penalty": 0.0, "return_score": True, "beam_size": 3}
+    sentences = ["one two three four"]
+    texts, scores, (alignment,) = fitted.predict(sentences, coverage_penalty=0.3, return_alignment=True, **options)
+    coverage = 0.3 * np.log(np.minimum(alignment.weights.sum(axis=0), 1)).sum()
+    assert scores[0] == pytest.approx(fitted.score_samples(sentences, texts)[0] + coverage, rel=1e-3, abs=1e-3)
+
+
 def test_no_n_gram_comes_twice(fitted):
     sentences = ["one one one one", "two two two two"]
     for text in fitted.predict(sentences, no_repeat_ngram=1):
@@ -109,6 +118,10 @@ def test_samples_depend_on_the_seed(fitted):
     options = {"temperature": 1.5, "n": 3, "random_state": 1}
     assert fitted.sample(sentences, **options) == fitted.sample(sentences, **options)
     assert fitted.sample(sentences, **options) != fitted.sample(sentences, **{**options, "random_state": 2})
+    several = fitted.sample(sentences, temperature=1.5, random_state=1)
+    assert several == [drawn[0] for drawn in fitted.sample(sentences, **options)]
+    together = fitted.sample([*sentences, " ".join(DIGITS * 3)], temperature=50.0, random_state=1)
+    assert together[:12] == fitted.sample(sentences, temperature=50.0, random_state=1)
     assert fitted.sample(sentences, top_k=1, random_state=1) == fitted.predict(sentences, beam_size=1)
     assert fitted.sample(sentences, top_p=1e-6, random_state=1) == fitted.predict(sentences, beam_size=1)
 
@@ -119,6 +132,7 @@ def test_empty_lines_keep_their_place(fitted):
     )
     assert [bool(text) for text in texts] == [False, True, False, True]
     assert scores[0] == scores[2] == 0
+    assert fitted.score_samples(["", "one"], ["", " "]).shape == (2,)
     assert alignments[0].target == ["<eos>"]
     assert texts[1] == fitted.predict(["one two"])[0]
 
@@ -128,7 +142,7 @@ def test_sentences_longer_than_any_in_training_are_translated_whole(fitted):
     texts, alignments = fitted.predict([long, "one"], return_alignment=True)
     assert alignments[0].weights.shape == (1 + len(texts[0].split()), 65)
     assert texts[1] == fitted.predict(["one"])[0]
-    with pytest.raises(DataError, match=r"sentence 1 has 8,000 tokens, and at most 4,096"):
+    with pytest.raises(DataError, match=r"sentence 1 has 8,000 tokens, and at most 1,024"):
         fitted.predict(["one", "one " * 8000])
 
 
@@ -320,7 +334,9 @@ def test_it_is_stored_with_its_beam(fitted, tmp_path):
     sentences = numbers(8, seed=7)[0]
     expected = fitted.predict(sentences, n_best=2, return_score=True)
     fitted.save(tmp_path / "model")
+    learned = {name for name in vars(fitted) if name.endswith("_") and not name.startswith("_")}
     for other in (load(tmp_path / "model"), pickle.loads(pickle.dumps(fitted))):
+        assert learned <= set(vars(other))
         assert other.predict(sentences, n_best=2, return_score=True) == expected
 
 
@@ -343,6 +359,8 @@ def test_a_refit_is_of_all_pairs(fitted):
     ("rows", "params", "error"),
     [
         (["one"], {"beam_size": 0}, "beam_size: expected a whole number above 0"),
+        (["one"], {"beam_size": "5"}, "beam_size: expected a whole number above 0, got '5'"),
+        (["one"], {"no_repeat_ngram": 11}, "no_repeat_ngram: at most 10 in a served request"),
         (["one"], {"beam_size": 1000}, "beam_size: at most 50 in a served request"),
         (["one"], {"length_penalty": -1.0}, "length_penalty: expected a number from 0"),
         (["one"], {"beams": 3}, "unknown parameter 'beams'"),
@@ -399,6 +417,29 @@ def test_options_that_are_refused(fitted, options, error):
         fitted.predict(["one"], **options)
 
 
+def test_more_options_that_are_refused(fitted):
+    with pytest.raises(ConfigError, match="ensemble: expected a list of translators, got a Translator"):
+        fitted.predict(["one"], ensemble=fitted)
+    with pytest.raises(ConfigError, match="n_best: evaluate wants one translation"):
+        fitted.evaluate(["one"], ["eins"], n_best=2)
+    with pytest.raises(DataError, match="cannot be drawn: at most 200 of each"):
+        fitted.plot_alignment("one " * 300, "eins")
+
+
+@pytest.mark.parametrize("name", list_models("translation/*"))
+def test_every_entry_reads_its_source(name):
+    config = load_config(name).override({"units": 8, "embedding_dim": 8})
+    stepper = build_model(config.builder, TranslationSpec(9, 9, True), config.hyperparameters).stepper
+    answers = []
+    for source in ([3, 4, 0], [5, 4, 0]):
+        memory, state = stepper.encode(np.array([source], "int32"))
+        answers.append(stepper.step(np.array([0], "int32"), state, memory)[0])
+    assert abs(answers[0] - answers[1]).max() > 1e-6
+    if "decoder_layers" in config.hyperparameters and config.builder == "deep_translator":
+        with pytest.raises(ConfigError, match="decoder_layers"):
+            build_model(config.builder, TranslationSpec(9, 9, True), {**config.hyperparameters, "decoder_layers": 1})
+
+
 def test_validation_pairs_are_checked():
     with pytest.raises(DataError, match="validation source has 1 sentence and validation target has 2"):
         small().fit(*PAIRS, validation=(["one"], ["eins", "zwei"]))
@@ -406,10 +447,16 @@ def test_validation_pairs_are_checked():
         small().fit(*PAIRS, validation=["one", "two", "three"])
 
 
-def test_ended_sentences_wait_for_none_of_another_batch():
-    """Sentences are decoded with others of like length."""
-    lengths = [len(members) for members, _ in decoding.decoding_batches(np.array([3] * 70 + [40] * 10), 64)]
-    assert lengths == [64, 16]
+def test_long_sentences_are_decoded_a_few_at_a_time(fitted, monkeypatch):
+    """So that memory is bounded; the answers are the same."""
+    sentences = [*numbers(20, seed=8)[0], " ".join(DIGITS * 6)]
+    expected, scores = fitted.predict(sentences, return_score=True), fitted.score_samples(sentences, sentences)
+    monkeypatch.setattr(decoding, "_HYPOTHESES", 8 * 5 * 8)
+    monkeypatch.setattr(decoding, "_PAIRS", 8**3)
+    again, its_scores = fitted.predict(sentences, return_score=True)
+    assert again == expected[0]
+    np.testing.assert_allclose(its_scores, expected[1], rtol=1e-4)
+    np.testing.assert_allclose(fitted.score_samples(sentences, sentences), scores, rtol=1e-4)
 
 
 def test_all_entries_can_step():

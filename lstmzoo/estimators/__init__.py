@@ -4,9 +4,9 @@ from lstmzoo.estimators._base import ZooEstimator, check_picture
 from lstmzoo.estimators.forecasting import BaselineForecaster, Forecaster
 from lstmzoo.estimators.language_modelling import BaselineLanguageModel, LanguageModel
 from lstmzoo.estimators.loading import load
-from lstmzoo.estimators.translation import BaselineTranslator, Translator
+from lstmzoo.estimators.translation import Alignment, BaselineTranslator, Translator
 
 __all__ = [
-    "BaselineForecaster", "BaselineLanguageModel", "BaselineTranslator", "Forecaster", "LanguageModel", "Translator",
+    "Alignment", "BaselineForecaster", "BaselineLanguageModel", "BaselineTranslator", "Forecaster", "LanguageModel", "Translator",
     "ZooEstimator", "check_picture", "load",
 ]  # fmt: skip

@@ -201,7 +201,7 @@ class ConditionalRNN(_AttentiveLayer):
         UnknownNameError: If there is no such cell.
 
     References:
-        Sennrich et al., "Nematus: a Toolkit for Neural Machine Translation", EACL 2017, section 3.
+        Sennrich et al., "Nematus: a Toolkit for Neural Machine Translation", EACL 2017, section 2.
 
     Examples:
         >>> import numpy as np

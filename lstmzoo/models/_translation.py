@@ -17,7 +17,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from lstmzoo.decoding import NEVER, BeamSearch, Sampling, beam_search, generate_tokens, greedy_search
+from lstmzoo.decoding import NEVER, BeamSearch, Sampling, beam_search, generate_tokens, greedy_search, repeat_rows
 from lstmzoo.errors import ConfigError
 from lstmzoo.layers import Dropout, TokenSoftmax, gumbel
 from lstmzoo.models._base import State, recurrent
@@ -158,22 +158,18 @@ class MaskedStack:
     ) -> None:
         self._layers = [
             recurrent(
-                cell, units, name=f"{name}_{i}", return_sequences=True, return_state=True,
-                go_backwards=backwards and i == 0,
+                cell, units, name=f"{name}_{i}", return_sequences=True, return_state=True, go_backwards=backwards
             )
             for i in range(num_layers)
         ]  # fmt: skip
         self._dropouts = [Dropout(dropout, name=f"{name}_dropout_{i}") for i in range(1, num_layers)]
 
     def __call__(self, x: Any, mask: Any) -> tuple[Any, list[State]]:
-        """From ``(B, S, F)`` to ``(B, S, U)`` and each layer's final states.
-
-        Read backwards, what was padding comes first, before which there is nothing to remember.
-        """
+        """From ``(B, S, F)`` to ``(B, S, U)``, in the order of the sentence, and each layer's final states."""
         final = []
         for i, layer in enumerate(self._layers):
             x, *state = layer(self._dropouts[i - 1](x) if i else x, mask=mask)
-            mask = ops.flip(mask, axis=1) if layer.go_backwards else mask
+            x = ops.flip(x, axis=1) if layer.go_backwards else x
             final.append(state)
         return x, final
 
@@ -362,8 +358,8 @@ class Writer:
 
     def search(
         self, source: np.ndarray, limits: np.ndarray, length: int, beam: BeamSearch
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Tokens ``(B, K, length)`` of the K best hypotheses, their scores and log-likelihoods ``(B, K)``.
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Tokens ``(B, K, length)`` of the K best hypotheses, and their scores ``(B, K)``.
 
         Args:
             source: ``(B, S)``.
@@ -377,16 +373,14 @@ class Writer:
             first = ops.zeros_like(inputs["limits"])
             how = replace(beam, **{name: inputs[name] for name in penalties})
             mask = real(inputs["source"])
-            tokens, scores, log_probs = beam_search(
-                step, first, states, inputs["limits"], how, length=length, source_mask=mask
-            )
-            return {"tokens": tokens, "scores": scores, "log_probs": log_probs}
+            tokens, scores, _ = beam_search(step, first, states, inputs["limits"], how, length=length, source_mask=mask)
+            return {"tokens": tokens, "scores": scores}
 
         both = {"length_penalty": beam.length_penalty, "coverage_penalty": beam.coverage_penalty}
         penalties = {name: np.asarray(value, "float32") for name, value in both.items() if value is not None}
         key = ("search", source.shape, length, beam.size, beam.no_repeat_ngram, *penalties)
         answer = self._programs.run(key, run, {"source": source, "limits": limits, **penalties})
-        return answer["tokens"], answer["scores"], answer["log_probs"]
+        return answer["tokens"], answer["scores"]
 
     def sample(self, source: np.ndarray, length: int, sampling: Sampling, seeds: np.ndarray) -> np.ndarray:
         """Drawn tokens ``(B, length)``; what follows the first 0 is none.
@@ -416,7 +410,7 @@ class Writer:
     def _begun(self, source: Any, times: int) -> tuple[Callable, list[State]]:
         """A step of the models together, and their states, each row so many times; the source is encoded once."""
         memories, states = zip(*(stepper.read(source) for stepper in self._steppers), strict=True)
-        known = [Memory(*(repeated(part, times) for part in _parts(memory))) for memory in memories]
+        known = [Memory(*(_repeated(part, times) for part in _parts(memory))) for memory in memories]
 
         def step(tokens: Any, states: list[State]) -> tuple[Any, list[State], Any]:
             log_probs, weights, after = [], [], []
@@ -428,15 +422,15 @@ class Writer:
             mixed = log_probs[0] if len(log_probs) == 1 else _averaged(log_probs)
             return ops.where(self._banned, NEVER, mixed), after, _mean(weights) if weights else None
 
-        return step, keras.tree.map_structure(lambda state: repeated(state, times), list(states))
+        return step, _repeated(list(states), times)
 
 
 _NUMBERS = {"temperature": "float32", "top_k": "int32", "top_p": "float32", "repetition_penalty": "float32"}
 
 
-def repeated(x: Any, times: int) -> Any:
+def _repeated(nest: Any, times: int) -> Any:
     """Each row so many times, one after the other; None stays None."""
-    return x if x is None or times == 1 else ops.repeat(x, times, axis=0)
+    return nest if nest is None or times == 1 else repeat_rows(nest, times)
 
 
 def _averaged(log_probs: list[Any]) -> Any:

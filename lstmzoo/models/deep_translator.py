@@ -1,10 +1,11 @@
 """Deep stacks with residual connections around an attention: GNMT."""
 
 from functools import partial
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import keras
 from keras import ops
+from pydantic import Field
 
 from lstmzoo.layers import Attention, Dropout
 from lstmzoo.models._base import Count, Rate, State, recurrent
@@ -22,7 +23,8 @@ from lstmzoo.spec import TranslationSpec
 
 @register_model
 def deep_translator(
-    spec: TranslationSpec, *, cell: Literal["lstm", "gru"], units: Count, encoder_layers: Count, decoder_layers: Count,
+    spec: TranslationSpec, *, cell: Literal["lstm", "gru"], units: Count, encoder_layers: Count,
+    decoder_layers: Annotated[int, Field(ge=2)],
     embedding_dim: Count, dropout: Rate, label_smoothing: Rate, tied: Tied,
 ) -> keras.Model:  # fmt: skip
     """A bidirectional layer under a residual stack, and a decoder whose first layer attends for all others.

@@ -202,30 +202,38 @@ def padded_sentences(ids: _Ids, length: int | None = None, rows: int | None = No
     return table
 
 
-def decoding_batches(lengths: np.ndarray, rows: int) -> Iterator[tuple[np.ndarray, int]]:
+def decoding_batches(lengths: np.ndarray, rows: Callable[[int], int]) -> Iterator[tuple[np.ndarray, int]]:
     """Sentences to be decoded together, by ascending length, and the length S that they are padded to.
 
     Whatever the sentences, S is one of few: 8, 12, 16, 24, 32, 48, 64, ...
 
     Args:
         lengths: ``(N,)`` tokens, without ``eos``; where there are none, the sentence is left out.
-        rows: Sentences in a batch; the last one may have fewer.
+        rows: From S to how many sentences a batch has at the most: the longer they are, the fewer.
 
     Yields:
-        The numbers of at most ``rows`` sentences, and S.
+        The numbers of the sentences of a batch, and S.
 
     Examples:
-        >>> list(decoding_batches(np.array([3, 9, 0, 7]), rows=2))
+        >>> list(decoding_batches(np.array([3, 9, 0, 7]), rows=lambda width: 2))
         [(array([0, 3]), 8), (array([1]), 12)]
     """
     order = np.argsort(lengths, kind="stable")
     order = order[np.count_nonzero(np.asarray(lengths) == 0) :]
-    for place in range(0, len(order), rows):
-        members = order[place : place + rows]
-        power, wanted = _SHORTEST, int(lengths[members[-1]]) + 1
-        while 2 * power <= wanted - 1:
-            power *= 2
-        yield members, next(size for size in (power, power * 3 // 2, power * 2) if size >= wanted)
+    place = 0
+    while place < len(order):
+        members = order[place : place + rows(_decoding_width(lengths[order[place]]))]
+        members = members[: rows(_decoding_width(lengths[members[-1]]))]
+        yield members, _decoding_width(lengths[members[-1]])
+        place += len(members)
+
+
+def _decoding_width(length: int) -> int:
+    """The next of 8, 12, 16, 24, 32, ... that holds so many tokens and an ``eos``."""
+    power = _SHORTEST
+    while 2 * power <= length:
+        power *= 2
+    return next(size for size in (power, power * 3 // 2, power * 2) if size > length)
 
 
 def _lengths(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Translation: networks, and what they have to beat."""
 
 from lstmzoo.estimators.translation.baselines import BaselineTranslator
-from lstmzoo.estimators.translation.translator import Translator
+from lstmzoo.estimators.translation.translator import Alignment, Translator
 
-__all__ = ["BaselineTranslator", "Translator"]
+__all__ = ["Alignment", "BaselineTranslator", "Translator"]

@@ -8,13 +8,13 @@ import pandas as pd
 from pydantic import Field
 
 from lstmzoo.errors import ConfigError, DataError, UnknownNameError
-from lstmzoo.estimators._base import ZooEstimator
+from lstmzoo.estimators._base import ZooEstimator, checked_options
 from lstmzoo.metrics import bleu, translation_scores
 from lstmzoo.preprocessing import check_pairs, check_sentences
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 MAX_SERVED_CHARACTERS = 10_000
-MAX_SERVED_BEAM = 50
+MAX_SERVED = {"beam_size": 50, "no_repeat_ngram": 10}
 
 
 class SentenceTranslator(ZooEstimator):
@@ -47,16 +47,20 @@ class SentenceTranslator(ZooEstimator):
         Args:
             source: Sentences.
             target: Their translations by people.
-            **options: Of ``predict``.
+            **options: Of ``predict``, but for those that say what it returns.
 
         Returns:
             ``bleu``, ``chrf`` and ``ter``, from 0 to 100 (TER from 0 up, and small is good), and ``signature``.
 
         Raises:
             NotFittedError: If the translator is not fitted.
+            ConfigError: If an option asks for more than a translation of each sentence.
             DataError: If the sentences are refused.
         """
         self._check_fitted()
+        more = {"n_best", "return_score", "return_alignment"} & set(options)
+        if more:
+            raise ConfigError(f"{sorted(more)[0]}: evaluate wants one translation of each sentence: leave it out")
         sources, targets = check_pairs(source, target)
         return translation_scores(targets, self.predict(sources, **options))
 
@@ -99,7 +103,7 @@ class SentenceTranslator(ZooEstimator):
             A column ``text`` of translations.
 
         Raises:
-            ConfigError: If a parameter is out of range; ``beam_size`` is at most 50 here.
+            ConfigError: If a parameter is out of range; ``beam_size`` is at most 50 here, and ``no_repeat_ngram`` 10.
             UnknownNameError: If a parameter is unknown.
             DataError: If a sentence is no text, or has more than 10,000 characters.
         """
@@ -107,8 +111,10 @@ class SentenceTranslator(ZooEstimator):
         if unknown:
             raise UnknownNameError("parameter", sorted(unknown)[0], self.serving_params())
         given, sentences = {**self.serving_params(), **params}, check_sentences(list(model_input["text"]), "text")
-        if given["beam_size"] > MAX_SERVED_BEAM:
-            raise ConfigError(f"beam_size: at most {MAX_SERVED_BEAM} in a served request, got {given['beam_size']}")
+        checked_options(**given)
+        for name, most in MAX_SERVED.items():
+            if given[name] > most:
+                raise ConfigError(f"{name}: at most {most} in a served request, got {given[name]}")
         for number, sentence in enumerate(sentences):
             if len(sentence) > MAX_SERVED_CHARACTERS:
                 raise DataError(
@@ -152,6 +158,17 @@ def split_pairs(
     parts = [[i for i, one in enumerate(source) if (one in chosen) == second] for second in (False, True)]
     train, valid = (([source[i] for i in part], [target[i] for i in part]) for part in parts)
     return train, valid
+
+
+def blanked(sentences: list[str]) -> list[str]:
+    """Sentences, those of white space alone being empty: there is nothing to translate."""
+    return [sentence if sentence.strip() else "" for sentence in sentences]
+
+
+def blanked_pairs(source: Any, target: Any, **names: Any) -> tuple[list[str], list[str]]:
+    """Pairs that are checked, and :func:`blanked`."""
+    sources, targets = check_pairs(source, target, **names)
+    return blanked(sources), blanked(targets)
 
 
 def pairs_digest(*sides: list[str]) -> str:

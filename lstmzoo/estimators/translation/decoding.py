@@ -1,5 +1,6 @@
 """From sentences to translations: what is decoded together, and what comes back in which place."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,9 +11,11 @@ from lstmzoo.decoding import NEVER, BeamSearch, Sampling
 from lstmzoo.errors import DataError
 from lstmzoo.preprocessing import decoding_batches, padded_sentences
 
-_ROWS = 64  # sentences side by side
+_ROWS = (64, 32, 16, 8, 1)  # sentences side by side; each number is compiled
+_HYPOTHESES = 64 * 64 * 5  # positions of the source, for each translation that is followed, at a time
+_PAIRS = 64**3  # positions of the source, for each of the target, at a time
 _SPARE = 10  # tokens that a translation may have beyond twice what is usual
-MAX_TOKENS = 4096
+MAX_TOKENS = 1024
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ def decode_greedily(writer: Any, sources: list[np.ndarray], ratio: float) -> lis
         tokens, log_probs = writer.greedy(source, limits, length)
         return tokens[:, None], log_probs[:, None]
 
-    return _decoded(run, sources, ratio)
+    return _decoded(run, sources, ratio, 1)
 
 
 def decode_by_beam(
@@ -44,27 +47,30 @@ def decode_by_beam(
     """The best of a beam search."""
 
     def run(source: np.ndarray, limits: np.ndarray, length: int, _: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        tokens, scores, _ = writer.search(source, limits, length, beam)
+        tokens, scores = writer.search(source, limits, length, beam)
         return tokens[:, :n_best], scores[:, :n_best]
 
-    return _decoded(run, sources, ratio)
+    return _decoded(run, sources, ratio, beam.size)
 
 
 def decode_by_sampling(
     writer: Any, sources: list[np.ndarray], ratio: float, sampling: Sampling, n: int, random_state: int | None
 ) -> list[Decoded]:
     """Drawn translations, ``n`` of each sentence; what is drawn depends on the seed and the sentence's place alone."""
-    seeds = np.random.SeedSequence(random_state).generate_state(2 * len(sources) * n).astype(np.int32).reshape(-1, n, 2)
+    entropy = np.random.SeedSequence(random_state).entropy
+    places = [np.random.SeedSequence(entropy, spawn_key=(place,)) for place in range(len(sources))]
+    seeds = np.array([place.generate_state(2 * n).astype(np.int32).reshape(n, 2) for place in places])
 
     def run(source: np.ndarray, limits: np.ndarray, length: int, members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         rows = np.resize(members, len(source))
         drawn = [writer.sample(source, length, sampling, seeds[rows, i]) for i in range(n)]
-        return np.stack(drawn, axis=1), np.zeros((len(source), n))
+        tokens = np.stack(drawn, axis=1)
+        return np.where(np.arange(length) < limits[:, None, None], tokens, 0), np.zeros((len(source), n))
 
-    return _decoded(run, sources, ratio)
+    return _decoded(run, sources, ratio, 1)
 
 
-def _decoded(run: Callable, sources: list[np.ndarray], ratio: float) -> list[Decoded]:
+def _decoded(run: Callable, sources: list[np.ndarray], ratio: float, beam_size: int) -> list[Decoded]:
     """What is written for each source; nothing for one without tokens.
 
     Args:
@@ -72,13 +78,14 @@ def _decoded(run: Callable, sources: list[np.ndarray], ratio: float) -> list[Dec
             scores (B, n).
         sources: Ids of each.
         ratio: How many tokens a translation has for each of its source.
+        beam_size: How many are followed side by side.
     """
     found = [Decoded([np.zeros(0, np.int32)], [0.0])] * len(sources)
-    for members, width in decoding_batches(np.array([len(ids) for ids in sources]), _ROWS):
+    lengths = np.array([len(ids) for ids in sources])
+    for members, width in decoding_batches(lengths, lambda width: _most_rows(width * beam_size, _HYPOTHESES)):
         source = padded_sentences([sources[i] for i in members], width, _rows(len(members)))
-        lengths = np.zeros(len(source))
-        lengths[: len(members)] = [len(sources[i]) for i in members]
-        limits, length = _limits(lengths, ratio), int(_limits(np.array([width]), ratio)[0])
+        limits = _limits(np.pad(lengths[members], (0, len(source) - len(members))), ratio)
+        length = int(_limits(np.array([width]), ratio)[0])
         tokens, scores = run(source, limits, length, members)
         for row, i in enumerate(members):
             there = [k for k in range(len(scores[row])) if scores[row, k] > NEVER]
@@ -97,7 +104,12 @@ def _cut(tokens: np.ndarray) -> np.ndarray:
 
 def _rows(count: int) -> int:
     """A number of rows that is compiled for, such as holds so many sentences."""
-    return next(rows for rows in (1, 8, _ROWS) if rows >= count)
+    return min(rows for rows in _ROWS if rows >= count)
+
+
+def _most_rows(positions: int, most: int) -> int:
+    """How many sentences of so many positions have no more than ``most`` together; one at least."""
+    return next(rows for rows in _ROWS if rows * positions <= most or rows == 1)
 
 
 def check_lengths(sentences: Sequence[np.ndarray], what: str) -> None:
@@ -122,7 +134,7 @@ def pair_batches(
 ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
     """Pairs to be scored: their numbers, and the inputs of a model, in few shapes; none is left out."""
     lengths = np.array([max(len(a), len(b), 1) for a, b in zip(sources, targets, strict=True)])
-    for members, width in decoding_batches(lengths, _ROWS):
+    for members, width in decoding_batches(lengths, lambda width: _most_rows(width**2, _PAIRS)):
         rows = _rows(len(members))
         source, target = (padded_sentences([side[i] for i in members], width, rows) for side in (sources, targets))
         yield members, {"source": source, "previous": np.pad(target[:, :-1], ((0, 0), (1, 0))), "targets": target}
@@ -137,7 +149,8 @@ def pair_nll(stepper: Any, batches: list[tuple[np.ndarray, dict[str, np.ndarray]
         calls: How often they will be scored.
     """
     sums = np.zeros(sum(len(members) for members, _ in batches))
+    alike = Counter(inputs["source"].shape for _, inputs in batches)
     for members, inputs in batches:
-        nll = stepper.score(**inputs, calls=calls * len(batches))
+        nll = stepper.score(**inputs, calls=calls * alike[inputs["source"].shape])
         sums[members] = nll.astype(float).sum(axis=1)[: len(members)]
     return sums

@@ -3,6 +3,10 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from lstmzoo.errors import DataError
+
+_MOST = 200
+
 
 def draw_alignment(source: list[str], target: list[str], weights: np.ndarray) -> Figure:
     """A heat map, the source's tokens from left to right, the target's from top to bottom.
@@ -11,7 +15,14 @@ def draw_alignment(source: list[str], target: list[str], weights: np.ndarray) ->
         source: S tokens.
         target: T tokens.
         weights: ``(T, S)`` from 0 to 1.
+
+    Raises:
+        DataError: If there are more tokens than can be seen.
     """
+    if max(weights.shape) > _MOST:
+        raise DataError(
+            f"an alignment of {len(source)} and {len(target)} tokens cannot be drawn: at most {_MOST} of each"
+        )
     figure = Figure(figsize=(2 + 0.3 * len(source), 1.5 + 0.3 * len(target)), layout="constrained")
     axis = figure.subplots()
     image = axis.imshow(weights, cmap="Blues", vmin=0, vmax=1, aspect="auto")

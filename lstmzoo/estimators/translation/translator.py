@@ -15,7 +15,15 @@ from lstmzoo.config import ModelConfig, TokenizerName
 from lstmzoo.decoding import BeamSearch, Sampling
 from lstmzoo.errors import ConfigError, DataError
 from lstmzoo.estimators._base import TokenizingEstimator, check_picture, checked_options
-from lstmzoo.estimators.translation._base import SentenceTranslator, Share, opening, pairs_digest, split_pairs
+from lstmzoo.estimators.translation._base import (
+    SentenceTranslator,
+    Share,
+    blanked,
+    blanked_pairs,
+    opening,
+    pairs_digest,
+    split_pairs,
+)
 from lstmzoo.estimators.translation.baselines import METHODS, BaselineTranslator
 from lstmzoo.estimators.translation.decoding import (
     Decoded,
@@ -29,7 +37,7 @@ from lstmzoo.estimators.translation.decoding import (
 from lstmzoo.estimators.translation.drawing import draw_alignment
 from lstmzoo.metrics import bleu
 from lstmzoo.models._translation import Writer
-from lstmzoo.preprocessing import PairBatches, PairPreprocessor, check_pairs, check_sentences, token_counts
+from lstmzoo.preprocessing import PairBatches, PairPreprocessor, check_sentences, token_counts
 from lstmzoo.spec import TranslationSpec
 from lstmzoo.training import compile_for_prediction, seeded, train
 
@@ -41,6 +49,7 @@ _LEARNED = (
     "data_digest_",
     "seed_",
     "padding_",
+    "tokens_",
     "left_out_",
     "_example",
     "_ratio",
@@ -54,7 +63,7 @@ class Alignment:
     Attributes:
         source: S tokens, the end the last.
         target: T tokens, the end the last.
-        weights: ``(T, S)``, rows that sum to 1.
+        weights: ``(T, S)``, rows that sum to 1, or to less with a ``local_window``.
     """
 
     source: list[str]
@@ -88,8 +97,8 @@ class Translator(TokenizingEstimator, SentenceTranslator):
         history_: A row per epoch: ``epoch``, ``loss``, smoothed as the entry says, ``val_loss`` (nats per token; or, if the entry
             validates by BLEU, 100 less that), ``learning_rate``, ``seconds``.
         best_epoch_: The epoch whose weights were kept.
-        padding_: Share of the positions of an epoch that were padding.
-        tokens_: In an epoch, of both languages, without padding.
+        padding_: Share of the positions of the first epoch that were padding.
+        tokens_: In that epoch, of both languages, without padding.
         left_out_: How many pairs were not trained on, being ``long`` or ``empty``.
         seconds_: Of fitting.
         data_digest_: SHA-256 of the training pairs.
@@ -147,7 +156,7 @@ class Translator(TokenizingEstimator, SentenceTranslator):
         started = time.perf_counter()
         self._check_params()
         config, seed = self._resolve_config(), self._seed()
-        whole = check_pairs(source, target)
+        whole = blanked_pairs(source, target)
         pairs, held_out = self._parts(whole, validation, seed)
         data_digest = pairs_digest(*whole)
         checkpoint = self._checkpoint(checkpoint_dir, f"{data_digest} {held_out and pairs_digest(*held_out)}")
@@ -158,6 +167,7 @@ class Translator(TokenizingEstimator, SentenceTranslator):
             np.concatenate([np.zeros(len(ids[1]), np.int32), *ids[1]]), preprocessor.target.vocab_size_
         )
         spec = TranslationSpec(preprocessor.source.vocab_size_, len(counts), config.data.joint)
+        padding, tokens = batches.padding, batches.tokens
         ratio = (1 + sum(map(len, ids[1]))) / (1 + sum(map(len, ids[0])))
         with seeded(seed):
             model = self._build(config, spec)
@@ -171,7 +181,7 @@ class Translator(TokenizingEstimator, SentenceTranslator):
         self.model_, self.config_, self.seed_ = model, config, seed
         self.preprocessor_, self.spec_, self._ratio = preprocessor, spec, ratio
         self.history_, self.best_epoch_ = history, best_epoch
-        self.padding_, self.tokens_, self.left_out_ = batches.padding, batches.tokens, batches.left_out
+        self.padding_, self.tokens_, self.left_out_ = padding, tokens, batches.left_out
         self._example, self.data_digest_ = opening(pairs[0]), data_digest
         self._writers: dict[tuple, Writer] = {}
         self.seconds_ = time.perf_counter() - started
@@ -183,6 +193,9 @@ class Translator(TokenizingEstimator, SentenceTranslator):
         return_alignment: bool = False,
     ) -> Any:  # fmt: skip
         """Translate sentences, by beam search.
+
+        A translation ends at twice as many tokens as are usual for its source, and ten, if it has not ended before; its score
+        is without an end then.
 
         Args:
             sentences: A list, tuple, array or series of strings. An empty one, or one of white space, has an empty translation.
@@ -206,7 +219,7 @@ class Translator(TokenizingEstimator, SentenceTranslator):
             DataError: If the sentences are refused.
         """
         self._check_fitted()
-        options = checked_options(
+        checked_options(
             beam_size=beam_size, length_penalty=length_penalty, coverage_penalty=coverage_penalty,
             no_repeat_ngram=no_repeat_ngram, n_best=n_best,
         )  # fmt: skip
@@ -221,7 +234,7 @@ class Translator(TokenizingEstimator, SentenceTranslator):
             found = decode_greedily(writer, sources, self._ratio)
         else:
             beam = BeamSearch(beam_size, length_penalty, coverage_penalty or None, no_repeat_ngram)
-            found = decode_by_beam(writer, sources, self._ratio, beam, options["n_best"])
+            found = decode_by_beam(writer, sources, self._ratio, beam, n_best)
         parts: list[list[Any]] = [[[self.preprocessor_.decode(ids) for ids in one.tokens] for one in found]]
         parts += [[one.scores for one in found]] if return_score else []
         parts += [self._alignments(sources, found)] if return_alignment else []
@@ -254,7 +267,7 @@ class Translator(TokenizingEstimator, SentenceTranslator):
         checked_options(temperature=temperature, top_k=top_k, top_p=top_p, n=n, random_state=random_state)
         sources, size = self._encoded(check_sentences(sentences, "sentences")), self.spec_.target_vocab_size
         sampling = Sampling(
-            temperature, top_k or size, top_p, 1.0, filtered=top_k is not None or top_p < 1, penalized=False
+            temperature, min(top_k or size, size), top_p, 1.0, filtered=top_k is not None or top_p < 1, penalized=False
         )
         found = decode_by_sampling(self._writer(()), sources, self._ratio, sampling, n, random_state)
         texts = [[self.preprocessor_.decode(ids) for ids in one.tokens] for one in found]
@@ -272,7 +285,7 @@ class Translator(TokenizingEstimator, SentenceTranslator):
             DataError: If the sentences are refused.
         """
         self._check_fitted()
-        sources, targets = check_pairs(source, target)
+        sources, targets = blanked_pairs(source, target)
         ids = self._encoded(sources), self.preprocessor_.encode_target(targets)
         check_lengths(ids[1], "target")
         return -pair_nll(self.model_.stepper, list(pair_batches(*ids)), calls=1)
@@ -315,7 +328,7 @@ class Translator(TokenizingEstimator, SentenceTranslator):
         if validation is not None:
             if not isinstance(validation, tuple | list) or len(validation) != 2:
                 raise DataError("validation: expected two lists, of sentences and of their translations")
-            return whole, check_pairs(*validation, names=("validation source", "validation target"))
+            return whole, blanked_pairs(*validation, names=("validation source", "validation target"))
         return split_pairs(*whole, self.validation_size, seed=seed) if self.validation_size else (whole, None)
 
     def _batches(
@@ -361,12 +374,14 @@ class Translator(TokenizingEstimator, SentenceTranslator):
 
     def _encoded(self, texts: list[str]) -> list[np.ndarray]:
         """The ids of sources; none of one that is white space."""
-        sources = self.preprocessor_.encode_source([text if text.strip() else "" for text in texts])
+        sources = self.preprocessor_.encode_source(blanked(texts))
         check_lengths(sources, "sentence")
         return sources
 
     def _writer(self, ensemble: Sequence["Translator"]) -> Writer:
-        """What writes, with others or alone; kept, as it is compiled."""
+        """What writes, with others or alone; this one and the last ensemble are kept, as they are compiled."""
+        if not isinstance(ensemble, list | tuple):
+            raise ConfigError(f"ensemble: expected a list of translators, got a {type(ensemble).__name__}")
         for number, other in enumerate(ensemble):
             if not isinstance(other, Translator):
                 raise ConfigError(
@@ -381,6 +396,7 @@ class Translator(TokenizingEstimator, SentenceTranslator):
         models = [self.model_, *(other.model_ for other in ensemble)]
         key = tuple(map(id, models))
         if key not in self._writers:
+            self._writers = {kept: writer for kept, writer in self._writers.items() if len(kept) == 1}
             self._writers[key] = Writer([model.stepper for model in models], _banned(self.preprocessor_))
         return self._writers[key]
 
