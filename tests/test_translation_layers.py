@@ -236,7 +236,7 @@ def test_a_window_at_the_end_of_a_row_has_a_place(end):
             "'decoder' has 2 states, and initial_state 1",
         ),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "make",
 )
 def test_what_cannot_be_is_refused(make, message):
     with pytest.raises(ConfigError, match=message):

@@ -308,9 +308,9 @@ class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
         best = self.records_[self.best_index_]
         if best["baseline"]:
             cut = sum(r["epochs"] == 1 and not r["baseline"] for r in self.records_)
-            short = f"; {cut} trials had time for one epoch only: give more time, or fewer models"
+            short = f"; {cut} of the trials had time for one epoch only: give more time, or fewer models"
             hint = short if self.time_limit is not None and cut else ""
-            _logger.warning("no network beat the baseline %s: best_estimator_ is that baseline%s", best["model"], hint)
+            _logger.warning("no network beat the baseline %s, which is the winner%s", best["model"], hint)
             winner = self.estimator.baselines()[best["model"]]
         else:
             verbose = self.estimator.get_params(deep=False).get("verbose") if self.verbose else 0

@@ -67,10 +67,14 @@ def fitted(found: Any, train: tuple[Any, ...]) -> dict[str, Any]:
 
 def print_test(found: Any, values: dict[str, Any], columns: tuple[str, ...], task: Task) -> None:
     """The winner and the baselines on what nothing was chosen by; the last column, the task's measure, decides."""
-    name, measure = f"winner: {found.best_params_['model']}", task.measure
+    best, measure = found.best_params_["model"], task.measure
     rows = sorted(values.items(), key=lambda row: -measure.of(row[1][-1]))
     columns = ("model", *columns, measure.title)
-    print_table(columns, ((name if model == "winner" else model, *row) for model, row in rows))
+    name = f"winner: {best}"
+    print_table(columns, ((name if model == "winner" else model, *row) for model, row in rows if model != best))
+    if best in values:
+        print(f"the winner is the baseline {best}: give the search more time")
+        return
     ours, theirs = values["winner"][-1], values[task.reference][-1]
     verdict = "beats" if measure.beats(ours, theirs) else "does not beat"
     print(f"the winner {verdict} {task.reference}: {measure.difference(ours, theirs)}")
