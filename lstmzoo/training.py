@@ -231,7 +231,7 @@ def train(
         ... )
         >>> config = TrainingConfig(
         ...     optimizer="adam", learning_rate=0.1, beta_2=0.999, schedule="cosine", warmup=0.0, clipnorm=None,
-        ...     batch_size=4, epochs=3, steps_per_epoch=10, patience=1,
+        ...     batch_size=4, epochs=3, steps_per_epoch=10, patience=1, average_epochs=1,
         ... )
         >>> history, best_epoch = train(
         ...     model, lambda y, output: (y - output) ** 2, batches,

@@ -148,7 +148,7 @@ def split_pairs(
 
     Examples:
         >>> split_pairs(["a", "b", "a"], ["x", "y", "z"], 0.5, seed=0)
-        ((['a', 'a'], ['x', 'z']), (['b'], ['y']))
+        ((['b'], ['y']), (['a', 'a'], ['x', 'z']))
     """
     names = sorted(set(source))
     if len(names) < 2:

@@ -40,9 +40,9 @@ class BaselineTranslator(Untrained, SentenceTranslator):
         19(2), 1993.
 
     Examples:
-        >>> source, target = ["das Haus.", "das Buch.", "ein Buch!"], ["the house.", "the book.", "a book!"]
-        >>> BaselineTranslator("lexicon").fit(source, target).predict(["ein Haus."])
-        ['a house.']
+        >>> source, target = ["das Haus.", "das Buch.", "ein Buch."], ["the house.", "the book.", "a book."]
+        >>> BaselineTranslator("lexicon").fit(source, target).predict(["das Haus."])
+        ['the house.']
     """
 
     def __init__(self, method: Method = "lexicon") -> None:
