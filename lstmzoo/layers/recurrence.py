@@ -21,8 +21,8 @@ class ProjectedLayer(keras.layers.RNN):
     """A layer that multiplies all steps' inputs by its kernel at once, where Keras does so step by step.
 
     The answer and the weights are Keras'. On GPUs, where cuDNN does the same and more, and with Keras' own dropouts, it is
-    Keras' layer. Measured on one core, compiled by XLA, a step of training took 0.73 to 0.87 times as long with 256 units, and
-    0.98 times with 64.
+    Keras' layer. Measured on one core, compiled by XLA, a step of training took 0.87 to 0.92 times as long with 256 units, and
+    about as long with 64 (``benchmarks/recurrent_layers.py``).
     """
 
     def inner_loop(self, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Any:
