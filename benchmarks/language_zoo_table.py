@@ -12,14 +12,12 @@ from typing import Any
 import keras
 import numpy as np
 from _report import parser, progress, setting, table
+from _zoo import ENDLESS, averaged, sizes
 
 from lstmzoo import LanguageModel, datasets, list_models, load_config
 from lstmzoo.errors import LstmzooError
 from lstmzoo.preprocessing import Corpus, TextPreprocessor
-from lstmzoo.registry import build_model
 from lstmzoo.spec import LanguageModellingSpec
-
-ENDLESS = 1_000_000
 
 
 def main() -> None:
@@ -34,13 +32,9 @@ def main() -> None:
         baseline.fit(train)
         rows.append([f"*{name}*", *perplexities([baseline], judged), "0", "", "", "", f"{baseline.seconds_:.1f}"])
     for name in list_models(args.models):
-        settings = {
-            "vocab_size": args.pieces,
-            "epochs": ENDLESS,
-            "patience": ENDLESS,
-            "steps_per_epoch": args.steps_per_epoch,
-        }
-        settings |= sizes(name, pieces, args.parameters)
+        settings = {**ENDLESS, "vocab_size": args.pieces, "steps_per_epoch": args.steps_per_epoch}
+        spec = LanguageModellingSpec(vocab_size=pieces, bptt=load_config(name).data.bptt)
+        settings |= sizes(name, spec, args.parameters, step=8)
         fitted = []
         for seed in args.seeds:
             model = LanguageModel(
@@ -82,29 +76,9 @@ def arguments() -> Any:
     return made.parse_args()
 
 
-def sizes(name: str, pieces: int, wanted: int) -> dict[str, int]:
-    """Settings with which an entry has about so many parameters."""
-    config = load_config(name)
-    spec = LanguageModellingSpec(vocab_size=pieces, bptt=config.data.bptt)
-    candidates = []
-    for units in range(16, 1025, 8):
-        changed = {"units": units} | ({"embedding_dim": units} if "embedding_dim" in config.hyperparameters else {})
-        found = build_model(config.builder, spec, config.override(changed).hyperparameters).count_params()
-        candidates.append((abs(found - wanted), changed))
-        keras.utils.clear_session()
-        if found > wanted:
-            break
-    return min(candidates, key=lambda pair: pair[0])[1]
-
-
 def perplexities(models: list[Any], texts: Any) -> list[str]:
     found = [(model.perplexity(texts), -model.score(texts)) for model in models]
-    return [_spread([a for a, _ in found], 1), _spread([b for _, b in found], 3)]
-
-
-def _spread(values: list[float], digits: int) -> str:
-    spread = f" ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else ""
-    return f"{np.mean(values):.{digits}f}{spread}"
+    return [averaged([a for a, _ in found], 1), averaged([b for _, b in found], 3)]
 
 
 def about(models: list[Any]) -> list[str]:

@@ -11,13 +11,11 @@ from typing import Any
 import keras
 import numpy as np
 from _report import parser, progress, setting, table
+from _zoo import ENDLESS, averaged, sizes
 
-from lstmzoo import Translator, datasets, list_models, load_config
+from lstmzoo import Translator, datasets, list_models
 from lstmzoo.preprocessing import PairPreprocessor
-from lstmzoo.registry import build_model
 from lstmzoo.spec import TranslationSpec
-
-ENDLESS = 1_000_000
 
 
 def main() -> None:
@@ -31,13 +29,8 @@ def main() -> None:
         found = baseline.fit(*data.train).evaluate(*data.test)
         rows.append([f"*{name}*", "", f"{found['bleu']:.1f}", exact(baseline, data.test), "0", "", "", "", ""])
     for name in list_models(args.models):
-        settings = {
-            "vocab_size": args.pieces,
-            "epochs": ENDLESS,
-            "patience": ENDLESS,
-            "steps_per_epoch": args.steps_per_epoch,
-        }
-        settings |= sizes(name, pieces, args.parameters)
+        settings = {**ENDLESS, "vocab_size": args.pieces, "steps_per_epoch": args.steps_per_epoch}
+        settings |= sizes(name, TranslationSpec(pieces, pieces, joint=True), args.parameters, step=16)
         scores, models = [], []
         for seed in args.seeds:
             model = Translator(name, hyperparameters=settings, time_limit=args.seconds, random_state=seed, verbose=0)
@@ -45,7 +38,7 @@ def main() -> None:
             scores.append(model.score(*data.test))
             progress(f"{name}, seed {seed}: {scores[-1]:.1f}, {len(model.history_)} epochs")
         looks = "yes" if models[0].model_.stepper.attends else "no"
-        rows.append([name.split("/")[1], looks, spread(scores), exact(models[0], data.test), *about(models)])
+        rows.append([name.split("/")[1], looks, averaged(scores, 1), exact(models[0], data.test), *about(models)])
         keras.utils.clear_session()
     rows.sort(key=lambda cells: -float(cells[2].split()[0]))
     print(f"{args.seconds:g} s of training for each; about {args.parameters:,} parameters; {pieces:,} pieces.\n")
@@ -68,27 +61,9 @@ def arguments() -> Any:
     return made.parse_args()
 
 
-def sizes(name: str, pieces: int, wanted: int) -> dict[str, int]:
-    """Settings with which an entry has about so many parameters."""
-    config, spec = load_config(name), TranslationSpec(pieces, pieces, joint=True)
-    candidates = []
-    for units in range(16, 1025, 16):
-        changed = {"units": units, "embedding_dim": units}
-        found = build_model(config.builder, spec, config.override(changed).hyperparameters).count_params()
-        candidates.append((abs(found - wanted), changed))
-        keras.utils.clear_session()
-        if found > wanted:
-            break
-    return min(candidates, key=lambda pair: pair[0])[1]
-
-
 def exact(model: Any, test: Any) -> str:
     """The share of sentences whose translation is the one that is wanted, letter for letter."""
     return f"{np.mean([a == b for a, b in zip(model.predict(test.source), test.target, strict=True)]):.1%}"
-
-
-def spread(values: list[float]) -> str:
-    return f"{np.mean(values):.1f}" + (f" ± {np.std(values, ddof=1):.1f}" if len(values) > 1 else "")
 
 
 def about(models: list[Translator]) -> list[str]:

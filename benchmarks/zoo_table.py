@@ -22,11 +22,10 @@ import keras
 import numpy as np
 import pandas as pd
 from _report import parser, progress, setting, table
+from _zoo import ENDLESS, averaged
 
 from lstmzoo import Forecaster, datasets, list_models
 from lstmzoo.errors import LstmzooError
-
-ENDLESS = 1_000_000
 
 
 def m4_hourly() -> tuple[pd.DataFrame, dict[str, Any], str]:
@@ -67,7 +66,7 @@ def main() -> None:
             model = Forecaster(
                 name,
                 **parameters,
-                hyperparameters={"epochs": ENDLESS, "patience": ENDLESS},
+                hyperparameters=ENDLESS,
                 time_limit=args.seconds,
                 random_state=seed,
                 verbose=0,
@@ -143,10 +142,9 @@ def run(model: Any, train: pd.DataFrame, whole: pd.DataFrame) -> dict[str, Any]:
 
 def row(name: str, results: list[dict[str, Any]], bar: float) -> list[str]:
     mean = {key: float(np.mean([r[key] for r in results])) for key in results[0]}
-    spread = f" ± {np.std([r['mase'] for r in results], ddof=1):.3f}" if len(results) > 1 else ""
     return [
         name.removeprefix("forecasting/"),
-        f"{mean['mase']:.3f}{spread}",
+        averaged([r["mase"] for r in results], 3),
         f"{mean['mase'] / bar:.2f}",
         "yes" if mean["mase"] < bar else "no",
         f"{mean['parameters']:,.0f}",

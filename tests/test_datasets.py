@@ -9,12 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pooch
 import pytest
+from _downloads import cut_off, serve
 
 from lstmzoo import datasets
 from lstmzoo.errors import DataError, UnknownNameError
 
+GITHUB = "https://raw.githubusercontent.com"
+M4 = f"{GITHUB}/Mcompetitions/M4-methods/6c1067e5a57161249b17289a565178dc7a3fb3ca/Dataset"
+AIRLINE = f"{GITHUB}/sktime/sktime/v0.36.0/sktime/datasets/data/Airline/Airline.csv"
 ROWS_TRAIN = '"V1","V2","V3","V4"\n"Y1","1","2.5",""\n"Y2","10","20","3e1"\n'
 ROWS_TEST = '"V1","V2"\n' + "".join(f'"{name}","1","2","3","4","5","6"\n' for name in ("Y2", "Y1"))
 
@@ -34,47 +37,15 @@ def real(monkeypatch):
     return directory
 
 
+offline = pytest.fixture(cut_off)
+
+
 @pytest.fixture
-def local(monkeypatch, tmp_path):
+def local(offline, monkeypatch, tmp_path):
     """An empty ``LSTMZOO_DATA``, with an empty cache and no network beside it."""
     monkeypatch.setenv("LSTMZOO_DATA", str(tmp_path / "data"))
     (tmp_path / "data").mkdir()
-    cut_off(monkeypatch, tmp_path)
     return tmp_path / "data"
-
-
-@pytest.fixture
-def offline(monkeypatch, tmp_path):
-    """No ``LSTMZOO_DATA``, no network, and an empty cache at the path returned."""
-    monkeypatch.delenv("LSTMZOO_DATA", raising=False)
-    cut_off(monkeypatch, tmp_path)
-    return tmp_path / "cache"
-
-
-def cut_off(monkeypatch, tmp_path):
-    def choose_downloader(url, progressbar=False):
-        def fail(url, output_file, pooch_instance):
-            raise OSError("Max retries exceeded")
-
-        return fail
-
-    monkeypatch.setattr(pooch, "os_cache", lambda project: tmp_path / "cache")
-    monkeypatch.setattr("pooch.core.choose_downloader", choose_downloader)
-
-
-def serve(monkeypatch, files: dict[str, str]) -> list[str]:
-    """Let pooch download these texts, by the last part of their URL; the URLs asked for are noted."""
-    asked: list[str] = []
-
-    def choose_downloader(url, progressbar=False):
-        def write(url, output_file, pooch_instance):
-            asked.append(url)
-            Path(output_file).write_text(files[url.rsplit("/", 1)[-1]])
-
-        return write
-
-    monkeypatch.setattr("pooch.core.choose_downloader", choose_downloader)
-    return asked
 
 
 def assert_long(frame, freq=None):
@@ -336,17 +307,17 @@ def test_a_directory_that_is_none_is_named(monkeypatch, tmp_path):
     [
         (
             lambda: datasets.fetch_m4("Monthly"),
-            "Mcompetitions/M4-methods/6c1067e5a57161249b17289a565178dc7a3fb3ca/Dataset/Train/Monthly-train.csv",
+            f"{M4}/Train/Monthly-train.csv",
             "m4/Monthly-train.csv",
         ),
         (
             lambda: datasets.fetch_ett("ETTm1"),
-            "zhouhaoyi/ETDataset/1d16c8f4f943005d613b5bc962e9eeb06058cf07/ETT-small/ETTm1.csv",
+            f"{GITHUB}/zhouhaoyi/ETDataset/1d16c8f4f943005d613b5bc962e9eeb06058cf07/ETT-small/ETTm1.csv",
             "ett/ETTm1.csv",
         ),
         (
             datasets.fetch_air_passengers,
-            "sktime/sktime/v0.36.0/sktime/datasets/data/Airline/Airline.csv",
+            AIRLINE,
             "air_passengers/Airline.csv",
         ),
     ],
@@ -355,7 +326,7 @@ def test_without_a_network_one_error_names_the_url_and_the_way_out(offline, fetc
     with pytest.raises(DataError) as caught:
         fetch()
     message = str(caught.value)
-    assert f"https://raw.githubusercontent.com/{url}" in message
+    assert f"cannot download {url} to {offline}" in message
     assert "Max retries exceeded" in message
     assert f"set LSTMZOO_DATA to a directory that holds {place}, gzipped or not" in message
     assert caught.value.__cause__ is None
@@ -368,14 +339,15 @@ def test_a_directory_without_the_file_leads_on_to_the_download(local):
 
 
 def test_a_download_that_is_not_the_pinned_file_is_refused(offline, monkeypatch):
-    serve(monkeypatch, {"Airline.csv": "Date,Passengers\n1949-01,0\n"})
+    serve(monkeypatch, {AIRLINE: b"Date,Passengers\n1949-01,0\n"})
     with pytest.raises(DataError, match="does not match the known hash"):
         datasets.fetch_air_passengers()
     assert not list(offline.rglob("*.csv"))
 
 
 def test_first_download_is_recorded_and_holds(offline, monkeypatch):
-    asked = serve(monkeypatch, {"Yearly-train.csv": ROWS_TRAIN, "Yearly-test.csv": ROWS_TEST})
+    train, test = f"{M4}/Train/Yearly-train.csv", f"{M4}/Test/Yearly-test.csv"
+    asked = serve(monkeypatch, {train: ROWS_TRAIN.encode(), test: ROWS_TEST.encode()})
     first = datasets.fetch_m4("Yearly")
     assert len(asked) == 2
     record = next(offline.rglob("Yearly-train.csv.sha256"))
@@ -391,7 +363,7 @@ def test_first_download_is_recorded_and_holds(offline, monkeypatch):
     assert len(asked) == 3
     pd.testing.assert_frame_equal(first.train, mended.train)
 
-    serve(monkeypatch, {"Yearly-train.csv": ROWS_TRAIN.replace("2.5", "2.6")})
+    serve(monkeypatch, {train: ROWS_TRAIN.replace("2.5", "2.6").encode()})
     cached.unlink()
     with pytest.raises(DataError, match="does not match the known hash"):
         datasets.fetch_m4("Yearly")

@@ -9,8 +9,8 @@ import zipfile
 from dataclasses import FrozenInstanceError
 from pathlib import Path
 
-import pooch
 import pytest
+from _downloads import cut_off, serve
 
 from lstmzoo import datasets
 from lstmzoo.datasets import pairs as module
@@ -27,13 +27,7 @@ FETCHES = [
 ]
 
 
-@pytest.fixture
-def offline(monkeypatch, tmp_path):
-    """No ``LSTMZOO_DATA``, an empty cache, and no network."""
-    monkeypatch.delenv("LSTMZOO_DATA", raising=False)
-    monkeypatch.setattr(pooch, "os_cache", lambda project: tmp_path / "cache")
-    serve(monkeypatch, {})
-    return tmp_path / "cache"
+offline = pytest.fixture(cut_off)
 
 
 @pytest.fixture
@@ -50,23 +44,6 @@ def local(offline, monkeypatch, tmp_path):
     return put
 
 
-def serve(monkeypatch, files: dict[str, bytes]) -> list[str]:
-    """Let pooch download these, by their URL, and nothing else; the URLs asked for are noted."""
-    asked: list[str] = []
-
-    def choose_downloader(url, progressbar=False):
-        def write(url, output_file, pooch_instance):
-            asked.append(url)
-            if url not in files:
-                raise OSError("Max retries exceeded")
-            Path(output_file).write_bytes(files[url])
-
-        return write
-
-    monkeypatch.setattr("pooch.core.choose_downloader", choose_downloader)
-    return asked
-
-
 def zipped(member: str, text: str) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -81,8 +58,8 @@ def small_multi30k(monkeypatch) -> dict[str, bytes]:
     for part in ("train", "val", "test_2016_flickr"):
         for language in ("en", "de"):
             text = f"{language} one of {part}.\nThe – 2nd.\n".encode()
-            monkeypatch.setitem(module._MULTI30K[part], language, hashlib.sha256(text).hexdigest())
-            files[f"{part}.{language}.gz"] = gzip.compress(text)
+            files[f"{part}.{language}.gz"] = packed = gzip.compress(text, mtime=0)
+            monkeypatch.setitem(module._MULTI30K[part], language, hashlib.sha256(packed).hexdigest())
     return files
 
 
@@ -289,25 +266,22 @@ def test_multi30k_is_read_in_both_directions(local, offline, monkeypatch, source
         assert sorted(asked) == sorted(f"{MULTI30K}/{name}" for name in files)
 
 
-@pytest.mark.parametrize("downloaded", [False, True])
-def test_an_altered_multi30k_is_refused(local, offline, monkeypatch, downloaded):
-    files = small_multi30k(monkeypatch) | {"train.de.gz": gzip.compress(b"altered")}
-    if downloaded:
-        serve(monkeypatch, {f"{MULTI30K}/{name}": content for name, content in files.items()})
-    else:
-        local({f"multi30k_en_de/raw/{name}": content for name, content in files.items()})
-    with pytest.raises(DataError) as caught:
-        datasets.fetch_multi30k()
-    message = str(caught.value)
-    assert f"what was read is not the file at {MULTI30K}/train.de.gz" in message
-    assert hashlib.sha256(b"altered").hexdigest() in message
-    assert f"replace train.de.gz in LSTMZOO_DATA, or, if it was downloaded, remove what is in {offline}" in message
-
-
-def test_a_cut_download_of_multi30k_is_refused(offline, monkeypatch):
+@pytest.mark.parametrize(
+    "change", [lambda _: gzip.compress(b"altered", mtime=0), lambda content: content[:-9]], ids=["altered", "cut"]
+)
+def test_a_multi30k_that_is_not_the_pinned_one_is_refused(local, offline, monkeypatch, change):
     files = small_multi30k(monkeypatch)
-    serve(monkeypatch, {f"{MULTI30K}/{name}": content[:-9] for name, content in files.items()})
-    with pytest.raises(DataError, match=r"train\.en\.gz is not a whole gzip file"):
+    files["train.de.gz"] = change(files["train.de.gz"])
+    serve(monkeypatch, {f"{MULTI30K}/{name}": content for name, content in files.items()})
+    with pytest.raises(DataError, match="does not match the known hash") as caught:
+        datasets.fetch_multi30k()
+    assert f"cannot download {MULTI30K}/train.de.gz to {offline}" in str(caught.value)
+    assert not list(offline.rglob("train.de.gz"))
+
+    local({f"multi30k_en_de/raw/{name}": content for name, content in files.items()})
+    digest = hashlib.sha256(files["train.de.gz"]).hexdigest()
+    said = f"train.de.gz is not the file at {MULTI30K}/train.de.gz: its SHA-256 is {digest}, expected"
+    with pytest.raises(DataError, match=re.escape(said)):
         datasets.fetch_multi30k()
 
 

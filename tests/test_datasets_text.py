@@ -10,8 +10,8 @@ from collections import Counter
 from dataclasses import FrozenInstanceError
 from pathlib import Path
 
-import pooch
 import pytest
+from _downloads import cut_off, serve
 
 from lstmzoo import datasets
 from lstmzoo.errors import DataError
@@ -55,30 +55,7 @@ def published(monkeypatch):
     return find
 
 
-@pytest.fixture
-def offline(monkeypatch, tmp_path):
-    """No ``LSTMZOO_DATA``, an empty cache, and no network."""
-    monkeypatch.delenv("LSTMZOO_DATA", raising=False)
-    monkeypatch.setattr(pooch, "os_cache", lambda project: tmp_path / "cache")
-    serve(monkeypatch, {})
-    return tmp_path / "cache"
-
-
-def serve(monkeypatch, files: dict[str, bytes]) -> list[str]:
-    """Let pooch download these, by their URL, and nothing else; the URLs asked for are noted."""
-    asked: list[str] = []
-
-    def choose_downloader(url, progressbar=False):
-        def write(url, output_file, pooch_instance):
-            asked.append(url)
-            if url not in files:
-                raise OSError("Max retries exceeded")
-            Path(output_file).write_bytes(files[url])
-
-        return write
-
-    monkeypatch.setattr("pooch.core.choose_downloader", choose_downloader)
-    return asked
+offline = pytest.fixture(cut_off)
 
 
 def hold(monkeypatch, files: dict[str, bytes]) -> None:

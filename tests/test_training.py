@@ -154,22 +154,31 @@ def test_the_weights_are_the_mean_of_the_last_epochs():
 
 
 def test_averaged_weights_are_what_is_validated():
-    seen = []
+    plain, averaged = validated(average_epochs=1), validated(average_epochs=2)
+    for before, end, mean in zip(plain[:-1], plain[1:], averaged[1:], strict=True):
+        for *several, found in zip(before, end, mean, strict=True):
+            np.testing.assert_allclose(found, np.mean(several, axis=0), rtol=1e-6, atol=1e-7)
+            assert not np.allclose(found, several[-1])
+
+
+def validated(average_epochs):
+    """The weights that each epoch is validated with; each is better than the one before, so the last are kept."""
+    seen, model = [], network()
 
     def validate():
-        seen.append([w.copy() for w in current[0].get_weights()])
+        seen.append(model.get_weights())
         return 1.0 / len(seen)
 
-    current = [network()]
     batches = Batches(
         lambda n: ({"window": np.ones((len(n), 6, 2)), "place": np.ones((len(n), 3))}, np.ones((len(n), 1))),
         num_items=16, batch_size=8, steps_per_epoch=STEPS, seed=0,
     )  # fmt: skip
     train(
-        current[0], squared, batches, config=config(average_epochs=2), validate=validate, time_limit=None, verbose=0,
-        title="test",
+        model, squared, batches, config=config(average_epochs=average_epochs, schedule="constant"), validate=validate,
+        time_limit=None, verbose=0, title="test",
     )  # fmt: skip
-    assert all(np.array_equal(a, b) for a, b in zip(seen[-1], current[0].get_weights(), strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(seen[-1], model.get_weights(), strict=True))
+    return seen
 
 
 def test_without_the_generators_it_would_not(tmp_path, whole, monkeypatch):

@@ -3,6 +3,7 @@
 import math
 import pickle
 
+import keras
 import numpy as np
 import pytest
 
@@ -10,7 +11,10 @@ from lstmzoo import BaselineTranslator, Translator, ZooSearchCV, checks, load, t
 from lstmzoo.config import list_models, load_config
 from lstmzoo.errors import ConfigError, DataError, UnknownNameError
 from lstmzoo.estimators.translation import decoding
+from lstmzoo.metrics import bleu
 from lstmzoo.mlflow.loader import ServedModel
+from lstmzoo.models._translation import TranslationStepper
+from lstmzoo.models._writer import Writer
 from lstmzoo.registry import build_model
 from lstmzoo.spec import TranslationSpec
 
@@ -29,6 +33,7 @@ def numbers(count, seed):
 
 
 PAIRS = numbers(400, seed=0)
+FEW = tuple(side[:60] for side in PAIRS)
 
 
 def small(model="conditional_gru_mini", **kwargs):
@@ -38,19 +43,28 @@ def small(model="conditional_gru_mini", **kwargs):
     return Translator(model, hyperparameters={k: v for k, v in settings.items() if k in known}, **options)
 
 
+@pytest.fixture
+def eagerly(monkeypatch):
+    """For fits of a few steps, where tracing would take most of the time; what is ``fitted`` runs what is traced."""
+    compiled = keras.Model.compile
+    options = {"run_eagerly": True} if keras.backend.backend() == "tensorflow" else {}
+    monkeypatch.setattr(keras.Model, "compile", lambda *args, **kwargs: compiled(*args, **{**kwargs, **options}))
+
+
 @pytest.fixture(scope="module")
 def fitted():
     """A translator that has learned something."""
     return small(
         hyperparameters={
-            "epochs": 40, "learning_rate": 1e-2, "units": 32, "embedding_dropout": 0.0, "encoder_dropout": 0.0,
+            "epochs": 20, "learning_rate": 2e-2, "units": 32, "embedding_dropout": 0.0, "encoder_dropout": 0.0,
         }
     ).fit(*PAIRS)  # fmt: skip
 
 
+@pytest.mark.usefixtures("eagerly")
 @pytest.mark.parametrize("check", checks.ESTIMATOR_CHECKS, ids=lambda c: c.__name__)
 def test_estimator(check):
-    check(small(tokenizer="bpe", hyperparameters={"vocab_size": 300}), tuple(side[:60] for side in PAIRS))
+    check(small(tokenizer="bpe", hyperparameters={"vocab_size": 400}), FEW)
 
 
 @pytest.mark.parametrize("check", checks.ESTIMATOR_CHECKS[:-1], ids=lambda c: c.__name__)
@@ -108,9 +122,9 @@ def test_coverage_is_part_of_the_score(fitted):
 
 def test_no_n_gram_comes_twice(fitted):
     sentences = ["one one one one", "two two two two"]
-    for text in fitted.predict(sentences, no_repeat_ngram=1):
-        words = text.split()
-        assert len(set(words)) == len(words)
+    free, ruled = (fitted.predict(sentences, no_repeat_ngram=n) for n in (0, 1))
+    assert all(len(set(text.split())) < len(text.split()) for text in free)
+    assert all(len(set(text.split())) == len(text.split()) for text in ruled)
 
 
 def test_samples_depend_on_the_seed(fitted):
@@ -182,6 +196,7 @@ def test_likelihoods_are_those_of_tokens_in_turn(fitted):
     assert fitted.score_samples(["two one"], ["eins null"])[0] == pytest.approx(total, rel=1e-4)
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_probabilities_of_all_translations_sum_to_one():
     """Of a network that has hardly learned: those of up to two of three words, and of what goes on."""
     model = small().fit(["a b", "b a"] * 8, ["x y", "y x"] * 8)
@@ -196,23 +211,41 @@ def test_probabilities_of_all_translations_sum_to_one():
     assert ended == pytest.approx(1, rel=1e-5)
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_an_ensemble_averages_probabilities(fitted):
+    """By hand: the mean of what both say at each step."""
     sentences = numbers(10, seed=6)[0]
     assert fitted.predict(sentences, ensemble=[fitted]) == fitted.predict(sentences)
-    other = small("luong_gru", validation_size=0.1).fit(*PAIRS)
+    other = small("luong_gru").fit(*PAIRS)
     one = ["three four"]
     (text,), (score,) = fitted.predict(one, ensemble=[other], beam_size=1, length_penalty=0.0, return_score=True)
-    alone = [model.score_samples(one, [text])[0] for model in (fitted, other)]
-    assert min(alone) - 1e-3 <= score <= max(alone) + 1e-3
-    foreign = small().fit(*numbers(60, seed=9))
+    source, target = fitted.preprocessor_.encode_source(one)[0], fitted.preprocessor_.encode_target([text])[0]
+    steppers = [model.model_.stepper for model in (fitted, other)]
+    begun = [stepper.encode(np.array([[*source, 0]], "int32")) for stepper in steppers]
+    memories, states = (list(parts) for parts in zip(*begun, strict=True))
+    total, last = 0.0, 0
+    for token in [*target, 0]:
+        probabilities = []
+        for i, stepper in enumerate(steppers):
+            log_probs, states[i] = stepper.step(np.array([last], "int32"), states[i], memories[i])
+            probabilities.append(np.exp(float(log_probs[0, token])))
+        total, last = total + np.log(np.mean(probabilities)), token
+    assert score == pytest.approx(total, rel=1e-4)
+    assert all(abs(score - model.score_samples(one, [text])[0]) > 1e-2 for model in (fitted, other))
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_ensembles_that_are_refused(fitted):
+    foreign = small().fit(*numbers(20, seed=9))
     with pytest.raises(ConfigError, match="translator 0 has other vocabularies"):
-        fitted.predict(one, ensemble=[foreign])
+        fitted.predict(["one"], ensemble=[foreign])
     with pytest.raises(ConfigError, match="expected fitted translators, and number 0 is a str"):
-        fitted.predict(one, ensemble=["me"])
+        fitted.predict(["one"], ensemble=["me"])
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_without_attention_there_are_no_alignments():
-    model = small("seq2seq_gru").fit(*PAIRS)
+    model = small("seq2seq_gru").fit(*FEW)
     for call, what in [
         (lambda: model.predict(["one"], return_alignment=True), "return_alignment"),
         (lambda: model.predict(["one"], coverage_penalty=0.1), "coverage_penalty"),
@@ -226,22 +259,30 @@ def test_without_attention_there_are_no_alignments():
 # Training.
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_validation_by_bleu():
-    model = small(hyperparameters={"validate_by": "bleu", "epochs": 2}).fit(*PAIRS)
-    assert all(0 <= row["val_loss"] <= 100 for row in model.history_)
+    source, target = FEW[0], ["ja und nein"] * 60
+    options = {"validate_by": "bleu", "epochs": 2, "learning_rate": 1e-2}
+    model = small(hyperparameters=options).fit(source, target, validation=(source, target))
+    reached = bleu(target, model.predict(source, beam_size=1))
+    assert 0 < reached < 100
+    assert model.history_[model.best_epoch_ - 1]["val_loss"] == pytest.approx(100 - reached)
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_pieces_that_are_cut_otherwise_each_epoch():
-    pairs = tuple(side[:80] for side in PAIRS)
-    options = {"tokenizer": "bpe", "hyperparameters": {"vocab_size": 300, "bpe_dropout": 0.3}}
-    first, second = (small(**options).fit(*pairs) for _ in range(2))
-    assert all(
-        np.array_equal(a, b) for a, b in zip(first.model_.get_weights(), second.model_.get_weights(), strict=True)
-    )
+    def weights(rate):
+        settings = {"vocab_size": 400, "bpe_dropout": rate}
+        return small(tokenizer="bpe", hyperparameters=settings, validation_size=0).fit(*FEW).model_.get_weights()
+
+    first, second, whole = map(weights, (0.3, 0.3, 0.0))
+    assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(first, whole, strict=True))
     with pytest.raises(ConfigError, match=r"bpe_dropout=0.3 needs tokenizer='bpe', got 'word'"):
-        small(hyperparameters={"bpe_dropout": 0.3}).fit(*pairs)
+        small(hyperparameters={"bpe_dropout": 0.3}).fit(*FEW)
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_pairs_that_cannot_be_trained_on_are_told_of(caplog):
     source, target = (list(side[:50]) for side in PAIRS)
     model = small(validation_size=0, hyperparameters={"max_length": 4}).fit(
@@ -253,31 +294,34 @@ def test_pairs_that_cannot_be_trained_on_are_told_of(caplog):
         small(validation_size=0).fit(["", " "], ["a", "b"])
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_an_interrupted_fit_goes_on(tmp_path, monkeypatch):
-    estimator = small(hyperparameters={"epochs": 2, "average_epochs": 2})
-    whole = estimator.fit(*PAIRS).model_.get_weights()
+    estimator = small(hyperparameters={"epochs": 3, "average_epochs": 2})
+    whole = estimator.fit(*FEW).model_.get_weights()
     monkeypatch.setattr(training, "_SECONDS_BETWEEN_CHECKPOINTS", -1.0)
-    steps = iter(range(10**9))
-    getitem = training.train.__globals__["_learning_rate"]
+    steps, learning_rate = iter(range(10**9)), training._learning_rate
 
     def interrupted(*args):
-        if next(steps) == 9:
+        if next(steps) == 3:
             raise KeyboardInterrupt
-        return getitem(*args)
+        return learning_rate(*args)
 
     with monkeypatch.context() as patch:
         patch.setattr(training, "_learning_rate", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            estimator.fit(*PAIRS, checkpoint_dir=tmp_path)
-    resumed = estimator.fit(*PAIRS, checkpoint_dir=tmp_path).model_.get_weights()
+            estimator.fit(*FEW, checkpoint_dir=tmp_path)
+    (folder,) = tmp_path.iterdir()
+    assert folder.name == "checkpoint-0000000003"
+    resumed = estimator.fit(*FEW, checkpoint_dir=tmp_path).model_.get_weights()
     assert all(np.array_equal(a, b) for a, b in zip(resumed, whole, strict=True))
     with pytest.raises(ConfigError, match="checkpoint of another fit"):
-        estimator.fit(*PAIRS[::-1], checkpoint_dir=tmp_path)
+        estimator.fit(*FEW[::-1], checkpoint_dir=tmp_path)
 
 
+@pytest.mark.usefixtures("eagerly")
 @pytest.mark.parametrize("options", [{"joint": False, "tied": "two_way"}, {"tied": "none"}])
 def test_vocabularies(options):
-    model = small(hyperparameters=options).fit(*PAIRS)
+    model = small(hyperparameters=options).fit(*FEW)
     assert (model.preprocessor_.source is model.preprocessor_.target) == options.get("joint", True)
     assert model.spec_.source_vocab_size == (10 if "joint" in options else 18)
 
@@ -287,11 +331,19 @@ def test_three_way_tying_needs_one_vocabulary():
         small(hyperparameters={"joint": False}).fit(*PAIRS)
 
 
+@pytest.mark.usefixtures("eagerly")
 @pytest.mark.parametrize("options", [{"score": "dot"}, {"score": "concat", "input_feeding": True}, {"local_window": 2}])
 def test_luong_s_attentions(options):
-    model = small("luong_lstm", hyperparameters={"num_layers": 2, **options}).fit(*(side[:60] for side in PAIRS))
-    (text,), (alignment,) = model.predict(["one two three"], return_alignment=True)
-    assert alignment.weights.shape == (1 + len(text.split()), 4)
+    model = small("luong_lstm", hyperparameters={"num_layers": 2, **options}).fit(*FEW)
+    (text,), (alignment,) = model.predict([" ".join(DIGITS)], return_alignment=True)
+    assert alignment.weights.shape == (1 + len(text.split()), 9)
+    looked_at = (alignment.weights > 0).sum(axis=1)
+    assert (looked_at <= 2 * 2 + 1).all() if "local_window" in options else (looked_at == 9).all()
+    weights = {weight.path.rsplit("/", 1)[-1] for weight in model.model_.weights}
+    assert ("feed_kernel" in weights) == options.get("input_feeding", False)
+    assert ("key_kernel" in weights, "energy" in weights) == {
+        "dot": (False, False), "concat": (True, True), "general": (True, False),
+    }[options.get("score", "general")]  # fmt: skip
 
 
 def test_labels_are_smoothed():
@@ -340,11 +392,12 @@ def test_it_is_stored_with_its_beam(fitted, tmp_path):
         assert other.predict(sentences, n_best=2, return_score=True) == expected
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_a_search_has_the_baselines_beside_it():
     estimator = Translator(
         tokenizer="word", hyperparameters={"epochs": 1, "vocab_size": None, "units": 16, "embedding_dim": 16}
     )
-    search = ZooSearchCV(estimator, ["seq2seq_gru", "gnmt_mini"], max_trials=2, random_state=0, verbose=0).fit(*PAIRS)
+    search = ZooSearchCV(estimator, ["seq2seq_gru", "gnmt_mini"], max_trials=2, random_state=0, verbose=0).fit(*FEW)
     assert {"copy", "lexicon", "gnmt_mini", "seq2seq_gru"} == set(search.leaderboard_["model"])
     assert len(search.predict(["one two"])) == 1
 
@@ -447,16 +500,32 @@ def test_validation_pairs_are_checked():
         small().fit(*PAIRS, validation=["one", "two", "three"])
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_long_sentences_are_decoded_a_few_at_a_time(fitted, monkeypatch):
     """So that memory is bounded; the answers are the same."""
-    sentences = [*numbers(20, seed=8)[0], " ".join(DIGITS * 6)]
+    sentences = [*numbers(16, seed=8)[0], " ".join([*DIGITS, *DIGITS[:4]])]
     expected, scores = fitted.predict(sentences, return_score=True), fitted.score_samples(sentences, sentences)
     monkeypatch.setattr(decoding, "_HYPOTHESES", 8 * 5 * 8)
     monkeypatch.setattr(decoding, "_PAIRS", 8**3)
+    searched, scored = noted(monkeypatch, Writer, "search"), noted(monkeypatch, TranslationStepper, "score")
     again, its_scores = fitted.predict(sentences, return_score=True)
     assert again == expected[0]
     np.testing.assert_allclose(its_scores, expected[1], rtol=1e-4)
     np.testing.assert_allclose(fitted.score_samples(sentences, sentences), scores, rtol=1e-4)
+    # rows * length * 5 <= 320 and rows * length**2 <= 512, or it is one row
+    assert searched == scored == [(8, 8), (8, 8), (1, 16)]
+
+
+def noted(monkeypatch, owner, name):
+    """The shapes of the sources that a method is called with from now on."""
+    shapes, method = [], getattr(owner, name)
+
+    def call(self, source, *args, **kwargs):
+        shapes.append(source.shape)
+        return method(self, source, *args, **kwargs)
+
+    monkeypatch.setattr(owner, name, call)
+    return shapes
 
 
 def test_all_entries_can_step():

@@ -70,7 +70,7 @@ def _find_local(origin: Origin) -> Path | None:
 
 def _read_local(path: Path, origin: Origin) -> bytes:
     content = path.read_bytes()
-    if path.suffix == ".gz":
+    if path.name != origin.name:  # what is a .gz at its origin stays one
         try:
             content = gzip.decompress(content)
         except (OSError, EOFError, zlib.error) as error:

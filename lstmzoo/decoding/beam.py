@@ -61,7 +61,7 @@ def repeat_rows(nest: Any, times: int) -> Any:
         >>> ops.convert_to_numpy(repeat_rows([np.array([[1, 2], [3, 4]])], 2)[0]).tolist()
         [[1, 2], [1, 2], [3, 4], [3, 4]]
     """
-    return keras.tree.map_structure(lambda x: ops.repeat(x, times, axis=0), nest)
+    return nest if times == 1 else keras.tree.map_structure(lambda x: ops.repeat(x, times, axis=0), nest)
 
 
 def beam_search(

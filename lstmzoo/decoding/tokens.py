@@ -1,14 +1,16 @@
 """Sampling of tokens in a loop that is compiled as a whole."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 from keras import ops
 
 NEVER = -1e30  # the logarithm of a probability of zero, with which one can still subtract
 _FARTHEST = 88.0  # below the likeliest token, in logits: less likely ones are never drawn
 _HALVINGS = 30
+_NUMBERS = {"temperature": "float32", "top_k": "int32", "top_p": "float32", "repetition_penalty": "float32"}
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,14 @@ class Sampling:
     repetition_penalty: Any
     filtered: bool
     penalized: bool
+
+    def numbers(self) -> dict[str, np.ndarray]:
+        """Those of the attributes that a compiled function takes as its inputs, so that it serves for any of them."""
+        return {name: np.asarray(getattr(self, name), dtype) for name, dtype in _NUMBERS.items()}
+
+    def given(self, inputs: dict[str, Any]) -> "Sampling":
+        """The same, with the :meth:`numbers` that are among the inputs."""
+        return replace(self, **{name: inputs[name] for name in _NUMBERS})
 
     def draw(self, logits: Any, noise: Any, seen: Any) -> Any:
         """Tokens ``(B,)``.

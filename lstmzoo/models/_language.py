@@ -8,7 +8,6 @@ Sizes: B batch, T tokens of a window, V vocabulary, E embedding, D hidden state 
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any, Literal
 
 import keras
@@ -158,12 +157,11 @@ class TokenStepper:
                 lambda tokens, states: self._logits(tokens, states, inputs["banned"]),
                 lambda i: gumbel(inputs["seeds"], inputs["position"] + i, self.vocab_size),
                 inputs["last"], self._unpacked(inputs), inputs["seen"],
-                replace(sampling, **{name: inputs[name] for name in _NUMBERS}), length,
+                sampling.given(inputs), length,
             )  # fmt: skip
             return {"tokens": tokens, "seen": met, **named(states)}
 
-        numbers = {name: np.asarray(getattr(sampling, name), dtype) for name, dtype in _NUMBERS.items()}
-        given = {"last": last, "seen": seen, "seeds": seeds, "banned": banned, **numbers, **named(state)}
+        given = {"last": last, "seen": seen, "seeds": seeds, "banned": banned, **sampling.numbers(), **named(state)}
         key = ("generate", len(last), length, sampling.filtered, sampling.penalized)
         answer = self._programs.run(key, run, {**given, "position": np.asarray(position, "int32")})
         return answer["tokens"], unnamed(answer), answer["seen"]
@@ -183,9 +181,6 @@ class TokenStepper:
 
     def _unpacked(self, inputs: dict[str, Any]) -> State:
         return keras.tree.pack_sequence_as(self._states, unnamed(inputs))
-
-
-_NUMBERS = {"temperature": "float32", "top_k": "int32", "top_p": "float32", "repetition_penalty": "float32"}
 
 
 class StreamTrainer(keras.Model):

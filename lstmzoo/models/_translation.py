@@ -10,16 +10,15 @@ units, V target vocabulary.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import keras
 import numpy as np
 from keras import ops
 
-from lstmzoo.decoding import NEVER, BeamSearch, Sampling, beam_search, generate_tokens, greedy_search, repeat_rows
 from lstmzoo.errors import ConfigError
-from lstmzoo.layers import Dropout, TokenSoftmax, gumbel
+from lstmzoo.layers import Dropout, TokenSoftmax
 from lstmzoo.models._base import State, recurrent
 from lstmzoo.programs import Programs, named, unnamed
 from lstmzoo.spec import TranslationSpec
@@ -41,6 +40,10 @@ class Memory:
     values: Any
     keys: Any
     mask: Any
+
+    def of(self, change: Callable[[Any], Any]) -> "Memory":
+        """The memory with each tensor changed; None stays None."""
+        return Memory(*(None if part is None else change(part) for part in (self.values, self.keys, self.mask)))
 
 
 def translation_model(
@@ -174,6 +177,14 @@ class MaskedStack:
         return x, final
 
 
+def climbed(x: Any, layers: Sequence[Callable], dropouts: Sequence[Callable], mask: Any) -> Any:
+    """``(B, S, U)`` through encoders' layers, which from the second on are added to what they read."""
+    for i, (layer, drop) in enumerate(zip(layers, dropouts, strict=True)):
+        y, *_ = layer(drop(x), mask=mask)
+        x = x + y if i else y
+    return x
+
+
 class DeepDecoder:
     """Stacked recurrent layers, the first of which attends for all others; each call has the same weights.
 
@@ -277,7 +288,8 @@ class TranslationStepper:
 
         def run(inputs: dict[str, Any]) -> dict[str, Any]:
             memory, states = self.read(inputs["source"])
-            return {**named(_present(memory), "memory"), **named(states)}
+            tensors = [part for part in (memory.values, memory.keys, memory.mask) if part is not None]
+            return {**named(tensors, "memory"), **named(states)}
 
         answer = self._programs.run(("encode", source.shape), run, {"source": source}, 1)
         return unnamed(answer, "memory"), unnamed(answer)
@@ -298,7 +310,8 @@ class TranslationStepper:
 
         def run(inputs: dict[str, Any]) -> dict[str, Any]:
             states = keras.tree.pack_sequence_as(self._states, unnamed(inputs))
-            known = self._remembered(unnamed(inputs, "memory"))
+            tensors = iter(unnamed(inputs, "memory"))
+            known = self._memory.of(lambda _: next(tensors))
             hidden, _, states = self.write(ops.expand_dims(inputs["tokens"], 1), known, states)
             return {"log_probs": self.head.log_probs(hidden[:, 0]), **named(states)}
 
@@ -306,140 +319,6 @@ class TranslationStepper:
         key = ("step", len(tokens), *(array.shape[1] for array in memory))
         answer = self._programs.run(key, run, given, 1)
         return answer["log_probs"], unnamed(answer)
-
-    def _remembered(self, tensors: list[Any]) -> Memory:
-        """The memory of which :func:`_present` gave the tensors."""
-        left = iter(tensors)
-        return Memory(*(None if part is None else next(left) for part in _parts(self._memory)))
-
-
-def _parts(memory: Memory) -> tuple[Any, ...]:
-    return memory.values, memory.keys, memory.mask
-
-
-def _present(memory: Memory) -> list[Any]:
-    return [part for part in _parts(memory) if part is not None]
-
-
-class Writer:
-    """Writes translations: by one model, or by several of the same vocabularies, whose probabilities are averaged.
-
-    Args:
-        steppers: Of the models.
-        banned: ``(V,)`` whether a token may never be written.
-
-    References:
-        Sutskever, Vinyals & Le, "Sequence to Sequence Learning with Neural Networks", NeurIPS 2014, section 3.6 (ensembles).
-    """
-
-    def __init__(self, steppers: Sequence[TranslationStepper], banned: np.ndarray) -> None:
-        self._steppers = steppers
-        self._banned = banned
-        self._programs = Programs(*(stepper.network for stepper in steppers))
-
-    def greedy(self, source: np.ndarray, limits: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
-        """The likeliest token each time: tokens ``(B, length)``, 0 after the end, and their log-likelihoods ``(B,)``.
-
-        Args:
-            source: ``(B, S)``.
-            limits: ``(B,)`` the most tokens of each.
-            length: The most of all.
-        """
-
-        def run(inputs: dict[str, Any]) -> dict[str, Any]:
-            step, states = self._begun(inputs["source"], 1)
-            first = ops.zeros_like(inputs["limits"])
-            tokens, log_probs = greedy_search(step, first, states, inputs["limits"], length=length)
-            return {"tokens": tokens, "log_probs": log_probs}
-
-        given = {"source": source, "limits": limits}
-        answer = self._programs.run(("greedy", source.shape, length), run, given)
-        return answer["tokens"], answer["log_probs"]
-
-    def search(
-        self, source: np.ndarray, limits: np.ndarray, length: int, beam: BeamSearch
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Tokens ``(B, K, length)`` of the K best hypotheses, and their scores ``(B, K)``.
-
-        Args:
-            source: ``(B, S)``.
-            limits: ``(B,)`` the most tokens of each.
-            length: The most of all.
-            beam: How they are searched for.
-        """
-
-        def run(inputs: dict[str, Any]) -> dict[str, Any]:
-            step, states = self._begun(inputs["source"], beam.size)
-            first = ops.zeros_like(inputs["limits"])
-            how = replace(beam, **{name: inputs[name] for name in penalties})
-            mask = real(inputs["source"])
-            tokens, scores, _ = beam_search(step, first, states, inputs["limits"], how, length=length, source_mask=mask)
-            return {"tokens": tokens, "scores": scores}
-
-        both = {"length_penalty": beam.length_penalty, "coverage_penalty": beam.coverage_penalty}
-        penalties = {name: np.asarray(value, "float32") for name, value in both.items() if value is not None}
-        key = ("search", source.shape, length, beam.size, beam.no_repeat_ngram, *penalties)
-        answer = self._programs.run(key, run, {"source": source, "limits": limits, **penalties})
-        return answer["tokens"], answer["scores"]
-
-    def sample(self, source: np.ndarray, length: int, sampling: Sampling, seeds: np.ndarray) -> np.ndarray:
-        """Drawn tokens ``(B, length)``; what follows the first 0 is none.
-
-        Args:
-            source: ``(B, S)``.
-            length: The most tokens.
-            sampling: How they are drawn.
-            seeds: ``(B, 2)`` int32.
-        """
-
-        def run(inputs: dict[str, Any]) -> dict[str, Any]:
-            step, states = self._begun(inputs["source"], 1)
-            first, size = ops.zeros_like(inputs["source"][:, 0]), len(self._banned)
-            seen = ops.zeros((*ops.shape(first), size), dtype="bool")
-            how = replace(sampling, **{name: inputs[name] for name in _NUMBERS})
-            tokens, _, _ = generate_tokens(
-                lambda tokens, states: step(tokens, states)[:2], lambda i: gumbel(inputs["seeds"], i, size),
-                first, states, seen, how, length,
-            )  # fmt: skip
-            return {"tokens": tokens}
-
-        numbers = {name: np.asarray(getattr(sampling, name), dtype) for name, dtype in _NUMBERS.items()}
-        key = ("sample", source.shape, length, sampling.filtered)
-        return self._programs.run(key, run, {"source": source, "seeds": seeds, **numbers})["tokens"]
-
-    def _begun(self, source: Any, times: int) -> tuple[Callable, list[State]]:
-        """A step of the models together, and their states, each row so many times; the source is encoded once."""
-        memories, states = zip(*(stepper.read(source) for stepper in self._steppers), strict=True)
-        known = [Memory(*(_repeated(part, times) for part in _parts(memory))) for memory in memories]
-
-        def step(tokens: Any, states: list[State]) -> tuple[Any, list[State], Any]:
-            log_probs, weights, after = [], [], []
-            for stepper, memory, before in zip(self._steppers, known, states, strict=True):
-                hidden, its_weights, now = stepper.write(ops.expand_dims(tokens, 1), memory, before)
-                log_probs.append(stepper.head.log_probs(hidden[:, 0]))
-                weights += [] if its_weights is None else [its_weights[:, 0]]
-                after.append(now)
-            mixed = log_probs[0] if len(log_probs) == 1 else _averaged(log_probs)
-            return ops.where(self._banned, NEVER, mixed), after, _mean(weights) if weights else None
-
-        return step, _repeated(list(states), times)
-
-
-_NUMBERS = {"temperature": "float32", "top_k": "int32", "top_p": "float32", "repetition_penalty": "float32"}
-
-
-def _repeated(nest: Any, times: int) -> Any:
-    """Each row so many times, one after the other; None stays None."""
-    return nest if nest is None or times == 1 else repeat_rows(nest, times)
-
-
-def _averaged(log_probs: list[Any]) -> Any:
-    """The logarithm of the mean of probabilities."""
-    return ops.logsumexp(ops.stack(log_probs), axis=0) - math.log(len(log_probs))
-
-
-def _mean(several: list[Any]) -> Any:
-    return several[0] if len(several) == 1 else ops.mean(ops.stack(several), axis=0)
 
 
 class PairTrainer(keras.Model):

@@ -15,6 +15,7 @@ from lstmzoo.models._translation import (
     DeepDecoder,
     Memory,
     Tied,
+    climbed,
     translation_model,
 )
 from lstmzoo.registry import register_model
@@ -24,8 +25,7 @@ from lstmzoo.spec import TranslationSpec
 @register_model
 def deep_translator(
     spec: TranslationSpec, *, cell: Literal["lstm", "gru"], units: Count, encoder_layers: Count,
-    decoder_layers: Annotated[int, Field(ge=2)],
-    embedding_dim: Count, dropout: Rate, label_smoothing: Rate, tied: Tied,
+    decoder_layers: Annotated[int, Field(ge=2)], embedding_dim: Count, dropout: Rate, label_smoothing: Rate, tied: Tied,
 ) -> keras.Model:  # fmt: skip
     """A bidirectional layer under a residual stack, and a decoder whose first layer attends for all others.
 
@@ -62,10 +62,7 @@ def deep_translator(
     decoder = DeepDecoder(make, attention, num_layers=decoder_layers, dropout=dropout)
 
     def encode(vectors: Any, mask: Any) -> tuple[Memory, State]:
-        x, _ = first(vectors, mask)
-        for i, (layer, drop) in enumerate(zip(upper, between, strict=True)):
-            y, *_ = layer(drop(x), mask=mask)
-            x = x + y if i else y
+        x = climbed(first(vectors, mask)[0], upper, between, mask)
         start = ops.zeros_like(x[:, 0, :units])
         return Memory(x, keys(x), mask), [[start] * (2 if cell == "lstm" else 1) for _ in range(decoder_layers)]
 

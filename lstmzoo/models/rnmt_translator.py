@@ -14,6 +14,7 @@ from lstmzoo.models._translation import (
     DeepDecoder,
     Memory,
     Tied,
+    climbed,
     translation_model,
 )
 from lstmzoo.registry import register_model
@@ -62,11 +63,7 @@ def rnmt_translator(
     decoder = DeepDecoder(make, attention, num_layers=decoder_layers, dropout=dropout)
 
     def encode(vectors: Any, mask: Any) -> tuple[Memory, State]:
-        x, _ = encoder[0](vectors, mask)
-        for i, (layer, drop) in enumerate(zip(encoder[1:], between, strict=True)):
-            y, _ = layer(drop(x), mask)
-            x = x + y if i else y
-        values = narrow(x)
+        values = narrow(climbed(encoder[0](vectors, mask)[0], encoder[1:], between, mask))
         start = ops.zeros_like(values[:, 0])
         return Memory(values, keys(values), mask), [[start, start] for _ in range(decoder_layers)]
 

@@ -36,7 +36,7 @@ from lstmzoo.estimators.translation.decoding import (
 )
 from lstmzoo.estimators.translation.drawing import draw_alignment
 from lstmzoo.metrics import bleu
-from lstmzoo.models._translation import Writer
+from lstmzoo.models._writer import Writer
 from lstmzoo.preprocessing import PairBatches, PairPreprocessor, check_sentences, token_counts
 from lstmzoo.spec import TranslationSpec
 from lstmzoo.training import compile_for_prediction, seeded, train
