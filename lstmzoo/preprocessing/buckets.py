@@ -6,7 +6,6 @@ import numpy as np
 
 from lstmzoo.errors import DataError
 
-_MOST_BUCKETS = 6
 _WORTH = 20  # batches in an epoch that a bucket is worth its compilation for
 _EVEN = 2  # what the lengths of buckets are multiples of
 _CANDIDATES = 32  # lengths of each side that are tried
@@ -39,7 +38,8 @@ class PairBatches:
         seed: Of the order.
         max_length: Pairs with more tokens on a side, not counting ``eos``, are left out, and so are those with none.
         resample: From an epoch to other ids of the same sentences and translations.
-        num_buckets: How many, at the most; None for one for each 20 batches, up to 6, for each has to be compiled.
+        num_buckets: How many, at the most; None for one for each 20 batches, for each has to be compiled.
+        most_buckets: How many are the most then.
 
     Attributes:
         shapes: ``(B, S, T)`` of each bucket.
@@ -60,7 +60,7 @@ class PairBatches:
 
     def __init__(
         self, source_ids: _Ids, target_ids: _Ids, *, batch_size: int, steps_per_epoch: int, seed: int, max_length: int,
-        resample: Callable[[int], tuple[_Ids, _Ids]] | None = None, num_buckets: int | None = None,
+        resample: Callable[[int], tuple[_Ids, _Ids]] | None = None, num_buckets: int | None = None, most_buckets: int = 6,
     ) -> None:  # fmt: skip
         pairs = list(zip(source_ids, target_ids, strict=True))
         lengths = _lengths(pairs)
@@ -76,7 +76,7 @@ class PairBatches:
         self._resample = resample
         self._seed = seed
         if num_buckets is None:
-            num_buckets = min(max(1, len(self._kept) // (_WORTH * batch_size)), _MOST_BUCKETS)
+            num_buckets = min(max(1, len(self._kept) // (_WORTH * batch_size)), most_buckets)
         self._encode(0, (max_length + 1, max_length + 1))
         source, target = np.maximum(self._lengths, _lengths(self._first)).T
         shapes = bucket_shapes(source, target, num_buckets)

@@ -42,6 +42,7 @@ from lstmzoo.spec import TranslationSpec
 from lstmzoo.training import compile_for_prediction, seeded, train
 
 _logger = logging.getLogger(__name__)
+_MOST_BUCKETS = 6
 _LEARNED = (
     "history_",
     "best_epoch_",
@@ -340,7 +341,7 @@ class Translator(TokenizingEstimator, SentenceTranslator):
             raise ConfigError(f"bpe_dropout={rate} needs tokenizer='bpe', got {preprocessor.tokenizer!r}: pass 0.0")
         batches = PairBatches(
             *ids, batch_size=config.training.batch_size, steps_per_epoch=config.training.steps_per_epoch, seed=seed,
-            max_length=config.data.max_length,
+            max_length=config.data.max_length, most_buckets=self._most_buckets(),
             resample=(lambda epoch: preprocessor.encode_dropped(*pairs, rate, seed, epoch)) if rate else None,
         )  # fmt: skip
         if any(batches.left_out.values()):
@@ -350,6 +351,10 @@ class Translator(TokenizingEstimator, SentenceTranslator):
                 config.data.max_length,
             )  # fmt: skip
         return batches
+
+    def _most_buckets(self) -> int:
+        """Fewer where time is short: a batch's shape may take 10 seconds to compile."""
+        return _MOST_BUCKETS if self.time_limit is None else min(max(1, int(self.time_limit // 30)), _MOST_BUCKETS)
 
     def _validation(
         self, stepper: Any, preprocessor: PairPreprocessor, held_out: tuple[list[str], list[str]] | None, ratio: float,
