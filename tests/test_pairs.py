@@ -293,6 +293,11 @@ class TestBatches:
         assert set(met.values()) <= {1, 2}
         assert set(shapes) == set(batches.shapes)
 
+    def test_there_are_as_many_buckets_as_are_worth_it(self):
+        ids = drawn(400)
+        assert [len(made(ids, batch_size=n).shapes) for n in (2, 5, 9, 40)] == [6, 4, 2, 1]
+        assert len(made(ids, batch_size=2, most_buckets=3).shapes) == 3
+
     def test_batches_have_about_as_many_tokens(self):
         ids = drawn(4000)
         batches = made(ids, batch_size=64)

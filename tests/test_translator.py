@@ -15,6 +15,7 @@ from lstmzoo.metrics import bleu
 from lstmzoo.mlflow.loader import ServedModel
 from lstmzoo.models._translation import TranslationStepper
 from lstmzoo.models._writer import Writer
+from lstmzoo.preprocessing import PairBatches
 from lstmzoo.registry import build_model
 from lstmzoo.spec import TranslationSpec
 
@@ -257,6 +258,21 @@ def test_without_attention_there_are_no_alignments():
 
 
 # Training.
+
+
+@pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize(("time_limit", "most"), [(20, 1), (95, 3), (1000, 6), (None, 6)])
+def test_short_trainings_have_few_shapes(monkeypatch, time_limit, most):
+    """For each is compiled."""
+    allowed = []
+
+    def noted(*ids, most_buckets, **options):
+        allowed.append(most_buckets)
+        return PairBatches(*ids, most_buckets=most_buckets, **options)
+
+    monkeypatch.setattr("lstmzoo.estimators.translation.translator.PairBatches", noted)
+    small(time_limit=time_limit).fit(*FEW)
+    assert allowed == [most]
 
 
 @pytest.mark.usefixtures("eagerly")
