@@ -1,16 +1,17 @@
 """``Translator("conditional_gru").fit`` against the same network in PyTorch, on the CPU.
 
 Both sides train on Multi30k's English and German sentences, in the same pieces, for the same steps, with the entry's own
-settings: a bidirectional GRU encoder, a conditional GRU decoder with additive attention, one matrix for both embeddings and the
-softmax, dropout at the same places, smoothed labels, Adam with a cosine schedule, clipping of the gradient's norm. PyTorch's side
-(`_torch_translation_fit.py`) packs its sources, and computes the attention's keys once, and readout and softmax for all steps at
-once, without the padding. Its batches have 64 pairs each, sorted by length within pools of a hundred batches; lstmzoo's have as
-many tokens, their padding included, as 64 pairs of mean length. PyTorch's cells of the decoder have a second bias each.
+settings, but for the averaging of weights: a bidirectional GRU encoder, a conditional GRU decoder with additive attention,
+one matrix for both embeddings and the softmax, dropout at the same places, smoothed labels, Adam with a cosine schedule,
+clipping of the gradient's norm. PyTorch's side (`_torch_translation_fit.py`) packs its sources, and computes the attention's
+keys once, and readout and softmax for all steps at once, without the padding. Its batches have 64 pairs each, sorted by
+length within pools of a hundred batches; lstmzoo's have as many tokens, their padding included, as 64 pairs of mean length.
+PyTorch's cells of the decoder have a second bias each.
 
-Each side runs in a process of its own, in turn, the order changing from round to round. ``fit`` is timed whole, with compilation
-and without imports, and by parts of a hundred steps, of which the first, which compiles, is left out of the median. Learning the
-pieces and cutting the text is in lstmzoo's ``fit``, but PyTorch's side is given numbers; so that is timed by itself too. Tokens
-are those of source and target, each with its end, and without padding.
+Each side runs in a process of its own, in turn, the order changing from round to round. ``fit`` is timed whole, with
+compilation and without imports, and by parts of a hundred steps, of which the first, which compiles, is left out of the
+median. Learning the pieces and cutting the text is in lstmzoo's ``fit``, but PyTorch's side is given numbers; so that is
+timed by itself too. Tokens are those of source and target, each with its end, and without padding.
 
     python3.11 -m venv torchenv && torchenv/bin/pip install torch==2.13.0 numpy
     python benchmarks/torch_translation.py --torch-python torchenv/bin/python
@@ -34,7 +35,13 @@ from lstmzoo.preprocessing import PairPreprocessor
 HERE = Path(__file__).resolve().parent
 MODEL = "conditional_gru"
 PART = 100  # steps
-SAME = {"tied": "three_way", "bpe_dropout": 0.0, "schedule": "cosine", "average_epochs": 1}  # whatever the entry says
+SAME = {
+    "tied": "three_way",
+    "bpe_dropout": 0.0,
+    "optimizer": "adam",
+    "schedule": "cosine",
+    "average_epochs": 1,
+}  # whatever the entry says
 SCRIPTS = {"torch": "_torch_translation_fit.py", "lstmzoo": "_translation_fit.py"}
 
 

@@ -1,7 +1,8 @@
 """One translator on Multi30k, English to German: BLEU, cased and detokenized, by sacreBLEU.
 
-Fitted on the official train part, the best epoch chosen by the val part, judged on ``test_2016_flickr``. Published recurrent
-systems that read the text alone: 30 in 53 minutes of a GPU; about 38, of lowercased and tokenized text, for the best.
+Fitted on the official train part, the best epoch chosen by the val part, judged on ``test_2016_flickr``. The best of the
+published recurrent systems that read the text alone have about 38, of lower-cased and tokenized text (Caglayan et al.,
+"LIUM-CVC Submissions for WMT17 Multimodal Translation Task", WMT 2017).
 
 ``--validate`` judges on the val part: settings are chosen so; without it, the test part is read, once.
 """

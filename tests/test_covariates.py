@@ -38,6 +38,7 @@ def filled(forecaster, **arguments):
     return forecaster.make_future_frame(**arguments).assign(price=3.0, holiday=False)
 
 
+# How covariates enter a network is its builder's work; tests/test_zoo.py has them for every entry.
 ONE_OF_EACH_BUILDER = {load_config(name).builder: name for name in list_models("forecasting/*")}
 
 

@@ -46,7 +46,7 @@ def small(model="conditional_gru_mini", **kwargs):
 
 @pytest.fixture
 def eagerly(monkeypatch):
-    """For fits of a few steps, where tracing would take most of the time; what is ``fitted`` runs what is traced."""
+    """For fits of a few steps, where tracing would take most of the time; the fixture ``fitted`` is traced."""
     compiled = keras.Model.compile
     options = {"run_eagerly": True} if keras.backend.backend() == "tensorflow" else {}
     monkeypatch.setattr(keras.Model, "compile", lambda *args, **kwargs: compiled(*args, **{**kwargs, **options}))
@@ -261,7 +261,7 @@ def test_without_attention_there_are_no_alignments():
 
 
 @pytest.mark.usefixtures("eagerly")
-@pytest.mark.parametrize(("time_limit", "most"), [(20, 1), (95, 3), (1000, 6), (None, 6)])
+@pytest.mark.parametrize(("time_limit", "most"), [(20, 2), (95, 3), (1000, 6), (math.inf, 6), (None, 6)])
 def test_short_trainings_have_few_shapes(monkeypatch, time_limit, most):
     """For each is compiled."""
     allowed = []
@@ -310,7 +310,6 @@ def test_pairs_that_cannot_be_trained_on_are_told_of(caplog):
         small(validation_size=0).fit(["", " "], ["a", "b"])
 
 
-@pytest.mark.usefixtures("eagerly")
 def test_an_interrupted_fit_goes_on(tmp_path, monkeypatch):
     estimator = small(hyperparameters={"epochs": 3, "average_epochs": 2})
     whole = estimator.fit(*FEW).model_.get_weights()
@@ -332,6 +331,8 @@ def test_an_interrupted_fit_goes_on(tmp_path, monkeypatch):
     assert all(np.array_equal(a, b) for a, b in zip(resumed, whole, strict=True))
     with pytest.raises(ConfigError, match="checkpoint of another fit"):
         estimator.fit(*FEW[::-1], checkpoint_dir=tmp_path)
+    with pytest.raises(ConfigError, match="checkpoint of another fit"):
+        estimator.set_params(time_limit=100).fit(*FEW, checkpoint_dir=tmp_path)
 
 
 @pytest.mark.usefixtures("eagerly")

@@ -46,6 +46,11 @@ class Origin:
         """The file's own name."""
         return self.path.rsplit("/", 1)[-1]
 
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """What may follow the name of a local file: ``.gz``, unless it ends so already."""
+        return ("",) if self.name.endswith(".gz") else ("", ".gz")
+
 
 def read_origin(origin: Origin) -> bytes:
     """The file's bytes: from under ``LSTMZOO_DATA`` (gzipped or not), the cache, or the network.
@@ -64,7 +69,7 @@ def _find_local(origin: Origin) -> Path | None:
     root = Path(setting)
     if not root.is_dir():
         raise DataError(f"LSTMZOO_DATA names {setting!r}, which is not a directory")
-    places = [root / folder / f"{origin.name}{end}" for folder in origin.folders for end in ("", ".gz")]
+    places = [root / folder / f"{origin.name}{end}" for folder in origin.folders for end in origin.endings]
     return next((place for place in places if place.is_file()), None)
 
 
@@ -95,8 +100,8 @@ def _download(origin: Origin) -> bytes:
     except (OSError, ValueError) as error:
         raise DataError(
             f"cannot download {origin.url} to {folder} ({textwrap.shorten(str(error), 240)}); "
-            f"retry, or set LSTMZOO_DATA to a directory that holds {origin.folders[0]}/{origin.name}, "
-            "gzipped or not"
+            f"retry, or set LSTMZOO_DATA to a directory that holds {origin.folders[0]}/{origin.name}"
+            f"{', gzipped or not' if len(origin.endings) > 1 else ''}"
         ) from None
     return content
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from lstmzoo.errors import DataError
 
+MOST_BUCKETS = 6
 _WORTH = 20  # batches in an epoch that a bucket is worth its compilation for
 _EVEN = 2  # what the lengths of buckets are multiples of
 _CANDIDATES = 32  # lengths of each side that are tried
@@ -39,7 +40,7 @@ class PairBatches:
         max_length: Pairs with more tokens on a side, not counting ``eos``, are left out, and so are those with none.
         resample: From an epoch to other ids of the same sentences and translations.
         num_buckets: How many, at the most; None for one for each 20 batches, for each has to be compiled.
-        most_buckets: How many are the most then.
+        most_buckets: The most, where ``num_buckets`` is None.
 
     Attributes:
         shapes: ``(B, S, T)`` of each bucket.
@@ -60,7 +61,8 @@ class PairBatches:
 
     def __init__(
         self, source_ids: _Ids, target_ids: _Ids, *, batch_size: int, steps_per_epoch: int, seed: int, max_length: int,
-        resample: Callable[[int], tuple[_Ids, _Ids]] | None = None, num_buckets: int | None = None, most_buckets: int = 6,
+        resample: Callable[[int], tuple[_Ids, _Ids]] | None = None, num_buckets: int | None = None,
+        most_buckets: int = MOST_BUCKETS,
     ) -> None:  # fmt: skip
         pairs = list(zip(source_ids, target_ids, strict=True))
         lengths = _lengths(pairs)

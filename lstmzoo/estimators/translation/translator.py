@@ -38,11 +38,11 @@ from lstmzoo.estimators.translation.drawing import draw_alignment
 from lstmzoo.metrics import bleu
 from lstmzoo.models._writer import Writer
 from lstmzoo.preprocessing import PairBatches, PairPreprocessor, check_sentences, token_counts
+from lstmzoo.preprocessing.buckets import MOST_BUCKETS
 from lstmzoo.spec import TranslationSpec
 from lstmzoo.training import compile_for_prediction, seeded, train
 
 _logger = logging.getLogger(__name__)
-_MOST_BUCKETS = 6
 _LEARNED = (
     "history_",
     "best_epoch_",
@@ -85,7 +85,7 @@ class Translator(TokenizingEstimator, SentenceTranslator):
             the training (``learning_rate``, ``epochs``, ...) alike.
         validation_size: Share of the pairs, drawn by chance, that training does not see, and that chooses the best epoch, unless
             ``fit`` is given validation pairs; with 0, all pairs are trained on for all epochs.
-        time_limit: Seconds of training, at the most.
+        time_limit: Seconds of training, at the most; below 180, batches have fewer shapes, for each is compiled.
         random_state: Seed of everything; the same seed gives the same bits on one machine.
         verbose: 0 for silence, 1 for a progress bar.
 
@@ -354,7 +354,7 @@ class Translator(TokenizingEstimator, SentenceTranslator):
 
     def _most_buckets(self) -> int:
         """Fewer where time is short: a batch's shape may take 10 seconds to compile."""
-        return _MOST_BUCKETS if self.time_limit is None else min(max(1, int(self.time_limit // 30)), _MOST_BUCKETS)
+        return MOST_BUCKETS if self.time_limit is None else int(min(max(2.0, self.time_limit / 30), MOST_BUCKETS))
 
     def _validation(
         self, stepper: Any, preprocessor: PairPreprocessor, held_out: tuple[list[str], list[str]] | None, ratio: float,
