@@ -70,6 +70,14 @@ def without_xla(monkeypatch):
         )
 
 
+@pytest.fixture
+def eagerly(without_xla, monkeypatch):
+    """For fits of a few steps, where tracing would take most of the time; what fixtures of modules fitted is traced."""
+    compiled = keras.Model.compile
+    options = {"run_eagerly": True} if keras.backend.backend() == "tensorflow" else {}
+    monkeypatch.setattr(keras.Model, "compile", lambda *args, **kwargs: compiled(*args, **{**kwargs, **options}))
+
+
 @pytest.fixture(scope="session")
 def tiny() -> dict:
     """Parameters of a forecaster that fits in seconds."""

@@ -9,6 +9,8 @@ import pytest
 from lstmzoo import BaselineForecaster, Forecaster
 from lstmzoo.errors import ConfigError, DataError, UnknownNameError
 
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 
 @pytest.fixture(scope="module")
 def backtest(hourly, tiny):

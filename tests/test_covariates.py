@@ -9,6 +9,8 @@ import lstmzoo
 from lstmzoo import Forecaster, list_models, load_config
 from lstmzoo.errors import ConfigError, DataError, UnknownNameError
 
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 COVARIATES = {
     "past_covariates": ["visitors"],
     "future_covariates": ["price", "holiday"],

@@ -11,6 +11,8 @@ from lstmzoo.errors import ConfigError, DataError, TrainingError, UnknownNameErr
 from lstmzoo.estimators import ZooEstimator, check_picture
 from lstmzoo.estimators.forecasting.baselines import METHODS
 
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 
 @pytest.fixture(scope="module")
 def fitted(hourly, tiny):

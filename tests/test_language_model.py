@@ -37,7 +37,7 @@ def small(model="char_lstm", **kwargs):
     return LanguageModel(model, hyperparameters=settings, **{"random_state": 0, "verbose": 0, **kwargs})
 
 
-pytestmark = pytest.mark.usefixtures("without_xla")
+pytestmark = pytest.mark.usefixtures("eagerly")
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,8 @@ from lstmzoo.estimators.forecasting.conformal import (
     corrected_quantiles,
 )
 
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 LEVELS = [0.1, 0.5, 0.9]
 
 

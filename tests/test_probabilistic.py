@@ -13,6 +13,8 @@ from lstmzoo.datasets import generate_seasonal
 from lstmzoo.errors import ConfigError, DataError
 from lstmzoo.registry import build_model
 
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 SHORT = {"epochs": 2, "steps_per_epoch": 5, "batch_size": 8, "units": 8}
 
 

@@ -3,7 +3,6 @@
 import math
 import pickle
 
-import keras
 import numpy as np
 import pytest
 
@@ -42,14 +41,6 @@ def small(model="conditional_gru_mini", **kwargs):
     options = {"tokenizer": "word", "random_state": 0, "verbose": 0, **kwargs}
     known = load_config(f"translation/{model}").settings
     return Translator(model, hyperparameters={k: v for k, v in settings.items() if k in known}, **options)
-
-
-@pytest.fixture
-def eagerly(monkeypatch):
-    """For fits of a few steps, where tracing would take most of the time; the fixture ``fitted`` is traced."""
-    compiled = keras.Model.compile
-    options = {"run_eagerly": True} if keras.backend.backend() == "tensorflow" else {}
-    monkeypatch.setattr(keras.Model, "compile", lambda *args, **kwargs: compiled(*args, **{**kwargs, **options}))
 
 
 @pytest.fixture(scope="module")
