@@ -25,6 +25,7 @@ absl.logging.get_absl_handler().python_handler.stream = sys.__stderr__
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "traced: of a module whose tests run eagerly, one that trains for many steps")
     config.addinivalue_line(  # of Keras' own variables
         "filterwarnings", "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
     )
@@ -71,8 +72,10 @@ def without_xla(monkeypatch):
 
 
 @pytest.fixture
-def eagerly(without_xla, monkeypatch):
+def eagerly(without_xla, monkeypatch, request):
     """For fits of a few steps, where tracing would take most of the time; what fixtures of modules fitted is traced."""
+    if "traced" in request.keywords:
+        return
     compiled = keras.Model.compile
     options = {"run_eagerly": True} if keras.backend.backend() == "tensorflow" else {}
     monkeypatch.setattr(keras.Model, "compile", lambda *args, **kwargs: compiled(*args, **{**kwargs, **options}))

@@ -58,6 +58,7 @@ def test_every_builder_takes_every_kind_of_covariate(name, shops, tiny, tmp_path
     pd.testing.assert_frame_equal(again.predict(future=filled(again)), forecast)
 
 
+@pytest.mark.traced
 def test_future_covariates_are_used():
     rng = np.random.default_rng(0)
     x = rng.normal(size=600)
@@ -72,6 +73,7 @@ def test_future_covariates_are_used():
     assert errors[0] < 0.5 * errors[1]
 
 
+@pytest.mark.traced
 def test_series_are_told_apart_by_static_covariates():
     rng = np.random.default_rng(0)
     frames = []

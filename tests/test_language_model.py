@@ -327,6 +327,7 @@ def test_lines_of_an_iterator_are_texts():
     )
 
 
+@pytest.mark.traced
 def test_validation_text_chooses_the_epoch_and_is_not_learned_from():
     model = small().fit(TEXTS, validation=["qqq zzz"] * 30)
     assert "q" not in {model.preprocessor_.token(i) for i in range(model.spec_.vocab_size)}
@@ -399,6 +400,7 @@ def test_a_matrix_memory_needs_windows_of_one_length():
         LanguageModel("mlstm", tokenizer="char", hyperparameters={"variable_bptt": True, "units": 16}).fit(TEXTS)
 
 
+@pytest.mark.traced
 @pytest.mark.parametrize("tokenizer", ["byte", "bpe"])
 def test_any_text_is_learned_and_scored(tokenizer):
     odd = ["NUL \0 here", "lone \ud800 surrogate", "שלום עולם", "🙂🏳️‍🌈", "x" * 5000, *TEXTS]

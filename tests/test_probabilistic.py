@@ -87,6 +87,7 @@ def test_paths_need_a_spread(hourly, tiny):
         Forecaster(**tiny).fit(hourly).sample_paths(3)
 
 
+@pytest.mark.traced
 def test_conformal_intervals_cover(tmp_path):
     frame = generate_seasonal(n_series=60, length=160, freq="D", season_length=7, noise=0.3, random_state=0)
     place = frame.groupby("unique_id").cumcount(ascending=False)
