@@ -40,11 +40,10 @@ def main() -> None:
         ]  # fmt: skip
         for title, options in (("greedy", {"beam_size": 1}), (f"beam {args.beam}", {"beam_size": args.beam})):
             rows.append([f"{args.model}, seed {seed}", title, *judge(model, judged, options), *about])
-    if len(fitted) > 1:
-        options = {"beam_size": args.beam, "ensemble": fitted[1:]}
-        rows.append(
-            [f"ensemble of {len(fitted)}", f"beam {args.beam}", *judge(fitted[0], judged, options), "", "", "", ""]
-        )
+    for title, (first, *others) in (("seeds", fitted), ("epochs of the first", fitted[0].checkpoints())):
+        if others:
+            scores = judge(first, judged, {"beam_size": args.beam, "ensemble": others})
+            rows.append([f"ensemble of {1 + len(others)} {title}", f"beam {args.beam}", *scores, *[""] * 4])
     if args.save:
         fitted[0].save(args.save)
     columns = [

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import keras
 import numpy as np
@@ -27,6 +27,8 @@ _OPTIMIZERS: dict[str, type[keras.optimizers.Optimizer]] = {
     "rmsprop": keras.optimizers.RMSprop,
     "sgd": keras.optimizers.SGD,
 }
+
+Weights = list[np.ndarray]  # of a network, in its own order
 
 _CHECKPOINT = re.compile(r"checkpoint-\d{10}")
 _SECONDS_BETWEEN_CHECKPOINTS = 30.0  # within an epoch; there is one after each epoch besides
@@ -171,7 +173,7 @@ class _State:
         step: Steps done of the epoch after them.
         loss: Sum of the losses of the batches of that epoch.
         best_epoch: Counted from 1; 0 before there is one.
-        best_weights: Of that epoch, with validation.
+        best: Sets of weights whose mean is that epoch's, with validation.
         recent: The weights at the ends of the last epochs, where they are averaged.
         seconds: How long training took until this was last written, or would have been.
         stopped: Whether it ended before its last epoch.
@@ -181,8 +183,8 @@ class _State:
     step: int = 0
     loss: float = 0.0
     best_epoch: int = 0
-    best_weights: list[np.ndarray] | None = None
-    recent: list[list[np.ndarray]] = field(default_factory=list)
+    best: list[Weights] = field(default_factory=list)
+    recent: list[Weights] = field(default_factory=list)
     seconds: float = 0.0
     stopped: bool = False
 
@@ -191,11 +193,26 @@ class _State:
         return self.history[self.best_epoch - 1]["val_loss"] if self.best_epoch else math.inf
 
 
+class Trained(NamedTuple):
+    """What came of a training.
+
+    Attributes:
+        history: A row per epoch: ``epoch``, ``loss``, the mean of its batches', ``val_loss``, ``learning_rate``, ``seconds`` of
+            that epoch. A loss that is not finite is None.
+        best_epoch: Counted from 1.
+        averaged: The weights at the ends of the last epochs up to the best, the oldest first, whose mean the model has.
+    """
+
+    history: list[dict[str, float | None]]
+    best_epoch: int
+    averaged: list[Weights]
+
+
 def train(
     model: keras.Model, loss: Callable, batches: Steps, *, config: TrainingConfig,
     validate: Callable[[], float] | None, time_limit: float | None, verbose: int, title: str,
     checkpoint: Checkpoint | None = None,
-) -> tuple[list[dict[str, float | None]], int]:  # fmt: skip
+) -> Trained:  # fmt: skip
     """Train a model in place; with validation, it ends with the weights of its best epoch.
 
     Killed at any moment and called again with the same checkpoint and a new model of the same kind, it goes on, and ends with
@@ -214,8 +231,8 @@ def train(
         checkpoint: Where the state is kept, and gone on from; None keeps none.
 
     Returns:
-        A row per epoch (``epoch``, ``loss``, the mean of its batches', ``val_loss``, ``learning_rate``, ``seconds`` of that
-        epoch), and the best epoch. Training ends at an epoch whose loss is not finite; that is None in its row.
+        Rows of the epochs, the best of them, and the weights that were averaged. Training ends at an epoch whose loss is not
+        finite.
 
     Raises:
         TrainingError: If the loss stops being finite, before any epoch was good.
@@ -233,11 +250,11 @@ def train(
         ...     optimizer="adam", learning_rate=0.1, beta_2=0.999, schedule="cosine", warmup=0.0, clipnorm=None,
         ...     batch_size=4, epochs=3, steps_per_epoch=10, patience=1, average_epochs=1,
         ... )
-        >>> history, best_epoch = train(
+        >>> trained = train(
         ...     model, lambda y, output: (y - output) ** 2, batches,
         ...     config=config, validate=None, time_limit=None, verbose=0, title="line",
         ... )
-        >>> len(history), best_epoch
+        >>> len(trained.history), trained.best_epoch
         (3, 3)
     """
     own = {"beta_2": config.beta_2} if config.optimizer.startswith("adam") else {}
@@ -251,17 +268,15 @@ def train(
     state = _restored(model, checkpoint)
     with _progress(config.epochs, title, verbose) as report:
         _run(model, batches, state, config, validate, time_limit, checkpoint, report)
-    if state.best_weights is not None:
-        model.set_weights(state.best_weights)
-    elif state.recent:
-        model.set_weights(_mean(state.recent))
+    averaged = state.best or state.recent or [model.get_weights()]
+    model.set_weights(_mean(averaged))
     compile_for_prediction(model)
     if state.best_epoch == 0:
         last = state.history[-1]
         raise TrainingError(f"the loss of {title} is {last.get('val_loss', last['loss'])} in epoch {last['epoch']}: "
                             "lower learning_rate or clipnorm, or scale the data")  # fmt: skip
     rows = [{key: value if math.isfinite(value) else None for key, value in row.items()} for row in state.history]
-    return rows, state.best_epoch
+    return Trained(rows, state.best_epoch, averaged)
 
 
 def _run(
@@ -331,7 +346,9 @@ def _averaged(model: keras.Model, state: _State, epochs: int) -> Iterator[None]:
     model.set_weights(state.recent[-1])
 
 
-def _mean(several: list[list[np.ndarray]]) -> list[np.ndarray]:
+def _mean(several: list[Weights]) -> Weights:
+    if len(several) == 1:
+        return several[0]
     return [np.mean(arrays, axis=0, dtype=arrays[0].dtype) for arrays in zip(*several, strict=True)]
 
 
@@ -340,7 +357,7 @@ def _end_epoch(model: keras.Model, state: _State, row: dict[str, Any], patience:
     if "val_loss" not in row:
         state.best_epoch = row["epoch"] if math.isfinite(row["loss"]) else 0
     elif row["val_loss"] < state.best_loss:
-        state.best_epoch, state.best_weights = row["epoch"], model.get_weights()
+        state.best_epoch, state.best = row["epoch"], state.recent or [model.get_weights()]
     elif row["epoch"] - state.best_epoch >= patience:
         state.stopped = True
     state.history.append(row)
@@ -365,18 +382,18 @@ def _torch_generators() -> list[Any]:
 def _files(model: keras.Model, state: _State) -> Bundle:
     """A checkpoint's contents."""
     arrays = {name: np.atleast_1d(np.asarray(variable)) for name, variable in _variables(model).items()}
-    for kind, weights in _kept(state):
+    for kind, weights in _kept(state).items():
         arrays |= {f"{kind}.{i}": np.atleast_1d(array) for i, array in enumerate(weights)}
     arrays |= {f"generator.{i}": generator.get_state().numpy() for i, generator in enumerate(_torch_generators())}
-    progress = asdict(replace(state, best_weights=None, recent=[]))
-    del progress["best_weights"]
-    return {"params.json": {**progress, "recent": len(state.recent)}, "state.safetensors": arrays}
+    progress = asdict(replace(state, best=[], recent=[]))
+    counts = {"best": len(state.best), "recent": len(state.recent)}
+    return {"params.json": {**progress, **counts}, "state.safetensors": arrays}
 
 
-def _kept(state: _State) -> list[tuple[str, list[np.ndarray]]]:
+def _kept(state: _State) -> dict[str, Weights]:
     """Whole sets of weights that a state holds, by the names that they have in a checkpoint."""
-    recent = [(f"recent.{number}", weights) for number, weights in enumerate(state.recent)]
-    return [("best", state.best_weights or []), *recent]
+    kinds = {"best": state.best, "recent": state.recent}
+    return {f"{kind}.{number}": weights for kind, several in kinds.items() for number, weights in enumerate(several)}
 
 
 def _restored(model: keras.Model, checkpoint: Checkpoint | None) -> _State:
@@ -386,8 +403,8 @@ def _restored(model: keras.Model, checkpoint: Checkpoint | None) -> _State:
         return _State()
     arrays = files["state.safetensors"]
     now = model.get_weights()
-    state = _State(**{**files["params.json"], "recent": [now] * files["params.json"]["recent"]})
-    state.best_weights = now if "best.0" in arrays else None
+    params = files["params.json"]
+    state = _State(**{**params, **{kind: [now] * params[kind] for kind in ("best", "recent")}})
     present = _files(model, state)["state.safetensors"]
     expected = {name: (array.shape, str(array.dtype)) for name, array in present.items()}
     with _way_out(checkpoint.directory):
@@ -399,11 +416,10 @@ def _restored(model: keras.Model, checkpoint: Checkpoint | None) -> _State:
         position.numpy()[:] = arrays[f"generator.{i}"]
         generator.set_state(position)
     kept = {
-        kind: [arrays[f"{kind}.{i}"].reshape(weight.shape) for i, weight in enumerate(weights)]
-        for kind, weights in _kept(state)
+        name: [arrays[f"{name}.{i}"].reshape(weight.shape) for i, weight in enumerate(weights)]
+        for name, weights in _kept(state).items()
     }
-    state.best_weights = kept.pop("best") or None
-    state.recent = list(kept.values())
+    state.best, state.recent = ([kept[f"{kind}.{i}"] for i in range(params[kind])] for kind in ("best", "recent"))
     return state
 
 

@@ -1,5 +1,6 @@
 """The command line with pairs of sentences: translators trained, compared, scored and asked for lines."""
 
+import copy
 import gzip
 import io
 import re
@@ -190,6 +191,19 @@ def test_every_option_reaches_the_search(loaded):
     assert run("translate", "any", "lines.txt", *args).stdout == "".join(f"{text}\n" for text in texts)
     expected = "".join(f"{score:.4f}\t{text}\n" for text, score in zip(texts, scores, strict=True))
     assert run("translate", "any", "lines.txt", *args, "--score").stdout == expected
+
+
+def test_translators_are_ensembled(loaded, lexicon, monkeypatch):
+    other = copy.copy(loaded)
+    other.model_.set_weights([2 * weight for weight in loaded.model_.get_weights()])
+    models = {"one": loaded, "other": other, "lexicon": lstmzoo.load(lexicon)}
+    monkeypatch.setattr("lstmzoo.cli.translate.load_any", lambda name, _: models[name])
+    args = ["translate", "one", "lines.txt", "--score", "--beam-size", "2"]
+    texts, scores = loaded.predict(LINES, beam_size=2, ensemble=[other], return_score=True)
+    expected = "".join(f"{score:.4f}\t{text}\n" for text, score in zip(texts, scores, strict=True))
+    assert run(*args, "--ensemble", "other").stdout == expected != run(*args).stdout
+    assert_refused(run(*args, "--ensemble", "lexicon"), 2, "--ensemble", "number 0 is a BaselineTranslator")
+    assert_refused(run("translate", "lexicon", "lines.txt", "--ensemble", "one"), 2, "leave out --ensemble")
 
 
 def test_several_translations_of_a_line_are_numbered(loaded, monkeypatch):

@@ -60,11 +60,11 @@ def fit(directory=None, *, before_step=lambda step: None, validate="loss", time_
     )
     if validate == "loss":
         validate = lambda: float(np.mean((training.predict_padded(model, x) - y) ** 2))  # noqa: E731
-    history, best_epoch = train(
+    trained = train(
         model, squared, batches, config=settings, validate=validate, time_limit=time_limit, verbose=0, title="test",
         checkpoint=Checkpoint(directory, f"data {data}") if directory else None,
     )  # fmt: skip
-    return SimpleNamespace(model=model, history=history, best_epoch=best_epoch, steps=next(calls))
+    return SimpleNamespace(model=model, steps=next(calls), **trained._asdict())
 
 
 def at(last, do):
@@ -85,6 +85,9 @@ def assert_same(a, b, seconds=False):
     assert len(a.model.variables) == len(b.model.variables)
     for x, y in zip(a.model.variables, b.model.variables, strict=True):
         np.testing.assert_array_equal(np.asarray(x), np.asarray(y))
+    for these, those in zip(a.averaged, b.averaged, strict=True):
+        for x, y in zip(these, those, strict=True):
+            np.testing.assert_array_equal(x, y)
     rows = [[{k: v for k, v in row.items() if seconds or k != "seconds"} for row in fit.history] for fit in (a, b)]
     assert rows[0] == rows[1]
     assert a.best_epoch == b.best_epoch
@@ -324,19 +327,23 @@ def test_the_loss_of_an_epoch_is_the_mean_of_its_batches():
         batches.set_epoch(epoch)
         expected.append(np.mean([np.mean(batches[step][0]["x"] ** 2) for step in range(2)]))
     settings = config(epochs=3, optimizer="sgd", learning_rate=1e-12)
-    history, _ = train(
+    history = train(
         model, squared, batches, config=settings, validate=None, time_limit=None, verbose=0, title="squares"
-    )
+    ).history
     np.testing.assert_allclose([row["loss"] for row in history], expected, rtol=1e-6)
 
 
-def test_it_ends_with_the_weights_of_the_best_epoch():
-    settings = {"schedule": "constant", "epochs": 3}
+@pytest.mark.parametrize("average_epochs", [1, 2])
+def test_it_ends_with_the_weights_of_the_best_epoch(average_epochs):
+    settings = {"schedule": "constant", "epochs": 3, "average_epochs": average_epochs}
     best = fit(validate=iter([2.0, 1.0, 3.0]).__next__, **settings)
     second = fit(validate=None, **{**settings, "epochs": 2})
     assert (best.best_epoch, second.best_epoch) == (2, 2)
-    for x, y in zip(best.model.get_weights(), second.model.get_weights(), strict=True):
-        np.testing.assert_array_equal(x, y)
+    assert len(best.averaged) == len(second.averaged) == average_epochs
+    pairs = zip([best.model.get_weights(), *best.averaged], [second.model.get_weights(), *second.averaged], strict=True)
+    for these, those in pairs:
+        for x, y in zip(these, those, strict=True):
+            np.testing.assert_array_equal(x, y)
 
 
 @pytest.mark.parametrize(("num_items", "steps"), [(36, 100), (36, 2), (3, 100)])

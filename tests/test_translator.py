@@ -227,6 +227,31 @@ def test_an_ensemble_averages_probabilities(fitted):
 
 
 @pytest.mark.usefixtures("eagerly")
+def test_checkpoints_are_the_epochs_that_were_averaged(tmp_path):
+    averaged = small(hyperparameters={"epochs": 3, "average_epochs": 2}).fit(*FEW)
+    assert averaged.best_epoch_ == 3, "the loss falls throughout"
+    checkpoints = averaged.checkpoints()
+    assert [one.best_epoch_ for one in checkpoints] == [len(one.history_) for one in checkpoints] == [2, 3]
+    assert checkpoints[-1].history_ == averaged.history_
+    for mean, *several in zip(*(one.model_.get_weights() for one in (averaged, *checkpoints)), strict=True):
+        np.testing.assert_allclose(mean, np.mean(several, axis=0), rtol=1e-5, atol=1e-7)
+        assert not np.array_equal(*several)
+    first, second = checkpoints
+    assert len(first.predict(FEW[0][:3], ensemble=[second])) == 3
+    first.save(tmp_path / "first")
+    np.testing.assert_array_equal(load(tmp_path / "first").score_samples(*FEW), first.score_samples(*FEW))
+    for loaded in (load(tmp_path / "first"), first, pickle.loads(pickle.dumps(averaged))):
+        with pytest.raises(ConfigError, match="no checkpoints: this translator was loaded, or is one itself"):
+            loaded.checkpoints()
+
+
+def test_without_averages_there_is_one_checkpoint(fitted):
+    (only,) = fitted.checkpoints()
+    assert only.best_epoch_ == fitted.best_epoch_
+    np.testing.assert_array_equal(only.score_samples(*FEW), fitted.score_samples(*FEW))
+
+
+@pytest.mark.usefixtures("eagerly")
 def test_ensembles_that_are_refused(fitted):
     foreign = small().fit(*numbers(20, seed=9))
     with pytest.raises(ConfigError, match="translator 0 has other vocabularies"):
@@ -301,9 +326,16 @@ def test_pairs_that_cannot_be_trained_on_are_told_of(caplog):
         small(validation_size=0).fit(["", " "], ["a", "b"])
 
 
+def weights_of(translator):
+    """Its own, and those of its checkpoints."""
+    return [w for one in (translator, *translator.checkpoints()) for w in one.model_.get_weights()]
+
+
 def test_an_interrupted_fit_goes_on(tmp_path, monkeypatch):
-    estimator = small(hyperparameters={"epochs": 3, "average_epochs": 2})
-    whole = estimator.fit(*FEW).model_.get_weights()
+    """With words that are cut otherwise in each epoch, and with averaged weights."""
+    settings = {"epochs": 3, "average_epochs": 2, "vocab_size": 300, "bpe_dropout": 0.2}
+    estimator = small(tokenizer="bpe", hyperparameters=settings)
+    whole = weights_of(estimator.fit(*FEW))
     monkeypatch.setattr(training, "_SECONDS_BETWEEN_CHECKPOINTS", -1.0)
     steps, learning_rate = iter(range(10**9)), training._learning_rate
 
@@ -318,7 +350,7 @@ def test_an_interrupted_fit_goes_on(tmp_path, monkeypatch):
             estimator.fit(*FEW, checkpoint_dir=tmp_path)
     (folder,) = tmp_path.iterdir()
     assert folder.name == "checkpoint-0000000003"
-    resumed = estimator.fit(*FEW, checkpoint_dir=tmp_path).model_.get_weights()
+    resumed = weights_of(estimator.fit(*FEW, checkpoint_dir=tmp_path))
     assert all(np.array_equal(a, b) for a, b in zip(resumed, whole, strict=True))
     with pytest.raises(ConfigError, match="checkpoint of another fit"):
         estimator.fit(*FEW[::-1], checkpoint_dir=tmp_path)

@@ -37,6 +37,11 @@ NoRepeat = Annotated[
 NBest = Annotated[
     int | None, typer.Option(min=1, help="Translations of each line, a row each: number of the line, tab, translation.")
 ]
+Ensemble = Annotated[
+    list[str] | None,
+    typer.Option(metavar="MODEL", help="Another translator of the same vocabularies, whose probabilities are averaged with "
+                 "the first one's; may be given several times."),
+]  # fmt: skip
 Score = Annotated[
     bool, typer.Option("--score", help="Before each translation its log-likelihood, penalties included, and a tab.")
 ]
@@ -45,18 +50,18 @@ Score = Annotated[
 def translate(
     model: o.Saved, file: File = Path("-"), *, out: Out = None, beam_size: BeamSize = None,
     length_penalty: LengthPenalty = None, coverage_penalty: CoveragePenalty = None, no_repeat_ngram: NoRepeat = None,
-    n_best: NBest = None, score: Score = False, tracking_uri: o.TrackingUri = None,
+    n_best: NBest = None, score: Score = False, ensemble: Ensemble = None, tracking_uri: o.TrackingUri = None,
 ) -> None:  # fmt: skip
     """Translate text with a saved translator, a line for each line."""
     if out is not None and not out.parent.is_dir():
         raise FileNotFoundError(2, "no such directory", str(out.parent))
     chunks = _chunks(file)
     first = next(chunks, [])  # before any network is loaded
-    estimator = load_any(model, tracking_uri)
-    t.check_task(estimator, model, t.TRANSLATION)
+    estimator, *others = [_loaded(name, tracking_uri) for name in (model, *(ensemble or []))]
     options = {
         "beam_size": beam_size, "length_penalty": length_penalty, "coverage_penalty": coverage_penalty,
         "no_repeat_ngram": no_repeat_ngram, "n_best": n_best, "return_score": score or None,
+        "ensemble": others or None,
     }  # fmt: skip
     given = {name: value for name, value in options.items() if value is not None}
     if given and not hasattr(estimator, "model_"):
@@ -71,6 +76,13 @@ def translate(
             status.update(f"translated {done:,} lines")
     if out is not None:
         print(f"wrote {out}: {done:,} lines in {time.perf_counter() - began:.1f} s")
+
+
+def _loaded(model: str, tracking_uri: str | None) -> Any:
+    """A saved translator."""
+    estimator = load_any(model, tracking_uri)
+    t.check_task(estimator, model, t.TRANSLATION)
+    return estimator
 
 
 def _chunks(path: Path) -> Iterator[list[str]]:

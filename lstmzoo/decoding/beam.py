@@ -181,6 +181,55 @@ def greedy_search(step: Step, first: Any, state: Any, limits: Any, *, length: in
         >>> ops.convert_to_numpy(tokens), np.exp(ops.convert_to_numpy(log_probs)).round(2)
         (array([[1, 2, 0, 0], [2, 0, 0, 0]], dtype=int32), array([0.16, 0.4 ], dtype=float32))
     """
+
+    def likeliest(log_probs: Any, log_p: Any, i: Any) -> tuple[Any, Any]:
+        longer, _, following = _continuations(ops.expand_dims(log_p, -1), log_probs, 1)
+        return following[:, 0], longer[:, 0]
+
+    return _written(step, likeliest, first, state, limits, length)
+
+
+def sampled_search(
+    step: Step, draw: Callable[[Any, Any], Any], first: Any, state: Any, limits: Any, *, length: int
+) -> tuple[Any, Any]:
+    """One drawn token after the other, until eos or the limit; else as :func:`greedy_search`.
+
+    Args:
+        step: As for :func:`beam_search`, with B for N.
+        draw: ``(log_probs (B, V), i) -> tokens (B,)``, the number of the token to come being i, from 0 on.
+        first: ``(B,)`` the tokens before the first to come.
+        state: A nest of tensors ``(B, ...)``.
+        limits: ``(B,)`` the most tokens of each sentence, an eos included; from 1 to L.
+        length: L.
+
+    Returns:
+        Tokens ``(B, L)``, 0 from the eos on, and their log P ``(B,)``.
+
+    Examples:
+        >>> import numpy as np
+        >>> table = np.log(np.array([[0.1, 0.5, 0.4], [0.3, 0.3, 0.4], [0.8, 0.1, 0.1]], "float32"))
+        >>> step = lambda tokens, state: (ops.take(table, tokens, axis=0), state, None)
+        >>> draw = lambda log_probs, i: ops.argmin(log_probs[:, 1:], axis=-1) + 1
+        >>> tokens, log_probs = sampled_search(step, draw, np.array([0]), [], np.array([2]), length=4)
+        >>> ops.convert_to_numpy(tokens), np.exp(ops.convert_to_numpy(log_probs)).round(2)
+        (array([[2, 1, 0, 0]], dtype=int32), array([0.04], dtype=float32))
+    """
+
+    def drawn(log_probs: Any, log_p: Any, i: Any) -> tuple[Any, Any]:
+        tokens = ops.cast(draw(log_probs, i), "int32")
+        return tokens, log_p + ops.take_along_axis(log_probs, ops.expand_dims(tokens, -1), axis=-1)[:, 0]
+
+    return _written(step, drawn, first, state, limits, length)
+
+
+def _written(
+    step: Step, choose: Callable[[Any, Any, Any], tuple[Any, Any]], first: Any, state: Any, limits: Any, length: int
+) -> tuple[Any, Any]:
+    """Tokens ``(B, L)`` one after the other, until eos or the limit, and their log P ``(B,)``.
+
+    Args:
+        choose: From log-probabilities ``(B, V)``, log P so far and the token's number to a token, and log P with it.
+    """
     limits = ops.cast(limits, "int32")
     places = ops.arange(length, dtype="int32")
 
@@ -189,11 +238,11 @@ def greedy_search(step: Step, first: Any, state: Any, limits: Any, *, length: in
 
     def body(i: Any, last: Any, state: Any, tokens: Any, log_p: Any, ended: Any) -> Any:
         log_probs, state, _ = step(last, state)
-        longer, _, following = _continuations(ops.expand_dims(log_p, -1), ops.cast(log_probs, "float32"), 1)
+        following, longer = choose(ops.cast(log_probs, "float32"), log_p, i)
         goes = ops.logical_and(ops.logical_not(ended), i < limits)
-        last = ops.where(goes, following[:, 0], _EOS)
+        last = ops.where(goes, following, _EOS)
         tokens = ops.where(places == i, ops.expand_dims(last, -1), tokens)
-        log_p = ops.where(goes, longer[:, 0], log_p)
+        log_p = ops.where(goes, longer, log_p)
         return i + 1, last, state, tokens, log_p, ops.logical_or(ended, last == _EOS)
 
     batch = first.shape[0]

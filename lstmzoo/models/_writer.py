@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from lstmzoo.decoding import NEVER, BeamSearch, Sampling, beam_search, generate_tokens, greedy_search, repeat_rows
+from lstmzoo.decoding import NEVER, BeamSearch, Sampling, beam_search, greedy_search, repeat_rows, sampled_search
 from lstmzoo.layers import gumbel
 from lstmzoo.models._base import State
 from lstmzoo.models._translation import TranslationStepper, real
@@ -76,28 +76,35 @@ class Writer:
         answer = self._programs.run(key, run, {"source": source, "limits": limits, **penalties})
         return answer["tokens"], answer["scores"]
 
-    def sample(self, source: np.ndarray, length: int, sampling: Sampling, seeds: np.ndarray) -> np.ndarray:
-        """Drawn tokens ``(B, length)``; what follows the first 0 is none.
+    def sample(
+        self, source: np.ndarray, limits: np.ndarray, length: int, sampling: Sampling, seeds: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Drawn tokens ``(B, length)``, 0 after the end, and their log-likelihoods ``(B,)``.
 
         Args:
             source: ``(B, S)``.
-            length: The most tokens.
+            limits: ``(B,)`` the most tokens of each.
+            length: The most of all.
             sampling: How they are drawn.
             seeds: ``(B, 2)`` int32.
         """
 
         def run(inputs: dict[str, Any]) -> dict[str, Any]:
             step, states = self._begun(inputs["source"], 1)
-            first, size = ops.zeros_like(inputs["source"][:, 0]), len(self._banned)
-            seen = ops.zeros((*ops.shape(first), size), dtype="bool")
-            tokens, _, _ = generate_tokens(
-                lambda tokens, states: step(tokens, states)[:2], lambda i: gumbel(inputs["seeds"], i, size),
-                first, states, seen, sampling.given(inputs), length,
-            )  # fmt: skip
-            return {"tokens": tokens}
+            given, size = sampling.given(inputs), len(self._banned)
+
+            def draw(log_probs: Any, i: Any) -> Any:
+                return given.draw(log_probs, gumbel(inputs["seeds"], i, size), None)
+
+            first = ops.zeros_like(inputs["limits"])
+            tokens, log_probs = sampled_search(step, draw, first, states, inputs["limits"], length=length)
+            return {"tokens": tokens, "log_probs": log_probs}
 
         key = ("sample", source.shape, length, sampling.filtered)
-        return self._programs.run(key, run, {"source": source, "seeds": seeds, **sampling.numbers()})["tokens"]
+        answer = self._programs.run(
+            key, run, {"source": source, "limits": limits, "seeds": seeds, **sampling.numbers()}
+        )
+        return answer["tokens"], answer["log_probs"]
 
     def _begun(self, source: Any, times: int) -> tuple[Callable, list[State]]:
         """A step of the models together, and their states, each row so many times; the source is encoded once."""

@@ -57,7 +57,7 @@ from lstmzoo.preprocessing import (
     fixed_step,
     forecast_frame,
 )
-from lstmzoo.training import Batches, Checkpoint, compile_for_prediction, predict_padded, reseed, seeded, train
+from lstmzoo.training import Batches, Checkpoint, Trained, compile_for_prediction, predict_padded, reseed, seeded, train
 
 _LEARNED = (
     "history_", "best_epoch_", "seconds_", "data_digest_", "season_length_", "seed_", "step_correlation_",
@@ -208,12 +208,12 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
                 check_sampled(self._levels(), PATHS)
             if self.conformal and validation is not None:
                 check_held_out(int(np.isfinite(_judged(model, validation)[1]).sum()), self._levels())
-            history, best_epoch = self._train(model, windows, validation, config.training, seed, checkpoint)
+            trained = self._train(model, windows, validation, config.training, seed, checkpoint)
         self.model_, self.config_, self.seed_ = model, config, seed
         self.preprocessor_, self.spec_ = preprocessor, preprocessor.spec_
         self.tail_ = self._kept(self._long_enough(whole, preprocessor))
         self.form_, self.season_length_ = form, seasons[0]
-        self.history_, self.best_epoch_ = history, best_epoch
+        self.history_, self.best_epoch_ = trained.history, trained.best_epoch
         self.data_digest_ = given
         self._learn_errors(validation or windows)
         self.seconds_ = time.perf_counter() - started
@@ -245,18 +245,21 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
             settings = {"learning_rate": rate, "schedule": "constant", "epochs": epochs, "steps_per_epoch": 10**6}
             training = self.config_.training.model_copy(update=settings)
             rows = self._trained_on(windows, training)
-            self.history_ = [*self.history_, *({**row, "epoch": len(self.history_) + row["epoch"]} for row in rows)]
+            self.history_ = [
+                *self.history_,
+                *({**row, "epoch": len(self.history_) + i} for i, row in enumerate(rows, 1)),
+            ]
         self.tail_ = self._kept(longer)
         self.seconds_ += time.perf_counter() - started
         return self
 
-    def _trained_on(self, windows: Windows, training: TrainingConfig) -> list[dict[str, float]]:
+    def _trained_on(self, windows: Windows, training: TrainingConfig) -> list[dict[str, float | None]]:
         """Rows of further epochs; a training that fails or is interrupted leaves the weights as they were."""
         seed, weights = self.seed_ + len(self.history_), self.model_.get_weights()
         try:
             with seeded(seed):
                 reseed(self.model_, seed)
-                return self._train(self.model_, windows, None, training, seed)[0]
+                return self._train(self.model_, windows, None, training, seed).history
         except BaseException:
             self.model_.set_weights(weights)
             compile_for_prediction(self.model_)
@@ -474,7 +477,7 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
     def _train(
         self, model: Any, windows: Windows, validation: Windows | None, config: TrainingConfig, seed: int,
         checkpoint: Checkpoint | None = None,
-    ) -> tuple[list, int]:  # fmt: skip
+    ) -> Trained:  # fmt: skip
         names = set(model.input)
         loss = self._loss(windows.spec)
 

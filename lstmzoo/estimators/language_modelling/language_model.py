@@ -25,7 +25,7 @@ from lstmzoo.estimators.language_modelling.generation import continue_prompts
 from lstmzoo.estimators.language_modelling.likelihood import carried_nll, separate_nll
 from lstmzoo.preprocessing import Corpus, StreamBatches, TextPreprocessor, softmax_cutoffs, token_counts
 from lstmzoo.spec import LanguageModellingSpec
-from lstmzoo.training import Checkpoint, compile_for_prediction, seeded, train
+from lstmzoo.training import Checkpoint, Trained, compile_for_prediction, seeded, train
 
 _LEARNED = ("history_", "best_epoch_", "seconds_", "data_digest_", "seed_", "_example")
 _READ = 128  # tokens that one compiled step scores
@@ -129,11 +129,11 @@ class LanguageModel(TokenizingEstimator, TextModel):
             if config.data.variable_bptt and model.stepper.needs_fixed_windows:
                 raise ConfigError(f"{config.name} needs windows of one length: pass variable_bptt=False")
             model.stepper.start_from(counts)
-            history, best_epoch = self._train(model, stream, valid, config, seed, checkpoint)
+            trained = self._train(model, stream, valid, config, seed, checkpoint)
         compile_for_prediction(model)
         self.model_, self.config_, self.seed_ = model, config, seed
         self.preprocessor_, self.spec_ = preprocessor, spec
-        self.history_, self.best_epoch_ = history, best_epoch
+        self.history_, self.best_epoch_ = trained.history, trained.best_epoch
         self.adaptation_: dict[str, NeuralCache | DynamicEvaluation] = {
             name: kind() for name, kind in ADAPTATIONS.items()
         }
@@ -197,7 +197,7 @@ class LanguageModel(TokenizingEstimator, TextModel):
     def _train(
         self, model: Any, stream: np.ndarray, valid: np.ndarray | None, config: ModelConfig, seed: int,
         checkpoint: Checkpoint | None,
-    ) -> tuple[list, int]:  # fmt: skip
+    ) -> Trained:  # fmt: skip
         training: TrainingConfig = config.training
         batches = StreamBatches(
             stream, batch_size=training.batch_size, window=config.data.bptt, steps_per_epoch=training.steps_per_epoch,

@@ -63,9 +63,9 @@ def decode_by_sampling(
 
     def run(source: np.ndarray, limits: np.ndarray, length: int, members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         rows = np.resize(members, len(source))
-        drawn = [writer.sample(source, length, sampling, seeds[rows, i]) for i in range(n)]
-        tokens = np.stack(drawn, axis=1)
-        return np.where(np.arange(length) < limits[:, None, None], tokens, 0), np.zeros((len(source), n))
+        drawn = [writer.sample(source, limits, length, sampling, seeds[rows, i]) for i in range(n)]
+        tokens, log_probs = zip(*drawn, strict=True)
+        return np.stack(tokens, axis=1), np.stack(log_probs, axis=1)
 
     return _decoded(run, sources, ratio, 1)
 

@@ -1,5 +1,6 @@
 """The translator: one network, trained on pairs of sentences."""
 
+import copy
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -40,7 +41,7 @@ from lstmzoo.models._writer import Writer
 from lstmzoo.preprocessing import PairBatches, PairPreprocessor, check_sentences, token_counts
 from lstmzoo.preprocessing.buckets import MOST_BUCKETS
 from lstmzoo.spec import TranslationSpec
-from lstmzoo.training import compile_for_prediction, seeded, train
+from lstmzoo.training import Weights, compile_for_prediction, seeded, train
 
 _logger = logging.getLogger(__name__)
 _LEARNED = (
@@ -174,14 +175,15 @@ class Translator(TokenizingEstimator, SentenceTranslator):
             model = self._build(config, spec)
             model.stepper.start_from(counts)
             validate = self._validation(model.stepper, preprocessor, held_out, ratio, config)
-            history, best_epoch = train(
+            trained = train(
                 model.stepper.trainer(), lambda _, loss: loss, batches, config=config.training, validate=validate,
                 time_limit=self.time_limit, verbose=self.verbose, title=self.model, checkpoint=checkpoint,
             )  # fmt: skip
         compile_for_prediction(model)
         self.model_, self.config_, self.seed_ = model, config, seed
         self.preprocessor_, self.spec_, self._ratio = preprocessor, spec, ratio
-        self.history_, self.best_epoch_ = history, best_epoch
+        self.history_, self.best_epoch_ = trained.history, trained.best_epoch
+        self._averaged = trained.averaged
         self.padding_, self.tokens_, self.left_out_ = padding, tokens, batches.left_out
         self._example, self.data_digest_ = opening(pairs[0]), data_digest
         self._writers: dict[tuple, Writer] = {}
@@ -206,7 +208,8 @@ class Translator(TokenizingEstimator, SentenceTranslator):
             coverage_penalty: Above 0, translations are preferred that have looked at all of the source; needs an attention.
             no_repeat_ngram: So many tokens in a row do not come twice in a translation; 0 for no such rule.
             n_best: Translations of each sentence, the best first; at most ``beam_size`` of them.
-            ensemble: Other translators, whose probabilities are averaged with this one's; of the same vocabularies.
+            ensemble: Other translators, whose probabilities are averaged with this one's; of the same vocabularies. Those of
+                single epochs come from :meth:`checkpoints`.
             return_score: Whether to return the scores too: log-likelihoods, in nats, with the penalties.
             return_alignment: Whether to return, for each translation, an :class:`Alignment` of this model too.
 
@@ -318,6 +321,25 @@ class Translator(TokenizingEstimator, SentenceTranslator):
             figure.savefig(path)
         return figure
 
+    def checkpoints(self) -> list["Translator"]:
+        """Translators with the weights of single epochs, whose mean this one has, to be used as an ``ensemble``.
+
+        They are those of the last ``average_epochs`` epochs up to the best, the oldest first. A saved translator is without
+        them: save those that are to stay, each as any other translator.
+
+        Raises:
+            NotFittedError: If the translator is not fitted.
+            ConfigError: If it was loaded, or is such a checkpoint itself.
+        """
+        self._check_fitted()
+        if not self._averaged:
+            raise ConfigError(
+                "no checkpoints: this translator was loaded, or is one itself; call checkpoints() of the one that was fitted, "
+                "and save each that is to stay"
+            )
+        first = self.best_epoch_ + 1 - len(self._averaged)
+        return [self._of_epoch(number, weights) for number, weights in enumerate(self._averaged, first)]
+
     def baselines(self) -> dict[str, BaselineTranslator]:
         """What a network has to beat, unfitted, by name."""
         return {method: BaselineTranslator(method) for method in METHODS}
@@ -405,6 +427,13 @@ class Translator(TokenizingEstimator, SentenceTranslator):
             self._writers[key] = Writer([model.stepper for model in models], _banned(self.preprocessor_))
         return self._writers[key]
 
+    def _of_epoch(self, epoch: int, weights: Weights) -> "Translator":
+        """A copy as this one was after an epoch."""
+        other = copy.copy(self)
+        other.model_.stepper.trainer().set_weights(weights)
+        other.best_epoch_, other.history_ = epoch, self.history_[:epoch]
+        return other
+
     def _check_attends(self, what: str) -> None:
         if not self.model_.stepper.attends:
             raise ConfigError(f"{what}: {self.config_.name} has no attention: choose an entry that is tagged attention")
@@ -436,7 +465,7 @@ class Translator(TokenizingEstimator, SentenceTranslator):
     def _restore(self, learned: dict[str, Any], preprocessor: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         for name in _LEARNED:
             setattr(self, name, learned[name])
-        self._writers = {}
+        self._writers, self._averaged = {}, []
         self.preprocessor_ = PairPreprocessor.from_json(preprocessor["pairs"])
         self.spec_ = TranslationSpec(**learned["spec"])
 
