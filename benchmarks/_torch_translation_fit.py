@@ -76,7 +76,7 @@ class Network(nn.Module):
         return values, ~mask(lengths, source.shape[1]), torch.tanh(self.bridge(last[-1]))
 
     def embedded(self, tokens: torch.Tensor) -> torch.Tensor:
-        return nn.functional.dropout(self.embedding(tokens), self.s["embedding_dropout"])
+        return nn.functional.dropout(self.embedding(tokens) * self.s["embedding_dim"] ** 0.5, self.s["embedding_dropout"])
 
 
 def mask(lengths: torch.Tensor, size: int) -> torch.Tensor:

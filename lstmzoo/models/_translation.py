@@ -52,6 +52,9 @@ def translation_model(
 ) -> keras.Model:  # fmt: skip
     """A model of the next target token, given the source and the tokens before.
 
+    What encoder and decoder read is multiplied by the square root of E: as embeddings begin, so small that the softmax that shares
+    their matrix begins with the tokens' frequencies, an attention takes several times as long to be learned.
+
     Args:
         spec: Sizes learned from the training sentences.
         encode: ``(vectors (B, S, E), mask (B, S)) -> (memory, states)``: a :class:`Memory`, and what the decoder begins with.
@@ -72,6 +75,9 @@ def translation_model(
 
     Raises:
         ConfigError: If ``three_way`` is asked for with two vocabularies.
+
+    References:
+        Vaswani et al., "Attention Is All You Need", NeurIPS 2017, section 3.4 (scaled embeddings).
     """
     if tied == "three_way" and not spec.joint:
         raise ConfigError(
@@ -83,6 +89,7 @@ def translation_model(
         if tied == "three_way"
         else keras.layers.Embedding(spec.source_vocab_size, embedding_dim, name="source_embedding")
     )
+    scale = embedding_dim**0.5
     project = keras.layers.Dense(embedding_dim, name="projection")
     head = TokenSoftmax(spec.target_vocab_size, embedding=None if tied == "none" else target_embed, name="softmax")
     enter, begin, leave = (
@@ -91,10 +98,10 @@ def translation_model(
     )
 
     def read(source: Any) -> tuple[Memory, State]:
-        return encode(enter(source_embed(source)), real(source))
+        return encode(enter(source_embed(source) * scale), real(source))
 
     def write(previous: Any, memory: Memory, states: State) -> tuple[Any, Any, State]:
-        hidden, weights, states = decode(begin(target_embed(previous)), memory, states)
+        hidden, weights, states = decode(begin(target_embed(previous) * scale), memory, states)
         if tied != "none" and hidden.shape[-1] != embedding_dim:
             hidden = project(hidden)
         return leave(hidden), weights, states
