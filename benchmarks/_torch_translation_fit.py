@@ -24,7 +24,7 @@ _Pair = tuple[torch.Tensor, torch.Tensor]
 class Network(nn.Module):
     """The zoo's ``conditional_gru``: bidirectional GRU, attention between the decoder's two GRU cells, one tied matrix.
 
-    Weights begin as Keras' do, and the softmax with the tokens' frequencies.
+    Weights begin as the zoo's do, and the biases of the softmax with the tokens' frequencies.
     """
 
     def __init__(self, s: dict[str, Any], counts: torch.Tensor) -> None:
@@ -45,7 +45,7 @@ class Network(nn.Module):
             else:
                 nn.init.xavier_uniform_(weight)
         self.embedding = nn.Embedding(len(counts), size)
-        nn.init.uniform_(self.embedding.weight, -0.05, 0.05)
+        nn.init.uniform_(self.embedding.weight, -0.5, 0.5)
         self.bias = nn.Parameter(torch.log((counts + 1.0) / (counts + 1.0).sum()))
 
     def forward(self, source: torch.Tensor, lengths: torch.Tensor, target: torch.Tensor, real: torch.Tensor) -> Any:
@@ -76,7 +76,7 @@ class Network(nn.Module):
         return values, ~mask(lengths, source.shape[1]), torch.tanh(self.bridge(last[-1]))
 
     def embedded(self, tokens: torch.Tensor) -> torch.Tensor:
-        return nn.functional.dropout(self.embedding(tokens) * self.s["embedding_dim"] ** 0.5, self.s["embedding_dropout"])
+        return nn.functional.dropout(self.embedding(tokens), self.s["embedding_dropout"])
 
 
 def mask(lengths: torch.Tensor, size: int) -> torch.Tensor:
