@@ -40,7 +40,7 @@ def main() -> None:
         ]  # fmt: skip
         for title, options in (("greedy", {"beam_size": 1}), (f"beam {args.beam}", {"beam_size": args.beam})):
             rows.append([f"{args.model}, seed {seed}", title, *judge(model, judged, options), *about])
-    for title, (first, *others) in (("seeds", fitted), ("epochs of the first", fitted[0].checkpoints())):
+    for title, (first, *others) in (("seeds", fitted), ("epochs of the first", averaged(fitted[0]))):
         if others:
             scores = judge(first, judged, {"beam_size": args.beam, "ensemble": others})
             rows.append([f"ensemble of {1 + len(others)} {title}", f"beam {args.beam}", *scores, *[""] * 4])
@@ -74,6 +74,11 @@ def arguments() -> Any:
     made.add_argument("--save", default=None, metavar="FOLDER", help="where to save the first model")
     made.add_argument("--seeds", type=int, nargs="+", default=[0])
     return made.parse_args()
+
+
+def averaged(model: Translator) -> list[Translator]:
+    """Of the epochs whose weights were averaged; itself where there was one."""
+    return model.averaged_epochs() if model.config_.training.average_epochs > 1 else [model]
 
 
 def judge(model: Translator, judged: tuple, options: dict[str, Any]) -> list[str]:

@@ -30,6 +30,7 @@ _OPTIMIZERS: dict[str, type[keras.optimizers.Optimizer]] = {
 
 Weights = list[np.ndarray]  # of a network, in its own order
 
+_LAYOUT = 2  # of a checkpoint: a number that goes up when what is in it changes
 _CHECKPOINT = re.compile(r"checkpoint-\d{10}")
 _SECONDS_BETWEEN_CHECKPOINTS = 30.0  # within an epoch; there is one after each epoch besides
 
@@ -128,7 +129,7 @@ class Checkpoint:
         """Keep files, of which ``params.json`` is one, as the state after so many steps, in place of those of fewer."""
         folder = Path(self.directory) / f"checkpoint-{step:010d}"
         params = {**files["params.json"], "fingerprint": self.fingerprint}
-        write_bundle(folder, {"class": "Checkpoint"}, {**files, "params.json": params})
+        write_bundle(folder, {"class": "Checkpoint", "layout": _LAYOUT}, {**files, "params.json": params})
         sync_folder(folder)
         for other in Path(self.directory).iterdir():
             if _CHECKPOINT.match(other.name.lstrip(".")) and other.is_dir() and other != folder:
@@ -139,7 +140,7 @@ class Checkpoint:
 
         Raises:
             ConfigError: If they are of another fit.
-            SavedModelError: If they are damaged.
+            SavedModelError: If they are damaged, or of another version.
         """
         folders = sorted(
             folder for folder in Path(self.directory).glob("checkpoint-*") if _CHECKPOINT.fullmatch(folder.name)
@@ -150,6 +151,8 @@ class Checkpoint:
             manifest, files = read_bundle(folders[-1])
             if manifest.get("class") != "Checkpoint" or "params.json" not in files:
                 raise SavedModelError(f"{folders[-1]} is not a checkpoint")
+            if manifest.get("layout") != _LAYOUT:
+                raise SavedModelError(f"{folders[-1]} was written by another version of lstmzoo")
         if files["params.json"].pop("fingerprint") != self.fingerprint:
             raise ConfigError(f"{folders[-1]} is the checkpoint of another fit: of other data, parameters or seed; "
                               "choose another directory, or delete it")  # fmt: skip
@@ -173,7 +176,7 @@ class _State:
         step: Steps done of the epoch after them.
         loss: Sum of the losses of the batches of that epoch.
         best_epoch: Counted from 1; 0 before there is one.
-        best: Sets of weights whose mean is that epoch's, with validation.
+        best: Sets of weights whose mean is that epoch's, with validation; the list ``recent`` itself where that is so.
         recent: The weights at the ends of the last epochs, where they are averaged.
         seconds: How long training took until this was last written, or would have been.
         stopped: Whether it ended before its last epoch.
@@ -200,7 +203,8 @@ class Trained(NamedTuple):
         history: A row per epoch: ``epoch``, ``loss``, the mean of its batches', ``val_loss``, ``learning_rate``, ``seconds`` of
             that epoch. A loss that is not finite is None.
         best_epoch: Counted from 1.
-        averaged: The weights at the ends of the last epochs up to the best, the oldest first, whose mean the model has.
+        averaged: The weights at the ends of the last epochs up to the best, the oldest first, whose mean the model has; none with
+            ``average_epochs`` 1.
     """
 
     history: list[dict[str, float | None]]
@@ -268,15 +272,16 @@ def train(
     state = _restored(model, checkpoint)
     with _progress(config.epochs, title, verbose) as report:
         _run(model, batches, state, config, validate, time_limit, checkpoint, report)
-    averaged = state.best or state.recent or [model.get_weights()]
-    model.set_weights(_mean(averaged))
+    kept = state.best or state.recent
+    if kept:
+        model.set_weights(_mean(kept))
     compile_for_prediction(model)
     if state.best_epoch == 0:
         last = state.history[-1]
         raise TrainingError(f"the loss of {title} is {last.get('val_loss', last['loss'])} in epoch {last['epoch']}: "
                             "lower learning_rate or clipnorm, or scale the data")  # fmt: skip
     rows = [{key: value if math.isfinite(value) else None for key, value in row.items()} for row in state.history]
-    return Trained(rows, state.best_epoch, averaged)
+    return Trained(rows, state.best_epoch, kept if config.average_epochs > 1 else [])
 
 
 def _run(
@@ -386,13 +391,13 @@ def _files(model: keras.Model, state: _State) -> Bundle:
         arrays |= {f"{kind}.{i}": np.atleast_1d(array) for i, array in enumerate(weights)}
     arrays |= {f"generator.{i}": generator.get_state().numpy() for i, generator in enumerate(_torch_generators())}
     progress = asdict(replace(state, best=[], recent=[]))
-    counts = {"best": len(state.best), "recent": len(state.recent)}
+    counts = {"best": None if state.best is state.recent else len(state.best), "recent": len(state.recent)}
     return {"params.json": {**progress, **counts}, "state.safetensors": arrays}
 
 
 def _kept(state: _State) -> dict[str, Weights]:
     """Whole sets of weights that a state holds, by the names that they have in a checkpoint."""
-    kinds = {"best": state.best, "recent": state.recent}
+    kinds = {"best": [] if state.best is state.recent else state.best, "recent": state.recent}
     return {f"{kind}.{number}": weights for kind, several in kinds.items() for number, weights in enumerate(several)}
 
 
@@ -404,7 +409,9 @@ def _restored(model: keras.Model, checkpoint: Checkpoint | None) -> _State:
     arrays = files["state.safetensors"]
     now = model.get_weights()
     params = files["params.json"]
-    state = _State(**{**params, **{kind: [now] * params[kind] for kind in ("best", "recent")}})
+    recent = [now] * params["recent"]
+    best = recent if params["best"] is None else [now] * params["best"]
+    state = _State(**{**params, "best": best, "recent": recent})
     present = _files(model, state)["state.safetensors"]
     expected = {name: (array.shape, str(array.dtype)) for name, array in present.items()}
     with _way_out(checkpoint.directory):
@@ -419,7 +426,8 @@ def _restored(model: keras.Model, checkpoint: Checkpoint | None) -> _State:
         name: [arrays[f"{name}.{i}"].reshape(weight.shape) for i, weight in enumerate(weights)]
         for name, weights in _kept(state).items()
     }
-    state.best, state.recent = ([kept[f"{kind}.{i}"] for i in range(params[kind])] for kind in ("best", "recent"))
+    state.recent = [kept[f"recent.{i}"] for i in range(params["recent"])]
+    state.best = state.recent if params["best"] is None else [kept[f"best.{i}"] for i in range(params["best"])]
     return state
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from keras import ops
 
 from lstmzoo.backend import jit_compile
-from lstmzoo.decoding import NEVER, BeamSearch, beam_search, greedy_search, repeat_rows
+from lstmzoo.decoding import NEVER, BeamSearch, beam_search, greedy_search, repeat_rows, sampled_search
 from lstmzoo.errors import ConfigError
 
 SENTENCES, VOCAB, SOURCE, STATES, LENGTH = 3, 5, 4, 7, 7
@@ -287,6 +287,29 @@ def test_it_stops_as_soon_as_all_are_done():
         assert len(calls) == 1
         beam_search(step, np.zeros(2, "int32"), [], limits, BeamSearch(1), length=50)
         assert len(calls) == 2
+        likeliest = lambda log_probs, _: ops.argmax(log_probs, axis=-1)  # noqa: E731
+        sampled_search(step, likeliest, np.zeros(2, "int32"), [], limits, length=50)
+        assert len(calls) == 3
+
+
+def test_drawing_the_likeliest_is_greedy():
+    """Tokens and log P; and what is drawn otherwise has the log P of the step, each token's number being told."""
+    table = np.log(np.random.default_rng(5).dirichlet(np.ones(7), 7)).astype("float32")
+    first, limits = np.arange(7, dtype="int32"), np.array([9, 8, 7, 1, 2, 9, 9], "int32")
+    likeliest = lambda log_probs, _: ops.argmax(log_probs, axis=-1)  # noqa: E731
+    drawn, greedy = (
+        [ops.convert_to_numpy(part) for part in answer]
+        for answer in (
+            sampled_search(looked_up(table), likeliest, first, [], limits, length=9),
+            greedy_search(looked_up(table), first, [], limits, length=9),
+        )
+    )
+    np.testing.assert_array_equal(drawn[0], greedy[0])
+    np.testing.assert_allclose(drawn[1], greedy[1], rtol=1e-5)
+    counted = lambda _, i: ops.broadcast_to(i + 1, (1,))  # noqa: E731
+    tokens, log_p = sampled_search(looked_up(table), counted, first[3:4], [], limits[4:5], length=9)
+    assert ops.convert_to_numpy(tokens).tolist() == [[1, 2, 0, 0, 0, 0, 0, 0, 0]]
+    np.testing.assert_allclose(ops.convert_to_numpy(log_p), [table[3, 1] + table[1, 2]], rtol=1e-5)
 
 
 @pytest.mark.parametrize("vocab", [31, 32, 33, 100])

@@ -202,7 +202,9 @@ def test_translators_are_ensembled(loaded, lexicon, monkeypatch):
     texts, scores = loaded.predict(LINES, beam_size=2, ensemble=[other], return_score=True)
     expected = "".join(f"{score:.4f}\t{text}\n" for text, score in zip(texts, scores, strict=True))
     assert run(*args, "--ensemble", "other").stdout == expected != run(*args).stdout
-    assert_refused(run(*args, "--ensemble", "lexicon"), 2, "--ensemble", "number 0 is a BaselineTranslator")
+    assert_refused(run(*args, "--ensemble", "other", "--ensemble", "lexicon"), 2, "--ensemble lexicon is a Baseline")
+    monkeypatch.setattr(type(other.preprocessor_), "to_json", id)
+    assert_refused(run(*args, "--ensemble", "other"), 2, "--ensemble other has other vocabularies", "validation pairs")
     assert_refused(run("translate", "lexicon", "lines.txt", "--ensemble", "one"), 2, "leave out --ensemble")
 
 

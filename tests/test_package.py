@@ -105,7 +105,7 @@ def test_every_test_file_is_collected():
 
 def test_every_public_callable_is_named_in_a_test():
     text = "\n".join(p.read_text(encoding="utf-8") for p in (ROOT / "tests").glob("*.py"))
-    for package in ("layers", "preprocessing", "estimators", "datasets", "tuning", "mlflow"):
+    for package in ("layers", "decoding", "preprocessing", "estimators", "datasets", "tuning", "mlflow"):
         module = importlib.import_module(f"lstmzoo.{package}")
         functions = [n for n in module.__all__ if not dataclasses.is_dataclass(getattr(module, n))]
         for name in functions:

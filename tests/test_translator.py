@@ -227,36 +227,57 @@ def test_an_ensemble_averages_probabilities(fitted):
 
 
 @pytest.mark.usefixtures("eagerly")
-def test_checkpoints_are_the_epochs_that_were_averaged(tmp_path):
+def test_epochs_that_were_averaged_can_be_ensembled(tmp_path):
     averaged = small(hyperparameters={"epochs": 3, "average_epochs": 2}).fit(*FEW)
     assert averaged.best_epoch_ == 3, "the loss falls throughout"
-    checkpoints = averaged.checkpoints()
-    assert [one.best_epoch_ for one in checkpoints] == [len(one.history_) for one in checkpoints] == [2, 3]
-    assert checkpoints[-1].history_ == averaged.history_
-    for mean, *several in zip(*(one.model_.get_weights() for one in (averaged, *checkpoints)), strict=True):
+    epochs = averaged.averaged_epochs()
+    assert [one.best_epoch_ for one in epochs] == [len(one.history_) for one in epochs] == [2, 3]
+    assert epochs[-1].history_ == averaged.history_
+    for mean, *several in zip(*(one.model_.get_weights() for one in (averaged, *epochs)), strict=True):
         np.testing.assert_allclose(mean, np.mean(several, axis=0), rtol=1e-5, atol=1e-7)
         assert not np.array_equal(*several)
-    first, second = checkpoints
+    first, second = epochs
     assert len(first.predict(FEW[0][:3], ensemble=[second])) == 3
     first.save(tmp_path / "first")
     np.testing.assert_array_equal(load(tmp_path / "first").score_samples(*FEW), first.score_samples(*FEW))
-    for loaded in (load(tmp_path / "first"), first, pickle.loads(pickle.dumps(averaged))):
-        with pytest.raises(ConfigError, match="no checkpoints: this translator was loaded, or is one itself"):
-            loaded.checkpoints()
+    for copied in (load(tmp_path / "first"), first, pickle.loads(pickle.dumps(averaged))):
+        with pytest.raises(
+            ConfigError, match="this one was loaded or copied: a translator has epochs that were averaged"
+        ):
+            copied.averaged_epochs()
 
 
-def test_without_averages_there_is_one_checkpoint(fitted):
-    (only,) = fitted.checkpoints()
-    assert only.best_epoch_ == fitted.best_epoch_
-    np.testing.assert_array_equal(only.score_samples(*FEW), fitted.score_samples(*FEW))
+def test_without_averages_there_are_no_such_epochs(fitted):
+    with pytest.raises(ConfigError, match="average_epochs is 1: a translator has"):
+        fitted.averaged_epochs()
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_seeds_are_ensembled_with_the_same_validation_pairs():
+    one, other = (small(random_state=seed).fit(*FEW, validation=numbers(20, seed=8)) for seed in (0, 1))
+    (text,), (score,) = one.predict(["one two"], ensemble=[other], return_score=True)
+    assert isinstance(text, str)
+    assert score != one.predict(["one two"], return_score=True)[1][0]
+
+
+def test_embeddings_begin_large_enough_to_be_told_apart():
+    """Deep encoders learned nothing with a tenth of it."""
+    config = load_config("translation/gnmt")
+    model = build_model(
+        config.builder, TranslationSpec(50, 60, joint=False), {**config.hyperparameters, "tied": "two_way"}
+    )
+    for name in ("source_embedding", "target_embedding"):
+        (weights,) = model.get_layer(name).get_weights()
+        assert 0.45 < np.abs(weights).max() <= 0.5
+        assert abs(weights.mean()) < 0.02
 
 
 @pytest.mark.usefixtures("eagerly")
 def test_ensembles_that_are_refused(fitted):
     foreign = small().fit(*numbers(20, seed=9))
-    with pytest.raises(ConfigError, match="translator 0 has other vocabularies"):
+    with pytest.raises(ConfigError, match="number 0 has other vocabularies: fit all on the same pairs"):
         fitted.predict(["one"], ensemble=[foreign])
-    with pytest.raises(ConfigError, match="expected fitted translators, and number 0 is a str"):
+    with pytest.raises(ConfigError, match="number 0 is a str, not a Translator"):
         fitted.predict(["one"], ensemble=["me"])
 
 
@@ -327,8 +348,8 @@ def test_pairs_that_cannot_be_trained_on_are_told_of(caplog):
 
 
 def weights_of(translator):
-    """Its own, and those of its checkpoints."""
-    return [w for one in (translator, *translator.checkpoints()) for w in one.model_.get_weights()]
+    """Its own, and those of its epochs."""
+    return [w for one in (translator, *translator.averaged_epochs()) for w in one.model_.get_weights()]
 
 
 def test_an_interrupted_fit_goes_on(tmp_path, monkeypatch):

@@ -87,8 +87,7 @@ def _as_options(message: str) -> str:
     message = re.sub(rf"\b({names})=", lambda m: f"--{m[1].replace('_', '-')} ", message)
     names = (
         "(past|future|static)_covariates|checkpoint_dir|random_state|(id|time|target)_col|season_length|validation_size|"
-        "max_tokens|top_k|top_p|repetition_penalty|beam_size|length_penalty|coverage_penalty|no_repeat_ngram|n_best|"
-        "ensemble(?=:)"
+        "max_tokens|top_k|top_p|repetition_penalty|beam_size|length_penalty|coverage_penalty|no_repeat_ngram|n_best"
     )
     message = re.sub(rf"(?<![\w/'-])({names})\b(?![/'])", lambda m: f"--{m[1].replace('_', '-')}", message)
     message = re.sub(r"--missing '(\w+)'", r"--missing \1", message)

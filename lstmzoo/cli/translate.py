@@ -39,9 +39,12 @@ NBest = Annotated[
 ]
 Ensemble = Annotated[
     list[str] | None,
-    typer.Option(metavar="MODEL", help="Another translator of the same vocabularies, whose probabilities are averaged with "
-                 "the first one's; may be given several times."),
-]  # fmt: skip
+    typer.Option(
+        metavar="MODEL",
+        help="Another translator, whose probabilities are averaged with the first one's; of the same pairs and "
+        "--validation. May be given several times.",
+    ),
+]
 Score = Annotated[
     bool, typer.Option("--score", help="Before each translation its log-likelihood, penalties included, and a tab.")
 ]
@@ -67,6 +70,14 @@ def translate(
     if given and not hasattr(estimator, "model_"):
         names = ", ".join("--score" if name == "return_score" else flag(name) for name in given)
         raise ConfigError(f"{model} is a {type(estimator).__name__}, which does not search: leave out {names}")
+    if others:
+        try:
+            estimator.check_ensemble(others)
+        except ConfigError as error:
+            where = re.sub(
+                r"^ensemble: number (\d+)", lambda match: f"--ensemble {(ensemble or [])[int(match[1])]}", str(error)
+            )
+            raise ConfigError(where) from None
     began, done = time.perf_counter(), 0
     shown = out is None and sys.stdout.isatty()
     with Console(stderr=True, quiet=shown).status("translating") as status, writing(out) as write:

@@ -203,7 +203,7 @@ def sampled_search(
         length: L.
 
     Returns:
-        Tokens ``(B, L)``, 0 from the eos on, and their log P ``(B,)``.
+        Tokens ``(B, L)``, 0 from the eos on, and their log P ``(B,)``: that of ``step``, however ``draw`` chose among them.
 
     Examples:
         >>> import numpy as np

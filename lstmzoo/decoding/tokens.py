@@ -53,7 +53,7 @@ class Sampling:
         Args:
             logits: ``(B, V)``; -1e30 for a token that may not come.
             noise: ``(B, V)`` from the standard Gumbel distribution: the largest of logits with noise is a sample.
-            seen: ``(B, V)`` whether a token is in the text already.
+            seen: ``(B, V)`` whether a token is in the text already; None unless ``penalized``.
         """
         if self.penalized:
             punished = ops.where(logits > 0, logits / self.repetition_penalty, logits * self.repetition_penalty)

@@ -208,8 +208,8 @@ class Translator(TokenizingEstimator, SentenceTranslator):
             coverage_penalty: Above 0, translations are preferred that have looked at all of the source; needs an attention.
             no_repeat_ngram: So many tokens in a row do not come twice in a translation; 0 for no such rule.
             n_best: Translations of each sentence, the best first; at most ``beam_size`` of them.
-            ensemble: Other translators, whose probabilities are averaged with this one's; of the same vocabularies. Those of
-                single epochs come from :meth:`checkpoints`.
+            ensemble: Other translators, whose probabilities are averaged with this one's; of the same vocabularies, so fitted on
+                the same pairs and ``validation`` pairs. Those of single epochs come from :meth:`averaged_epochs`.
             return_score: Whether to return the scores too: log-likelihoods, in nats, with the penalties.
             return_alignment: Whether to return, for each translation, an :class:`Alignment` of this model too.
 
@@ -321,24 +321,53 @@ class Translator(TokenizingEstimator, SentenceTranslator):
             figure.savefig(path)
         return figure
 
-    def checkpoints(self) -> list["Translator"]:
-        """Translators with the weights of single epochs, whose mean this one has, to be used as an ``ensemble``.
+    def averaged_epochs(self) -> list["Translator"]:
+        """Translators with the weights of the single epochs whose mean this one has: an ensemble of checkpoints.
 
-        They are those of the last ``average_epochs`` epochs up to the best, the oldest first. A saved translator is without
-        them: save those that are to stay, each as any other translator.
+        They are those of the last ``average_epochs`` epochs up to the best, the oldest first. Each call makes them anew, and a
+        saved translator is without them: keep what is used again, and save each that is to stay as any other translator.
 
         Raises:
             NotFittedError: If the translator is not fitted.
-            ConfigError: If it was loaded, or is such a checkpoint itself.
+            ConfigError: If no weights were averaged, or the translator was loaded or copied.
+
+        Examples:
+            Fitted with ``hyperparameters={"average_epochs": 3}``::
+
+                *earlier, last = translator.averaged_epochs()
+                last.predict(sentences, ensemble=earlier)
         """
         self._check_fitted()
         if not self._averaged:
+            why = (
+                "average_epochs is 1" if self.config_.training.average_epochs == 1 else "this one was loaded or copied"
+            )
             raise ConfigError(
-                "no checkpoints: this translator was loaded, or is one itself; call checkpoints() of the one that was fitted, "
-                "and save each that is to stay"
+                f"{why}: a translator has epochs that were averaged after fit, with average_epochs above 1"
             )
         first = self.best_epoch_ + 1 - len(self._averaged)
         return [self._of_epoch(number, weights) for number, weights in enumerate(self._averaged, first)]
+
+    def check_ensemble(self, ensemble: Any) -> None:
+        """Refuse what this translator cannot be ensembled with.
+
+        Args:
+            ensemble: As for :meth:`predict`.
+
+        Raises:
+            ConfigError: If it is no list of fitted translators, or one has other vocabularies; its number is named.
+        """
+        if not isinstance(ensemble, list | tuple):
+            raise ConfigError(f"ensemble: expected a list of translators, got a {type(ensemble).__name__}")
+        for number, other in enumerate(ensemble):
+            if not isinstance(other, Translator):
+                raise ConfigError(f"ensemble: number {number} is a {type(other).__name__}, not a Translator")
+            other._check_fitted()
+            if other.preprocessor_.to_json() != self.preprocessor_.to_json():
+                raise ConfigError(
+                    f"ensemble: number {number} has other vocabularies: fit all on the same pairs, with the same "
+                    "validation pairs"
+                )
 
     def baselines(self) -> dict[str, BaselineTranslator]:
         """What a network has to beat, unfitted, by name."""
@@ -407,19 +436,7 @@ class Translator(TokenizingEstimator, SentenceTranslator):
 
     def _writer(self, ensemble: Sequence["Translator"]) -> Writer:
         """What writes, with others or alone; this one and the last ensemble are kept, as they are compiled."""
-        if not isinstance(ensemble, list | tuple):
-            raise ConfigError(f"ensemble: expected a list of translators, got a {type(ensemble).__name__}")
-        for number, other in enumerate(ensemble):
-            if not isinstance(other, Translator):
-                raise ConfigError(
-                    f"ensemble: expected fitted translators, and number {number} is a {type(other).__name__}"
-                )
-            other._check_fitted()
-            if other.preprocessor_.to_json() != self.preprocessor_.to_json():
-                raise ConfigError(
-                    f"ensemble: translator {number} has other vocabularies: fit all of them on the same pairs, with "
-                    "validation pairs given, or with the same random_state"
-                )
+        self.check_ensemble(ensemble)
         models = [self.model_, *(other.model_ for other in ensemble)]
         key = tuple(map(id, models))
         if key not in self._writers:
@@ -428,9 +445,9 @@ class Translator(TokenizingEstimator, SentenceTranslator):
         return self._writers[key]
 
     def _of_epoch(self, epoch: int, weights: Weights) -> "Translator":
-        """A copy as this one was after an epoch."""
+        """One as this was after an epoch, with a network of its own: a copy goes through what would be saved."""
         other = copy.copy(self)
-        other.model_.stepper.trainer().set_weights(weights)
+        other.model_.set_weights(weights)
         other.best_epoch_, other.history_ = epoch, self.history_[:epoch]
         return other
 
