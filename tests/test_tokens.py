@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from lstmzoo.decoding import Sampling, generate_tokens
+from lstmzoo.decoding import Sampling, generate_tokens, sample_sequences
 from lstmzoo.errors import ConfigError
 from lstmzoo.layers import ActivationPenalty, TokenSoftmax, gumbel
 
@@ -214,3 +214,17 @@ def test_a_loop_feeds_each_token_back_and_remembers_it():
     noise = ops.zeros((2, 4))
     _, _, seen = generate_tokens(step, lambda i: noise, first, state, ops.zeros((2, 4), "bool"), shy, 2)
     assert ops.convert_to_numpy(seen).sum(1).tolist() == [2, 2]
+
+
+def test_a_sequence_of_values_carries_its_state():
+    """Each step has its number and the value before; each row is by itself."""
+    numbers = []
+
+    def step(previous, i, state):
+        numbers.append(i)
+        return previous + state[0], [state[0] * 2]
+
+    first, state = np.array([1.0, 5.0]), [np.array([[1.0], [10.0]])]
+    values = sample_sequences(step, lambda outputs, i: outputs[:, 0] + 100 * (i == 2), first, state, 3)
+    assert values.tolist() == [[2.0, 4.0, 108.0], [15.0, 35.0, 175.0]]
+    assert numbers == [0, 1, 2]
