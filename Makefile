@@ -24,7 +24,7 @@ $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --no-compile --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@ $(VENV)/.installed
 
 demo: $(VENV)/.installed
@@ -37,7 +37,7 @@ BACKEND_TESTS := $(addprefix tests/test_,$(addsuffix .py,zoo recurrent_layers di
   probabilistic saving recurrence tokens language_layers language_model translation_layers beam translator)) $(wildcard tests/test_layers*.py)
 
 $(VENV)/.installed-backends: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --no-compile --editable '.[dev,backends]'
+	$(BIN)/python -m pip install --quiet --editable '.[dev,backends]'
 	@touch $@ $(VENV)/.installed-dev $(VENV)/.installed
 
 test-backends: $(VENV)/.installed-backends
