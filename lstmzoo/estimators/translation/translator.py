@@ -330,12 +330,6 @@ class Translator(TokenizingEstimator, SentenceTranslator):
         Raises:
             NotFittedError: If the translator is not fitted.
             ConfigError: If no weights were averaged, or the translator was loaded or copied.
-
-        Examples:
-            Fitted with ``hyperparameters={"average_epochs": 3}``::
-
-                *earlier, last = translator.averaged_epochs()
-                last.predict(sentences, ensemble=earlier)
         """
         self._check_fitted()
         if not self._averaged:
