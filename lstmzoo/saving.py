@@ -27,8 +27,8 @@ from safetensors.numpy import save as dump_tensors
 
 from lstmzoo._version import __version__
 from lstmzoo.errors import SavedModelError
+from lstmzoo.migrations import FORMAT
 
-FORMAT = 1
 MAX_FILE_BYTES = 4 << 30
 _MANIFEST = "manifest.json"
 _MAX_MANIFEST_BYTES = 1 << 20
@@ -108,11 +108,13 @@ def read_bundle(path: str | Path) -> tuple[dict[str, Any], Bundle]:
 
 
 def _checked_listing(path: Path, manifest: Any) -> dict[str, dict[str, Any]]:
-    if not isinstance(manifest, dict) or not isinstance(manifest.get("min_reader"), int):
+    if not isinstance(manifest, dict) or not all(type(manifest.get(key)) is int for key in ("format", "min_reader")):
         raise SavedModelError(f"{path / _MANIFEST} is not a manifest")
     if manifest["min_reader"] > FORMAT:
         raise SavedModelError(f"{path} was saved by lstmzoo {manifest.get('lstmzoo')} in format {manifest.get('format')}; "
                               f"this is lstmzoo {__version__}, which reads up to {FORMAT}: upgrade lstmzoo")  # fmt: skip
+    if not 1 <= manifest["format"] <= FORMAT:
+        raise SavedModelError(f"{path / _MANIFEST} is not a manifest: there is no format {manifest['format']}")
     listing = manifest.get("files")
     if (
         not isinstance(listing, dict)

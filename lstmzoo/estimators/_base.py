@@ -16,6 +16,7 @@ from sklearn.exceptions import NotFittedError
 from lstmzoo import saving
 from lstmzoo.config import ModelConfig, load_config, parse_config
 from lstmzoo.errors import ConfigError
+from lstmzoo.migrations import FORMAT, migrate
 from lstmzoo.registry import build_model
 from lstmzoo.training import Checkpoint, compile_for_prediction, seeded
 
@@ -99,7 +100,7 @@ class ZooEstimator(BaseEstimator):
     def __getstate__(self) -> dict[str, Any]:
         if not self.__sklearn_is_fitted__():
             return super().__getstate__()
-        return {"params": self.get_params(deep=False), "bundle": self._to_bundle()[1]}
+        return {"params": self.get_params(deep=False), "bundle": self._to_bundle()[1], "format": FORMAT}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         if "bundle" not in state:
@@ -107,6 +108,7 @@ class ZooEstimator(BaseEstimator):
             return
         for name, value in state["params"].items():
             setattr(self, name, value)
+        migrate(state["bundle"], state.get("format", 1), [base.__name__ for base in type(self).__mro__])
         self._from_bundle(state["bundle"])
 
 

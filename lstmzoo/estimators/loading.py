@@ -6,6 +6,7 @@ from lstmzoo import saving
 from lstmzoo.errors import ConfigError, SavedModelError
 from lstmzoo.estimators import forecasting, language_modelling, translation
 from lstmzoo.estimators._base import CLASSES, ZooEstimator
+from lstmzoo.migrations import migrate
 
 TASKS = (forecasting, language_modelling, translation)  # importing a task's package registers its classes
 
@@ -21,6 +22,7 @@ def load(path: str | Path) -> ZooEstimator:
     if cls is None:
         raise SavedModelError(f"{path}: unknown class {manifest.get('class')!r}; valid: {', '.join(sorted(CLASSES))}")
     try:
+        migrate(files, manifest["format"], [base.__name__ for base in cls.__mro__])
         estimator = cls(**files["params.json"]["params"])
         estimator._check_params()
         estimator._from_bundle(files)

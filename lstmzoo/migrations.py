@@ -1,0 +1,81 @@
+"""Migrations of saved models: what each format added, and the values that keep what older models did.
+
+Nothing that is saved has a default: a missing key is an error, so that no model is completed silently. A key that a format
+adds is therefore a row of :data:`MIGRATIONS`, which gives the key to folders of earlier formats when they are loaded.
+
+To add a key while format N + 1 is being developed, append a row to ``MIGRATIONS[N]``. A released row never changes.
+Checkpoints are not migrated: one that another version wrote is refused, and the fit starts again.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+Files = dict[str, Any]
+
+
+class Added(NamedTuple):
+    """A key that a format added.
+
+    Attributes:
+        owner: Class of the estimators that have it; subclasses have it too.
+        file: File of the saved model.
+        section: Keys that lead to the dict it is in; ``()`` is the document itself. A section that is missing is passed over,
+            as ``config`` is where there is no network.
+        key: Its name.
+        value: From the files of the older folder to the value of the key.
+
+    Examples:
+        >>> files = {"params.json": {"params": {"horizon": 6}, "learned": {}}}
+        >>> Added("Forecaster", "params.json", ("learned",), "horizon_", param("horizon")).apply(files)
+        >>> files["params.json"]["learned"]
+        {'horizon_': 6}
+    """
+
+    owner: str
+    file: str
+    section: tuple[str, ...]
+    key: str
+    value: Callable[[Files], Any]
+
+    def apply(self, files: Files) -> None:
+        """Add the key to the files, in place."""
+        part: Any = files[self.file]
+        for name in self.section:
+            if name not in part:
+                return
+            part = part[name]
+        if self.key not in part:
+            part[self.key] = self.value(files)
+
+
+def constant(value: Any) -> Callable[[Files], Any]:
+    """The same value for every model."""
+    return lambda files: value
+
+
+def param(name: str) -> Callable[[Files], Any]:
+    """The value of a constructor parameter."""
+    return lambda files: files["params.json"]["params"][name]
+
+
+# What a folder of format N lacks that one of format N + 1 has, by N.
+MIGRATIONS: dict[int, tuple[Added, ...]] = {
+    1: (),
+}
+
+FORMAT = max(MIGRATIONS) + 1  # that is written
+
+
+def migrate(files: Files, format: int, classes: Iterable[str]) -> None:
+    """Bring the files of a saved model, in place, from an earlier format to :data:`FORMAT`.
+
+    Args:
+        files: Contents by file name, as :func:`lstmzoo.saving.read_bundle` gives them.
+        format: Format of the folder.
+        classes: Names of the estimator's class and of those it derives from.
+    """
+    owners = set(classes)
+    for step in range(format, FORMAT):
+        for added in MIGRATIONS[step]:
+            if added.owner in owners:
+                added.apply(files)
