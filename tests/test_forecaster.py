@@ -6,9 +6,10 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from lstmzoo import BaselineForecaster, Forecaster, checks
+from lstmzoo import BaselineForecaster, Forecaster, checks, load_config
 from lstmzoo.errors import ConfigError, DataError, TrainingError, UnknownNameError
 from lstmzoo.estimators import ZooEstimator, check_picture
+from lstmzoo.estimators._base import digest
 from lstmzoo.estimators.forecasting.baselines import METHODS
 
 pytestmark = pytest.mark.usefixtures("eagerly")
@@ -452,6 +453,32 @@ def test_scores_say_what_they_hold_out(fitted, hourly):
         DataError, match="without the last 6 observations, which are scored: series 's0' has 14 observations"
     ):
         fitted.score(hourly.groupby("unique_id").head(20))
+
+
+def test_a_checkpoint_is_the_same_fits_however_its_parameters_are_written(hourly, tiny, tmp_path):
+    settings = {"units": 4, "epochs": 1, "steps_per_epoch": 2, "learning_rate": 1e-3}
+    tiny = {**tiny, "hyperparameters": settings, "quantiles": [0.1, 0.9], "time_limit": 100}
+    history = Forecaster(**tiny).fit(hourly, checkpoint_dir=tmp_path).history_
+    same = [
+        {"hyperparameters": dict(reversed(settings.items()))},
+        {"hyperparameters": {**settings, "dropout": load_config("forecasting/segment_gru").settings["dropout"]}},
+        {"quantiles": (np.float64(0.1), np.float64(0.9)), "horizon": np.int64(6), "time_limit": 100.0},
+        {"model": "forecasting/segment_gru", "verbose": 1},
+    ]
+    for changes in same:
+        assert Forecaster(**{**tiny, **changes}).fit(hourly, checkpoint_dir=tmp_path).history_ == history
+    for changes in ({"quantiles": [0.1, 0.8]}, {"hyperparameters": {**settings, "units": 5}}, {"random_state": 1}):
+        with pytest.raises(ConfigError, match="another fit"):
+            Forecaster(**{**tiny, **changes}).fit(hourly, checkpoint_dir=tmp_path)
+
+
+def test_a_digest_is_the_same_for_numpys_numbers():
+    python, numpy = (
+        np.array([1, 2.0, "a"], dtype=object),
+        np.array([np.int64(1), np.float32(2), np.str_("a")], dtype=object),
+    )
+    assert digest(python) == digest(numpy)
+    assert digest(python) != digest(np.array([1, 2.0, "b"], dtype=object))
 
 
 def test_a_checkpoint_directory_is_no_file(hourly, tiny, tmp_path):

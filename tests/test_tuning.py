@@ -899,3 +899,13 @@ def test_mlflow_being_away_does_not_stop_a_search_and_is_not_asked_again_at_once
     assert fitted.mlflow_run_id_ is None
     assert "MLflow at http://127.0.0.1:9 failed" in caplog.text
     assert len(calls) == 2
+
+
+def test_the_order_in_which_ranges_are_written_changes_no_proposal():
+    ranges = {key: {"type": "int", "min": 4, "max": 64} for key in ("epochs", "batch_size", "patience")}
+
+    def proposed(overrides):
+        space = make_space(Fake(), select_models("forecasting", "lstm"), overrides, (Y,))
+        return ask(make_oracle("random", declare(space), first=[], seed=3, max_epochs=30)).values
+
+    assert proposed(ranges) == proposed(dict(reversed(ranges.items())))

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import inspect
+import json
 from pathlib import Path
 from typing import Any, ClassVar, get_type_hints
 
@@ -156,8 +157,14 @@ class ZooNetworkEstimator(ZooEstimator):
             raise ConfigError("checkpoint_dir needs a random_state: without one, a fit cannot be gone on with")
         if Path(directory).exists() and not Path(directory).is_dir():
             raise ConfigError(f"checkpoint_dir: {directory} is a file: name a directory")
-        params = {name: value for name, value in self.get_params().items() if name != "verbose"}
-        return Checkpoint(Path(directory), fingerprint=f"{data_digest} {sorted(params.items())!r}")
+        return Checkpoint(Path(directory), fingerprint=f"{data_digest} {self._fit_identity()}")
+
+    def _fit_identity(self) -> str:
+        """The parameters of a fit, in a form that is the same however they were written."""
+        in_config = {"model", "hyperparameters", "tokenizer"}
+        params = {k: v for k, v in self.get_params().items() if k not in {"verbose", *in_config}}
+        config = self._resolve_config().model_dump(include={"name", "builder", "hyperparameters", "data", "training"})
+        return canonical_json({"params": params, "config": config})
 
     def refit_clone(self) -> "ZooNetworkEstimator":
         """An unfitted copy that trains on all data, without validation, for as many epochs as were best."""
@@ -206,7 +213,7 @@ def digest(*arrays: np.ndarray) -> str:
     for array in arrays:
         raw = np.ascontiguousarray(array)
         hasher.update(f"{raw.dtype}{raw.shape}".encode())
-        hasher.update(repr(raw.tolist()).encode() if raw.dtype == object else raw.tobytes())
+        hasher.update(canonical_json(raw).encode() if raw.dtype == object else raw.tobytes())
     return hasher.hexdigest()
 
 
@@ -279,11 +286,34 @@ def check_params(estimator: Any) -> None:
 
 def plain(value: Any) -> Any:
     """A NumPy number as Python's, a tuple or array as a list, and so within lists and dicts."""
-    if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())  # an array of objects may hold NumPy's numbers
     if isinstance(value, list | tuple):
         return [plain(v) for v in value]
     return {k: plain(v) for k, v in value.items()} if isinstance(value, dict) else value
+
+
+def canonical_json(value: Any) -> str:
+    """JSON that is the same for values that mean the same, for hashing.
+
+    Keys are sorted. NumPy numbers are written as Python's, tuples and arrays as lists, whole floats as integers, and what JSON
+    lacks by its ``repr``.
+
+    Examples:
+        >>> canonical_json({"units": np.int64(8), "quantiles": (0.1, np.float64(2))})
+        '{"quantiles": [0.1, 2], "units": 8}'
+    """
+
+    def same(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {str(k): same(v) for k, v in value.items()}
+        if isinstance(value, list):
+            return [same(v) for v in value]
+        return int(value) if isinstance(value, float) and value.is_integer() else value
+
+    return json.dumps(same(plain(value)), sort_keys=True, default=repr)
 
 
 def shortened(value: Any) -> str:

@@ -101,7 +101,10 @@ def make_space(estimator: Any, configs: list[ModelConfig], overrides: Mapping[st
         name = entry.name.split("/", 1)[1]
         own = {k: v for k, v in fixed.items() if k in entry.settings}
         config = entry.override(own)
-        ranges = {k: r for k, r in {**config.search_space, **parsed}.items() if r is not None and k in config.settings}
+        both = sorted(
+            {**config.search_space, **parsed}.items()
+        )  # the oracle draws in this order, however it was written
+        ranges = {k: r for k, r in both if r is not None and k in config.settings}
         _check_types(config, ranges)
         rest = {k: v for k, v in own.items() if k not in ranges}
         kept = clone(estimator).set_params(model=name, hyperparameters=rest).restrict(dict(ranges), *data)
