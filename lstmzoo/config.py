@@ -140,14 +140,15 @@ class ForecastingData(_Strict):
     distribution: DistributionName
 
 
-TokenizerName = Literal["word", "bpe", "unigram", "char", "byte"]
+TokenizerName = Literal["word", "bpe", "unigram", "char", "byte", "pretrained"]
 
 
 class LanguageModellingData(_Strict):
     """How text becomes batches.
 
     Attributes:
-        tokenizer: Words between white space, pieces (``bpe`` or ``unigram``), characters or bytes.
+        tokenizer: Words between white space, pieces (``bpe`` or ``unigram``), characters or bytes; ``pretrained`` if the
+            estimator was given a tokenizer of its own.
         vocab_size: The most token ids to learn; null for all words, or characters, that there are.
         bptt: T, tokens that a gradient reaches back at the most: the length of a window.
         variable_bptt: Whether one window in twenty is of half the length, so that the windows' borders vary more.
@@ -163,7 +164,8 @@ class TranslationData(_Strict):
     """How pairs of sentences become batches.
 
     Attributes:
-        tokenizer: Words between white space, pieces (``bpe`` or ``unigram``), characters or bytes.
+        tokenizer: Words between white space, pieces (``bpe`` or ``unigram``), characters or bytes; ``pretrained`` if the
+            estimator was given a tokenizer of its own.
         vocab_size: The most token ids to learn, of each language, or of both together; null for all words, or characters, that
             there are.
         joint: Whether both languages share one vocabulary.

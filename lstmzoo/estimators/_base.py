@@ -13,11 +13,13 @@ from matplotlib.backend_bases import FigureCanvasBase
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
+from tokenizers import Tokenizer
 
 from lstmzoo import saving
-from lstmzoo.config import ModelConfig, load_config, parse_config
+from lstmzoo.config import ModelConfig, TokenizerName, load_config, parse_config
 from lstmzoo.errors import ConfigError
 from lstmzoo.migrations import FORMAT, migrate
+from lstmzoo.preprocessing import tokenizer_name
 from lstmzoo.registry import build_model
 from lstmzoo.training import Checkpoint, compile_for_prediction, seeded
 
@@ -175,7 +177,16 @@ class ZooNetworkEstimator(ZooEstimator):
         return clone(self).set_params(hyperparameters=hyperparameters, validation_size=0, time_limit=None)
 
 
-class TokenizingEstimator(ZooNetworkEstimator):
+class Tokenizing(ZooEstimator):
+    """Base of the estimators with a parameter ``tokenizer``. A saved one has its own tokenizer in the preprocessor alone."""
+
+    def _from_bundle(self, files: saving.Bundle) -> None:
+        super()._from_bundle(files)
+        if self.tokenizer == "pretrained":
+            self.tokenizer = self.preprocessor_.library
+
+
+class TokenizingEstimator(Tokenizing, ZooNetworkEstimator):
     """Base of the estimators that cut text into tokens; these have a parameter ``tokenizer`` too, None for the entry's own."""
 
     def restrict(self, search_space: dict[str, Any], *data: Any) -> dict[str, Any]:
@@ -185,14 +196,27 @@ class TokenizingEstimator(ZooNetworkEstimator):
             search_space: Ranges by key, as in a zoo config.
             *data: What is to be fitted, as for ``fit``.
         """
-        fixed = {*(self.hyperparameters or {}), *(["tokenizer"] if self.tokenizer else [])}
+        own = {None: (), "pretrained": ("tokenizer", "vocab_size")}.get(tokenizer_name(self.tokenizer), ("tokenizer",))
+        fixed = {*(self.hyperparameters or {}), *own}
         return {key: value for key, value in search_space.items() if key not in fixed}
 
     def _resolve_config(self) -> ModelConfig:
         if self.tokenizer is not None and "tokenizer" in (self.hyperparameters or {}):
             raise ConfigError("the parameter tokenizer and the hyperparameter tokenizer say the same: give one of them")
         config = super()._resolve_config()
+        if isinstance(self.tokenizer, Tokenizer):
+            if (self.hyperparameters or {}).get("vocab_size") is not None:
+                raise ConfigError("vocab_size: a tokenizer of your own has its own vocabulary: leave vocab_size out")
+            return config.override({"tokenizer": "pretrained", "vocab_size": None})
         return config if self.tokenizer is None else config.override({"tokenizer": self.tokenizer})
+
+    def _fit_identity(self) -> str:
+        own = [self.tokenizer] if isinstance(self.tokenizer, Tokenizer) else []
+        return " ".join([super()._fit_identity(), *map(canonical_json, own)])
+
+    def _tokenizer(self, config: ModelConfig) -> TokenizerName | Tokenizer:
+        """What the preprocessor is made of: the tokenizer that was passed in, or the config's."""
+        return self.tokenizer if isinstance(self.tokenizer, Tokenizer) else config.data.tokenizer
 
 
 def set_weights(model: keras.Model, arrays: dict[str, np.ndarray]) -> None:
@@ -277,7 +301,8 @@ def check_params(estimator: Any) -> None:
         ConfigError: Naming the first that is wrong.
     """
     for name, adapter in _adapters(type(estimator)).items():  # type: ignore[arg-type]
-        value = plain(getattr(estimator, name))
+        value = getattr(estimator, name)
+        value = value if isinstance(value, Tokenizer) else plain(value)
         try:
             adapter.validate_python(value)
         except ValidationError as error:
@@ -285,11 +310,13 @@ def check_params(estimator: Any) -> None:
 
 
 def plain(value: Any) -> Any:
-    """A NumPy number as Python's, a tuple or array as a list, and so within lists and dicts."""
+    """A NumPy number as Python's, a tuple or array as a list, a tokenizer as its JSON, and so within lists and dicts."""
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray):
         return plain(value.tolist())  # an array of objects may hold NumPy's numbers
+    if isinstance(value, Tokenizer):
+        return value.to_str()
     if isinstance(value, list | tuple):
         return [plain(v) for v in value]
     return {k: plain(v) for k, v in value.items()} if isinstance(value, dict) else value
@@ -326,4 +353,6 @@ def shortened(value: Any) -> str:
 def _adapters(cls: Any) -> dict[str, TypeAdapter]:
     hints = get_type_hints(cls.__init__, include_extras=True)
     names = list(inspect.signature(cls.__init__).parameters)[1:]
-    return {name: TypeAdapter(hints[name], config=ConfigDict(strict=True)) for name in names}
+    return {
+        name: TypeAdapter(hints[name], config=ConfigDict(strict=True, arbitrary_types_allowed=True)) for name in names
+    }

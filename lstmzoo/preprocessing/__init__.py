@@ -11,7 +11,7 @@ from lstmzoo.preprocessing.pairs import check_pairs, check_sentences
 from lstmzoo.preprocessing.panel import continued, read_panel
 from lstmzoo.preprocessing.seasonality import find_season, usual_seasons
 from lstmzoo.preprocessing.streams import StreamBatches, in_rows, most_members, padded, softmax_cutoffs, token_counts
-from lstmzoo.preprocessing.text import PairPreprocessor, TextPreprocessor
+from lstmzoo.preprocessing.text import PairPreprocessor, TextPreprocessor, tokenizer_name
 from lstmzoo.preprocessing.windows import Scale, WindowPreprocessor, Windows
 
 __all__ = [
@@ -20,5 +20,5 @@ __all__ = [
     "check_pairs", "check_sentences", "continued", "decoding_batches", "filled", "find_season", "fixed_step",
     "forecast_frame", "in_rows", "is_shorter_than_a_day", "make_future_frame", "most_members", "padded",
     "padded_sentences", "panel_frame", "read_future", "read_panel", "softmax_cutoffs", "stack", "time_text",
-    "token_counts", "user_times", "usual_calendar", "usual_seasons", "with_known_filled",
+    "token_counts", "tokenizer_name", "user_times", "usual_calendar", "usual_seasons", "with_known_filled",
 ]  # fmt: skip

@@ -3,18 +3,26 @@
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
+from tokenizers import Tokenizer
 
+from lstmzoo.config import TokenizerName
 from lstmzoo.errors import ConfigError, DataError, LstmzooError, SavedModelError, UnknownNameError
-from lstmzoo.preprocessing.tokens import Bpe, Bytes, Characters, Unigram, Words, checked_ids
+from lstmzoo.preprocessing.tokens import Bpe, Bytes, Characters, Pretrained, Unigram, Words, checked_ids
 
-_TOKENS: dict[str, Any] = {"word": Words, "bpe": Bpe, "unigram": Unigram, "char": Characters, "byte": Bytes}
+_LEARNED: dict[str, Any] = {"word": Words, "bpe": Bpe, "unigram": Unigram, "char": Characters, "byte": Bytes}
+_TOKENS: dict[str, Any] = {**_LEARNED, "pretrained": Pretrained}
 _FEWEST = {"word": 3, "char": 3, "bpe": 257, "unigram": 257, "byte": 257}
 _MOST_PIECES = 1 << 20
 _SPACED = {"bpe", "unigram"}  # of which a word has other pieces with a space before it than without
 _BUFFERED = 1 << 20  # ids that are kept before they are written
+
+
+def tokenizer_name(tokenizer: Any) -> Any:
+    """Return the name of a tokenizer: itself, or ``pretrained`` for a :class:`tokenizers.Tokenizer`."""
+    return "pretrained" if isinstance(tokenizer, Tokenizer) else tokenizer
 
 
 class Decoder(Protocol):
@@ -37,15 +45,17 @@ class TextPreprocessor:
     ``unigram`` are pieces of words over bytes, and ``byte`` is bytes: these encode any string so that it decodes to itself.
     Words are decoded with a space between them, an unknown character as U+FFFD, bytes that are no UTF-8 likewise.
 
+    A :class:`tokenizers.Tokenizer` is used as it was made: nothing is learned, and its ids, plus one, are the ids.
+
     Args:
-        tokenizer: What a token is.
+        tokenizer: What a token is: a name, or a :class:`tokenizers.Tokenizer`, whose name is ``pretrained``.
         vocab_size: The most ids there may be, special ones among them; None for all there are. Pieces need a number;
-            bytes have 257 ids, whatever is allowed beyond.
+            bytes have 257 ids, whatever is allowed beyond; a :class:`tokenizers.Tokenizer` takes none.
 
     Attributes:
         vocab_size_: How many ids there are.
         eos_id: 0.
-        unk_id: 1, or None where every string can be encoded.
+        unk_id: The id of unknown tokens, 1 unless the tokenizer is ``pretrained``; None where every string can be encoded.
 
     Examples:
         >>> pre = TextPreprocessor("word", 4).fit(["to be or not to be"])
@@ -57,10 +67,9 @@ class TextPreprocessor:
 
     eos_id = 0
 
-    def __init__(
-        self, tokenizer: Literal["word", "bpe", "unigram", "char", "byte"], vocab_size: int | None = None
-    ) -> None:
-        self.tokenizer = tokenizer
+    def __init__(self, tokenizer: TokenizerName | Tokenizer, vocab_size: int | None = None) -> None:
+        self.library = tokenizer if isinstance(tokenizer, Tokenizer) else None
+        self.tokenizer = tokenizer_name(tokenizer)
         self.vocab_size = vocab_size
 
     def fit(self, corpus: Iterable[str]) -> "TextPreprocessor":
@@ -69,9 +78,15 @@ class TextPreprocessor:
         Raises:
             UnknownNameError: If there is no such tokenizer.
             ConfigError: If the size of the vocabulary does not suit it.
+            DataError: If a :class:`tokenizers.Tokenizer` has no tokens.
         """
         self._check()
-        self._tokens = _TOKENS[self.tokenizer].learned(corpus, self.vocab_size)
+        if self.library is not None:
+            self._tokens = Pretrained(self.library)
+        elif self.tokenizer not in _LEARNED:
+            raise ConfigError(f"tokenizer={self.tokenizer!r} stands for one of your own: pass a tokenizers.Tokenizer")
+        else:
+            self._tokens = _LEARNED[self.tokenizer].learned(corpus, self.vocab_size)
         return self
 
     @property
@@ -83,6 +98,12 @@ class TextPreprocessor:
     def unk_id(self) -> int | None:
         """The id of what is not in the vocabulary, if anything can be."""
         return self._tokens.unk_id
+
+    @property
+    def banned(self) -> np.ndarray:
+        """``(V,)`` whether an id is never generated: that of unknown tokens, and those of a tokenizer's special tokens."""
+        special = getattr(self._tokens, "special_ids", [] if self.unk_id is None else [self.unk_id])
+        return np.isin(np.arange(self.vocab_size_), special)
 
     def encode(self, text: str) -> np.ndarray:
         """``(T,)`` int32, without ``eos``.
@@ -160,6 +181,7 @@ class TextPreprocessor:
         except (LookupError, TypeError, LstmzooError) as error:
             raise SavedModelError(f"not a saved text preprocessor: {error}") from None
         self._tokens = _TOKENS[self.tokenizer].loaded(document)
+        self.library = getattr(self._tokens, "library", None)
         if self.vocab_size is not None and self.vocab_size_ > self.vocab_size:
             raise SavedModelError(
                 f"a saved vocabulary of {self.vocab_size_} ids is larger than its limit, {self.vocab_size}"
@@ -170,6 +192,12 @@ class TextPreprocessor:
         if self.tokenizer not in _TOKENS:
             raise UnknownNameError("tokenizer", self.tokenizer, _TOKENS)
         name, size = self.tokenizer, self.vocab_size
+        if name == "pretrained":
+            if size is not None:
+                raise ConfigError(
+                    f"vocab_size: a tokenizer of your own has its own vocabulary: pass None, got {size!r}"
+                )
+            return
         pieces, fewest = name in {"bpe", "unigram"}, _FEWEST[name]
         if size is None and pieces:
             raise ConfigError(f"vocab_size: {name} pieces are learned up to a number of ids: pass one, such as 8000")
@@ -222,10 +250,9 @@ class PairPreprocessor:
     source: TextPreprocessor
     target: TextPreprocessor
 
-    def __init__(
-        self, tokenizer: Literal["word", "bpe", "unigram", "char", "byte"], vocab_size: int | None, joint: bool
-    ) -> None:
-        self.tokenizer = tokenizer
+    def __init__(self, tokenizer: TokenizerName | Tokenizer, vocab_size: int | None, joint: bool) -> None:
+        self.library = tokenizer if isinstance(tokenizer, Tokenizer) else None
+        self.tokenizer = tokenizer_name(tokenizer)
         self.vocab_size = vocab_size
         self.joint = joint
 
@@ -237,7 +264,8 @@ class PairPreprocessor:
             ConfigError: If the size of the vocabulary does not suit it.
         """
         sides = [chain(source, target)] if self.joint else [source, target]
-        fitted = [TextPreprocessor(self.tokenizer, self.vocab_size).fit(map(self._spaced, side)) for side in sides]
+        tokenizer = self.library or self.tokenizer
+        fitted = [TextPreprocessor(tokenizer, self.vocab_size).fit(map(self._spaced, side)) for side in sides]
         self.source, self.target = fitted[0], fitted[-1]
         return self
 
@@ -311,7 +339,7 @@ class PairPreprocessor:
             raise SavedModelError(
                 "a saved preprocessor of pairs has sides of two kinds, or does not say if they are joint"
             )
-        self = cls(source.tokenizer, source.vocab_size, joint)
+        self = cls(source.library or source.tokenizer, source.vocab_size, joint)
         self.source, self.target = source, target
         return self
 

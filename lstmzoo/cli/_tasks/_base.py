@@ -15,7 +15,13 @@ VALIDATION_SIZE = Annotated[
         help="What training does not see: steps at each series' end, else the horizon; of text, a share of it, else 0.1."
     ),
 ]
-TOKENIZER = Annotated[str | None, typer.Option(help="Of text: word, bpe, unigram, char or byte; else the entry's own.")]
+TOKENIZER = Annotated[
+    str | None,
+    typer.Option(
+        help="Tokenizer of text: word, bpe, unigram, char, byte, or a tokenizer.json of the tokenizers library; default: the "
+        "entry's own."
+    ),
+]
 VALIDATION = Annotated[
     Path | None, typer.Option(help="Of text: file that chooses the best epoch, instead of a part of the data.")
 ]
@@ -142,7 +148,7 @@ def text_params(options: dict[str, Any], of: str) -> dict[str, Any]:
     Raises:
         ConfigError: If an option cannot be read, or two say the same.
     """
-    params = {"tokenizer": options["tokenizer"]} if "tokenizer" in options else {}
+    params = {"tokenizer": _tokenizer(options["tokenizer"])} if "tokenizer" in options else {}
     if "validation_size" in options:
         if "validation" in options:
             raise ConfigError("--validation and --validation-size both say what to validate on: give one of them")
@@ -197,3 +203,21 @@ def parse_names(text: str | None, option: str) -> list[str] | None:
     if not all(names):
         raise ConfigError(f"{option}: expected names separated by commas, got {text!r}")
     return names
+
+
+def _tokenizer(given: str) -> Any:
+    """Return the name of a tokenizer, or the tokenizer in a file whose name ends in ``.json``.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ConfigError: If it holds no tokenizer.
+    """
+    if not given.lower().endswith(".json"):
+        return given
+    from tokenizers import Tokenizer
+
+    text = Path(given).read_bytes()
+    try:
+        return Tokenizer.from_buffer(text)
+    except Exception as error:  # the library's own
+        raise ConfigError(f"--tokenizer {given} is not a file of the tokenizers library: {error}") from None

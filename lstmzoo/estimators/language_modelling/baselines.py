@@ -7,10 +7,11 @@ from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 from pydantic import Field
+from tokenizers import Tokenizer
 
 from lstmzoo.config import TokenizerName
 from lstmzoo.errors import ConfigError
-from lstmzoo.estimators._base import Untrained
+from lstmzoo.estimators._base import Tokenizing, Untrained
 from lstmzoo.estimators.language_modelling._base import TextModel, opening
 from lstmzoo.ngrams import KneserNey
 from lstmzoo.preprocessing import Corpus, TextPreprocessor
@@ -19,7 +20,7 @@ Method = Literal["uniform", "unigram", "kneser_ney"]
 METHODS: tuple[Method, ...] = get_args(Method)
 
 
-class BaselineLanguageModel(Untrained, TextModel):
+class BaselineLanguageModel(Untrained, Tokenizing, TextModel):
     """A language model of counts, with the interface of :class:`lstmzoo.LanguageModel`.
 
     ==============  ==================================================================================================
@@ -55,7 +56,7 @@ class BaselineLanguageModel(Untrained, TextModel):
         self,
         method: Method = "kneser_ney",
         *,
-        tokenizer: TokenizerName = "word",
+        tokenizer: TokenizerName | Tokenizer = "word",
         vocab_size: Annotated[int, Field(gt=0)] | None = None,
         order: Annotated[int, Field(ge=1, le=12)] = 5,
     ) -> None:
@@ -117,8 +118,7 @@ class BaselineLanguageModel(Untrained, TextModel):
         context = np.array(last, np.int64)
         probs = np.full(size, 1 / size) if self._ngrams is None else self._ngrams.next_probs(context)
         logits = np.log(probs)
-        if self.preprocessor_.unk_id is not None:
-            logits[self.preprocessor_.unk_id] = -np.inf
+        logits[self.preprocessor_.banned] = -np.inf
         logits[seen] *= options["repetition_penalty"]
         if options["temperature"] == 0:
             return int(logits.argmax())

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
+from tokenizers import Tokenizer
 
 from lstmzoo.config import ModelConfig, TokenizerName, TrainingConfig
 from lstmzoo.errors import ConfigError, DataError, UnknownNameError
@@ -44,7 +45,7 @@ class LanguageModel(TokenizingEstimator, TextModel):
         model: Zoo entry, such as ``lstm`` or ``language_modelling/lstm``; see :func:`lstmzoo.list_models`.
         tokenizer: ``word`` (between white space, which is not kept), ``bpe`` or ``unigram`` (pieces of words; any text comes
             back exactly), ``char`` or ``byte``; the entry's choice if None. A word or character that training text lacks is
-            ``<unk>``.
+            ``<unk>``. Or a :class:`tokenizers.Tokenizer`, which is used as it was made.
         hyperparameters: Overrides of the entry's settings: of the network, of the data (``vocab_size``, ``bptt``, ...) and of
             the training (``learning_rate``, ``epochs``, ...) alike.
         validation_size: Share of the characters, at the texts' end, that training does not see, and that chooses the best
@@ -79,7 +80,7 @@ class LanguageModel(TokenizingEstimator, TextModel):
         self,
         model: str = "lstm",
         *,
-        tokenizer: TokenizerName | None = None,
+        tokenizer: TokenizerName | Tokenizer | None = None,
         hyperparameters: dict[str, Any] | None = None,
         validation_size: Share = 0.1,
         time_limit: Annotated[float, Field(gt=0)] | None = None,
@@ -118,7 +119,7 @@ class LanguageModel(TokenizingEstimator, TextModel):
         config, seed = self._resolve_config(), self._seed()
         whole = Corpus(texts)
         corpus, held_out = self._parts(whole, validation)
-        preprocessor = TextPreprocessor(config.data.tokenizer, config.data.vocab_size).fit(corpus)
+        preprocessor = TextPreprocessor(self._tokenizer(config), config.data.vocab_size).fit(corpus)
         stream = self._long_enough(preprocessor.stream(corpus, opened=True, spooled=corpus.spooled), config)
         counts = token_counts(stream, preprocessor.vocab_size_)
         spec = LanguageModellingSpec(len(counts), config.data.bptt, softmax_cutoffs(counts))
@@ -173,9 +174,9 @@ class LanguageModel(TokenizingEstimator, TextModel):
 
     def baselines(self) -> dict[str, BaselineLanguageModel]:
         """The models of counts that a network has to beat, unfitted, by name; of the same tokens."""
-        data = self._resolve_config().data
+        config = self._resolve_config()
         return {
-            method: BaselineLanguageModel(method, tokenizer=data.tokenizer, vocab_size=data.vocab_size)
+            method: BaselineLanguageModel(method, tokenizer=self._tokenizer(config), vocab_size=config.data.vocab_size)
             for method in METHODS
         }
 
@@ -228,10 +229,7 @@ class LanguageModel(TokenizingEstimator, TextModel):
         return separate_nll(self.model_.stepper, streams, window=_READ)
 
     def _continue(self, prompts: list[np.ndarray], options: dict[str, Any]) -> Iterator[np.ndarray]:
-        banned = np.zeros(self.spec_.vocab_size, bool)
-        if self.preprocessor_.unk_id is not None:
-            banned[self.preprocessor_.unk_id] = True
-        return continue_prompts(self.model_.stepper, prompts, options, banned)
+        return continue_prompts(self.model_.stepper, prompts, options, self.preprocessor_.banned)
 
     def _learned(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, np.ndarray]]:
         learned = {name: getattr(self, name) for name in _LEARNED}

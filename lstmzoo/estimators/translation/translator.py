@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import numpy as np
 from matplotlib.figure import Figure
 from pydantic import Field
+from tokenizers import Tokenizer
 
 from lstmzoo.config import ModelConfig, TokenizerName
 from lstmzoo.decoding import BeamSearch, Sampling
@@ -81,7 +82,8 @@ class Translator(TokenizingEstimator, SentenceTranslator):
     Args:
         model: Zoo entry, such as ``bahdanau_gru`` or ``translation/bahdanau_gru``; see :func:`lstmzoo.list_models`.
         tokenizer: ``bpe`` or ``unigram`` (pieces of words; any sentence comes back exactly), ``word`` (between white space),
-            ``char`` or ``byte``; the entry's choice if None.
+            ``char`` or ``byte``; the entry's choice if None. Or a :class:`tokenizers.Tokenizer`, used as it was made
+            for both languages.
         hyperparameters: Overrides of the entry's settings: of the network, of the data (``vocab_size``, ``joint``, ...) and of
             the training (``learning_rate``, ``epochs``, ...) alike.
         validation_size: Share of the pairs, drawn by chance, that training does not see, and that chooses the best epoch, unless
@@ -120,7 +122,7 @@ class Translator(TokenizingEstimator, SentenceTranslator):
         self,
         model: str = "conditional_gru",
         *,
-        tokenizer: TokenizerName | None = None,
+        tokenizer: TokenizerName | Tokenizer | None = None,
         hyperparameters: dict[str, Any] | None = None,
         validation_size: Share = 0.1,
         time_limit: Annotated[float, Field(gt=0)] | None = None,
@@ -162,7 +164,7 @@ class Translator(TokenizingEstimator, SentenceTranslator):
         pairs, held_out = self._parts(whole, validation, seed)
         data_digest = pairs_digest(*whole)
         checkpoint = self._checkpoint(checkpoint_dir, f"{data_digest} {held_out and pairs_digest(*held_out)}")
-        preprocessor = PairPreprocessor(config.data.tokenizer, config.data.vocab_size, config.data.joint).fit(*pairs)
+        preprocessor = PairPreprocessor(self._tokenizer(config), config.data.vocab_size, config.data.joint).fit(*pairs)
         ids = preprocessor.encode_source(pairs[0]), preprocessor.encode_target(pairs[1])
         batches = self._batches(preprocessor, pairs, ids, config, seed)
         counts = token_counts(
@@ -414,7 +416,7 @@ class Translator(TokenizingEstimator, SentenceTranslator):
         if config.data.validate_by == "loss":
             batches, tokens = list(pair_batches(sources, targets)), sum(1 + len(ids) for ids in targets)
             return lambda: float(pair_nll(stepper, batches, calls=config.training.epochs).sum() / tokens)
-        writer = Writer([stepper], _banned(preprocessor))
+        writer = Writer([stepper], preprocessor.target.banned)
 
         def validate() -> float:
             found = decode_greedily(writer, sources, ratio)
@@ -435,7 +437,7 @@ class Translator(TokenizingEstimator, SentenceTranslator):
         key = tuple(map(id, models))
         if key not in self._writers:
             self._writers = {kept: writer for kept, writer in self._writers.items() if len(kept) == 1}
-            self._writers[key] = Writer([model.stepper for model in models], _banned(self.preprocessor_))
+            self._writers[key] = Writer([model.stepper for model in models], self.preprocessor_.target.banned)
         return self._writers[key]
 
     def _of_epoch(self, epoch: int, weights: Weights) -> "Translator":
@@ -479,8 +481,3 @@ class Translator(TokenizingEstimator, SentenceTranslator):
         self._writers, self._averaged = {}, []
         self.preprocessor_ = PairPreprocessor.from_json(preprocessor["pairs"])
         self.spec_ = TranslationSpec(**learned["spec"])
-
-
-def _banned(preprocessor: PairPreprocessor) -> np.ndarray:
-    """``(V,)`` True for the word that stands for those that are not known."""
-    return np.arange(preprocessor.target.vocab_size_) == (preprocessor.target.unk_id or -1)
