@@ -111,6 +111,33 @@ class TokenStepper:
         given = {"tokens": tokens, **named(state)}
         return unnamed(self._programs.run(("read", tokens.shape), run, given, calls))
 
+    def hidden(
+        self, tokens: np.ndarray, state: list[np.ndarray], *, calls: float = math.inf
+    ) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Return the hidden states ``(B, T, D)`` after tokens ``(B, T)``, and the state; ``calls`` as for :meth:`score`."""
+
+        def run(inputs: dict[str, Any]) -> dict[str, Any]:
+            hidden, states = self._face(inputs["tokens"], self._unpacked(inputs))
+            return {"hidden": hidden, **named(states)}
+
+        answer = self._programs.run(("hidden", tokens.shape), run, {"tokens": tokens, **named(state)}, calls)
+        return answer["hidden"], unnamed(answer)
+
+    def next_log_probs(self, last: np.ndarray, state: list[np.ndarray], *, calls: float = math.inf) -> np.ndarray:
+        """Return the log probabilities ``(B, V)`` of the tokens that follow.
+
+        Args:
+            last: ``(B,)`` the tokens before.
+            state: Before these.
+            calls: As for :meth:`score`.
+        """
+
+        def run(inputs: dict[str, Any]) -> dict[str, Any]:
+            hidden, _ = self._face(ops.expand_dims(inputs["last"], 1), self._unpacked(inputs))
+            return {"log_probs": self._head.log_probs(hidden[:, 0])}
+
+        return self._programs.run(("next", len(last)), run, {"last": last, **named(state)}, calls)["log_probs"]
+
     def score(
         self, tokens: np.ndarray, targets: np.ndarray, state: list[np.ndarray], *, with_hidden: bool = False,
         calls: float = math.inf, capacities: tuple[int, ...] | None = None,

@@ -10,15 +10,26 @@ from lstmzoo.preprocessing.missing import filled, with_known_filled
 from lstmzoo.preprocessing.pairs import check_pairs, check_sentences
 from lstmzoo.preprocessing.panel import continued, read_panel
 from lstmzoo.preprocessing.seasonality import find_season, usual_seasons
-from lstmzoo.preprocessing.streams import StreamBatches, in_rows, most_members, padded, softmax_cutoffs, token_counts
+from lstmzoo.preprocessing.streams import (
+    StreamBatches,
+    filled_up,
+    in_rows,
+    most_calls,
+    most_members,
+    padded,
+    side_by_side,
+    softmax_cutoffs,
+    token_counts,
+)
 from lstmzoo.preprocessing.text import PairPreprocessor, TextPreprocessor, tokenizer_name
 from lstmzoo.preprocessing.windows import Scale, WindowPreprocessor, Windows
 
 __all__ = [
     "CALENDAR", "Channels", "Columns", "Corpus", "Form", "PairBatches", "PairPreprocessor", "Panel", "Scale",
     "StreamBatches", "TextPreprocessor", "TextSizes", "WindowPreprocessor", "Windows", "calendar_features",
-    "check_pairs", "check_sentences", "continued", "decoding_batches", "filled", "find_season", "fixed_step",
-    "forecast_frame", "in_rows", "is_shorter_than_a_day", "make_future_frame", "most_members", "padded",
-    "padded_sentences", "panel_frame", "read_future", "read_panel", "softmax_cutoffs", "stack", "time_text",
-    "token_counts", "tokenizer_name", "user_times", "usual_calendar", "usual_seasons", "with_known_filled",
+    "check_pairs", "check_sentences", "continued", "decoding_batches", "filled", "filled_up", "find_season",
+    "fixed_step", "forecast_frame", "in_rows", "is_shorter_than_a_day", "make_future_frame", "most_calls",
+    "most_members", "padded", "padded_sentences", "panel_frame", "read_future", "read_panel", "side_by_side",
+    "softmax_cutoffs", "stack", "time_text", "token_counts", "tokenizer_name", "user_times", "usual_calendar",
+    "usual_seasons", "with_known_filled",
 ]  # fmt: skip

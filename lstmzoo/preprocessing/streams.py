@@ -1,11 +1,12 @@
 """A stream of tokens as batches: rows side by side, each read from its beginning to its end, window after window."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 _COUNTED = 1 << 22  # tokens at a time
+_ROWS = 64  # texts that are read side by side
 _CLUSTERS = 3  # of an adaptive softmax, beside its head
 _SHORTER = 0.05  # the share of windows that are of half the length, with variable windows
 
@@ -187,3 +188,31 @@ def padded(tokens: np.ndarray, targets: np.ndarray, window: int) -> tuple[np.nda
     if missing:
         tokens, targets = (np.pad(array, ((0, 0), (0, missing))) for array in (tokens, targets))
     return tokens, np.maximum(targets, 0)
+
+
+def most_calls(streams: list[np.ndarray], window: int) -> float:
+    """Return how often a window of streams that are read side by side is read, about."""
+    return sum(map(len, streams)) / min(len(streams), _ROWS) / window
+
+
+def side_by_side(streams: list[np.ndarray], window: int) -> Iterator[list[int]]:
+    """Yield the numbers of streams to be read side by side, at most 64 of like lengths, until all have been."""
+    order = np.argsort([len(stream) for stream in streams], kind="stable")
+    first = 0
+    while first < len(order):
+        shortest = max(len(streams[order[first]]), window)
+        alike = [int(i) for i in order[first : first + _ROWS] if len(streams[i]) <= 4 * shortest]
+        yield alike
+        first += len(alike)
+
+
+def filled_up(streams: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Return tokens and targets ``(B, T)`` int32: streams filled up to the longest, and their number to a power of four.
+
+    A target is the token that follows, and -1 where there is none.
+    """
+    rows, longest = next(4**k for k in range(4) if 4**k >= len(streams)), max(map(len, streams)) - 1
+    tokens, targets = np.zeros((rows, longest), np.int32), np.full((rows, longest), -1, np.int32)
+    for row, stream in enumerate(streams):
+        tokens[row, : len(stream) - 1], targets[row, : len(stream) - 1] = stream[:-1], stream[1:]
+    return tokens, targets

@@ -9,7 +9,7 @@ import pandas as pd
 from pydantic import Field
 
 from lstmzoo.errors import ConfigError, DataError, UnknownNameError
-from lstmzoo.estimators._base import ZooEstimator, checked_options
+from lstmzoo.estimators._base import ZooEstimator, checked_options, require_counts
 from lstmzoo.estimators.language_modelling.continuation import Continuation, check_stop
 from lstmzoo.preprocessing import Corpus, TextPreprocessor
 
@@ -55,9 +55,67 @@ class TextModel(ZooEstimator):
             NotFittedError: If the model is not fitted.
             DataError: If the texts are refused.
         """
+        return np.array([-nll.sum() for nll in self._separate_nll(self._streams(texts))])
+
+    def score_tokens(self, texts: Any) -> pd.DataFrame:
+        """Return the log-likelihood of each token of texts, each text by itself, in nats.
+
+        Args:
+            texts: As for :meth:`fit`.
+
+        Returns:
+            A row for each token, ``<eos>`` the last of each text: ``text``, the number of the text; ``position`` in it; ``id``;
+            ``token``; and ``log_likelihood``, whose sums over the texts are :meth:`score_samples`.
+
+        Raises:
+            NotFittedError: If the model is not fitted.
+            DataError: If the texts are refused.
+        """
+        streams = self._streams(texts)
+        counts = [len(stream) - 1 for stream in streams]
+        ids = np.concatenate([stream[1:] for stream in streams])
+        return pd.DataFrame(
+            {
+                "text": np.repeat(np.arange(len(streams)), counts),
+                "position": np.concatenate([np.arange(count) for count in counts]),
+                "id": ids,
+                "token": [self.preprocessor_.token(int(i)) for i in ids],
+                "log_likelihood": -np.concatenate(self._separate_nll(streams)),
+            }
+        )
+
+    def predict_proba(self, prompts: Any = None) -> np.ndarray:
+        """Return the probability ``(n, V)`` of each token id after each prompt; column 0 is that of the end of the text.
+
+        Args:
+            prompts: A text, or a list of them; None asks for the first token of a text.
+
+        Raises:
+            NotFittedError: If the model is not fitted.
+            DataError: If a prompt is empty, or not text.
+        """
         self._check_fitted()
-        streams = [self._stream([text]) for text in Corpus(texts, empty=True)]
-        return -self._separate_nll(streams)
+        return np.exp(self._next_log_probs([self._encoded(prompt) for prompt in _prompts(prompts)[0]]))
+
+    def next_tokens(self, prompt: str | None = None, *, n: int = 10) -> pd.DataFrame:
+        """Return the likeliest tokens after a prompt, the likeliest first: ``token``, ``id`` and ``probability``.
+
+        Args:
+            prompt: A text; None asks for the first token of a text.
+            n: Number of tokens; at most V are returned.
+
+        Raises:
+            NotFittedError: If the model is not fitted.
+            ConfigError: If ``n`` is not a whole number above 0.
+            DataError: If the prompt is empty, or not text.
+        """
+        require_counts(n=n)
+        if prompt is not None and not isinstance(prompt, str):
+            raise DataError(f"next_tokens: expected one prompt, a text, got {type(prompt).__name__}")
+        (probs,) = self.predict_proba(prompt)
+        ids = np.argsort(-probs, kind="stable")[:n]
+        tokens = [self.preprocessor_.token(int(i)) for i in ids]
+        return pd.DataFrame({"token": tokens, "id": ids, "probability": probs[ids]})
 
     def perplexity(self, texts: Any, per: Per = "word", adapt: str | None = None) -> float:
         """The exponential of the mean negative log-likelihood, the state carried from text to text.
@@ -247,6 +305,11 @@ class TextModel(ZooEstimator):
         """Token ids of texts, the end of a text before the first and after each."""
         return self.preprocessor_.stream(texts, opened=True)
 
+    def _streams(self, texts: Any) -> list[np.ndarray]:
+        """Token ids of each text by itself, with an end of text before and after."""
+        self._check_fitted()
+        return [self._stream([text]) for text in Corpus(texts, empty=True)]
+
     def _encoded(self, prompt: str | None) -> np.ndarray:
         return np.zeros(0, np.int32) if prompt is None else self.preprocessor_.encode(prompt)
 
@@ -262,8 +325,12 @@ class TextModel(ZooEstimator):
         """Of each token of a stream but the first."""
         raise NotImplementedError
 
-    def _separate_nll(self, streams: list[np.ndarray]) -> np.ndarray:
-        """Of each stream as a whole."""
+    def _separate_nll(self, streams: list[np.ndarray]) -> list[np.ndarray]:
+        """Return the negative log-likelihood of each token of each stream but its first."""
+        raise NotImplementedError
+
+    def _next_log_probs(self, prompts: list[np.ndarray]) -> np.ndarray:
+        """Return the log probabilities ``(n, V)`` of the tokens that follow prompts."""
         raise NotImplementedError
 
     def _continue(self, prompts: list[np.ndarray], options: dict[str, Any]) -> Iterator[np.ndarray]:

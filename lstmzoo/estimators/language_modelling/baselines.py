@@ -96,8 +96,11 @@ class BaselineLanguageModel(Untrained, Tokenizing, TextModel):
             return np.full(len(stream) - 1, np.log(self.preprocessor_.vocab_size_))
         return -self._ngrams.log_probs(stream[1:])
 
-    def _separate_nll(self, streams: list[np.ndarray]) -> np.ndarray:
-        return np.array([self._carried_nll(stream, None).sum() for stream in streams])
+    def _separate_nll(self, streams: list[np.ndarray]) -> list[np.ndarray]:
+        return [self._carried_nll(stream, None) for stream in streams]
+
+    def _next_log_probs(self, prompts: list[np.ndarray]) -> np.ndarray:
+        return np.log([self._next_probs(prompt) for prompt in prompts])
 
     def _continue(self, prompts: list[np.ndarray], options: dict[str, Any]) -> Iterator[np.ndarray]:
         rngs = [
@@ -115,9 +118,7 @@ class BaselineLanguageModel(Untrained, Tokenizing, TextModel):
     def _draw(self, last: deque, seen: np.ndarray, rng: np.random.Generator, options: dict[str, Any]) -> int:
         """A token that follows; as the network draws it, from the probabilities as logits."""
         size = self.preprocessor_.vocab_size_
-        context = np.array(last, np.int64)
-        probs = np.full(size, 1 / size) if self._ngrams is None else self._ngrams.next_probs(context)
-        logits = np.log(probs)
+        logits = np.log(self._next_probs(np.array(last, np.int64)))
         logits[self.preprocessor_.banned] = -np.inf
         logits[seen] *= options["repetition_penalty"]
         if options["temperature"] == 0:
@@ -128,6 +129,11 @@ class BaselineLanguageModel(Untrained, Tokenizing, TextModel):
         allowed = (np.cumsum(share) - share < options["top_p"]) & (np.arange(size) < (options["top_k"] or size))
         share = np.where(allowed, share, 0)
         return int(rng.choice(order, p=share / share.sum()))
+
+    def _next_probs(self, context: np.ndarray) -> np.ndarray:
+        """Return the probability ``(V,)`` of each token id after others."""
+        size = self.preprocessor_.vocab_size_
+        return np.full(size, 1 / size) if self._ngrams is None else self._ngrams.next_probs(context)
 
     def _learned(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, np.ndarray]]:
         learned = {name: getattr(self, name) for name in ("seconds_", "data_digest_", "_example")}

@@ -33,6 +33,15 @@ def continue_prompts(
         yield np.concatenate(pieces)
 
 
+def next_log_probs(stepper: Any, prompts: list[np.ndarray]) -> np.ndarray:
+    """Return the log probabilities ``(n, V)`` of the tokens that follow prompts, each read from a state of its own."""
+    calls, found = math.ceil(len(prompts) / _MOST_ROWS), []
+    for first in range(0, len(prompts), _MOST_ROWS):
+        part = prompts[first : first + _MOST_ROWS]
+        found.append(stepper.next_log_probs(*read_prompts(stepper, _filled_up(part)), calls=calls)[: len(part)])
+    return np.concatenate(found).astype(float)
+
+
 def row_seeds(random_state: int | None, rows: int) -> np.ndarray:
     """``(rows, 2)`` int32, one of its own for each row."""
     entropy = np.random.SeedSequence(random_state).entropy
@@ -56,9 +65,8 @@ def _continue(
     stepper: Any, prompts: list[np.ndarray], seeds: np.ndarray, sampling: Sampling, banned: np.ndarray
 ) -> Iterator[np.ndarray]:
     """For at most 64 prompts; rows are filled up to a power of four, so that few numbers of them are compiled."""
-    count = len(prompts)
-    rows = 4 ** math.ceil(math.log(count, 4))
-    filled = [*prompts, *[prompts[-1]] * (rows - count)]
+    count, filled = len(prompts), _filled_up(prompts)
+    rows = len(filled)
     last, state = read_prompts(stepper, filled)
     seen = np.zeros((rows, len(banned)), bool)
     for row, prompt in enumerate(filled):
@@ -71,6 +79,11 @@ def _continue(
         )
         yield tokens[:count]
         last, position = tokens[:, -1], position + _CHUNK
+
+
+def _filled_up(prompts: list[np.ndarray]) -> list[np.ndarray]:
+    """Return prompts, the last one repeated until their number is a power of four."""
+    return [*prompts, *[prompts[-1]] * (4 ** math.ceil(math.log(len(prompts), 4)) - len(prompts))]
 
 
 def read_prompts(stepper: Any, prompts: list[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:

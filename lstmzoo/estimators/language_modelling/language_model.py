@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import numpy as np
 from pydantic import Field
@@ -22,7 +22,8 @@ from lstmzoo.estimators.language_modelling.adaptation import (
     dynamic_nll,
 )
 from lstmzoo.estimators.language_modelling.baselines import METHODS, BaselineLanguageModel
-from lstmzoo.estimators.language_modelling.generation import continue_prompts
+from lstmzoo.estimators.language_modelling.embedding import Pooling, pooled_states
+from lstmzoo.estimators.language_modelling.generation import continue_prompts, next_log_probs
 from lstmzoo.estimators.language_modelling.likelihood import carried_nll, separate_nll
 from lstmzoo.preprocessing import Corpus, StreamBatches, TextPreprocessor, softmax_cutoffs, token_counts
 from lstmzoo.spec import LanguageModellingSpec
@@ -172,6 +173,24 @@ class LanguageModel(TokenizingEstimator, TextModel):
         self.adaptation_ = {**self.adaptation_, adapt: best}
         return asdict(best)
 
+    def embed(self, texts: Any, pooling: Pooling = "mean") -> np.ndarray:
+        """Return a vector ``(n, D)`` for each text: the hidden states after its tokens, pooled. D depends on the entry.
+
+        Args:
+            texts: As for :meth:`fit`.
+            pooling: ``mean`` of the states; ``max``, the largest value of each component; or the ``last`` state.
+
+        Raises:
+            NotFittedError: If the model is not fitted.
+            UnknownNameError: If ``pooling`` is unknown.
+            DataError: If the texts are refused.
+        """
+        self._check_fitted()
+        if pooling not in get_args(Pooling):
+            raise UnknownNameError("pooling", pooling, get_args(Pooling))
+        streams = [stream[:-1] for stream in self._streams(texts)]
+        return pooled_states(self.model_.stepper, streams, pooling, window=_READ)
+
     def baselines(self) -> dict[str, BaselineLanguageModel]:
         """The models of counts that a network has to beat, unfitted, by name; of the same tokens."""
         config = self._resolve_config()
@@ -225,8 +244,11 @@ class LanguageModel(TokenizingEstimator, TextModel):
             raise UnknownNameError("adapt", adapt, self.adaptation_)
         return self.adaptation_[adapt]
 
-    def _separate_nll(self, streams: list[np.ndarray]) -> np.ndarray:
+    def _separate_nll(self, streams: list[np.ndarray]) -> list[np.ndarray]:
         return separate_nll(self.model_.stepper, streams, window=_READ)
+
+    def _next_log_probs(self, prompts: list[np.ndarray]) -> np.ndarray:
+        return next_log_probs(self.model_.stepper, prompts)
 
     def _continue(self, prompts: list[np.ndarray], options: dict[str, Any]) -> Iterator[np.ndarray]:
         return continue_prompts(self.model_.stepper, prompts, options, self.preprocessor_.banned)

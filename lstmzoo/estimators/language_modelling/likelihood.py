@@ -4,9 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from lstmzoo.preprocessing import in_rows, most_members, padded
-
-_ROWS = 64  # texts that are scored side by side
+from lstmzoo.preprocessing import filled_up, in_rows, most_calls, most_members, padded, side_by_side
 
 
 def carried_nll(stepper: Any, stream: np.ndarray, *, rows: int, window: int, times: int = 1) -> np.ndarray:
@@ -33,37 +31,24 @@ def carried_nll(stepper: Any, stream: np.ndarray, *, rows: int, window: int, tim
     return flat[targets >= 0]
 
 
-def separate_nll(stepper: Any, streams: list[np.ndarray], *, window: int) -> np.ndarray:
-    """Negative log-likelihoods ``(n,)`` of streams, each from a state of its own; those of like length side by side.
+def separate_nll(stepper: Any, streams: list[np.ndarray], *, window: int) -> list[np.ndarray]:
+    """Return the negative log-likelihood of each token of each stream but its first, each stream read from a state of its own.
 
     Args:
         stepper: Of a language model.
         streams: Token ids, an end of text before the first.
         window: Tokens read at a time.
     """
-    sums = np.zeros(len(streams))
-    calls = sum(map(len, streams)) / min(len(streams), _ROWS) / window
-    order = np.argsort([len(stream) for stream in streams], kind="stable")
-    first = 0
-    while first < len(order):
-        shortest = max(len(streams[order[first]]), window)
-        alike = [i for i in order[first : first + _ROWS] if len(streams[i]) <= 4 * shortest]
-        sums[alike] = _sums(stepper, [streams[i] for i in alike], window, calls)
-        first += len(alike)
-    return sums
-
-
-def _sums(stepper: Any, streams: list[np.ndarray], window: int, calls: float) -> np.ndarray:
-    """Of each stream, side by side; each is filled up to the longest, and their number to a power of four."""
-    rows = next(4**k for k in range(4) if 4**k >= len(streams))
-    longest = max(len(stream) for stream in streams) - 1
-    tokens, targets = np.zeros((rows, longest), np.int32), np.full((rows, longest), -1, np.int32)
-    for row, stream in enumerate(streams):
-        tokens[row, : len(stream) - 1], targets[row, : len(stream) - 1] = stream[:-1], stream[1:]
-    state, sums = stepper.begin(rows), np.zeros(rows)
-    for place in range(0, longest, window):
-        part = slice(place, place + window)
-        nll, _, state = stepper.score(*padded(tokens[:, part], targets[:, part], window), state, calls=calls)
-        wanted = targets[:, part] >= 0
-        sums += np.where(wanted, nll[:, : wanted.shape[1]].astype(float), 0).sum(axis=1)
-    return sums[: len(streams)]
+    found: list[np.ndarray] = [np.zeros(0)] * len(streams)
+    calls = most_calls(streams, window)
+    for members in side_by_side(streams, window):
+        tokens, targets = filled_up([streams[i] for i in members])
+        state, parts = stepper.begin(len(tokens)), []
+        for place in range(0, tokens.shape[1], window):
+            part = slice(place, place + window)
+            nll, _, state = stepper.score(*padded(tokens[:, part], targets[:, part], window), state, calls=calls)
+            parts.append(nll)
+        whole = np.concatenate(parts, axis=1).astype(float)
+        for row, i in enumerate(members):
+            found[i] = whole[row, : len(streams[i]) - 1]
+    return found

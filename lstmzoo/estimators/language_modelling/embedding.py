@@ -1,0 +1,51 @@
+"""Texts as vectors: the hidden states of a language model, pooled."""
+
+from typing import Any, Literal
+
+import numpy as np
+
+from lstmzoo.preprocessing import filled_up, most_calls, padded, side_by_side
+
+Pooling = Literal["mean", "max", "last"]
+
+
+def pooled_states(stepper: Any, streams: list[np.ndarray], pooling: Pooling, *, window: int) -> np.ndarray:
+    """Return a vector ``(n, D)`` for each text: the mean, the largest values, or the last of the hidden states after its tokens.
+
+    Args:
+        stepper: Of a language model.
+        streams: Token ids of each text, an end of text before the first. A text without tokens has the state after that end.
+        pooling: ``mean``, ``max`` or ``last``.
+        window: Tokens read at a time.
+    """
+    calls = most_calls(streams, window)
+    found: list[np.ndarray] = [np.zeros(0)] * len(streams)
+    for members in side_by_side(streams, window):
+        lengths = np.array([len(streams[i]) for i in members])
+        tokens, _ = filled_up([np.append(streams[i], 0) for i in members])
+        first = np.minimum(lengths - 1, 1)  # the end of text before the first token is left out
+        state, pooled = stepper.begin(len(tokens)), None
+        for place in range(0, tokens.shape[1], window):
+            part = tokens[:, place : place + window]
+            hidden, state = stepper.hidden(padded(part, part, window)[0], state, calls=calls)
+            places = place + np.arange(window)
+            counted = (places >= first[:, None]) & (places < lengths[:, None])
+            pooled = _pooled(
+                hidden[: len(members)].astype(float), counted, places == lengths[:, None] - 1, pooled, pooling
+            )
+        assert pooled is not None
+        for row, i in enumerate(members):
+            found[i] = pooled[row] / (lengths[row] - first[row] if pooling == "mean" else 1)
+    return np.stack(found)
+
+
+def _pooled(
+    hidden: np.ndarray, counted: np.ndarray, last: np.ndarray, before: np.ndarray | None, pooling: Pooling
+) -> np.ndarray:
+    """Return what a window ``(B, T, D)`` and those before it are pooled to, ``(B, D)``."""
+    if pooling == "max":
+        largest = np.where(counted[..., None], hidden, -np.inf).max(axis=1)
+        return largest if before is None else np.maximum(before, largest)
+    chosen = counted if pooling == "mean" else last
+    total = np.where(chosen[..., None], hidden, 0).sum(axis=1)
+    return total if before is None else before + total
