@@ -3,6 +3,7 @@
 import copy
 import gzip
 import io
+import json
 import re
 import sys
 from pathlib import Path
@@ -237,6 +238,30 @@ def test_lines_are_written_before_others_are_read(lexicon, monkeypatch):
     assert seen == ["", "eins\n"]
 
 
+@pytest.mark.parametrize("together", [4, 100])
+@pytest.mark.parametrize("args", [[], ["--n-best", "2", "--score"]])
+def test_alignments_are_written_beside_translations(fitted, together, args, monkeypatch):
+    monkeypatch.setattr("lstmzoo.cli.translate.load_any", lambda *_: fitted)
+    monkeypatch.setattr("lstmzoo.cli.translate._TOGETHER", together)
+    plain = run("translate", "any", "lines.txt", *args).stdout
+    assert run("translate", "any", "lines.txt", *args, "--alignment", "a.jsonl").stdout == plain
+    rows = [json.loads(line) for line in Path("a.jsonl").read_text(encoding="utf-8").splitlines()]
+    n_best = 2 if args else 1
+    expected = fitted.predict(LINES, n_best=n_best, return_alignment=True)[1]
+    flat = [(i, one) for i, found in enumerate(expected, 1) for one in (found if args else [found])]
+    assert len(rows) == len(flat)
+    for row, (number, alignment) in zip(rows, flat, strict=True):
+        assert (row["number"], row["source"], row["target"]) == (number, alignment.source, alignment.target)
+        np.testing.assert_allclose(row["weights"], alignment.weights, atol=1e-4)
+
+
+def test_the_alignment_of_one_line_is_drawn(fitted, monkeypatch):
+    monkeypatch.setattr("lstmzoo.cli.translate.load_any", lambda *_: fitted)
+    result = run("translate", "any", "--alignment", "a.png", stdin="one two\n")
+    assert result.exit_code == 0, result.stderr
+    assert Path("a.png").read_bytes().startswith(b"\x89PNG")
+
+
 @pytest.mark.parametrize(("terminal", "chunks"), [(True, [["one"], ["two"]]), (False, [["one", "two"]])])
 def test_on_a_terminal_each_line_is_answered(terminal, chunks, monkeypatch):
     typed = SimpleNamespace(isatty=lambda: terminal, buffer=io.BytesIO(b"one\ntwo\n"))
@@ -280,6 +305,9 @@ def test_wrong_usage_settings_and_pairs_exit_with_2(args, fragments):
 @pytest.mark.parametrize(("args", "fragments"), [
     (["translate", "any", "absent.txt"], ["absent.txt: no such file"]),
     (["translate", "any", "lines.txt", "--out", "absent/x"], ["absent: no such directory"]),
+    (["translate", "any", "lines.txt", "--alignment", "absent/x.jsonl"], ["absent: no such directory"]),
+    (["translate", "any", "lines.txt", "--alignment", "a.png"], ["--alignment a.png draws one line, and there are 11"]),
+    (["translate", "any", "lines.txt", "--alignment", "a.xyz"], ["a.xyz: expected a name that ends in"]),
     (["translate", "any", "latin.txt"], ["latin.txt is not UTF-8 text", "in line 2"]),
     (["translate", "any", "false.gz"], ["false.gz cannot be read as gzip"]),
     (["translate", "any", "long.txt", "--out", "x"], ["long.txt, line 12, has 5,000 tokens", "split it"]),

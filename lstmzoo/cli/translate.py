@@ -1,12 +1,14 @@
 """``lstmzoo translate``: lines of text through a saved translator."""
 
+import contextlib
 import itertools
+import json
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from rich.console import Console
@@ -19,6 +21,8 @@ from lstmzoo.cli._tasks.text import file_lines, file_name, writing
 from lstmzoo.errors import ConfigError, DataError
 
 _TOGETHER = 1024  # lines that are read, translated and written before the next ones
+_PARTS = ("text", "return_score", "return_alignment")  # of what ``predict`` returns
+_JSON_LINES = (".jsonl", ".jsonl.gz")
 File = Annotated[
     Path, typer.Argument(metavar="[FILE]", help="Text, a sentence a line, gzipped if it ends in .gz; - reads stdin.")
 ]
@@ -49,26 +53,38 @@ Score = Annotated[
     bool, typer.Option("--score", help="Before each translation its log-likelihood, penalties included, and a tab.")
 ]
 
+Align = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="File for the attention of each translation: .jsonl, a row each of number, source, target and weights; or a "
+        "picture (.png, .pdf, ...) if there is one line. Needs an attention.",
+    ),
+]
+
 
 def translate(
     model: o.Saved, file: File = Path("-"), *, out: Out = None, beam_size: BeamSize = None,
     length_penalty: LengthPenalty = None, coverage_penalty: CoveragePenalty = None, no_repeat_ngram: NoRepeat = None,
-    n_best: NBest = None, score: Score = False, ensemble: Ensemble = None, tracking_uri: o.TrackingUri = None,
+    n_best: NBest = None, score: Score = False, alignment: Align = None, ensemble: Ensemble = None,
+    tracking_uri: o.TrackingUri = None,
 ) -> None:  # fmt: skip
     """Translate text with a saved translator, a line for each line."""
     if out is not None and not out.parent.is_dir():
         raise FileNotFoundError(2, "no such directory", str(out.parent))
     chunks = _chunks(file)
     first = next(chunks, [])  # before any network is loaded
+    if alignment is not None:
+        _check_alignment(alignment, first)
     estimator, *others = [_loaded(name, tracking_uri) for name in (model, *(ensemble or []))]
     options = {
         "beam_size": beam_size, "length_penalty": length_penalty, "coverage_penalty": coverage_penalty,
         "no_repeat_ngram": no_repeat_ngram, "n_best": n_best, "return_score": score or None,
-        "ensemble": others or None,
+        "ensemble": others or None, "return_alignment": alignment is not None or None,
     }  # fmt: skip
     given = {name: value for name, value in options.items() if value is not None}
     if given and not hasattr(estimator, "model_"):
-        names = ", ".join("--score" if name == "return_score" else flag(name) for name in given)
+        names = ", ".join(flag(name.removeprefix("return_")) for name in given)
         raise ConfigError(f"{model} is a {type(estimator).__name__}, which does not search: leave out {names}")
     if others:
         try:
@@ -80,9 +96,15 @@ def translate(
             raise ConfigError(where) from None
     began, done = time.perf_counter(), 0
     shown = out is None and sys.stdout.isatty()
-    with Console(stderr=True, quiet=shown).status("translating") as status, writing(out) as write:
+    with (
+        Console(stderr=True, quiet=shown).status("translating") as status,
+        writing(out) as write,
+        _writing_alignments(alignment) as align,
+    ):
         for lines in itertools.chain([first], chunks):
-            write("".join(_rows(estimator, lines, file_name(file), done + 1, given)))
+            rows = _rows(estimator, lines, file_name(file), done + 1, given)
+            write("".join(_text(row) for row in rows))
+            align(rows)
             done += len(lines)
             status.update(f"translated {done:,} lines")
     if out is not None:
@@ -104,18 +126,85 @@ def _chunks(path: Path) -> Iterator[list[str]]:
         yield chunk
 
 
-def _rows(estimator: Any, lines: list[str], name: str, number: int, options: dict[str, Any]) -> Iterator[str]:
-    """What is written for lines, the first of which has a number."""
+class _Row(NamedTuple):
+    """A translation.
+
+    Attributes:
+        number: Of its line.
+        several: Whether a line has several translations.
+        text: The translation.
+        score: Its score, if it was asked for.
+        alignment: Its alignment, if it was asked for.
+    """
+
+    number: int
+    several: bool
+    text: str
+    score: float | None
+    alignment: Any
+
+
+def _rows(estimator: Any, lines: list[str], name: str, number: int, options: dict[str, Any]) -> list[_Row]:
+    """Return the translations of lines, the first of which has a number."""
     if not lines:
-        return
+        return []
     try:
         answer = estimator.predict(lines, **options)
     except DataError as error:
         where = re.sub(r"^sentence (\d+)", lambda match: f"{name}, line {number + int(match[1])},", str(error))
         raise DataError(where) from None
     several = options.get("n_best", 1) > 1
-    parts = answer if "return_score" in options else (answer,)
-    for i, values in enumerate(zip(*parts, strict=True), number):
-        for text, *scores in zip(*values, strict=True) if several else [values]:
-            columns = [str(i)] * several + [f"{score:.4f}" for score in scores] + [re.sub(r"[\t\r\n]", " ", text)]
-            yield "\t".join(columns) + "\n"
+    asked = [name for name in ("return_score", "return_alignment") if name in options]
+    parts = dict(zip(["text", *asked], answer if asked else (answer,), strict=True))
+    nested = {name: part if several else [[one] for one in part] for name, part in parts.items()}
+    return [
+        _Row(number + i, several, *(nested[name][i][k] if name in nested else None for name in _PARTS))
+        for i in range(len(lines))
+        for k in range(len(nested["text"][i]))
+    ]
+
+
+def _text(row: _Row) -> str:
+    """Return the line that is written for a translation."""
+    number, score = [str(row.number)] * row.several, [] if row.score is None else [f"{row.score:.4f}"]
+    return "\t".join([*number, *score, re.sub(r"[\t\r\n]", " ", row.text)]) + "\n"
+
+
+def _check_alignment(path: Path, lines: list[str]) -> None:
+    """Refuse, before any work is done, a file that alignments cannot be written to."""
+    if path.name.lower().endswith(_JSON_LINES):
+        if not path.parent.is_dir():
+            raise FileNotFoundError(2, "no such directory", str(path.parent))
+        return
+    from lstmzoo.estimators import check_picture
+
+    check_picture(path)
+    if len(lines) != 1:
+        raise ConfigError(
+            f"--alignment {path} draws one line, and there are {len(lines)}: pass one, or a name in .jsonl"
+        )
+
+
+@contextlib.contextmanager
+def _writing_alignments(path: Path | None) -> Iterator[Callable[[list[_Row]], None]]:
+    """Yield a function that writes the alignments of translations to a file."""
+    if path is None:
+        yield lambda rows: None
+    elif path.name.lower().endswith(_JSON_LINES):
+        with writing(path) as write:
+            yield lambda rows: write("".join(map(_json, rows)))
+    else:
+        yield lambda rows: _drawn(rows[0]).savefig(path) if rows else None
+
+
+def _json(row: _Row) -> str:
+    found = row.alignment
+    weights = [[round(float(weight), 4) for weight in weights] for weights in found.weights]
+    document = {"number": row.number, "source": found.source, "target": found.target, "weights": weights}
+    return json.dumps(document, ensure_ascii=False) + "\n"
+
+
+def _drawn(row: _Row) -> Any:
+    from lstmzoo.estimators.translation.drawing import draw_alignment
+
+    return draw_alignment(row.alignment.source, row.alignment.target, row.alignment.weights)
