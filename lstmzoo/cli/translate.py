@@ -21,7 +21,6 @@ from lstmzoo.cli._tasks.text import file_lines, file_name, writing
 from lstmzoo.errors import ConfigError, DataError
 
 _TOGETHER = 1024  # lines that are read, translated and written before the next ones
-_PARTS = ("text", "return_score", "return_alignment")  # of what ``predict`` returns
 _JSON_LINES = (".jsonl", ".jsonl.gz")
 File = Annotated[
     Path, typer.Argument(metavar="[FILE]", help="Text, a sentence a line, gzipped if it ends in .gz; - reads stdin.")
@@ -157,10 +156,12 @@ def _rows(estimator: Any, lines: list[str], name: str, number: int, options: dic
     asked = [name for name in ("return_score", "return_alignment") if name in options]
     parts = dict(zip(["text", *asked], answer if asked else (answer,), strict=True))
     nested = {name: part if several else [[one] for one in part] for name, part in parts.items()}
+    nothing = [[None] * len(texts) for texts in nested["text"]]
+    columns = (nested["text"], nested.get("return_score", nothing), nested.get("return_alignment", nothing))
     return [
-        _Row(number + i, several, *(nested[name][i][k] if name in nested else None for name in _PARTS))
-        for i in range(len(lines))
-        for k in range(len(nested["text"][i]))
+        _Row(i, several, text, score, alignment)
+        for i, line in enumerate(zip(*columns, strict=True), number)
+        for text, score, alignment in zip(*line, strict=True)
     ]
 
 

@@ -180,6 +180,9 @@ class ZooNetworkEstimator(ZooEstimator):
 class Tokenizing(ZooEstimator):
     """Base of the estimators with a parameter ``tokenizer``. A saved one has its own tokenizer in the preprocessor alone."""
 
+    tokenizer: Any
+    preprocessor_: Any
+
     def _from_bundle(self, files: saving.Bundle) -> None:
         super()._from_bundle(files)
         if self.tokenizer == "pretrained":

@@ -66,6 +66,7 @@ class TextPreprocessor:
     """
 
     eos_id = 0
+    _tokens: Any
 
     def __init__(self, tokenizer: TokenizerName | Tokenizer, vocab_size: int | None = None) -> None:
         self.library = tokenizer if isinstance(tokenizer, Tokenizer) else None
