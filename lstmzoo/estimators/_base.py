@@ -183,6 +183,12 @@ class Tokenizing(ZooEstimator):
     tokenizer: Any
     preprocessor_: Any
 
+    def _to_bundle(self) -> tuple[dict[str, Any], saving.Bundle]:
+        header, files = super()._to_bundle()
+        if isinstance(self.tokenizer, Tokenizer):
+            files["params.json"]["params"]["tokenizer"] = "pretrained"
+        return header, files
+
     def _from_bundle(self, files: saving.Bundle) -> None:
         super()._from_bundle(files)
         if self.tokenizer == "pretrained":

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from lstmzoo.errors import ConfigError, LstmzooError
+from lstmzoo.estimators._base import plain
 from lstmzoo.saving import sync_folder
 from lstmzoo.tuning._base import Record, to_json
 
@@ -159,7 +160,7 @@ def search_identity(estimator: Any, space: Mapping[str, Any], data: tuple, **set
     params = estimator.get_params(deep=False).items()
     identity = {
         "estimator": type(estimator).__name__,
-        **{f"estimator.{k}": v for k, v in params if k not in ("model", "verbose")},
+        **{f"estimator.{k}": plain(v) for k, v in params if k not in ("model", "verbose")},
         "models": list(space),
         **settings,
         "data": estimator.data_digest(*data),
