@@ -30,6 +30,7 @@ import numpy as np
 
 from lstmzoo._version import __version__
 from lstmzoo.errors import ConfigError, DataError, SavedModelError, UnknownNameError
+from lstmzoo.outputs import check_folder
 from lstmzoo.saving import sync_folder
 
 ExportFormat = Literal["litert", "onnx", "saved_model", "keras"]
@@ -81,8 +82,8 @@ def export_model(
 
     Raises:
         UnknownNameError: If there is no such format.
-        ConfigError: If the name's ending is not the format's, a package is missing, the backend cannot write the format, or
-            the network is made of what the format does not have.
+        ConfigError: If the name's ending is not the format's, nothing can be written there, a package is missing, the backend
+            cannot write the format, or the network is made of what the format does not have.
         DataError: If an input is missing.
         SavedModelError: If the path exists, or the outputs differ by more than :data:`RTOL` of each, plus :data:`ATOL` of the
             largest; then nothing is written.
@@ -126,6 +127,7 @@ def _check_path(path: Path, side: Path, format: str) -> None:
     for taken in (path, side):
         if os.path.lexists(taken):
             raise SavedModelError(f"{taken} exists: choose another path, or remove it")
+    check_folder(path.parent, "path")
 
 
 def _check_environment(format: str) -> None:

@@ -483,5 +483,5 @@ def test_a_digest_is_the_same_for_numpys_numbers():
 
 def test_a_checkpoint_directory_is_no_file(hourly, tiny, tmp_path):
     (tmp_path / "c").write_text("")
-    with pytest.raises(ConfigError, match="checkpoint_dir: .*c is a file"):
+    with pytest.raises(ConfigError, match="checkpoint_dir: .*c is not a folder"):
         Forecaster(**tiny).fit(hourly, checkpoint_dir=tmp_path / "c")

@@ -97,6 +97,9 @@ class Fake(BaseEstimator):
     def data_digest(self, y):
         return digest(np.asarray(y))
 
+    def read_once(self, y):
+        return (y,)
+
     def holdout_split(self, y):
         return (y[: -self.horizon],), (y,)
 

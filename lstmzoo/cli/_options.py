@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
+from lstmzoo import outputs
 from lstmzoo.config import load_config
 from lstmzoo.errors import ConfigError
 
@@ -75,9 +76,10 @@ def check_folder(path: Path) -> None:
     """Refuse, before any work is done, a folder that a model cannot be saved to.
 
     Raises:
-        ConfigError: If there is something else in its place.
+        ConfigError: If there is something else in its place, or nothing can be written there.
     """
     from lstmzoo.saving import is_bundle
 
     if path.exists() and not is_bundle(path):
         raise ConfigError(f"--out {path}: exists and is not a saved model; choose another folder")
+    outputs.check_folder(path.absolute().parent, f"--out {path}")

@@ -9,6 +9,7 @@ from lstmzoo.cli import _options as o
 from lstmzoo.cli import _tasks as t
 from lstmzoo.cli._base import import_networks, progress_to_stderr
 from lstmzoo.cli._output import print_json
+from lstmzoo.outputs import check_folder
 
 Out = Annotated[Path | None, typer.Option(help="Folder to save to, in place of a model there; else the entry's name.")]
 Limit = Annotated[float | None, typer.Option(min=0.001, help="Seconds of training, at the most.")]
@@ -31,6 +32,8 @@ def fit(
     o.check_settings(name, hyperparameters)
     folder = Path(name.split("/", 1)[1]) if out is None else out
     o.check_folder(folder)
+    if checkpoint_dir is not None:
+        check_folder(checkpoint_dir, "--checkpoint-dir")
     source = task.read(data, options.of(task))
     import_networks()
     estimator = t.make_estimator(

@@ -19,6 +19,7 @@ from lstmzoo.cli._saved import load_any
 from lstmzoo.cli._tasks._base import flag
 from lstmzoo.cli._tasks.text import file_lines, file_name, writing
 from lstmzoo.errors import ConfigError, DataError
+from lstmzoo.outputs import check_file
 
 _TOGETHER = 1024  # lines that are read, translated and written before the next ones
 _JSON_LINES = (".jsonl", ".jsonl.gz")
@@ -71,6 +72,8 @@ def translate(
     """Translate text with a saved translator, a line for each line."""
     if out is not None and not out.parent.is_dir():
         raise FileNotFoundError(2, "no such directory", str(out.parent))
+    if out is not None:
+        check_file(out, "--out")
     chunks = _chunks(file)
     first = next(chunks, [])  # before any network is loaded
     if alignment is not None:

@@ -1,5 +1,10 @@
 """``lstmzoo tune``: the search for the best entry and its settings."""
 
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,6 +14,7 @@ from lstmzoo.cli import _options as o
 from lstmzoo.cli import _tasks as t
 from lstmzoo.cli._base import import_networks, progress_to_stderr
 from lstmzoo.cli._output import as_records, print_json, print_leaderboard, print_winner
+from lstmzoo.outputs import check_folder
 
 _DEFAULT_LIMIT = 600.0
 MaxTrials = Annotated[int | None, typer.Option(min=1, help="Networks to train, at the most.")]
@@ -33,6 +39,8 @@ def tune(
     names, hyperparameters = t.find_models(models, data, options), o.parse_settings(settings)
     task = t.task_of(data, options)
     o.check_folder(out)
+    if directory is not None:
+        check_folder(directory, "--directory")
     source = task.read(data, options.of(task))
     import_networks()
     from lstmzoo import ZooSearchCV
@@ -43,22 +51,44 @@ def tune(
     chosen: dict[str, Any] = {} if oracle is None else {"oracle": oracle}
     search = ZooSearchCV(
         t.make_estimator(task, names[0], source, hyperparameters=hyperparameters),
-        names, max_trials=max_trials, directory=directory, experiment=experiment,
+        names, max_trials=max_trials, experiment=experiment,
         time_limit=_DEFAULT_LIMIT if max_trials is None and time_limit is None else time_limit,
         tracking_uri=tracking_uri, registered_model_name=register, random_state=random_state,
         **chosen,
     )  # fmt: skip
-    with progress_to_stderr():
-        search.fit(*source.data)
-    search.best_estimator_.save(out)
-    if plot is not None:
-        search.plot(plot)
+    with _journal_kept(search, directory):
+        with progress_to_stderr():
+            search.fit(*source.data)
+        search.save(out)
+        if plot is not None:
+            search.plot(plot)
     if json:
-        print_json(_report(search, out))
+        print_json({**_report(search, out), "directory": directory and search.directory_})
     else:
         print_leaderboard(search.leaderboard_, task.score)
         print_winner(search)
         print(f"saved to {out}; next: lstmzoo {task.use[0]} {out}")
+
+
+@contextmanager
+def _journal_kept(search: Any, directory: Path | None) -> Iterator[None]:
+    """Let a search have a directory; a temporary one is removed when the context ends well.
+
+    So what a search found is not lost if its winner or its picture cannot be written.
+    """
+    kept = Path(tempfile.mkdtemp(prefix="lstmzoo-search-")) if directory is None else directory
+    search.set_params(directory=kept)
+    found = False
+    try:
+        yield
+    except BaseException:
+        found = bool(getattr(search, "records_", None))
+        if found:
+            print(f"lstmzoo: the trials are kept; the same command with --directory {kept} resumes", file=sys.stderr)
+        raise
+    finally:
+        if directory is None and not found:
+            shutil.rmtree(kept)
 
 
 def _report(search: Any, folder: Path) -> dict[str, Any]:
@@ -67,7 +97,6 @@ def _report(search: Any, folder: Path) -> dict[str, Any]:
         "best_score": search.best_score_,
         "best_is_baseline": search.records_[search.best_index_]["baseline"],
         "folder": str(folder),
-        "directory": search.directory_,
         "mlflow_run_id": search.mlflow_run_id_,
         "model_uri": search.model_uri_,
         "leaderboard": as_records(search.leaderboard_),

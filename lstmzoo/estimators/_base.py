@@ -19,6 +19,7 @@ from lstmzoo import saving
 from lstmzoo.config import ModelConfig, TokenizerName, load_config, parse_config
 from lstmzoo.errors import ConfigError
 from lstmzoo.migrations import FORMAT, migrate
+from lstmzoo.outputs import check_file, check_folder
 from lstmzoo.preprocessing import tokenizer_name
 from lstmzoo.registry import build_model
 from lstmzoo.training import Checkpoint, compile_for_prediction, seeded
@@ -157,8 +158,7 @@ class ZooNetworkEstimator(ZooEstimator):
             return None
         if self.random_state is None:
             raise ConfigError("checkpoint_dir needs a random_state: without one, a fit cannot be gone on with")
-        if Path(directory).exists() and not Path(directory).is_dir():
-            raise ConfigError(f"checkpoint_dir: {directory} is a file: name a directory")
+        check_folder(directory, "checkpoint_dir")
         return Checkpoint(Path(directory), fingerprint=f"{data_digest} {self._fit_identity()}")
 
     def _fit_identity(self) -> str:
@@ -294,13 +294,14 @@ def check_picture(path: str | Path) -> None:
     """Refuse, before any work is done, a file that a figure cannot be saved to.
 
     Raises:
-        ConfigError: If its suffix is of no known format, or its directory is missing.
+        ConfigError: If its suffix is of no known format, its directory is missing, or it cannot be written.
     """
     path, formats = Path(path), FigureCanvasBase.get_supported_filetypes()
     if path.suffix.lower().lstrip(".") not in formats:
         raise ConfigError(f"{path}: expected a name that ends in {', '.join(f'.{name}' for name in sorted(formats))}")
     if not path.parent.is_dir():
         raise ConfigError(f"{path}: there is no directory {path.parent}: make it first")
+    check_file(path, "path")
 
 
 def check_params(estimator: Any) -> None:

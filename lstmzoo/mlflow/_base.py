@@ -18,12 +18,19 @@ import yaml
 
 from lstmzoo.errors import SavedModelError
 from lstmzoo.estimators import load
+from lstmzoo.mlflow._stores import check_writable, sqlite_file, tried_once
+from lstmzoo.mlflow.defaults import ALIAS, EXPERIMENT
+from lstmzoo.mlflow.names import check_alias, check_experiment, check_registered_name
 from lstmzoo.saving import is_bundle
 
 with warnings.catch_warnings():  # MLflow, of a type hint of its own
     warnings.filterwarnings("ignore", ".*Any type hint is inferred as AnyType", UserWarning)
     importlib.import_module("mlflow.pyfunc")
 
+__all__ = [
+    "ALIAS", "EXPERIMENT", "LOADER", "bundle_digest", "check_alias", "check_experiment", "check_registered_name", "connection",
+    "fetch_model", "one_line", "resolve_tracking_uri", "sqlite_file",
+]  # fmt: skip
 LOADER = "lstmzoo.mlflow.loader"
 _MAX_MLMODEL_BYTES = 1 << 20
 _MAX_SENTENCE = 400
@@ -77,7 +84,7 @@ def _copy_bundle(model: str | os.PathLike[str], destination: Path, tracking_uri:
 
 def _download(uri: str, destination: Path, tracking_uri: str | None) -> Path:
     destination.mkdir()
-    with connection(tracking_uri, timeout=60):
+    with connection(tracking_uri, timeout=60, write=False):
         _check_store_exists(uri)
         try:
             return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(destination)))
@@ -128,20 +135,24 @@ def resolve_tracking_uri(tracking_uri: str | None = None) -> str:
     return uri if file is None else f"sqlite:///{file.as_posix()}"
 
 
-def sqlite_file(tracking_uri: str) -> Path | None:
-    """The absolute path of a SQLite store, if it is one."""
-    prefix = "sqlite:///"
-    return Path(tracking_uri.removeprefix(prefix)).absolute() if tracking_uri.startswith(prefix) else None
-
-
 @contextmanager
-def connection(tracking_uri: str | None, timeout: int) -> Iterator[str]:
+def connection(tracking_uri: str | None, timeout: int, *, write: bool = True) -> Iterator[str]:
     """Point MLflow at a tracking store for a while, quietly; yields its URI.
 
     A server that is away costs ``timeout`` seconds and no retries, where MLflow by itself tries for minutes.
-    What the user's environment says comes first.
+    The user's environment variables take precedence.
+
+    Args:
+        tracking_uri: The store; see :func:`resolve_tracking_uri`.
+        timeout: Seconds that one request to a server may take.
+        write: Whether something will be written.
+
+    Raises:
+        MlflowException: If the store is a SQLite file that cannot be written.
     """
     uri = resolve_tracking_uri(tracking_uri)
+    if write:
+        check_writable(uri)
     ours = {
         "MLFLOW_HTTP_REQUEST_TIMEOUT": str(timeout),
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
@@ -158,7 +169,8 @@ def connection(tracking_uri: str | None, timeout: int) -> Iterator[str]:
         mlflow.set_tracking_uri(uri)
         with warnings.catch_warnings():  # of what MLflow itself uses that pandas and SQLAlchemy deprecate
             warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"(mlflow|sqlalchemy)\b")
-            yield uri
+            with tried_once():
+                yield uri
     finally:
         logger.setLevel(level)
         mlflow.set_tracking_uri(None)  # type: ignore[arg-type]

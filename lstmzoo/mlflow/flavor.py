@@ -21,8 +21,16 @@ from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 
 from lstmzoo import saving
 from lstmzoo._version import __version__
-from lstmzoo.mlflow._base import LOADER, bundle_digest, connection, fetch_model, one_line
-from lstmzoo.mlflow.defaults import ALIAS
+from lstmzoo.mlflow._base import (
+    ALIAS,
+    LOADER,
+    bundle_digest,
+    check_alias,
+    check_registered_name,
+    connection,
+    fetch_model,
+    one_line,
+)
 
 _logger = logging.getLogger(__name__)
 _DIGEST = "lstmzoo.bundle"
@@ -82,8 +90,11 @@ def log_model(
 
     Raises:
         NotFittedError: If the estimator is not fitted.
+        ConfigError: If MLflow does not take the registered name or the alias.
         MlflowException: If the store cannot be reached, or refuses.
     """
+    check_registered_name(registered_model_name)
+    check_alias(alias)
     with (
         connection(tracking_uri, timeout=60),
         _pyfunc_arguments(estimator) as (digest, arguments),
@@ -116,7 +127,12 @@ def log_champion(
 
     Returns:
         The model's URI, or None if MLflow was away: call again later.
+
+    Raises:
+        ConfigError: If MLflow does not take the registered name or the alias.
     """
+    check_registered_name(registered_model_name)
+    check_alias(alias)
     if parent_run_id is None:
         return None
     try:
@@ -249,13 +265,37 @@ def _logged_before(run: _Run, digest: str) -> ModelInfo | None:
 def _register(info: ModelInfo, name: str, alias: str | None) -> str:
     """The version of the registered model that is this one, made if there is none."""
     client = MlflowClient()
+    made_name = True
     try:
         client.create_registered_model(name)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    same = [v for v in client.search_model_versions(f"name = '{name}'") if v.source == info.model_uri]
-    made = same[0] if same else client.create_model_version(name, info.model_uri, info.run_id, model_id=info.model_id)
+        made_name = False
+    try:
+        version = _version(client, info, name)
+    except BaseException:
+        if made_name:
+            _remove_empty(client, name)
+        raise
     if alias is not None:
-        client.set_registered_model_alias(name, alias, made.version)
+        client.set_registered_model_alias(name, alias, version)
+    return version
+
+
+def _remove_empty(client: MlflowClient, name: str) -> None:
+    try:
+        client.delete_registered_model(name)
+    except MlflowException as error:
+        _logger.warning(
+            "the registered model %r, which has no version, could not be removed: %s", name, one_line(str(error))
+        )
+
+
+def _version(client: MlflowClient, info: ModelInfo, name: str) -> str:
+    """Looked for by run, for a filter of MLflow cannot hold every name."""
+    for known in client.search_model_versions(f"run_id = '{info.run_id}'"):
+        if known.name == name and known.source == info.model_uri:
+            return str(known.version)
+    made = client.create_model_version(name, info.model_uri, info.run_id, model_id=info.model_id)
     return str(made.version)

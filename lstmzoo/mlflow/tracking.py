@@ -14,17 +14,17 @@ from datetime import datetime
 from typing import Any, Literal
 
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, Run, RunTag
+from mlflow.entities import Metric, Run
 
 from lstmzoo.errors import ConfigError
-from lstmzoo.mlflow._base import connection, one_line, sqlite_file
-from lstmzoo.mlflow.defaults import EXPERIMENT
+from lstmzoo.mlflow._base import EXPERIMENT, connection, one_line, resolve_tracking_uri, sqlite_file
+from lstmzoo.mlflow.writing import as_text, fit_metrics, log
 
 _logger = logging.getLogger(__name__)
 _SEARCH, _TRIAL, _RECORD = "lstmzoo.search_id", "lstmzoo.trial", "lstmzoo.record"
 _PARENT = "search"
 _FIRST_WAIT, _LONGEST_WAIT = 30, 600  # seconds
-_MAX_TEXT = 5000
+_SLOW, _MOST, _SHARE = 1, 10, 9  # seconds; a slow store is waited for a tenth of the time
 _warned: set[tuple[str, str]] = set()
 
 Record = Mapping[str, Any]
@@ -103,7 +103,7 @@ class SearchTracker:
         self._experiment = experiment
         self._run_name = run_name or search_id
         self._params = params or {}
-        self._tags = {str(key): _text(value) for key, value in (tags or {}).items()}
+        self._tags = {str(key): as_text(value) for key, value in (tags or {}).items()}
         self._tracking_uri = tracking_uri
         self._runs: dict[str, Run] = {}
         self._sent: set[str] = set()
@@ -113,7 +113,8 @@ class SearchTracker:
     def update(self, records: Sequence[Record], status: Status = "RUNNING") -> str | None:
         """Send what MLflow lacks.
 
-        After a failure, calls while the search runs do nothing for half a minute, then for a minute, and so on.
+        After a failure, calls while the search runs do nothing for half a minute, then for a minute, and so on. After a
+        call that was slow, they do nothing for nine times as long as it took.
 
         Args:
             records: All trials so far; one that was sent does not change.
@@ -124,16 +125,20 @@ class SearchTracker:
         """
         if status == "RUNNING" and time.monotonic() < self._not_before:
             return None
-        with connection(self._tracking_uri, timeout=5) as uri:
-            try:
+        began = time.monotonic()
+        try:
+            with connection(self._tracking_uri, timeout=5) as uri:
                 run_id = self._send(MlflowClient(uri), uri, records, status)
-            except Exception as error:  # whatever MLflow, its store or the network raises: the search goes on
-                _warn_once(self._search_id, uri, error)
-                self._runs, self._sent = {}, set()
-                self._not_before = time.monotonic() + min(_FIRST_WAIT * 2**self._failures, _LONGEST_WAIT)
-                self._failures += 1
-                return None
+        except Exception as error:  # whatever MLflow, its store or the network raises: the search goes on
+            _warn_once(self._search_id, resolve_tracking_uri(self._tracking_uri), error)
+            self._runs, self._sent = {}, set()
+            self._not_before = time.monotonic() + min(_FIRST_WAIT * 2**self._failures, _LONGEST_WAIT)
+            self._failures += 1
+            return None
         self._failures = 0
+        ended = time.monotonic()
+        if ended - began > _SLOW:
+            self._not_before = ended + _SHARE * (ended - began)
         return run_id
 
     def _send(self, client: MlflowClient, uri: str, records: Sequence[Record], status: Status) -> str:
@@ -141,8 +146,11 @@ class SearchTracker:
             self._runs = self._find(client, uri)
         parent = client.get_run(self._runs[_PARENT].info.run_id)
         shared = {**self._tags, _SEARCH: self._search_id, "mlflow.parentRunId": parent.info.run_id}
+        began = time.monotonic()
         for record in records:
             number = str(record["number"])
+            if status == "RUNNING" and time.monotonic() - began > _MOST:
+                break  # the rest is sent by later calls
             if number not in self._sent:
                 _log_trial(client, parent.info.experiment_id, self._runs.get(number), record, shared)
                 self._sent.add(number)
@@ -202,11 +210,11 @@ def _log_trial(client: MlflowClient, experiment_id: str, run: Run | None, record
         "lstmzoo.status": record["status"],
         "lstmzoo.error": record.get("error"),
     }
-    _log(
+    log(
         client,
         run,
         {"model": record["model"], **(record.get("params") or {})},
-        _metrics(record, began),
+        fit_metrics(record, began),
         texts,
     )
     client.set_terminated(run.info.run_id, "FAILED" if record.get("error") else "FINISHED", began + milliseconds)
@@ -218,25 +226,6 @@ def _start(record: Record, milliseconds: int) -> int:
     if record.get("started"):
         return int(1000 * datetime.fromisoformat(record["started"]).timestamp())
     return int(1000 * time.time()) - milliseconds
-
-
-def _metrics(record: Record, began: int) -> list[Metric]:
-    """Per epoch, and of the trial. Times follow from the record, so that sending twice is sending once."""
-    metrics = []
-    seconds = 0.0
-    for epoch in record.get("history") or ():
-        step = int(epoch["epoch"])
-        seconds += epoch.get("seconds") or 0
-        names = {"epoch_seconds" if key == "seconds" else key: value for key, value in epoch.items() if key != "epoch"}
-        metrics += [_metric(name, value, began + int(1000 * seconds), step) for name, value in names.items()]
-    for name in ("score", "seconds", "num_parameters", "epochs"):
-        metrics.append(_metric(name, record.get(name), began, int(record.get("epochs") or 0)))
-    return [metric for metric in metrics if metric is not None]
-
-
-def _metric(name: str, value: Any, when: int, step: int) -> Metric | None:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return Metric(name, float(value), when, step) if number else None
 
 
 def _log_parent(
@@ -251,32 +240,8 @@ def _log_parent(
             best = score
             metrics.append(Metric("best_score", float(best), parent.info.start_time, int(record["number"])))
     fresh = [m for m in metrics if m.value > parent.data.metrics.get("best_score", -math.inf)]
-    _log(client, parent, params, fresh, {"lstmzoo.trials": len(records)})
+    log(client, parent, params, fresh, {"lstmzoo.trials": len(records)})
     if status != "RUNNING":
         client.set_terminated(parent.info.run_id, status)
     elif parent.info.status != "RUNNING":
         client.update_run(parent.info.run_id, "RUNNING")
-
-
-def _log(
-    client: MlflowClient, run: Run, params: Mapping[str, Any], metrics: list[Metric], tags: Mapping[str, Any]
-) -> None:
-    """Log what the run lacks; MLflow takes at most 1000 metrics or 100 params a call."""
-    run_id = run.info.run_id
-    fresh = [Param(_key(key), _text(value)) for key, value in params.items() if _key(key) not in run.data.params]
-    for start in range(0, len(fresh), 100):
-        client.log_batch(run_id, params=fresh[start : start + 100])
-    for start in range(0, len(metrics), 1000):
-        client.log_batch(run_id, metrics=metrics[start : start + 1000])
-    texts = {key: _text(value) for key, value in tags.items() if value is not None}
-    changed = [RunTag(key, text) for key, text in texts.items() if run.data.tags.get(key) != text]
-    if changed:
-        client.log_batch(run_id, tags=changed)
-
-
-def _key(name: object) -> str:
-    return re.sub(r"[^\w./ -]", "_", str(name))
-
-
-def _text(value: Any) -> str:
-    return str(value)[:_MAX_TEXT]

@@ -19,24 +19,26 @@ from sklearn.exceptions import NotFittedError
 from lstmzoo.config import Scalar
 from lstmzoo.errors import ConfigError, UnknownNameError
 from lstmzoo.estimators._base import check_params, check_picture
+from lstmzoo.outputs import check_folder
 from lstmzoo.tuning._base import Record, best_record, derived_seed
-from lstmzoo.tuning.budget import planned_trials, trial_limit
+from lstmzoo.tuning.budget import planned_trials, refit_limit, trial_limit
+from lstmzoo.tuning.delegation import WinnerMethods
 from lstmzoo.tuning.journal import Journal, search_identity
 from lstmzoo.tuning.leaderboard import cv_results, leaderboard
 from lstmzoo.tuning.oracles import ORACLES, make_oracle, proposal_key, proposals
 from lstmzoo.tuning.plot import plot_search
 from lstmzoo.tuning.progress import Progress, show_progress
 from lstmzoo.tuning.space import Space, declare, decode, encode, make_space, select_models
-from lstmzoo.tuning.track import Status, make_tracker, track_winner
+from lstmzoo.tuning.track import Status, check_names, make_tracker, track_winner
 from lstmzoo.tuning.trials import blank_record, check_any_succeeded, run_trial, with_params
 
 _logger = logging.getLogger(__name__)
-_HOOKS = ("data_digest", "holdout_split", "baselines", "restrict", "refit_clone", "fit", "score")
+_HOOKS = ("data_digest", "holdout_split", "baselines", "restrict", "read_once", "refit_clone", "fit", "score")
 _MAX_FAILURES = 10  # in a row
 Proposal = tuple[str, dict[str, Scalar]]
 
 
-class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
+class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
     """Find the best model and its hyperparameters for some data.
 
     Each architecture is first tried with its zoo entry's own values, builders taking turns; then an oracle of keras-tuner
@@ -138,23 +140,20 @@ class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
             self._search_and_summarize(run)
             check_any_succeeded(self.records_)
             if self.refit:
-                self._refit(run, data)
+                self._refit(run)
             status = "FINISHED"
         except KeyboardInterrupt:
             status = "KILLED"
-            _logger.warning("interrupted; fit with directory=%r goes on from here", str(run.journal.directory))
+            _logger.warning("interrupted; fit with directory=%r resumes it", str(run.journal.directory))
+            raise
+        except Exception as error:
+            error.add_note(
+                f"The trials are kept: fit with directory={str(run.journal.directory)!r} resumes the search."
+            )
             raise
         finally:
             self._end(run, status)
         return self
-
-    def predict(self, *args: Any, **kwargs: Any) -> Any:
-        """What the winner predicts; see its own ``predict``."""
-        return self._winner().predict(*args, **kwargs)
-
-    def score(self, *data: Any) -> float:
-        """The winner's score; see its own ``score``."""
-        return self._winner().score(*data)
 
     def plot(self, path: str | Path | None = None) -> Figure:
         """Draw each trial's score over time by architecture, the baselines as lines, and the best so far.
@@ -172,30 +171,27 @@ class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
             check_picture(path)
         return plot_search(self.records_, path)
 
-    def _winner(self) -> Any:
-        if not hasattr(self, "best_estimator_"):
-            searched = hasattr(self, "records_") and not self.refit
-            reason = "was fitted with refit=False" if searched else "is not fitted yet: call fit first"
-            raise NotFittedError(f"this ZooSearchCV {reason}")
-        return self.best_estimator_
-
     def _begin(self, data: tuple) -> "_Run":
         began = time.monotonic()
         for learned in [name for name in vars(self) if name.endswith("_")]:
             delattr(self, learned)
         self._check_params()
         configs = select_models(self.estimator.task, self.models)
+        data = self.estimator.read_once(*data)
         train, valid = self.estimator.holdout_split(*data)
-        space = make_space(self.estimator, configs, self.search_space or {}, train)
+        space = make_space(self.estimator, configs, self.search_space or {}, self.estimator.read_once(*train))
         settings = {"oracle": self.oracle, "random_state": self.random_state}
         identity = search_identity(self.estimator, space, data, **settings)
         seed = int(np.random.SeedSequence(self.random_state).generate_state(1, np.uint64)[0])
         journal = Journal(self.directory, identity, seed)
-        return _Run(space, journal, train, valid, began - journal.elapsed, self._tracker(journal.header))
+        tracker = self._tracker(journal.header) if self._tracked else None
+        return _Run(data, space, journal, train, valid, began - journal.elapsed, tracker)
+
+    @property
+    def _tracked(self) -> bool:
+        return any(given is not None for given in (self.experiment, self.tracking_uri, self.registered_model_name))
 
     def _tracker(self, header: dict[str, Any]) -> Any:
-        if not any((self.experiment, self.tracking_uri, self.registered_model_name)):
-            return None
         return make_tracker(
             header, task=self.estimator.task, experiment=self.experiment, tracking_uri=self.tracking_uri
         )
@@ -209,6 +205,10 @@ class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
         check_params(self)
         if self.oracle not in ORACLES:
             raise UnknownNameError("oracle", self.oracle, ORACLES)
+        if self.directory is not None:
+            check_folder(self.directory, "directory")
+        if self._tracked:
+            check_names(experiment=self.experiment, registered_model_name=self.registered_model_name)
 
     def _search_and_summarize(self, run: "_Run") -> None:
         try:
@@ -304,7 +304,7 @@ class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
             self.best_score_ = best["score"]
             self.best_params_ = {"model": best["model"], **best["params"]}
 
-    def _refit(self, run: "_Run", data: tuple) -> None:
+    def _refit(self, run: "_Run") -> None:
         best = self.records_[self.best_index_]
         if best["baseline"]:
             cut = sum(r["epochs"] == 1 and not r["baseline"] for r in self.records_)
@@ -316,9 +316,10 @@ class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
             verbose = self.estimator.get_params(deep=False).get("verbose") if self.verbose else 0
             winner = with_params(self.estimator, **{**best["refit"], "verbose": verbose})
             if self.time_limit is not None:
-                winner = with_params(winner, time_limit=max(self.time_limit - run.elapsed(), best["seconds"]))
+                limit = refit_limit(best, self.time_limit - run.elapsed())
+                winner = with_params(winner, time_limit=limit)
         began = time.monotonic()
-        self.best_estimator_ = winner.fit(*data)
+        self.best_estimator_ = winner.fit(*run.data)
         self.refit_time_ = time.monotonic() - began
 
     def _end(self, run: "_Run", status: Status) -> None:
@@ -331,7 +332,8 @@ class ZooSearchCV(MetaEstimatorMixin, BaseEstimator):
             self.directory_ = None
 
     def _track(self, run: "_Run", status: Status) -> None:
-        self.mlflow_run_id_ = self.model_uri_ = None
+        self.mlflow_run_id_: str | None = None
+        self.model_uri_: str | None = None
         if run.tracker is None:
             return
         self.mlflow_run_id_ = run.tracker.update(run.journal.records, status)
@@ -351,6 +353,7 @@ class _Run:
     ``tracker`` is None without MLflow.
     """
 
+    data: tuple
     space: Space
     journal: Journal
     train: tuple

@@ -6,6 +6,18 @@ Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 _SETTINGS = ("models", "oracle", "random_state")
 
 
+def check_names(*, experiment: str | None, registered_model_name: str | None) -> None:
+    """Refuse names that MLflow does not take.
+
+    Raises:
+        ConfigError: Naming the argument.
+    """
+    from lstmzoo.mlflow.names import check_experiment, check_registered_name
+
+    check_experiment(experiment)
+    check_registered_name(registered_model_name)
+
+
 def make_tracker(header: dict[str, Any], *, task: str, experiment: str | None, tracking_uri: str | None) -> Any:
     """What brings MLflow up to date with a search: a :class:`lstmzoo.mlflow.tracking.SearchTracker`.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lstmzoo.errors import DataError
+from lstmzoo.outputs import check_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -287,10 +288,12 @@ def check_output(path: Path) -> None:
     Raises:
         DataError: If its suffix is of no known format.
         FileNotFoundError: If its directory is missing.
+        ConfigError: If it cannot be written.
     """
     _suffix(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(2, "no such directory", str(path.parent))
+    check_file(path, "--out")
 
 
 def write_frame(frame: "pd.DataFrame", path: Path) -> None:

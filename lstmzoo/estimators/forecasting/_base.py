@@ -68,6 +68,21 @@ class Ahead:
         return Ahead(self.times[series], None if self.known is None else self.known[series])
 
 
+@dataclass(frozen=True)
+class SeriesRead:
+    """Series that were read by an estimator, for itself and its clones.
+
+    Attributes:
+        given: The user's frame, Series or array, for what reads it in comparison with fitted series.
+        panel: Its series, with NaN where something is missing.
+        form: What the user's object was.
+    """
+
+    given: Any
+    panel: Panel
+    form: Form
+
+
 def refuse_second(X: Any) -> None:
     """Refuse a second argument of ``fit`` or ``score``, which scikit-learn passes as None.
 
@@ -325,6 +340,19 @@ class PanelForecaster(ZooEstimator):
             )
         return (panel_frame(panel.head(self.horizon), form, self._columns),), (y,)
 
+    def read_once(self, y: Any) -> tuple["SeriesRead"]:
+        """What the hooks of a search, and ``fit`` and ``score``, take in place of the series, read and checked once.
+
+        Args:
+            y: Series, as ``fit`` takes them.
+
+        Raises:
+            DataError: If the series are refused.
+        """
+        if isinstance(y, SeriesRead):
+            return (y,)
+        return (SeriesRead(y, *self._read_unfilled(y)),)
+
     def data_digest(self, y: Any) -> str:
         """SHA-256 of series, whatever the order of their rows and the kind of their frame."""
         return panel_digest(self._read(y)[0])
@@ -411,6 +439,10 @@ class PanelForecaster(ZooEstimator):
 
     def _read_unfilled(self, data: Any, like: Panel | None = None, after: Panel | None = None) -> tuple[Panel, Form]:
         """The panel with NaN where something is missing, to be cut before it is filled; if ``like``, read as that was."""
+        if isinstance(data, SeriesRead):
+            if like is None and after is None:
+                return data.panel, data.form
+            data = data.given
         missing, freq = "error" if self.missing == "error" else "keep", self.freq if like is None else like.freq
         read = read_panel(data, self._columns, freq, missing=missing, irregular=self.irregular, like=like, after=after)
         if like is not None and self.id_col is not None and self.form_.kind == read[1].kind == "frame":

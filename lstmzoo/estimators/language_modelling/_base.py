@@ -243,6 +243,17 @@ class TextModel(ZooEstimator):
         train, valid = Corpus(texts).split(0.1)
         return (train,), (valid,)
 
+    def read_once(self, texts: Any) -> tuple[Corpus]:
+        """What the hooks of a search take in place of the texts, read and checked once.
+
+        Args:
+            texts: As for :meth:`fit`.
+
+        Raises:
+            DataError: If the texts are refused.
+        """
+        return (Corpus(texts),)
+
     def data_digest(self, texts: Any) -> str:
         """SHA-256 of what is to be fitted."""
         return Corpus(texts).digest()

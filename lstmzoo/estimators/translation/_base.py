@@ -76,6 +76,18 @@ class SentenceTranslator(ZooEstimator):
         """
         return split_pairs(*check_pairs(source, target), 0.1, seed=0)
 
+    def read_once(self, source: Any, target: Any) -> tuple[list[str], list[str]]:
+        """What the hooks of a search take in place of the sentences, read and checked once.
+
+        Args:
+            source: Sentences.
+            target: Their translations.
+
+        Raises:
+            DataError: If the sentences are refused.
+        """
+        return check_pairs(source, target)
+
     def data_digest(self, source: Any, target: Any) -> str:
         """SHA-256 of what is to be fitted."""
         return pairs_digest(*check_pairs(source, target))

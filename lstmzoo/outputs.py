@@ -1,0 +1,60 @@
+"""Files and folders that will be written: whether they can be, found out before the work whose result they take."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from lstmzoo.errors import ConfigError
+
+
+def check_folder(path: str | Path, argument: str) -> None:
+    """Refuse a folder in which nothing can be written, or that cannot be made. It is not made.
+
+    Args:
+        path: The folder, which need not exist.
+        argument: What the message calls it.
+
+    Raises:
+        ConfigError: Naming the argument, the place that is in the way, and why.
+
+    Examples:
+        >>> check_folder("/dev/null/models", "directory")
+        Traceback (most recent call last):
+        lstmzoo.errors.ConfigError: directory: /dev/null is not a folder: choose another place
+    """
+    path = Path(path).absolute()
+    nearest = next(place for place in (path, *path.parents) if _exists(place, argument))
+    if not nearest.is_dir():
+        raise ConfigError(f"{argument}: {nearest} is not a folder: choose another place")
+    try:
+        tempfile.TemporaryFile(dir=nearest).close()
+    except OSError as error:
+        raise ConfigError(f"{argument}: {nearest} cannot be written ({error.strerror}): choose another place") from None
+
+
+def check_file(path: str | Path, argument: str) -> None:
+    """Refuse a file that cannot be written, or not be replaced. It is not made.
+
+    Args:
+        path: The file, which need not exist.
+        argument: What the message calls it.
+
+    Raises:
+        ConfigError: Naming the argument, the place that is in the way, and why.
+    """
+    path = Path(path).absolute()
+    if _exists(path, argument) and not path.is_file():
+        raise ConfigError(f"{argument}: {path} is not a file: choose another name")
+    check_folder(path.parent, argument)
+    if path.exists() and not os.access(path, os.W_OK):
+        raise ConfigError(f"{argument}: {path} cannot be written: choose another name")
+
+
+def _exists(path: Path, argument: str) -> bool:
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:  # such as a name that is too long, or a folder that must not be looked into
+        raise ConfigError(f"{argument}: {path} cannot be written ({error.strerror}): choose another place") from None
+    return True
