@@ -30,7 +30,7 @@ import numpy as np
 
 from lstmzoo._version import __version__
 from lstmzoo.errors import ConfigError, DataError, SavedModelError, UnknownNameError
-from lstmzoo.outputs import check_folder
+from lstmzoo.outputs import check_place
 from lstmzoo.saving import sync_folder
 
 ExportFormat = Literal["litert", "onnx", "saved_model", "keras"]
@@ -124,10 +124,10 @@ def _check_path(path: Path, side: Path, format: str) -> None:
     if path.suffix != _SUFFIXES[format]:
         ending = f"ends in {_SUFFIXES[format]}" if _SUFFIXES[format] else "is that of a folder, without an ending"
         raise ConfigError(f"the name of a {format} export {ending}: got {path}")
+    check_place(path, "path")
     for taken in (path, side):
         if os.path.lexists(taken):
             raise SavedModelError(f"{taken} exists: choose another path, or remove it")
-    check_folder(path.parent, "path")
 
 
 def _check_environment(format: str) -> None:

@@ -32,6 +32,21 @@ def check_folder(path: str | Path, argument: str) -> None:
         raise ConfigError(f"{argument}: {nearest} cannot be written ({error.strerror}): choose another place") from None
 
 
+def check_place(path: str | Path, argument: str) -> None:
+    """Refuse a file or folder that cannot be put in its place, whole. What is there already is not looked at.
+
+    Args:
+        path: The file or folder.
+        argument: What the message calls it.
+
+    Raises:
+        ConfigError: Naming the argument, the place that is in the way, and why.
+    """
+    path = Path(path).absolute()
+    _exists(path, argument)
+    check_folder(path.parent, argument)
+
+
 def check_file(path: str | Path, argument: str) -> None:
     """Refuse a file that cannot be written, or not be replaced. It is not made.
 
@@ -45,7 +60,7 @@ def check_file(path: str | Path, argument: str) -> None:
     path = Path(path).absolute()
     if _exists(path, argument) and not path.is_file():
         raise ConfigError(f"{argument}: {path} is not a file: choose another name")
-    check_folder(path.parent, argument)
+    check_place(path, argument)
     if path.exists() and not os.access(path, os.W_OK):
         raise ConfigError(f"{argument}: {path} cannot be written: choose another name")
 

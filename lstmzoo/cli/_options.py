@@ -80,6 +80,6 @@ def check_folder(path: Path) -> None:
     """
     from lstmzoo.saving import is_bundle
 
+    outputs.check_place(path, "--out")
     if path.exists() and not is_bundle(path):
         raise ConfigError(f"--out {path}: exists and is not a saved model; choose another folder")
-    outputs.check_folder(path.absolute().parent, f"--out {path}")

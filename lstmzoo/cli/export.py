@@ -12,7 +12,7 @@ from lstmzoo.cli._base import progress_to_stderr
 from lstmzoo.cli._output import print_json
 from lstmzoo.cli._saved import load_any
 from lstmzoo.errors import ConfigError
-from lstmzoo.outputs import check_folder
+from lstmzoo.outputs import check_place
 
 Format = Annotated[str, typer.Option(help="What to write: litert, onnx, saved_model or keras.", show_default=False)]
 Out = Annotated[
@@ -24,10 +24,10 @@ def export(
     model: o.Saved, *, format: Format, out: Out, tracking_uri: o.TrackingUri = None, json: o.Json = False
 ) -> None:
     """Write a saved model's network for another runtime, and check that it computes the same there."""
+    check_place(out, "--out")
     for path in (out, out.with_name(f"{out.name}.json")):
         if os.path.lexists(path):
             raise ConfigError(f"--out {out}: {path} exists; choose another name, or remove it")
-    check_folder(out.absolute().parent, f"--out {out}")
     estimator = load_any(model, tracking_uri)
     if estimator.task != t.FORECASTING.name:
         command, does = t.TASKS[estimator.task].use

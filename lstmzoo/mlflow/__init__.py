@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lstmzoo.mlflow._base import resolve_tracking_uri as resolve_tracking_uri
+    from lstmzoo.mlflow.autologging import autolog as autolog
     from lstmzoo.mlflow.flavor import load_model as load_model
     from lstmzoo.mlflow.flavor import log_champion as log_champion
     from lstmzoo.mlflow.flavor import log_model as log_model
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from lstmzoo.mlflow.tracking import log_search as log_search
 
 _MODULES = {
+    "autolog": "autologging",
     "build_app": "serving",
     "load_model": "flavor",
     "log_champion": "flavor",
@@ -27,6 +29,7 @@ _MODULES = {
 }
 
 __all__ = [
+    "autolog",
     "build_app",
     "load_model",
     "log_champion",

@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,12 +29,15 @@ with warnings.catch_warnings():  # MLflow, of a type hint of its own
     importlib.import_module("mlflow.pyfunc")
 
 __all__ = [
-    "ALIAS", "EXPERIMENT", "LOADER", "bundle_digest", "check_alias", "check_experiment", "check_registered_name", "connection",
+    "ALIAS", "EXPERIMENT", "LOADER", "as_text", "bundle_digest", "check_alias", "check_experiment", "check_registered_name",
+    "connection",
     "fetch_model", "one_line", "resolve_tracking_uri", "sqlite_file",
 ]  # fmt: skip
+_connecting = threading.RLock()  # what MLflow is told, it is told for the whole process
 LOADER = "lstmzoo.mlflow.loader"
 _MAX_MLMODEL_BYTES = 1 << 20
 _MAX_SENTENCE = 400
+_MAX_TEXT = 5000
 
 
 def one_line(text: str) -> str:
@@ -45,6 +49,11 @@ def one_line(text: str) -> str:
     """
     text = " ".join(text[: 4 * _MAX_SENTENCE].split())
     return text if len(text) <= _MAX_SENTENCE else f"{text[: _MAX_SENTENCE - 3]}..."
+
+
+def as_text(value: Any) -> str:
+    """A value as a parameter or tag of MLflow holds it."""
+    return str(value)[:_MAX_TEXT]
 
 
 def fetch_model(model: str | os.PathLike[str], tracking_uri: str | None = None) -> Any:
@@ -150,6 +159,11 @@ def connection(tracking_uri: str | None, timeout: int, *, write: bool = True) ->
     Raises:
         MlflowException: If the store is a SQLite file that cannot be written.
     """
+    with _connecting:
+        yield from _connected(tracking_uri, timeout, write)
+
+
+def _connected(tracking_uri: str | None, timeout: int, write: bool) -> Iterator[str]:
     uri = resolve_tracking_uri(tracking_uri)
     if write:
         check_writable(uri)

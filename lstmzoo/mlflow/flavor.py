@@ -24,6 +24,7 @@ from lstmzoo._version import __version__
 from lstmzoo.mlflow._base import (
     ALIAS,
     LOADER,
+    as_text,
     bundle_digest,
     check_alias,
     check_registered_name,
@@ -71,6 +72,8 @@ def log_model(
     registered_model_name: str | None = None,
     alias: str | None = ALIAS,
     run_id: str | None = None,
+    description: str | None = None,
+    tags: Mapping[str, Any] | None = None,
     tracking_uri: str | None = None,
 ) -> ModelInfo:
     """Log a fitted estimator to a run, and register it.
@@ -83,6 +86,8 @@ def log_model(
         registered_model_name: Register it under this name.
         alias: Points to the new version of the registered model, such as ``models:/<name>@champion``.
         run_id: The run; if None, the active run, or else a new one.
+        description: Of a new version of the registered model; if None, what the model is and what it was trained on.
+        tags: Of a new version, beside ``task``, ``model`` and ``data_digest``.
         tracking_uri: If None, as MLflow is set, or else ``mlflow.db`` in the working directory.
 
     Returns:
@@ -102,9 +107,14 @@ def log_model(
     ):
         info = _logged_before(run, digest)
         if info is None:
-            info = mlflow.pyfunc.log_model(name=name, tags={_DIGEST: digest}, **arguments)
+            params = {key: as_text(value) for key, value in _params(estimator).items()}
+            info = mlflow.pyfunc.log_model(name=name, tags={_DIGEST: digest}, params=params, **arguments)
         if registered_model_name is not None:
-            info.registered_model_version = _register(info, registered_model_name, alias)
+            about = {
+                "description": description or _description(estimator),
+                "tags": {key: as_text(value) for key, value in {**_facts(estimator), **(tags or {})}.items()},
+            }
+            info.registered_model_version = _register(info, registered_model_name, alias, about)
     return info
 
 
@@ -114,6 +124,8 @@ def log_champion(
     parent_run_id: str | None,
     registered_model_name: str | None = None,
     alias: str = ALIAS,
+    description: str | None = None,
+    tags: Mapping[str, Any] | None = None,
     tracking_uri: str | None = None,
 ) -> str | None:
     """Log the winner of a search to the search's run, and register it. MLflow being away is only a warning.
@@ -123,6 +135,8 @@ def log_champion(
         parent_run_id: What :func:`lstmzoo.mlflow.log_search` returned; with None, nothing is done.
         registered_model_name: Register it under this name.
         alias: Points to the new version.
+        description: As for :func:`log_model`.
+        tags: As for :func:`log_model`.
         tracking_uri: As for :func:`log_model`.
 
     Returns:
@@ -143,6 +157,8 @@ def log_champion(
             registered_model_name=registered_model_name,
             alias=alias,
             run_id=parent_run_id,
+            description=description,
+            tags=tags,
             tracking_uri=tracking_uri,
         )
     except Exception as error:  # whatever MLflow, its store or the network raises: the search's own result stands
@@ -262,7 +278,32 @@ def _logged_before(run: _Run, digest: str) -> ModelInfo | None:
     return None
 
 
-def _register(info: ModelInfo, name: str, alias: str | None) -> str:
+def _facts(estimator: Any) -> dict[str, Any]:
+    """What can be said of a fitted estimator in tags."""
+    config = getattr(estimator, "config_", None)
+    facts = {
+        "task": estimator.task,
+        "model": config.name if config is not None else type(estimator).__name__,
+        "data_digest": getattr(estimator, "data_digest_", None),
+    }
+    return {key: value for key, value in facts.items() if value is not None}
+
+
+def _params(estimator: Any) -> dict[str, Any]:
+    """The parameters of a fitted estimator, and the entry's resolved settings."""
+    params = {key: value for key, value in estimator.get_params(deep=False).items() if key != "hyperparameters"}
+    config = getattr(estimator, "config_", None)
+    return params if config is None else {**params, **config.settings, "model": config.name}
+
+
+def _description(estimator: Any) -> str:
+    facts = _facts(estimator)
+    data = f", trained on the data {facts['data_digest'][:12]}" if "data_digest" in facts else ""
+    size = f"{estimator.num_parameters_:,} parameters"
+    return f"{type(estimator).__name__} {facts['model']} of {size}{data}, by lstmzoo {__version__}"
+
+
+def _register(info: ModelInfo, name: str, alias: str | None, about: dict[str, Any]) -> str:
     """The version of the registered model that is this one, made if there is none."""
     client = MlflowClient()
     made_name = True
@@ -273,7 +314,7 @@ def _register(info: ModelInfo, name: str, alias: str | None) -> str:
             raise
         made_name = False
     try:
-        version = _version(client, info, name)
+        version = _version(client, info, name, about)
     except BaseException:
         if made_name:
             _remove_empty(client, name)
@@ -292,10 +333,10 @@ def _remove_empty(client: MlflowClient, name: str) -> None:
         )
 
 
-def _version(client: MlflowClient, info: ModelInfo, name: str) -> str:
+def _version(client: MlflowClient, info: ModelInfo, name: str, about: dict[str, Any]) -> str:
     """Looked for by run, for a filter of MLflow cannot hold every name."""
     for known in client.search_model_versions(f"run_id = '{info.run_id}'"):
         if known.name == name and known.source == info.model_uri:
             return str(known.version)
-    made = client.create_model_version(name, info.model_uri, info.run_id, model_id=info.model_id)
+    made = client.create_model_version(name, info.model_uri, info.run_id, model_id=info.model_id, **about)
     return str(made.version)

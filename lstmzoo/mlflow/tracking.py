@@ -17,8 +17,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Run
 
 from lstmzoo.errors import ConfigError
-from lstmzoo.mlflow._base import EXPERIMENT, connection, one_line, resolve_tracking_uri, sqlite_file
-from lstmzoo.mlflow.writing import as_text, fit_metrics, log
+from lstmzoo.mlflow._base import EXPERIMENT, as_text, connection, one_line, resolve_tracking_uri, sqlite_file
+from lstmzoo.mlflow.writing import fit_metrics, log
 
 _logger = logging.getLogger(__name__)
 _SEARCH, _TRIAL, _RECORD = "lstmzoo.search_id", "lstmzoo.trial", "lstmzoo.record"

@@ -7,7 +7,7 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
 
-_MAX_TEXT = 5000
+from lstmzoo.mlflow._base import as_text
 
 
 def fit_metrics(record: Mapping[str, Any], began: int) -> list[Metric]:
@@ -53,8 +53,3 @@ def log(
 
 def _key(name: object) -> str:
     return re.sub(r"[^\w./ -]", "_", str(name))
-
-
-def as_text(value: Any) -> str:
-    """A value as a parameter or tag holds it."""
-    return str(value)[:_MAX_TEXT]

@@ -29,7 +29,7 @@ from lstmzoo.tuning.oracles import ORACLES, make_oracle, proposal_key, proposals
 from lstmzoo.tuning.plot import plot_search
 from lstmzoo.tuning.progress import Progress, show_progress
 from lstmzoo.tuning.space import Space, declare, decode, encode, make_space, select_models
-from lstmzoo.tuning.track import Status, check_names, make_tracker, track_winner
+from lstmzoo.tuning.track import Status, check_names, make_tracker, track_outcome, track_winner, trials_apart
 from lstmzoo.tuning.trials import blank_record, check_any_succeeded, run_trial, with_params
 
 _logger = logging.getLogger(__name__)
@@ -137,10 +137,11 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         run = self._begin(data)
         status: Status = "FAILED"
         try:
-            self._search_and_summarize(run)
-            check_any_succeeded(self.records_)
-            if self.refit:
-                self._refit(run)
+            with trials_apart():
+                self._search_and_summarize(run)
+                check_any_succeeded(self.records_)
+                if self.refit:
+                    self._refit(run)
             status = "FINISHED"
         except KeyboardInterrupt:
             status = "KILLED"
@@ -177,7 +178,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
             delattr(self, learned)
         self._check_params()
         configs = select_models(self.estimator.task, self.models)
-        data = self.estimator.read_once(*data)
+        given, data = data, self.estimator.read_once(*data)
         train, valid = self.estimator.holdout_split(*data)
         space = make_space(self.estimator, configs, self.search_space or {}, self.estimator.read_once(*train))
         settings = {"oracle": self.oracle, "random_state": self.random_state}
@@ -185,7 +186,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         seed = int(np.random.SeedSequence(self.random_state).generate_state(1, np.uint64)[0])
         journal = Journal(self.directory, identity, seed)
         tracker = self._tracker(journal.header) if self._tracked else None
-        return _Run(data, space, journal, train, valid, began - journal.elapsed, tracker)
+        return _Run(given, data, space, journal, train, valid, began - journal.elapsed, tracker)
 
     @property
     def _tracked(self) -> bool:
@@ -337,13 +338,21 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         if run.tracker is None:
             return
         self.mlflow_run_id_ = run.tracker.update(run.journal.records, status)
-        if status == "FINISHED" and self.refit:
+        if status == "RUNNING" or self.mlflow_run_id_ is None or not run.journal.records:
+            return
+        header, records = run.journal.header, run.journal.records
+        won = status == "FINISHED" and self.refit
+        track_outcome(
+            self.mlflow_run_id_, records, header=header, task=self.estimator.task, data=run.given,
+            leaderboard=leaderboard(records), figure=plot_search(records),
+            winner=self.best_estimator_ if won else None, refit_seconds=self.refit_time_ if won else None,
+            limits={"max_trials": self.max_trials, "time_limit": self.time_limit}, tracking_uri=self.tracking_uri,
+        )  # fmt: skip
+        if won:
             self.model_uri_ = track_winner(
-                self.best_estimator_,
-                parent_run_id=self.mlflow_run_id_,
-                registered_model_name=self.registered_model_name,
-                tracking_uri=self.tracking_uri,
-            )
+                self.best_estimator_, records[self.best_index_], header=header, parent_run_id=self.mlflow_run_id_,
+                registered_model_name=self.registered_model_name, tracking_uri=self.tracking_uri,
+            )  # fmt: skip
 
 
 @dataclass
@@ -353,6 +362,7 @@ class _Run:
     ``tracker`` is None without MLflow.
     """
 
+    given: tuple
     data: tuple
     space: Space
     journal: Journal
