@@ -179,6 +179,7 @@ def _check_alignment(path: Path, lines: list[str]) -> None:
     if path.name.lower().endswith(_JSON_LINES):
         if not path.parent.is_dir():
             raise FileNotFoundError(2, "no such directory", str(path.parent))
+        check_file(path, "--alignment")
         return
     from lstmzoo.estimators import check_picture
 
