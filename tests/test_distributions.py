@@ -12,7 +12,7 @@ from scipy import special, stats
 
 from lstmzoo.errors import ConfigError, UnknownNameError
 from lstmzoo.layers import DISTRIBUTIONS, Distribution, DistributionHead, distribution_loss, pinball_loss
-from lstmzoo.layers.distributions import _stirling_error
+from lstmzoo.layers.distributions import _count_quantiles, _stirling_error
 
 NAMES = list(DISTRIBUTIONS)
 
@@ -121,6 +121,55 @@ def test_quantiles_of_counts_are_the_least_that_reach_the_level(u, mean, shape, 
     reference = frozen("negative_binomial", parameters, scale)
     assert reference.cdf(count) >= u - 1e-9
     assert count == 0 or reference.cdf(count - 1) < u + 1e-9
+
+
+LEVELS = (1e-300, 1e-12, 1e-6, 0.01, 0.3, 0.5, 0.7, 0.99, 1 - 1e-6, 1 - 1e-12, 1 - 2**-53)
+
+
+def test_quantiles_of_counts_of_any_size():
+    """Against the exact probabilities, where float64 can hold them; wide distributions, against their limit."""
+    mean, alpha, u = map(np.ravel, np.meshgrid(10.0 ** np.arange(-6, 16), 10.0 ** np.arange(-9, 4), LEVELS))
+    counts = _count_quantiles(u, mean, alpha)
+    assert np.isfinite(counts).all()
+    assert (counts == np.floor(counts)).all()
+    size, success = 1 / alpha, 1 / (1 + mean * alpha)
+    reached, before = (special.betainc(size, k, success) for k in (counts + 1, np.maximum(counts, 1e-300)))
+    rounding = 1e-7 * np.minimum(u, 1 - u) + 1e-15 * np.maximum(size, 1)
+    exact = mean * alpha < 1e6
+    assert (reached >= u - rounding)[exact].all()
+    assert ((before < u + rounding) | (counts == 0))[exact].all()
+    wide = (mean * alpha > 1e6) & (counts > 1e7)
+    limit = stats.gamma(1 / alpha[wide], scale=(mean * alpha)[wide])
+    limit = np.where(u[wide] < 0.5, limit.ppf(u[wide]), limit.isf(1 - u[wide]))
+    np.testing.assert_allclose(counts[wide], limit, rtol=1e-5)
+
+
+def test_quantiles_of_counts_are_scipys_in_the_middle():
+    mean, alpha, u = map(
+        np.ravel, np.meshgrid([0.1, 3.0, 700.0, 1e5, 1e9, 1e12], [1e-3, 0.1, 1.0, 30.0], [0.05, 0.5, 0.9])
+    )
+    expected = stats.nbinom.ppf(u, 1 / alpha, 1 / (1 + mean * alpha))
+    np.testing.assert_allclose(_count_quantiles(u, mean, alpha), expected, rtol=1e-9)
+
+
+def test_quantiles_of_counts_at_ties_and_of_nearly_no_dispersion():
+    """The distribution of mean 1e6 and alpha 1e-6 has almost exactly one half below its mean."""
+    tie = float(_count_quantiles(np.array([0.5]), np.array([1e6]), np.array([1e-6]))[0])
+    assert tie in (999_999, 1_000_000)
+    u, mean = map(np.ravel, np.meshgrid([1e-6, 0.1, 0.5, 0.9, 1 - 1e-6], [0.3, 20.0, 1e3, 1e6]))
+    counts = _count_quantiles(u, mean, np.full(len(u), 1e-17))
+    np.testing.assert_array_equal(counts, stats.poisson.ppf(u, mean))
+
+
+@settings(max_examples=150, deadline=None)
+@given(u=st.floats(1e-300, 1 - 2**-52), mean=st.floats(1e-6, 1e15), alpha=st.floats(1e-300, 1e6))
+def test_the_search_for_quantiles_of_counts_ends(u, mean, alpha):
+    began = time.process_time()
+    levels = np.array([u, np.nextafter(u, 1), 0.5])
+    counts = _count_quantiles(levels, np.full(3, mean), np.full(3, alpha))
+    assert np.isfinite(counts).all()
+    assert counts[0] <= counts[1]
+    assert time.process_time() - began < 1
 
 
 @pytest.mark.parametrize("name", NAMES)

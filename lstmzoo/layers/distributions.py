@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import keras
 import numpy as np
 from keras import ops
-from scipy.special import betainc, gammaln, ndtri, stdtrit, xlog1py
+from scipy.special import betainc, betaincc, gammainc, gammaincc, gammaln, ndtri, stdtrit, xlogy
 
 from lstmzoo.errors import ConfigError, UnknownNameError
 
@@ -23,6 +23,10 @@ _SMALLEST_DF = 2.05  # there is a variance above 2
 _RAW_DF = 3.0  # so that training begins at some 5 degrees of freedom
 _HALF_LOG_2_PI = 0.5 * math.log(2 * math.pi)
 _COUNTED = 128  # quantiles of counts up to about here are found by summing probabilities
+_NEARLY_NORMAL = 1e-8  # a ninth of the squared coefficient of variation, below which counts are nearly normal
+_FAR = 1e-6  # a tail, below which the complement of the other has too few digits
+_WIDE = 1e6  # counts, and units of their distribution, beside which 1 is little
+_NEWTON = 12  # steps of Newton's method, before bisection
 
 
 class Distribution(ABC):
@@ -239,14 +243,17 @@ def _count_surprise(count: Any, mean: Any, size: Any) -> Any:
 def _count_quantiles(u: np.ndarray, mean: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """Quantiles ``(N,)`` of negative binomials with the variances ``mean + mean² alpha``.
 
-    The search begins at those of gamma distributions of the same means and variances, as Wilson and Hilferty's cube roots
-    give them; or at 0, if they are small.
+    Small ones are found by summing probabilities. Of distributions that are nearly normal, they are given by Cornish and
+    Fisher's expansion, whose error is below float64's in the probabilities. The search for the others begins at those of
+    gamma distributions of the same means and variances, as Wilson and Hilferty's cube roots give them.
     """
     ninth = (1 / mean + alpha) / 9
     guess = np.floor(mean * np.maximum(1 - ninth + ndtri(u) * np.sqrt(ninth), 0) ** 3)
     found = np.full(len(u), np.nan)
     few = np.flatnonzero(guess < _COUNTED / 2)
     found[few] = _summed_quantiles(u[few], mean[few], alpha[few])
+    normal = np.flatnonzero(np.isnan(found) & (ninth < _NEARLY_NORMAL))
+    found[normal] = _expanded_quantiles(u[normal], mean[normal], alpha[normal])
     rest = np.flatnonzero(np.isnan(found))
     found[rest] = _searched_quantiles(u[rest], mean[rest], alpha[rest], guess[rest])
     return found
@@ -268,25 +275,80 @@ def _summed_quantiles(u: np.ndarray, mean: np.ndarray, alpha: np.ndarray) -> np.
     return found
 
 
+def _expanded_quantiles(u: np.ndarray, mean: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Quantiles of nearly normal counts, by Cornish and Fisher's expansion up to the kurtosis."""
+    z, odds = ndtri(u), mean * alpha
+    variance = mean * (1 + odds)
+    skew = (1 + 2 * odds) / np.sqrt(variance)
+    kurtosis = 6 * alpha + 1 / variance
+    shape = z + skew * (z**2 - 1) / 6 + kurtosis * (z**3 - 3 * z) / 24 - skew**2 * (2 * z**3 - 5 * z) / 36
+    return np.maximum(np.ceil(mean + np.sqrt(variance) * shape - 0.5), 0)
+
+
 def _searched_quantiles(u: np.ndarray, mean: np.ndarray, alpha: np.ndarray, guess: np.ndarray) -> np.ndarray:
-    """Quantiles, by Newton's method on the logarithm of the smaller tail, within the bounds found so far."""
-    found, size, success = guess.copy(), 1 / alpha, 1 / (1 + mean * alpha)
-    low, high = np.zeros(len(u)), np.full(len(u), np.inf)
-    left = np.arange(len(u))
+    """Quantiles, by Newton's method on the logarithm of the smaller tail, and by bisection where that is slow.
+
+    A quantile lies above ``low`` and not above ``high``. Each round moves one of the two, so that the search ends, at the latest
+    where float64 has no number between them.
+    """
+    found, low, high = guess.copy(), np.full(len(u), -1.0), np.full(len(u), np.inf)
+    left, rounds = np.arange(len(u)), 0
     while len(left):
-        k, level, r, p = found[left], u[left], size[left], success[left]
-        total = betainc(r, k + 1, p)
-        part = np.exp(gammaln(k + r) - gammaln(r) - gammaln(k + 1) + r * np.log(p) + xlog1py(k, -p))
-        short = total < level
-        move = short | ((total - part >= level) & (k > 0))
-        left, k, level, total, part, short = (array[move] for array in (left, k, level, total, part, short))
-        low[left] = np.where(short, k + 1, low[left])
-        high[left] = np.where(short, high[left], k - 1)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            upper = level > 0.5
-            tail, sought = np.where(upper, 1 - total, total), np.where(upper, 1 - level, level)
+        k, level = found[left], u[left]
+        upper = level > 0.5
+        tail, part = _count_tail(k, mean[left], alpha[left], upper)
+        sought = np.where(upper, 1 - level, level)
+        short = np.where(upper, tail > sought, tail < sought)
+        before = np.where(upper, tail + part <= sought, tail - part >= sought)  # k - 1 reaches the level as well
+        low[left] = np.where(short, k, low[left])
+        high[left] = np.where(short, high[left], np.where(before & (k > 0), k - 1, k))
+        low[left] = np.where(short | before, low[left], np.maximum(k - 1, low[left]))
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             step = np.log(tail / sought) * tail / part * np.where(upper, 1, -1)
+        below, above = low[left], high[left]
         newton = np.where(short, np.ceil(k + step), np.floor(k + step) + 1)
-        halfway = np.floor(0.5 * (low[left] + np.minimum(high[left], 4 * k + 4)))
-        found[left] = np.clip(np.where(np.isfinite(newton), newton, halfway), low[left], high[left])
-    return found
+        middle = np.floor(0.5 * (below + np.where(np.isinf(above), 4 * np.maximum(below, 0) + 4, above)))
+        usable = np.isfinite(newton) & (newton > below) & (newton < above) & (rounds < _NEWTON)
+        following = np.where(usable, newton, middle)
+        found[left] = following
+        left = left[(above - below > 1) & (following > below) & (following < above)]
+        rounds += 1
+    return high
+
+
+def _count_tail(k: np.ndarray, mean: np.ndarray, alpha: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The probabilities of more than k, where ``upper``, or of at most k; and those of k alone.
+
+    The incomplete beta function gives them, but where rounding would lose ``alpha`` or 1 beside ``mean alpha``: there, they
+    are those of the limits, Poisson's and the gamma distribution.
+    """
+    odds = mean * alpha
+    poisson = alpha < np.sqrt(np.finfo(float).eps / mean)
+    wide = ~poisson & (odds > _WIDE) & (k > _WIDE)
+    tail, part = np.empty(len(k)), np.empty(len(k))
+    for chosen, tails in ((poisson, _poisson_tails), (wide, _gamma_tails), (~poisson & ~wide, _beta_tails)):
+        below, above, log_part = tails(k[chosen], mean[chosen], alpha[chosen], odds[chosen])
+        tail[chosen], part[chosen] = np.where(upper[chosen], above, below), np.exp(log_part)
+    return tail, part
+
+
+def _poisson_tails(k: np.ndarray, mean: np.ndarray, alpha: np.ndarray, odds: np.ndarray) -> tuple:
+    return gammaincc(k + 1, mean), gammainc(k + 1, mean), xlogy(k, mean) - mean - gammaln(k + 1)
+
+
+def _gamma_tails(k: np.ndarray, mean: np.ndarray, alpha: np.ndarray, odds: np.ndarray) -> tuple:
+    """By ``gamma(k + r) / gamma(k + 1) = (k + r / 2)^(r - 1)``, whose relative error is of the order of ``1 / k²``."""
+    size, rate = 1 / alpha, np.log1p(1 / odds)
+    middle = k + 0.5 * size
+    above = gammaincc(size, rate * (middle + 0.5))
+    below = np.where(above < 1 - _FAR, 1 - above, gammainc(size, rate * (middle + 0.5)))
+    return below, above, size * np.log(rate) - gammaln(size) + (size - 1) * np.log(middle) - rate * middle
+
+
+def _beta_tails(k: np.ndarray, mean: np.ndarray, alpha: np.ndarray, odds: np.ndarray) -> tuple:
+    size, success = 1 / alpha, 1 / (1 + odds)
+    below = betainc(size, k + 1, success)
+    above, far = 1 - below, below > 1 - _FAR
+    above[far] = betaincc(size[far], k[far] + 1, success[far])
+    log_part = gammaln(k + size) - gammaln(size) - gammaln(k + 1) - size * np.log1p(odds) + xlogy(k, odds / (1 + odds))
+    return below, above, log_part
