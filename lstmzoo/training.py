@@ -164,7 +164,9 @@ def _way_out(directory: str | Path) -> Iterator[None]:
     try:
         yield
     except SavedModelError as error:
-        raise SavedModelError(f"{error}; delete the checkpoint in {directory} to train from the beginning") from None
+        raise SavedModelError(
+            f"{error.message}; delete the checkpoint in {directory} to train from the beginning"
+        ) from None
 
 
 @dataclass

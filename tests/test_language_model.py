@@ -198,9 +198,9 @@ def test_a_penalty_makes_texts_repeat_themselves_less(fitted):
 
 
 @pytest.mark.parametrize(("options", "message"), [
-    ({"temperature": -1}, "temperature: expected a number from 0 up, got -1"),
+    ({"temperature": -1}, "temperature: expected a number from 0 to 1e+06, got -1"),
     ({"temperature": float("nan")}, "temperature: expected"),
-    ({"top_p": 0}, "top_p: expected a number above 0, up to 1, got 0"),
+    ({"top_p": 0}, "top_p: expected a number above 0, at most 1, got 0"),
     ({"top_p": 1.1}, "top_p"),
     ({"top_k": 0}, "top_k: expected a whole number above 0, or None"),
     ({"top_k": 2.5}, "top_k"),
@@ -208,7 +208,7 @@ def test_a_penalty_makes_texts_repeat_themselves_less(fitted):
     ({"max_tokens": True}, "max_tokens"),
     ({"repetition_penalty": 0}, "repetition_penalty: expected a number above 0"),
     ({"n": 0}, "n: expected"),
-    ({"random_state": -1}, "random_state: expected a whole number from 0 up, or None"),
+    ({"random_state": -1}, "random_state: expected a whole number of at least 0, or None"),
     ({"stop": ""}, "stop: expected texts of a character"),
     ({"stop": [3]}, "stop: expected texts"),
     ({"stop": 5}, "stop: expected texts"),

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import re
 import sys
 import tempfile
 import traceback
@@ -12,6 +11,7 @@ from typing import Any
 
 from typer.core import TyperGroup
 
+from lstmzoo.cli._spelling import option_spelling
 from lstmzoo.errors import LstmzooError, SavedModelError
 
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "ABSL_MIN_LOG_LEVEL": "3", "GRPC_VERBOSITY": "ERROR"}
@@ -35,7 +35,7 @@ class ZooGroup(TyperGroup):
         except Exception as error:
             if debug:
                 traceback.print_exc()
-            code = _report(error)
+            code = _report(error, self, arguments)
         if code == 130:
             print("lstmzoo: interrupted", file=sys.stderr)
         sys.exit(code if isinstance(code, int) else 0)
@@ -48,14 +48,15 @@ def _without_debug(args: Sequence[str]) -> tuple[list[str], bool]:
     return kept, len(kept) < len(args)
 
 
-def _report(error: Any) -> int:
+def _report(error: Any, group: ZooGroup, arguments: Sequence[str]) -> int:
     """Say what went wrong in one line; the exit code."""
     message, code = _one_line(error), 2
     if hasattr(error, "format_message"):  # the command line itself is wrong
         command = error.ctx.command_path if getattr(error, "ctx", None) else "lstmzoo"
         message = f"{_one_line(error.format_message())} (see '{command} --help')"
     elif isinstance(error, LstmzooError):
-        message, code = _as_options(message), 3 if isinstance(error, SavedModelError) else 2
+        message = _one_line(error.spelled(option_spelling(group, arguments)))
+        code = 3 if isinstance(error, SavedModelError) else 2
     elif isinstance(error, _FILE_ERRORS):
         message = f"{error.filename}: {error.strerror}" if error.filename else message
     else:
@@ -67,33 +68,6 @@ def _report(error: Any) -> int:
 
 def _one_line(text: object) -> str:
     return " ".join(str(text).split())
-
-
-def _as_options(message: str) -> str:
-    """Python's arguments in a message as the options of the same name.
-
-    Examples:
-        >>> _as_options("pass pad_short=True or id_col=None")
-        'pass --pad-short or --id-col ""'
-        >>> _as_options("pass missing='mask'; leave it out of past_covariates")
-        'pass --missing mask; leave it out of --past-covariates'
-        >>> _as_options("pass another freq=, or drop it")
-        'pass another --freq, or drop it'
-        >>> _as_options("pass quantiles=[] for the median alone")
-        'pass --quantiles "" for the median alone'
-    """
-    names = "id_col|time_col|target_col|pad_short|freq|lookback|season_length|missing|irregular"
-    message = re.sub(rf"\b({names})=(?=[\s,;:)]|$)", lambda m: f"--{m[1].replace('_', '-')}", message)
-    message = re.sub(rf"\b({names})=", lambda m: f"--{m[1].replace('_', '-')} ", message)
-    names = (
-        "(past|future|static)_covariates|checkpoint_dir|random_state|(id|time|target)_col|season_length|validation_size|"
-        "max_tokens|top_k|top_p|repetition_penalty|beam_size|length_penalty|coverage_penalty|no_repeat_ngram|n_best"
-    )
-    message = re.sub(rf"(?<![\w/'-])({names})\b(?![/'])", lambda m: f"--{m[1].replace('_', '-')}", message)
-    message = re.sub(r"--missing '(\w+)'", r"--missing \1", message)
-    message = re.sub(r"--(pad-short|irregular) True", r"--\1", message)
-    message = re.sub(r"\b(calendar|quantiles)=\[\]", r'--\1 ""', message)
-    return message.replace("--id-col None", '--id-col ""')
 
 
 def import_networks() -> None:

@@ -11,7 +11,7 @@ import keras
 from keras import ops
 
 from lstmzoo.decoding.tokens import NEVER
-from lstmzoo.errors import ConfigError
+from lstmzoo.errors import ConfigError, arg
 
 _EOS = 0
 _LEAST_ATTENTION = 1e-9  # what a source place has at least, so that its logarithm is finite
@@ -109,7 +109,7 @@ def beam_search(
     limits = ops.cast(limits, "int32")
     covering = beam.coverage_penalty is not None
     if covering and source_mask is None:
-        raise ConfigError("a coverage penalty needs source_mask: pass it, or coverage_penalty=None")
+        raise ConfigError(f"a coverage penalty needs source_mask: pass it, or {arg(coverage_penalty=None)}")
 
     def searching(i: Any, live: Any, count: Any) -> Any:
         """``(B,)`` whether a sentence is not done."""
@@ -309,7 +309,9 @@ def _log_coverage(coverage: Any, source_mask: Any) -> Any:
 def _checked(attention: Any) -> Any:
     """Attention, which is there."""
     if attention is None:
-        raise ConfigError("a coverage penalty needs attention, and step returns none: pass coverage_penalty=None")
+        raise ConfigError(
+            f"a coverage penalty needs attention, and step returns none: pass {arg(coverage_penalty=None)}"
+        )
     return attention
 
 

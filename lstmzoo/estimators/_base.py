@@ -9,7 +9,6 @@ from typing import Any, ClassVar, get_type_hints
 
 import keras
 import numpy as np
-from matplotlib.backend_bases import FigureCanvasBase
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
@@ -17,7 +16,7 @@ from tokenizers import Tokenizer
 
 from lstmzoo import saving
 from lstmzoo.config import ModelConfig, TokenizerName, load_config, parse_config
-from lstmzoo.errors import ConfigError
+from lstmzoo.errors import ConfigError, arg
 from lstmzoo.migrations import FORMAT, migrate
 from lstmzoo.outputs import check_file, check_folder
 from lstmzoo.preprocessing import tokenizer_name
@@ -157,8 +156,10 @@ class ZooNetworkEstimator(ZooEstimator):
         if directory is None:
             return None
         if self.random_state is None:
-            raise ConfigError("checkpoint_dir needs a random_state: without one, a fit cannot be gone on with")
-        check_folder(directory, "checkpoint_dir")
+            raise ConfigError(
+                f"{arg('checkpoint_dir')} needs a {arg('random_state')}: without one, a fit cannot be resumed"
+            )
+        check_folder(directory, arg("checkpoint_dir"))
         return Checkpoint(Path(directory), fingerprint=f"{data_digest} {self._fit_identity()}")
 
     def _fit_identity(self) -> str:
@@ -211,7 +212,9 @@ class TokenizingEstimator(Tokenizing, ZooNetworkEstimator):
 
     def _resolve_config(self) -> ModelConfig:
         if self.tokenizer is not None and "tokenizer" in (self.hyperparameters or {}):
-            raise ConfigError("the parameter tokenizer and the hyperparameter tokenizer say the same: give one of them")
+            raise ConfigError(
+                f"the parameter {arg('tokenizer')} and the hyperparameter tokenizer say the same: give one of them"
+            )
         config = super()._resolve_config()
         if isinstance(self.tokenizer, Tokenizer):
             if (self.hyperparameters or {}).get("vocab_size") is not None:
@@ -250,52 +253,14 @@ def digest(*arrays: np.ndarray) -> str:
     return hasher.hexdigest()
 
 
-def require_counts(**counts: Any) -> None:
-    """Refuse arguments that are not whole numbers above 0.
-
-    Raises:
-        ConfigError: If one is not; it is named.
-    """
-    for name, value in counts.items():
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-            raise ConfigError(f"{name}: expected a whole number above 0, got {value!r}")
-
-
-def checked_options(**options: Any) -> dict[str, Any]:
-    """The arguments of generating and of translating, by name.
-
-    Raises:
-        ConfigError: Naming the first that is out of range.
-    """
-    numbers = {
-        "max_tokens": (int, 1, np.inf, "a whole number above 0"),
-        "beam_size": (int, 1, np.inf, "a whole number above 0"),
-        "length_penalty": (float, 0, 10, "a number from 0 to 10"),
-        "coverage_penalty": (float, 0, 10, "a number from 0 to 10"),
-        "no_repeat_ngram": (int, 0, np.inf, "a whole number from 0 up"),
-        "n_best": (int, 1, np.inf, "a whole number above 0"),
-        "temperature": (float, 0, 1e6, "a number from 0 up"),
-        "top_k": (int, 1, np.inf, "a whole number above 0, or None"),
-        "top_p": (float, 1e-9, 1, "a number above 0, up to 1"),
-        "repetition_penalty": (float, 1e-6, 1e6, "a number above 0"),
-        "n": (int, 1, np.inf, "a whole number above 0"),
-        "random_state": (int, 0, np.inf, "a whole number from 0 up, or None"),
-    }
-    for name, value in options.items():
-        kind, least, most, what = numbers[name]
-        kinds = int | np.integer if kind is int else int | float | np.number
-        fits = isinstance(value, kinds) and not isinstance(value, bool) and least <= value <= most
-        if not fits and not (value is None and what.endswith("None")):
-            raise ConfigError(f"{name}: expected {what}, got {value!r}")
-    return options
-
-
 def check_picture(path: str | Path) -> None:
     """Refuse, before any work is done, a file that a figure cannot be saved to.
 
     Raises:
         ConfigError: If its suffix is of no known format, its directory is missing, or it cannot be written.
     """
+    from matplotlib.backend_bases import FigureCanvasBase
+
     path, formats = Path(path), FigureCanvasBase.get_supported_filetypes()
     if path.suffix.lower().lstrip(".") not in formats:
         raise ConfigError(f"{path}: expected a name that ends in {', '.join(f'.{name}' for name in sorted(formats))}")
@@ -316,7 +281,7 @@ def check_params(estimator: Any) -> None:
         try:
             adapter.validate_python(value)
         except ValidationError as error:
-            raise ConfigError(f"{name}: {error.errors()[0]['msg']}, got {shortened(value)}") from None
+            raise ConfigError(f"{arg(name)}: {error.errors()[0]['msg']}, got {shortened(value)}") from None
 
 
 def plain(value: Any) -> Any:

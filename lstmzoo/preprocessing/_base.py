@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lstmzoo.errors import DataError
+from lstmzoo.errors import DataError, arg
 
 
 @dataclass(frozen=True)
@@ -273,7 +273,8 @@ class Panel:
         i = int(bad.argmax())
         what = "overlap what is there" if early[i] else f"leave a gap after {time_text(last[i])}"
         wanted = f"later than {time_text(last[i])}" if self.irregular else f"at {time_text(expected[i])}"
-        way_out = "drop those" if early[i] else "add those between, or fit with missing='mask' or missing='interpolate'"
+        either = f"{arg(missing='mask')} or {arg(missing='interpolate')}"
+        way_out = "drop those" if early[i] else f"add those between, or fit with {either}"
         raise DataError(f"the rows of series {new.ids[i]!r} {what}: they begin at {time_text(first[i])}, but should begin "
                         f"{wanted}: {way_out}")  # fmt: skip
 

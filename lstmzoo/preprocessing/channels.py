@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lstmzoo.errors import DataError, UnknownNameError
+from lstmzoo.errors import DataError, UnknownNameError, arg
 from lstmzoo.preprocessing._base import Panel, fixed_step, is_shorter_than_a_day
 
 CALENDAR: dict[str, Callable[[pd.DatetimeIndex], Any]] = {
@@ -61,7 +61,9 @@ class Channels:
             DataError: If calendar features are asked for where time is a count.
         """
         if self.calendar and not panel.has_calendar:
-            raise DataError("calendar features need timestamps, but the time column holds integers: pass calendar=[]")
+            raise DataError(
+                f"calendar features need timestamps, but the time column holds integers: pass {arg(calendar=[])}"
+            )
         self.calendar_ = usual_calendar(panel.freq) if self.calendar is True else list(self.calendar or [])
         for name in self.calendar_:
             if name not in CALENDAR:
@@ -112,8 +114,10 @@ class Channels:
             DataError: If future covariates are needed and not given.
         """
         if self.known_names and known is None:
-            raise DataError(f"forecasting needs the future of {', '.join(map(repr, self.known_names))}: pass future=, the frame "
-                            "of make_future_frame() filled in")  # fmt: skip
+            raise DataError(
+                f"forecasting needs the future of {', '.join(map(repr, self.known_names))}: pass {arg(future=...)}, the frame of "
+                "make_future_frame() filled in"
+            )
         ahead = np.empty((*times.shape, 0)) if known is None else known
         flat = ahead.reshape(times.size, ahead.shape[-1])
         parts = [self._calendar(times.ravel(), panel), _standardized(flat, self.known_scales_)]

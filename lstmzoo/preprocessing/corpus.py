@@ -12,7 +12,7 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 
-from lstmzoo.errors import ConfigError, DataError
+from lstmzoo.errors import ConfigError, DataError, arg
 
 _BLOCK = 1 << 20  # bytes that are read at once
 _REACH = 1 << 12  # characters before a cut among which a space is looked for
@@ -99,7 +99,7 @@ class Corpus:
             DataError: If there is only one text with characters among several, or only one character.
         """
         if not isinstance(validation_size, float | np.floating) or not 0 < validation_size < 1:
-            raise ConfigError(f"validation_size: expected a share between 0 and 1, got {validation_size!r}")
+            raise ConfigError(f"{arg('validation_size')}: expected a share between 0 and 1, got {validation_size!r}")
         cut = self._chars * (1 - float(validation_size))
         if self._count == 1:
             return self._split_within(round(cut))

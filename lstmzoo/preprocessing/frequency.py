@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lstmzoo.errors import DataError
+from lstmzoo.errors import DataError, arg
 from lstmzoo.preprocessing._base import (
     Panel,
     fixed_step,
@@ -53,12 +53,12 @@ def with_usual_step(panel: Panel, wall: np.ndarray, freq: str | int | None) -> P
     if freq is None:
         steps = np.diff(panel.times)[panel.inner].astype(np.int64)
         if not len(steps):
-            raise DataError("the usual time step cannot be told from series of one row each: pass freq=")
+            raise DataError("the usual time step cannot be told from series of one row each: pass " + arg(freq=...))
         usual = max(1, round(float(np.median(steps))))
     else:
         fixed = freq if isinstance(freq, int) else fixed_step(_canonical(freq))
         if fixed is None:
-            raise DataError(f"freq={freq!r} has no fixed length, as the usual step of irregular series has to have: "
+            raise DataError(f"{arg(freq=freq)} has no fixed length, as the usual step of irregular series has to have: "
                             "for instance 'D' or 'h', or None for the median")  # fmt: skip
         usual = int(fixed) if isinstance(fixed, int) else int(fixed.astype(np.int64))
     if panel.times.dtype == np.int64:
@@ -76,9 +76,9 @@ def with_usual_step(panel: Panel, wall: np.ndarray, freq: str | int | None) -> P
 def _check_kind(panel: Panel, freq: str | int | None) -> None:
     integers = panel.times.dtype == np.int64
     if freq is not None and integers != isinstance(freq, int):
-        raise DataError(f"freq={freq!r} does not fit a time column of {'integers' if integers else 'timestamps'}")
+        raise DataError(f"{arg(freq=freq)} does not fit a time column of {'integers' if integers else 'timestamps'}")
     if isinstance(freq, int) and freq < 1:
-        raise DataError(f"freq={freq!r}: an integer step has to be 1 or more")
+        raise DataError(f"{arg(freq=freq)}: an integer step has to be 1 or more")
 
 
 def _integer_step(panel: Panel) -> int:
@@ -91,11 +91,11 @@ def _canonical(freq: str | int) -> str:
         offset = pd.tseries.frequencies.to_offset(str(freq))
     except ValueError:
         raise DataError(
-            f"freq={freq!r} is not a pandas frequency; for instance: 'h', 'D', 'W', 'MS', 'QS', '15min'"
+            f"{arg(freq=freq)} is not a pandas frequency; for instance: 'h', 'D', 'W', 'MS', 'QS', '15min'"
         ) from None
     step = fixed_step(offset.freqstr)
     if offset.n < 1 or (step is not None and step < np.timedelta64(1, "us")):
-        raise DataError(f"freq={freq!r} is not a step forward of a microsecond or more")
+        raise DataError(f"{arg(freq=freq)} is not a step forward of a microsecond or more")
     return offset.freqstr
 
 
@@ -104,15 +104,16 @@ def _infer(panel: Panel, wall: np.ndarray, *, gaps: bool) -> str:
     first, last = panel.offsets[longest], panel.offsets[longest + 1]
     if last - first < 3:
         raise DataError(
-            f"the frequency cannot be inferred from {last - first} rows of series {panel.ids[longest]!r}: pass freq="
+            f"the frequency cannot be inferred from {last - first} rows of series {panel.ids[longest]!r}: pass "
+            f"{arg(freq=...)}"
         )
     freq = _infer_one(wall[first:last], gaps=gaps)
     if panel.tz is not None and (freq is None or is_shorter_than_a_day(freq)):
         freq = _infer_one(panel.times[first:last], gaps=gaps)  # hours are regular in UTC, days and longer on the wall
     if freq is None:
         raise DataError(
-            f"the time steps of series {panel.ids[longest]!r} are irregular: no frequency fits them; resample, pass freq=, "
-            "or pass irregular=True"
+            f"the time steps of series {panel.ids[longest]!r} are irregular: no frequency fits them; resample, pass "
+            f"{arg(freq=...)}, or pass {arg(irregular=True)}"
         )
     return freq
 
@@ -159,15 +160,15 @@ def _check_regular(panel: Panel, *, given: bool) -> None:
         raise _off_grid(panel, row)
     raise DataError(
         f"series {panel.ids[i]!r} has a gap: nothing between {time_text(before)} and {time_text(panel.times[row])}, "
-        f"where {time_text(expected)} should follow (freq {panel.freq!r}): pass missing='mask' or missing='interpolate', "
-        "or fill it first, for instance with utilsforecast.preprocessing.fill_gaps"
+        f"where {time_text(expected)} should follow (freq {panel.freq!r}): pass {arg(missing='mask')} or "
+        f"{arg(missing='interpolate')}, or fill it first, for instance with utilsforecast.preprocessing.fill_gaps"
     )
 
 
 def _off_grid(panel: Panel, row: int) -> DataError:
     return DataError(
         f"series {panel.name_of(row)!r} does not keep to freq {panel.freq!r} at {time_text(panel.times[row])}: resample, "
-        "pass another freq=, or pass irregular=True"
+        f"pass another {arg(freq=...)}, or pass {arg(irregular=True)}"
     )
 
 
@@ -275,5 +276,5 @@ def _check_not_absurd(panel: Panel, lengths: np.ndarray) -> None:
     raise DataError(
         f"series {panel.ids[i]!r} has {panel.lengths[i]} rows and would have {lengths[i]} if its gaps were filled (freq "
         f"{panel.freq!r}); the longest is between {time_text(times[row])} and {time_text(times[row + 1])}: correct the times, "
-        "pass another freq=, or pass irregular=True"
+        f"pass another {arg(freq=...)}, or pass {arg(irregular=True)}"
     )

@@ -7,7 +7,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from lstmzoo.errors import DataError
+from lstmzoo.errors import DataError, arg
 from lstmzoo.preprocessing._base import Columns, Panel, is_shorter_than_a_day, time_kind, time_text
 from lstmzoo.preprocessing.frames import (
     Form,
@@ -70,7 +70,9 @@ def read_future(frame: Any, panel: Panel, columns: Columns, horizon: int) -> tup
     """
     native = nw.from_native(frame, eager_only=True, pass_through=True)
     if not isinstance(native, nw.DataFrame):
-        raise DataError(f"future: expected a frame, that of make_future_frame() filled in, got {type(frame).__name__}")
+        raise DataError(
+            f"{arg('future')}: expected a frame, that of make_future_frame() filled in, got {type(frame).__name__}"
+        )
     _check_columns(native, columns)
     known = number_columns(native, columns.known, "fill it with numbers")
     series = _series_of(native, panel, columns)
@@ -80,14 +82,14 @@ def read_future(frame: Any, panel: Panel, columns: Columns, horizon: int) -> tup
     counts = np.bincount(series, minlength=len(panel))
     missing = counts == 0
     if missing.any():
-        raise DataError(f"future: series {panel.ids[int(missing.argmax())]!r} is missing ({int(missing.sum())} such series in "
-                        f"all): it needs {horizon} rows")  # fmt: skip
+        raise DataError(f"{arg('future')}: series {panel.ids[int(missing.argmax())]!r} is missing ({int(missing.sum())} such "
+                        f"series in all): it needs {horizon} rows")  # fmt: skip
     _check_times(panel, np.split(times, np.cumsum(counts)[:-1]), horizon)
     bad = np.argwhere(~np.isfinite(known))
     if len(bad):
         row, column = bad[0]
         what = "is missing (NaN)" if np.isnan(known[row, column]) else "is infinite"
-        raise DataError(f"future: {columns.known[column]!r} of series {panel.ids[series[row]]!r} {what} at "
+        raise DataError(f"{arg('future')}: {columns.known[column]!r} of series {panel.ids[series[row]]!r} {what} at "
                         f"{time_text(times[row])} ({len(bad)} such values in all): fill it in")  # fmt: skip
     return times.reshape(len(panel), horizon), known.reshape(len(panel), horizon, len(columns.known))
 
@@ -98,10 +100,10 @@ def _check_columns(frame: Any, columns: Columns) -> None:
     for name in expected:
         if name not in frame.columns:
             has = ", ".join(map(repr, frame.columns))
-            raise DataError(f"future: column {name!r} is missing; the frame has {has}; {wanted}")
+            raise DataError(f"{arg('future')}: column {name!r} is missing; the frame has {has}; {wanted}")
     for name in frame.columns:
         if name not in expected:
-            raise DataError(f"future: column {name!r} is none of the future covariates: drop it; {wanted}")
+            raise DataError(f"{arg('future')}: column {name!r} is none of the future covariates: drop it; {wanted}")
 
 
 def _series_of(frame: Any, panel: Panel, columns: Columns) -> np.ndarray:
@@ -116,7 +118,7 @@ def _series_of(frame: Any, panel: Panel, columns: Columns) -> np.ndarray:
         if name not in places:
             some = ", ".join(map(repr, panel.ids[:5])) + (", ..." if len(panel) > 5 else "")
             raise DataError(
-                f"future: series {name!r} is not one of those to forecast, {some}: drop it, or correct its name"
+                f"{arg('future')}: series {name!r} is not one of those to forecast, {some}: drop it, or correct its name"
             )
     return np.array([places[name] for name in names], dtype=np.int64)[codes]
 
@@ -129,7 +131,7 @@ def _times_of(frame: Any, panel: Panel, columns: Columns) -> np.ndarray:
         return panel.times[:0]
     times, tz = as_times(column, columns.time)
     if times.dtype.kind != panel.times.dtype.kind or (tz is None) != (panel.tz is None):
-        raise DataError(f"future: column {columns.time!r} holds {time_kind(times, tz)}, but the history has "
+        raise DataError(f"{arg('future')}: column {columns.time!r} holds {time_kind(times, tz)}, but the history has "
                         f"{time_kind(panel.times, panel.tz)}: convert it")  # fmt: skip
     on_wall = panel.tz is not None and not is_shorter_than_a_day(panel.freq)
     return wall_times(times, str(panel.tz)) if on_wall else times
@@ -144,15 +146,20 @@ def _check_times(panel: Panel, times: list[np.ndarray], horizon: int) -> None:
         name, last = panel.ids[i], panel.times[panel.offsets[i + 1] - 1]
         same = given[1:][given[1:] == given[:-1]]
         if len(same):
-            raise DataError(f"future: series {name!r} has more than one row at {time_text(same[0])}: drop all but one")
+            raise DataError(
+                f"{arg('future')}: series {name!r} has more than one row at {time_text(same[0])}: drop all but one"
+            )
         if not panel.irregular:
-            raise DataError(f"future: series {name!r} {_odd_times(given, expected[i])}")
+            raise DataError(f"{arg('future')}: series {name!r} {_odd_times(given, expected[i])}")
         if given[0] <= last:
             raise DataError(
-                f"future: series {name!r} has a row at {time_text(given[0])}, but its history ends at {time_text(last)}: drop it"
+                f"{arg('future')}: series {name!r} has a row at {time_text(given[0])}, but its history ends at "
+                f"{time_text(last)}: drop it"
             )
         if len(given) != horizon:
-            raise DataError(f"future: series {name!r} has {len(given)} rows, but {horizon} steps are to be forecast")
+            raise DataError(
+                f"{arg('future')}: series {name!r} has {len(given)} rows, but {horizon} steps are to be forecast"
+            )
 
 
 def _odd_times(given: np.ndarray, expected: np.ndarray) -> str:

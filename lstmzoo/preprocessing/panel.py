@@ -7,7 +7,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from lstmzoo.errors import ConfigError, DataError
+from lstmzoo.errors import ConfigError, DataError, arg
 from lstmzoo.preprocessing._base import Columns, Panel, time_kind, time_text
 from lstmzoo.preprocessing.frames import (
     Form,
@@ -83,7 +83,7 @@ def read_panel(
         (array([3., 3., 2.]), array([ True, False,  True]))
     """
     if missing not in _MISSING:
-        raise ConfigError(f"missing: expected one of {', '.join(map(repr, _MISSING))}, got {missing!r}")
+        raise ConfigError(f"{arg('missing')}: expected one of {', '.join(map(repr, _MISSING))}, got {missing!r}")
     rows, form, columns = _read_rows(data, columns)
     if after is not None and (form.kind == "array" or (form.kind == "series" and form.backend != "pandas")):
         rows.times = pd.Series(user_times(after.future_times(len(rows.values))[0], after.freq, after.tz))
@@ -184,7 +184,7 @@ def _read_frame(frame: Any, columns: Columns) -> tuple[_Rows, Form]:
     values = target.cast(nw.Float64).to_numpy().astype(float)
     ids = pd.Series([0] * len(frame)) if columns.id is None else as_pandas(frame[columns.id])
     times, dates = read_time_column(frame, columns.time)
-    way_out = "make it numeric, or pass it as one of static_covariates if it describes the series"
+    way_out = f"make it numeric, or pass it as one of {arg('static_covariates')} if it describes the series"
     past, known = (number_columns(frame, names, way_out) for names in (columns.past, columns.known))
     static = {name: _static_codes(frame[name]) for name in columns.static}
     return _Rows(ids, times, values, past, known, static), Form("frame", str(frame.implementation), dates)
@@ -194,15 +194,15 @@ def _check_columns(frame: Any, columns: Columns) -> None:
     roles: dict[str, str] = {}
     for role, column in columns.roles:
         if column in roles:
-            raise ConfigError(f"column {column!r} is named by {roles[column]} and by {role}: give it one role" if
-                              roles[column] != role else f"column {column!r} is named twice by {role}")  # fmt: skip
+            raise ConfigError(f"column {column!r} is named by {arg(roles[column])} and by {arg(role)}: give it one role" if
+                              roles[column] != role else f"column {column!r} is named twice by {arg(role)}")  # fmt: skip
         roles[column] = role
         if column not in frame.columns:
             has = f"column {column!r} is missing; the frame has {', '.join(map(repr, frame.columns))}"
             if role.endswith("_covariates"):
-                raise DataError(f"{has}: add it, or leave it out of {role}")
-            way_out = "; pass id_col=None if the frame holds one series" if role == "id_col" else ""
-            raise DataError(f"{has}: rename one or pass {role}={way_out}")
+                raise DataError(f"{has}: add it, or leave it out of {arg(role)}")
+            way_out = f"; pass {arg(id_col=None)} if the frame holds one series" if role == "id_col" else ""
+            raise DataError(f"{has}: rename one or pass {arg(**{role: ...})}{way_out}")
 
 
 def _static_codes(column: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -271,7 +271,7 @@ def _check_finite(panel: Panel, values: np.ndarray, column: str, missing: str) -
         row = int(bad.argmax())
         nan = np.isnan(values[row])
         what = "is missing (NaN)" if nan else "is infinite"
-        way_out = ", or pass missing='mask' or missing='interpolate'" if nan else ""
+        way_out = f", or pass {arg(missing='mask')} or {arg(missing='interpolate')}" if nan else ""
         raise DataError(f"{column!r} of series {panel.name_of(row)!r} {what} at {time_text(panel.times[row])} "
                         f"({int(bad.sum())} such values in all): fill or drop them first{way_out}")  # fmt: skip
 
@@ -284,7 +284,9 @@ def _check_duplicates(panel: Panel, columns: Columns) -> None:
         at = panel.times[row]
         of_day = at.dtype.kind == "M" and panel.tz is None and at != at.astype("datetime64[D]")
         hint = "; local times across a clock change need a time zone" if of_day else ""
-        several = ", or name the column that tells several series apart by id_col" if columns.id is None else ""
+        several = (
+            f", or name the column that tells several series apart by {arg('id_col')}" if columns.id is None else ""
+        )
         raise DataError(f"series {name!r} has more than one row at {time_text(at)} "
                         f"({int(same.sum())} duplicates in all): aggregate or drop them first{several}{hint}")  # fmt: skip
 

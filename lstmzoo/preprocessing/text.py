@@ -9,7 +9,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from lstmzoo.config import TokenizerName
-from lstmzoo.errors import ConfigError, DataError, LstmzooError, SavedModelError, UnknownNameError
+from lstmzoo.errors import ConfigError, DataError, LstmzooError, SavedModelError, UnknownNameError, arg
 from lstmzoo.preprocessing.tokens import Bpe, Bytes, Characters, Pretrained, Unigram, Words, checked_ids
 
 _LEARNED: dict[str, Any] = {"word": Words, "bpe": Bpe, "unigram": Unigram, "char": Characters, "byte": Bytes}
@@ -301,7 +301,9 @@ class PairPreprocessor:
         if rate == 0:
             return self.encode_source(source), self.encode_target(target)
         if self.tokenizer != "bpe":
-            raise ConfigError(f"a dropout of merges of {rate} needs tokenizer='bpe', got {self.tokenizer!r}: pass 0")
+            raise ConfigError(
+                f"a dropout of merges of {rate} needs {arg(tokenizer='bpe')}, got {self.tokenizer!r}: pass 0"
+            )
         first, second = (
             side._tokens.encode_dropped(map(self._spaced, texts), rate, np.random.default_rng([seed, epoch, number]))
             for number, (side, texts) in enumerate([(self.source, source), (self.target, target)], start=1)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from lstmzoo.errors import DataError
+from lstmzoo.errors import DataError, arg
 from lstmzoo.preprocessing._base import Panel, time_text, was_observed
 from lstmzoo.preprocessing.channels import Channels
 from lstmzoo.spec import ForecastingSpec
@@ -196,7 +196,7 @@ class WindowPreprocessor:
             i = int(short.argmax())
             raise DataError(
                 f"series {panel.ids[i]!r} has {panel.lengths[i]} observations of history; a forecast needs {self.context}: "
-                "give a longer history, or fit with pad_short=True"
+                f"give a longer history, or fit with {arg(pad_short=True)}"
             )
         near, panel = panel.tail(self.lookback + 1), panel.tail(self.context)
         self._check_values(panel)
@@ -244,9 +244,11 @@ class WindowPreprocessor:
             DataError: If it is one.
         """
         if self.transform == "log" and value <= 0:
-            raise DataError(f"transform='log' needs positive values, but the value at {at} is {value:g}")
+            raise DataError(
+                f"{arg(hyperparameters={'transform': 'log'})} needs positive values, but the value at {at} is {value:g}"
+            )
         if self.distribution == "negative_binomial" and (value < 0 or value % 1):
-            raise DataError(f"distribution='negative_binomial' needs counts, but the value at {at} is {value:g}")
+            raise DataError(f"{arg(distribution='negative_binomial')} needs counts, but the value at {at} is {value:g}")
 
     def invert(self, values: np.ndarray, scale: Scale) -> np.ndarray:
         """Forecasts in the data's own units; of counts, whole numbers.
@@ -323,8 +325,8 @@ class WindowPreprocessor:
         if self.transform == "log" and (panel.values <= 0).any():
             row = int((panel.values <= 0).argmax())
             raise DataError(
-                f"transform='log' needs positive values, but series {panel.name_of(row)!r} is {panel.values[row]:g} at "
-                f"{time_text(panel.times[row])}: pass transform='none'"
+                f"{arg(hyperparameters={'transform': 'log'})} needs positive values, but series {panel.name_of(row)!r} is "
+                f"{panel.values[row]:g} at {time_text(panel.times[row])}: pass {arg(hyperparameters={'transform': 'none'})}"
             )
         if self.distribution == "negative_binomial":
             bad = (panel.values < 0) | (panel.values % 1 != 0)
@@ -332,8 +334,8 @@ class WindowPreprocessor:
             if bad.any():
                 row = int(bad.argmax())
                 raise DataError(
-                    f"distribution='negative_binomial' needs counts, but series {panel.name_of(row)!r} is "
-                    f"{panel.values[row]:g} at {time_text(panel.times[row])}: pass another distribution"
+                    f"{arg(distribution='negative_binomial')} needs counts, but series {panel.name_of(row)!r} is "
+                    f"{panel.values[row]:g} at {time_text(panel.times[row])}: pass another {arg('distribution')}"
                 )
 
 

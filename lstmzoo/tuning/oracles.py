@@ -18,7 +18,7 @@ import keras_tuner
 import numpy as np
 
 from lstmzoo.config import Scalar
-from lstmzoo.errors import UnknownNameError
+from lstmzoo.errors import UnknownNameError, arg
 
 ORACLES = ("random", "bayesian", "hyperband")
 _MAX_REPEATS = 100  # proposals in a row that were tried before: the space is as good as exhausted
@@ -60,7 +60,7 @@ def make_oracle(
         UnknownNameError: If there is no such oracle.
     """
     if kind not in ORACLES:
-        raise UnknownNameError("oracle", kind, ORACLES)
+        raise UnknownNameError(arg("oracle"), kind, ORACLES)
     common: dict[str, Any] = {
         "objective": keras_tuner.Objective("score", "max"), "hyperparameters": hyperparameters, "seed": seed,
         "max_consecutive_failed_trials": math.inf,

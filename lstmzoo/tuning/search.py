@@ -7,17 +7,16 @@ from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from pydantic import Field
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
 from sklearn.exceptions import NotFittedError
 
 from lstmzoo.config import Scalar
-from lstmzoo.errors import ConfigError, UnknownNameError
+from lstmzoo.errors import ConfigError, UnknownNameError, arg
 from lstmzoo.estimators._base import check_params, check_picture
 from lstmzoo.outputs import check_folder
 from lstmzoo.tuning._base import Record, best_record, derived_seed
@@ -26,11 +25,13 @@ from lstmzoo.tuning.delegation import WinnerMethods
 from lstmzoo.tuning.journal import Journal, search_identity
 from lstmzoo.tuning.leaderboard import cv_results, leaderboard
 from lstmzoo.tuning.oracles import ORACLES, make_oracle, proposal_key, proposals
-from lstmzoo.tuning.plot import plot_search
 from lstmzoo.tuning.progress import Progress, show_progress
 from lstmzoo.tuning.space import Space, declare, decode, encode, make_space, select_models
 from lstmzoo.tuning.track import Status, check_names, make_tracker, track_outcome, track_winner, trials_apart
 from lstmzoo.tuning.trials import blank_record, check_any_succeeded, run_trial, with_params
+
+if TYPE_CHECKING:
+    from lstmzoo.figures import Figure
 
 _logger = logging.getLogger(__name__)
 _HOOKS = ("data_digest", "holdout_split", "baselines", "restrict", "read_once", "refit_clone", "fit", "score")
@@ -156,7 +157,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
             self._end(run, status)
         return self
 
-    def plot(self, path: str | Path | None = None) -> Figure:
+    def plot(self, path: str | Path | None = None) -> "Figure":
         """Draw each trial's score over time by architecture, the baselines as lines, and the best so far.
 
         Args:
@@ -170,6 +171,8 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
             raise NotFittedError("this ZooSearchCV is not fitted yet: call fit first")
         if path is not None:
             check_picture(path)
+        from lstmzoo.tuning.plot import plot_search
+
         return plot_search(self.records_, path)
 
     def _begin(self, data: tuple) -> "_Run":
@@ -200,14 +203,16 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
     def _check_params(self) -> None:
         missing = [hook for hook in _HOOKS if not hasattr(self.estimator, hook)]
         if missing:
-            raise ConfigError(f"estimator: {type(self.estimator).__name__} lacks {', '.join(missing)}")
+            raise ConfigError(f"{arg('estimator')}: {type(self.estimator).__name__} lacks {', '.join(missing)}")
         if self.max_trials is None and self.time_limit is None:
-            raise ConfigError("give max_trials, time_limit, or both: else the search would never end")
+            raise ConfigError(
+                f"give {arg('max_trials')}, {arg('time_limit')}, or both: else the search would never end"
+            )
         check_params(self)
         if self.oracle not in ORACLES:
-            raise UnknownNameError("oracle", self.oracle, ORACLES)
+            raise UnknownNameError(arg("oracle"), self.oracle, ORACLES)
         if self.directory is not None:
-            check_folder(self.directory, "directory")
+            check_folder(self.directory, arg("directory"))
         if self._tracked:
             check_names(experiment=self.experiment, registered_model_name=self.registered_model_name)
 

@@ -24,7 +24,7 @@ from lstmzoo.config import (
     list_models,
     load_config,
 )
-from lstmzoo.errors import ConfigError, UnknownNameError
+from lstmzoo.errors import ConfigError, UnknownNameError, arg
 
 Range = IntRange | FloatRange | Categorical
 
@@ -66,10 +66,10 @@ def select_models(task: str, models: str | Iterable[str]) -> list[ModelConfig]:
     patterns = [models] if isinstance(models, str) else list(models)
     names = dict.fromkeys(n for p in patterns for n in list_models(p if "/" in p else f"{task}/{p}"))
     if not names:
-        raise ConfigError("models is empty; give names or patterns, such as models='*'")
+        raise ConfigError(f"{arg('models')} is empty; give names or patterns, such as {arg(models='*')}")
     alien = [n for n in names if n.split("/", 1)[0] != task]
     if alien:
-        raise ConfigError(f"models: the estimator's task is {task}, which {alien[0]} is not of")
+        raise ConfigError(f"{arg('models')}: the estimator's task is {task}, which {alien[0]} is not of")
     turns: Counter[str] = Counter()
     order = []
     for position, config in enumerate(map(load_config, names)):
@@ -112,7 +112,9 @@ def make_space(estimator: Any, configs: list[ModelConfig], overrides: Mapping[st
         space[name] = ModelSpace(config, own, kept)
     for key in parsed:
         if dropped[key] and dropped[key] == sum(key in c.settings for c in configs):
-            raise ConfigError(f"search_space: {key!r} has no effect with these data and settings of the estimator")
+            raise ConfigError(
+                f"{arg('search_space')}: {key!r} has no effect with these data and settings of the estimator"
+            )
     return space
 
 
@@ -148,7 +150,7 @@ _ADAPTER: TypeAdapter[Range] = TypeAdapter(SearchParameter)
 def _parse(key: str, value: Any, configs: list[ModelConfig]) -> Range | None:
     valid = {k for c in configs for k in c.settings}
     if key not in valid:
-        raise UnknownNameError("search_space key", key, valid)
+        raise UnknownNameError(f"key in {arg('search_space')}:", key, valid)
     if value is None or isinstance(value, Range):
         return value
     try:
@@ -156,7 +158,7 @@ def _parse(key: str, value: Any, configs: list[ModelConfig]) -> Range | None:
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(str(part) for part in (key, *problem["loc"]))
-        raise ConfigError(f"search_space: {where}: {problem['msg']}, got {problem['input']!r}") from None
+        raise ConfigError(f"{arg('search_space')}: {where}: {problem['msg']}, got {problem['input']!r}") from None
 
 
 def _check_types(config: ModelConfig, ranges: Mapping[str, Range]) -> None:
@@ -165,7 +167,7 @@ def _check_types(config: ModelConfig, ranges: Mapping[str, Range]) -> None:
             try:
                 config.override({key: value})
             except ConfigError as error:
-                raise ConfigError(f"search_space: {error}") from None
+                raise ConfigError(f"{arg('search_space')}: {error.message}") from None
 
 
 def _nearest(r: Range, value: Any) -> Scalar:

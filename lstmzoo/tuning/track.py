@@ -4,12 +4,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from lstmzoo.tuning._base import Record, best_record
+
+if TYPE_CHECKING:
+    from lstmzoo.figures import Figure
 
 Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 _SETTINGS = ("models", "oracle", "random_state")
@@ -69,7 +71,7 @@ def track_outcome(
     task: str,
     data: tuple,
     leaderboard: pd.DataFrame,
-    figure: Figure,
+    figure: "Figure",
     winner: Any,
     refit_seconds: float | None,
     limits: dict[str, Any],

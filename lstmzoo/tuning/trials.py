@@ -9,7 +9,7 @@ from typing import Any
 import keras
 from sklearn.base import clone
 
-from lstmzoo.errors import LstmzooError
+from lstmzoo.errors import LstmzooError, arg
 from lstmzoo.tuning._base import Record, to_json
 
 
@@ -85,7 +85,7 @@ def check_any_succeeded(records: list[Record]) -> None:
     """
     networks = [r for r in records if not r["baseline"]]
     if not networks:
-        raise LstmzooError("time_limit is too short for a single trial")
+        raise LstmzooError(f"{arg('time_limit')} is too short for a single trial")
     if all(r["score"] is None for r in networks):
         first = networks[0]
         raise LstmzooError(

@@ -3,16 +3,15 @@
 import itertools
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import narwhals as nw
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from pydantic import Field
 from sklearn.base import clone
 
-from lstmzoo.errors import ConfigError, DataError, UnknownNameError
+from lstmzoo.errors import ConfigError, DataError, UnknownNameError, arg
 from lstmzoo.estimators._base import ZooEstimator, check_picture, digest, plain, shortened
 from lstmzoo.estimators.forecasting.backtesting import (
     backtest_frame,
@@ -20,7 +19,6 @@ from lstmzoo.estimators.forecasting.backtesting import (
     origins,
     scores_by_series,
 )
-from lstmzoo.estimators.forecasting.drawing import draw_backtest, draw_forecast
 from lstmzoo.estimators.forecasting.panel_state import panel_state, restored_panel
 from lstmzoo.metrics import mase, mean_over_series
 from lstmzoo.preprocessing import (
@@ -38,6 +36,9 @@ from lstmzoo.preprocessing import (
     usual_seasons,
     with_known_filled,
 )
+
+if TYPE_CHECKING:
+    from lstmzoo.figures import Figure
 
 Positive = Annotated[int, Field(gt=0)]
 Level = Annotated[float, Field(gt=0, lt=1)]
@@ -91,8 +92,8 @@ def refuse_second(X: Any) -> None:
     """
     if X is not None:
         raise DataError(
-            "a forecaster takes one argument of data, a long frame: covariates are columns of it, named by past_covariates, "
-            "future_covariates and static_covariates"
+            "a forecaster takes one argument of data, a long frame: covariates are columns of it, named by "
+            f"{arg('past_covariates')}, {arg('future_covariates')} and {arg('static_covariates')}"
         )
 
 
@@ -203,7 +204,9 @@ class PanelForecaster(ZooEstimator):
             prepared = self._prepared(history)
             forecasts = self._forecast(prepared, levels, ahead_of(actual, self.horizon))
         except DataError as error:
-            raise DataError(f"without the last {self.horizon} observations, which are scored: {error}") from None
+            raise DataError(
+                f"without the last {self.horizon} observations, which are scored: {error.message}"
+            ) from None
         past = np.split(observed_values(history), history.offsets[1:-1])
         return panel.ids, observed_values(actual, self.horizon), past, forecasts
 
@@ -241,7 +244,7 @@ class PanelForecaster(ZooEstimator):
         whole = nw.concat([nw.from_native(piece) for piece in pieces]).to_native()
         return whole.reset_index(drop=True) if isinstance(whole, pd.DataFrame) else whole
 
-    def plot_backtest(self, backtest: Any, path: str | Path | None = None, ids: list | None = None) -> Figure:
+    def plot_backtest(self, backtest: Any, path: str | Path | None = None, ids: list | None = None) -> "Figure":
         """Draw what :meth:`cross_validation` gave: each window's forecast over what was observed.
 
         Args:
@@ -261,6 +264,8 @@ class PanelForecaster(ZooEstimator):
         for name in ids or ():
             if name not in names:
                 raise UnknownNameError("series", name, names[:20])
+        from lstmzoo.estimators.forecasting.drawing import draw_backtest
+
         figure = draw_backtest(frame, names[:6] if ids is None else ids, self._columns)
         if path is not None:
             figure.savefig(path)
@@ -300,7 +305,7 @@ class PanelForecaster(ZooEstimator):
         future: Any = None,
         horizon: int | None = None,
         quantiles: list[float] | None = None,
-    ) -> Figure:
+    ) -> "Figure":
         """Draw forecasts behind the end of their series, with a band between the outermost quantiles.
 
         Args:
@@ -324,6 +329,8 @@ class PanelForecaster(ZooEstimator):
         chosen = self._chosen(panel, ids)
         shown, ahead = panel.select(chosen), self._ahead(panel, steps, future).of(chosen)
         forecast = self._forecast(shown, levels, ahead)
+        from lstmzoo.estimators.forecasting.drawing import draw_forecast
+
         figure = draw_forecast(shown, observed_values(shown), ahead.times, forecast, 5 * steps)
         if path is not None:
             figure.savefig(path)
@@ -426,7 +433,9 @@ class PanelForecaster(ZooEstimator):
         if future is None:
             return Ahead(panel.future_times(steps), None)
         if not self._columns.known and not self.irregular:
-            raise DataError("future: there are no future covariates; name them by future_covariates, and fit with them")
+            raise DataError(
+                f"{arg('future')}: there are no future covariates; name them by {arg('future_covariates')}, and fit with them"
+            )
         return Ahead(*read_future(future, panel, self._columns, steps))
 
     def _forecast(self, panel: Panel, levels: list[float], ahead: Ahead) -> dict[float, np.ndarray]:
@@ -488,11 +497,14 @@ class PanelForecaster(ZooEstimator):
     def _checked_horizon(self, horizon: int | None) -> int:
         steps = self.horizon if horizon is None else horizon
         if not isinstance(steps, int | float | str | np.generic):
-            raise ConfigError(f"horizon: expected a whole number, got {shortened(steps)}; series go into history=")
+            raise ConfigError(
+                f"{arg('horizon')}: expected a whole number, got {shortened(steps)}; series go into {arg(history=...)}"
+            )
         longest = _LONGEST * self.horizon
         if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or not 1 <= steps <= longest:
             raise ConfigError(
-                f"horizon: expected a whole number from 1 to {longest}, {_LONGEST} times the horizon trained for; got {horizon!r}"
+                f"{arg('horizon')}: expected a whole number from 1 to {longest}, {_LONGEST} times the horizon trained for; "
+                f"got {horizon!r}"
             )
         return int(steps)
 
@@ -500,13 +512,15 @@ class PanelForecaster(ZooEstimator):
         if quantiles is None:
             return self._asked
         if isinstance(quantiles, str) or not np.iterable(quantiles):
-            raise ConfigError(f"quantiles: expected a list of levels between 0 and 1, got {shortened(quantiles)}")
+            raise ConfigError(
+                f"{arg('quantiles')}: expected a list of levels between 0 and 1, got {shortened(quantiles)}"
+            )
         check_quantiles(quantiles)
         levels = self._levels()
         for level in quantiles if not self._any_level else ():
             if level not in levels:
                 raise ConfigError(
-                    f"quantiles: {level!r} was not trained; trained: {', '.join(f'{q:g}' for q in levels)}"
+                    f"{arg('quantiles')}: {level!r} was not trained; trained: {', '.join(f'{q:g}' for q in levels)}"
                 )
         return list(quantiles)
 
@@ -576,9 +590,9 @@ def check_quantiles(quantiles: list[float]) -> None:
     levels = plain(quantiles)
     for level in levels:
         if isinstance(level, bool) or not isinstance(level, int | float) or not 0 < level < 1:
-            raise ConfigError(f"quantiles: expected numbers between 0 and 1, got {level!r}")
+            raise ConfigError(f"{arg('quantiles')}: expected numbers between 0 and 1, got {level!r}")
     if any(low >= high for low, high in itertools.pairwise(levels)):
-        raise ConfigError(f"quantiles: expected ascending levels, got {shortened(levels)}")
+        raise ConfigError(f"{arg('quantiles')}: expected ascending levels, got {shortened(levels)}")
 
 
 def _read_backtest(backtest: Any, columns: Columns) -> pd.DataFrame:

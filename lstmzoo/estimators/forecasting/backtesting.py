@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from lstmzoo.errors import DataError
-from lstmzoo.estimators._base import require_counts
 from lstmzoo.metrics import coverage, crps, mase, rmsse, smape
+from lstmzoo.options import require_counts
 from lstmzoo.preprocessing import Columns, Form, Panel, forecast_frame, stack, user_times
 
 _TOGETHER = 2**22  # values that are forecast from at once

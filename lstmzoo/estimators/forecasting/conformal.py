@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lstmzoo.errors import ConfigError
+from lstmzoo.errors import ConfigError, arg
 
 _PER_STEP = 5  # held-out windows beyond the outermost level that make a correction of each step's own
 
@@ -48,8 +48,8 @@ def check_held_out(count: int, levels: list[float]) -> None:
     if count < needed:
         level = levels[0] if levels[0] <= tail else levels[-1]
         raise ConfigError(
-            f"conformal: the level {level:g} needs {needed} held-out values, but there are {count}: "
-            "raise validation_size, or ask for quantiles nearer to 0.5"
+            f"{arg('conformal')}: the level {level:g} needs {needed} held-out values, but there are {count}: "
+            f"raise {arg('validation_size')}, or ask for quantiles nearer to 0.5"
         )
 
 

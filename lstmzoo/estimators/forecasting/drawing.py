@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
+from lstmzoo.figures import Figure
 from lstmzoo.preprocessing import Columns, Panel, user_times
 
 

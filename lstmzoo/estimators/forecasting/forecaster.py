@@ -16,8 +16,8 @@ from lstmzoo.config import (
     TrainingConfig,
     list_models,
 )
-from lstmzoo.errors import ConfigError, DataError, SavedModelError
-from lstmzoo.estimators._base import ZooNetworkEstimator, require_counts
+from lstmzoo.errors import ConfigError, DataError, SavedModelError, arg
+from lstmzoo.estimators._base import ZooNetworkEstimator
 from lstmzoo.estimators.forecasting._base import (
     Ahead,
     Level,
@@ -48,6 +48,7 @@ from lstmzoo.estimators.forecasting.residuals import reference_periods, useful_r
 from lstmzoo.estimators.forecasting.streaming import ForecastStream
 from lstmzoo.exporting import ExportFormat, ExportReport, export_model
 from lstmzoo.layers import DISTRIBUTIONS, distribution_loss, pinball_loss
+from lstmzoo.options import require_counts
 from lstmzoo.preprocessing import (
     Channels,
     Panel,
@@ -199,8 +200,10 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         checkpoint = self._checkpoint(checkpoint_dir, given)
         windows = preprocessor.windows(panel, drop=held_out)
         if not len(windows):
-            raise DataError("no series has an observed value before what is to be forecast, validation apart: lower lookback, "
-                            "horizon or validation_size, or give series with fewer missing values")  # fmt: skip
+            raise DataError(
+                "no series has an observed value before what is to be forecast, validation apart: lower "
+                f"{arg('lookback')}, {arg('horizon')} or {arg('validation_size')}, or give series with fewer missing values"
+            )
         validation = self._validation(preprocessor, panel)
         with seeded(seed):
             model = self._build(config, preprocessor.spec_)
@@ -293,7 +296,9 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
             )
         panel, _ = (self.tail_, None) if history is None else self._read_history(history)
         if len(panel) != 1:
-            raise DataError(f"a stream is of one series, but there are {len(panel)}: pass history=, the rows of one")
+            raise DataError(
+                f"a stream is of one series, but there are {len(panel)}: pass {arg(history=...)}, the rows of one"
+            )
         return ForecastStream(self, panel)
 
     def export(self, format: ExportFormat, path: str | Path) -> ExportReport:
@@ -419,32 +424,42 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
 
     def _resolve_config(self) -> ModelConfig:
         if self.lookback is not None and "lookback_horizons" in (self.hyperparameters or {}):
-            raise ConfigError("lookback and the hyperparameter lookback_horizons say the same: give one of them")
+            raise ConfigError(
+                f"{arg('lookback')} and the hyperparameter lookback_horizons say the same: give one of them"
+            )
         for name in ("calendar", "distribution"):
             if getattr(self, name) is not None and name in (self.hyperparameters or {}):
-                raise ConfigError(f"the parameter {name} and the hyperparameter {name} say the same: give one of them")
+                raise ConfigError(
+                    f"the parameter {arg(name)} and the hyperparameter {name} say the same: give one of them"
+                )
         config = super()._resolve_config()
         if self.distribution is not None:
             config = config.override({"distribution": self.distribution})
         if config.data.distribution == "negative_binomial":
             self._check_counts(config.data)
         if self.conformal and not (len(self._levels()) > 1 and self._held_out()):
-            raise ConfigError("conformal: needs quantiles to correct, and held-out windows: validation_size above 0")
+            raise ConfigError(
+                f"{arg('conformal')}: needs {arg('quantiles')} to correct, and held-out windows: {arg('validation_size')} above 0"
+            )
         return config
 
     def _check_counts(self, data: ForecastingData) -> None:
-        counts = "distribution='negative_binomial' is of counts, not of"
+        counts = f"{arg(distribution='negative_binomial')} is of counts, not of"
         if data.transform == "log":
-            raise ConfigError(f"{counts} their logarithms: pass transform='none'")
+            raise ConfigError(f"{counts} their logarithms: pass {arg(hyperparameters={'transform': 'none'})}")
         if data.scaling == "level":
-            raise ConfigError(f"{counts} differences from the last one: pass scaling='window'")
+            raise ConfigError(
+                f"{counts} differences from the last one: pass {arg(hyperparameters={'scaling': 'window'})}"
+            )
         if self.missing == "interpolate":
-            raise ConfigError(f"{counts} what lies between them: pass missing='mask'")
+            raise ConfigError(f"{counts} what lies between them: pass {arg(missing='mask')}")
 
     def _held_out(self) -> int:
         size = self.horizon if self.validation_size is None else self.validation_size
         if 0 < size < self.horizon:
-            raise ConfigError(f"validation_size: expected 0, or the horizon {self.horizon} or more; got {size}")
+            raise ConfigError(
+                f"{arg('validation_size')}: expected 0, or the horizon {self.horizon} or more; got {size}"
+            )
         return size
 
     def _long_enough(self, panel: Panel, preprocessor: WindowPreprocessor) -> Panel:
@@ -458,8 +473,8 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         raise DataError(
             f"series {panel.ids[i]!r} has {panel.lengths[i]} observations, but {needed} are needed "
             f"({int(short.sum())} such series): {preprocessor.context} of lookback, {self.horizon} to forecast, "
-            f"{self._held_out()} of validation: lower lookback, season_length, horizon or validation_size, "
-            "pass pad_short=True, or drop it"
+            f"{self._held_out()} of validation: lower {arg('lookback')}, {arg('season_length')}, {arg('horizon')} or "
+            f"{arg('validation_size')}, pass {arg(pad_short=True)}, or drop it"
         )
 
     @property
@@ -588,14 +603,14 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         if self.spec_.distribution == "quantiles" and not levels[0] < 0.5 < levels[-1]:
             raise ConfigError(
                 "sample paths, which quantiles beyond the horizon trained for are of too, need quantiles on both sides of the "
-                "median, or a distribution: fit with either, or pass quantiles=[] for the median alone"
+                f"median, or a distribution: fit with either, or pass {arg(quantiles=[])} for the median alone"
             )
         if steps <= self.horizon:
             return self._direct_paths(panel, self._whole(panel, ahead), n)[..., :steps]
         if self.offsets_ is not None:
             raise ConfigError(
-                f"horizon: conformal corrections are of the {self.horizon} steps trained for, not of {steps}: pass "
-                "quantiles=[] for the median alone, or fit with a longer horizon"
+                f"{arg('horizon')}: conformal corrections are of the {self.horizon} steps trained for, not of {steps}: pass "
+                f"{arg(quantiles=[])} for the median alone, or fit with a longer horizon"
             )
         panel, together = panel.tail(self.preprocessor_.reach), max(1, ROWS // n)
         paths = np.empty((len(panel), n, steps))

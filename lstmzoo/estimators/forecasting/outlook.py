@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from lstmzoo.decoding import sample_sequences
-from lstmzoo.errors import ConfigError
+from lstmzoo.errors import ConfigError, arg
 from lstmzoo.layers import DISTRIBUTIONS
 from lstmzoo.spec import ForecastingSpec
 from lstmzoo.training import predict_padded
@@ -139,8 +139,8 @@ def check_sampled(levels: list[float], n: int) -> None:
     for level in levels:
         if min(level, 1 - level) < 1 / n:
             raise ConfigError(
-                f"quantiles: {level:g} is to be read off {n} sampled paths, which do not reach so far: ask for levels from "
-                f"{1 / n:g} to {1 - 1 / n:g}, or take it from more paths of sample_paths()"
+                f"{arg('quantiles')}: {level:g} is to be read off {n} sampled paths, which do not reach so far: ask for levels "
+                f"from {1 / n:g} to {1 - 1 / n:g}, or take it from more paths of sample_paths()"
             )
 
 

@@ -6,7 +6,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from lstmzoo.errors import DataError
+from lstmzoo.errors import DataError, arg
 from lstmzoo.estimators._base import shortened
 from lstmzoo.estimators.forecasting._base import Ahead
 from lstmzoo.preprocessing import Panel, Scale, is_shorter_than_a_day, time_text, user_times
@@ -144,7 +144,9 @@ class ForecastStream:
         if np.isnan(value) and self._forecaster.missing == "mask":
             return float(self._panel.values[-1]), False
         if not np.isfinite(value):
-            raise DataError(f"stream: the value at {time_text(at)} is {value:g}: fill it, or fit with missing='mask'")
+            raise DataError(
+                f"stream: the value at {time_text(at)} is {value:g}: fill it, or fit with {arg(missing='mask')}"
+            )
         self._forecaster.preprocessor_.check_value(value, time_text(at))
         return value, True
 
@@ -155,9 +157,9 @@ class ForecastStream:
         if frame or (future is None and not names):
             return self._forecaster._ahead(panel, horizon, future)
         wanted = (
-            f"stream: pass future=, the frame of the next {horizon} steps as predict() takes it, or an array of shape "
+            f"stream: pass {arg(future=...)}, the frame of the next {horizon} steps as predict() takes it, or an array "
         )
-        wanted += f"{(horizon, len(names))} of {', '.join(names) or 'nothing'}"
+        wanted += f"of shape {(horizon, len(names))} of {', '.join(names) or 'nothing'}"
         if future is None:
             raise DataError(wanted)
         try:
@@ -188,8 +190,8 @@ def _row(argument: str, given: dict[str, float] | None, names: tuple[str, ...], 
     odd = sorted(set(given or {}) ^ set(names))
     if odd:
         wanted = f"a dict of {', '.join(names)}" if names else "nothing"
-        raise DataError(f"stream: {argument}= takes {wanted}, the covariates at {time_text(at)}; missing or unknown: "
-                        f"{', '.join(odd)}")  # fmt: skip
+        raise DataError(f"stream: {arg(**{argument: ...})} takes {wanted}, the covariates at {time_text(at)}; "
+                        f"missing or unknown: {', '.join(odd)}")  # fmt: skip
     row = np.array([_number((given or {})[name], f"{name!r} at {time_text(at)}") for name in names])
     if not np.isfinite(row).all():
         raise DataError(

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from lstmzoo.errors import ConfigError, DataError, UnknownNameError
-from lstmzoo.estimators._base import ZooEstimator, checked_options, require_counts
+from lstmzoo.errors import ConfigError, DataError, UnknownNameError, arg
+from lstmzoo.estimators._base import ZooEstimator
 from lstmzoo.estimators.language_modelling.continuation import Continuation, check_stop
+from lstmzoo.options import checked_options, require_counts
 from lstmzoo.preprocessing import Corpus, TextPreprocessor
 
 Per = Literal["word", "token", "char", "byte"]
@@ -134,7 +135,7 @@ class TextModel(ZooEstimator):
             DataError: If the texts are refused.
         """
         if per not in get_args(Per):
-            raise UnknownNameError("per", per, get_args(Per))
+            raise UnknownNameError(arg("per"), per, get_args(Per))
         with np.errstate(over="ignore"):
             return float(np.exp(self._mean_nll(texts, adapt)[per]))
 
@@ -226,7 +227,7 @@ class TextModel(ZooEstimator):
             repetition_penalty=repetition_penalty, random_state=random_state,
         )  # fmt: skip
         if prompt is not None and not isinstance(prompt, str):
-            raise DataError(f"stream: expected one prompt, a text, got {type(prompt).__name__}")
+            raise DataError(f"{arg('prompt')}: expected one text, got {type(prompt).__name__}")
         row = Continuation(self.preprocessor_, check_stop(stop), max_tokens)
         pieces = self._pieces(_prompts(prompt)[0], [row], options)
         return (piece for (piece,) in pieces if piece)
@@ -299,7 +300,9 @@ class TextModel(ZooEstimator):
         if mode == "score":
             return pd.DataFrame({"log_likelihood": self.score_samples(texts)})
         if given["max_tokens"] > MAX_SERVED_TOKENS:
-            raise ConfigError(f"max_tokens: at most {MAX_SERVED_TOKENS} in a served request, got {given['max_tokens']}")
+            raise ConfigError(
+                f"{arg('max_tokens')}: at most {MAX_SERVED_TOKENS} in a served request, got {given['max_tokens']}"
+            )
         given |= {"top_k": given["top_k"] or None, "stop": given["stop"] or None}
         return pd.DataFrame({"text": self.generate(texts, **given)})
 
@@ -364,15 +367,17 @@ def _prompts(prompts: Any) -> tuple[list[str | None], bool]:
         prompts = nw.from_native(prompts, series_only=True).to_list()
     given = [prompts] if single else list(prompts) if isinstance(prompts, list | tuple | np.ndarray) else None
     if given is None:
-        raise DataError(f"prompts: expected a text, or a list of texts, got {type(prompts).__name__}")
+        raise DataError(f"{arg('prompts')}: expected a text, or a list of texts, got {type(prompts).__name__}")
     if not given:
-        raise DataError("prompts: the list is empty")
+        raise DataError(f"{arg('prompts')}: the list is empty")
     for i, prompt in enumerate(given):
         where = "the prompt" if single else f"prompt {i}"
         if not isinstance(prompt, str):
             raise DataError(f"{where} must be text, got {type(prompt).__name__}")
         if not prompt:
-            raise DataError(f"{where} is empty: give it a character at the least, or pass prompts=None to begin a text")
+            raise DataError(
+                f"{where} is empty: give it a character at the least, or pass {arg(prompts=None)} to begin a text"
+            )
     return given, single
 
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from tokenizers import Tokenizer
 
 from lstmzoo.config import TokenizerName
-from lstmzoo.errors import ConfigError
+from lstmzoo.errors import ConfigError, arg
 from lstmzoo.estimators._base import Tokenizing, Untrained
 from lstmzoo.estimators.language_modelling._base import TextModel, opening
 from lstmzoo.ngrams import KneserNey
@@ -91,7 +91,7 @@ class BaselineLanguageModel(Untrained, Tokenizing, TextModel):
 
     def _carried_nll(self, stream: np.ndarray, adapt: str | None) -> np.ndarray:
         if adapt is not None:
-            raise ConfigError(f"adapt: a {type(self).__name__} does not adapt; pass None")
+            raise ConfigError(f"{arg('adapt')}: a {type(self).__name__} does not adapt; pass None")
         if self._ngrams is None:
             return np.full(len(stream) - 1, np.log(self.preprocessor_.vocab_size_))
         return -self._ngrams.log_probs(stream[1:])

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from lstmzoo.errors import ConfigError
+from lstmzoo.errors import ConfigError, arg
 from lstmzoo.preprocessing import TextPreprocessor
 
 
@@ -59,5 +59,5 @@ def check_stop(stop: Any) -> list[str]:
     stops = [] if stop is None else list(stop) if isinstance(stop, list | tuple) else [stop]
     for one in stops:
         if not isinstance(one, str) or not one:
-            raise ConfigError(f"stop: expected texts of a character at the least, got {one!r}")
+            raise ConfigError(f"{arg('stop')}: expected texts of a character at the least, got {one!r}")
     return stops

@@ -11,7 +11,7 @@ from pydantic import Field
 from tokenizers import Tokenizer
 
 from lstmzoo.config import ModelConfig, TokenizerName, TrainingConfig
-from lstmzoo.errors import ConfigError, DataError, UnknownNameError
+from lstmzoo.errors import ConfigError, DataError, UnknownNameError, arg
 from lstmzoo.estimators._base import TokenizingEstimator
 from lstmzoo.estimators.language_modelling._base import Share, TextModel, opening
 from lstmzoo.estimators.language_modelling.adaptation import (
@@ -210,7 +210,7 @@ class LanguageModel(TokenizingEstimator, TextModel):
         if len(stream) - 1 < window:
             raise DataError(
                 f"the texts have {len(stream) - 1} tokens, validation apart, which is less than a window of {window}: give more "
-                "text, or lower bptt"
+                "text, or lower the hyperparameter bptt"
             )
         return stream
 
@@ -241,7 +241,7 @@ class LanguageModel(TokenizingEstimator, TextModel):
 
     def _adaptation(self, adapt: str) -> NeuralCache | DynamicEvaluation:
         if adapt not in self.adaptation_:
-            raise UnknownNameError("adapt", adapt, self.adaptation_)
+            raise UnknownNameError(arg("adapt"), adapt, self.adaptation_)
         return self.adaptation_[adapt]
 
     def _separate_nll(self, streams: list[np.ndarray]) -> list[np.ndarray]:

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from lstmzoo.errors import ConfigError, DataError, UnknownNameError
-from lstmzoo.estimators._base import ZooEstimator, checked_options
+from lstmzoo.errors import ConfigError, DataError, UnknownNameError, arg
+from lstmzoo.estimators._base import ZooEstimator
 from lstmzoo.metrics import bleu, translation_scores
+from lstmzoo.options import checked_options
 from lstmzoo.preprocessing import check_pairs, check_sentences
 
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -126,7 +127,7 @@ class SentenceTranslator(ZooEstimator):
         checked_options(**given)
         for name, most in MAX_SERVED.items():
             if given[name] > most:
-                raise ConfigError(f"{name}: at most {most} in a served request, got {given[name]}")
+                raise ConfigError(f"{arg(name)}: at most {most} in a served request, got {given[name]}")
         for number, sentence in enumerate(sentences):
             if len(sentence) > MAX_SERVED_CHARACTERS:
                 raise DataError(

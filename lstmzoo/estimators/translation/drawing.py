@@ -1,9 +1,9 @@
 """Plots of alignments."""
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from lstmzoo.errors import DataError
+from lstmzoo.figures import Figure
 
 _MOST = 200
 

@@ -6,17 +6,16 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from pydantic import Field
 from tokenizers import Tokenizer
 
 from lstmzoo.config import ModelConfig, TokenizerName
 from lstmzoo.decoding import BeamSearch, Sampling
-from lstmzoo.errors import ConfigError, DataError
-from lstmzoo.estimators._base import TokenizingEstimator, check_picture, checked_options
+from lstmzoo.errors import ConfigError, DataError, arg
+from lstmzoo.estimators._base import TokenizingEstimator, check_picture
 from lstmzoo.estimators.translation._base import (
     SentenceTranslator,
     Share,
@@ -36,13 +35,16 @@ from lstmzoo.estimators.translation.decoding import (
     pair_batches,
     pair_nll,
 )
-from lstmzoo.estimators.translation.drawing import draw_alignment
 from lstmzoo.metrics import bleu
 from lstmzoo.models._writer import Writer
+from lstmzoo.options import checked_options
 from lstmzoo.preprocessing import PairBatches, PairPreprocessor, check_sentences, token_counts
 from lstmzoo.preprocessing.buckets import MOST_BUCKETS
 from lstmzoo.spec import TranslationSpec
 from lstmzoo.training import Weights, compile_for_prediction, seeded, train
+
+if TYPE_CHECKING:
+    from lstmzoo.figures import Figure
 
 _logger = logging.getLogger(__name__)
 _LEARNED = (
@@ -230,7 +232,7 @@ class Translator(TokenizingEstimator, SentenceTranslator):
             no_repeat_ngram=no_repeat_ngram, n_best=n_best,
         )  # fmt: skip
         if n_best > beam_size:
-            raise ConfigError(f"n_best: at most beam_size, which is {beam_size}, got {n_best}")
+            raise ConfigError(f"{arg('n_best')}: at most {arg('beam_size')}, which is {beam_size}, got {n_best}")
         texts = check_sentences(sentences, "sentences")
         for name, asked in (("coverage_penalty", coverage_penalty), ("return_alignment", return_alignment)):
             if asked:
@@ -296,7 +298,7 @@ class Translator(TokenizingEstimator, SentenceTranslator):
         check_lengths(ids[1], "target")
         return -pair_nll(self.model_.stepper, list(pair_batches(*ids)), calls=1)
 
-    def plot_alignment(self, sentence: str, translation: str | None = None, path: str | Path | None = None) -> Figure:
+    def plot_alignment(self, sentence: str, translation: str | None = None, path: str | Path | None = None) -> "Figure":
         """Draw what of a sentence is looked at for each token of its translation, as a heat map.
 
         Args:
@@ -318,6 +320,8 @@ class Translator(TokenizingEstimator, SentenceTranslator):
         targets = self.preprocessor_.encode_target(texts)
         check_lengths(targets, "translation")
         (alignment,) = self._aligned(sources, targets)
+        from lstmzoo.estimators.translation.drawing import draw_alignment
+
         figure = draw_alignment(alignment.source, alignment.target, alignment.weights)
         if path is not None:
             figure.savefig(path)
@@ -354,14 +358,14 @@ class Translator(TokenizingEstimator, SentenceTranslator):
             ConfigError: If it is no list of fitted translators, or one has other vocabularies; its number is named.
         """
         if not isinstance(ensemble, list | tuple):
-            raise ConfigError(f"ensemble: expected a list of translators, got a {type(ensemble).__name__}")
+            raise ConfigError(f"{arg('ensemble')}: expected a list of translators, got a {type(ensemble).__name__}")
         for number, other in enumerate(ensemble):
             if not isinstance(other, Translator):
-                raise ConfigError(f"ensemble: number {number} is a {type(other).__name__}, not a Translator")
+                raise ConfigError(f"{arg('ensemble')}: number {number} is a {type(other).__name__}, not a Translator")
             other._check_fitted()
             if other.preprocessor_.to_json() != self.preprocessor_.to_json():
                 raise ConfigError(
-                    f"ensemble: number {number} has other vocabularies: fit all on the same pairs, with the same "
+                    f"{arg('ensemble')}: number {number} has other vocabularies: fit all on the same pairs, with the same "
                     "validation pairs"
                 )
 
@@ -375,7 +379,7 @@ class Translator(TokenizingEstimator, SentenceTranslator):
         """Pairs to train on, and to validate on."""
         if validation is not None:
             if not isinstance(validation, tuple | list) or len(validation) != 2:
-                raise DataError("validation: expected two lists, of sentences and of their translations")
+                raise DataError(f"{arg('validation')}: expected two lists, of sentences and of their translations")
             return whole, blanked_pairs(*validation, names=("validation source", "validation target"))
         return split_pairs(*whole, self.validation_size, seed=seed) if self.validation_size else (whole, None)
 
@@ -385,7 +389,10 @@ class Translator(TokenizingEstimator, SentenceTranslator):
     ) -> PairBatches:  # fmt: skip
         rate = config.data.bpe_dropout
         if rate and preprocessor.tokenizer != "bpe":
-            raise ConfigError(f"bpe_dropout={rate} needs tokenizer='bpe', got {preprocessor.tokenizer!r}: pass 0.0")
+            raise ConfigError(
+                f"{arg(hyperparameters={'bpe_dropout': rate})} needs {arg(tokenizer='bpe')}, got "
+                f"{preprocessor.tokenizer!r}: pass 0.0"
+            )
         batches = PairBatches(
             *ids, batch_size=config.training.batch_size, steps_per_epoch=config.training.steps_per_epoch, seed=seed,
             max_length=config.data.max_length, most_buckets=self._most_buckets(),
@@ -449,7 +456,9 @@ class Translator(TokenizingEstimator, SentenceTranslator):
 
     def _check_attends(self, what: str) -> None:
         if not self.model_.stepper.attends:
-            raise ConfigError(f"{what}: {self.config_.name} has no attention: choose an entry that is tagged attention")
+            raise ConfigError(
+                f"{arg(what)}: {self.config_.name} has no attention: choose an entry that is tagged attention"
+            )
 
     def _alignments(self, sources: list[np.ndarray], found: list[Decoded]) -> list[list[Alignment]]:
         flat = [(source, ids) for source, one in zip(sources, found, strict=True) for ids in one.tokens]
