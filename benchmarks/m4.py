@@ -3,6 +3,7 @@
 Fits one Forecaster per seed on the train part alone. The test part is looked at after the last forecast is
 made; with --validate never: then the last steps of the train part are forecast instead, and this is what
 choices are made by. (`fetch_m4` always parses both files; until then its `.test` is discarded unread.)
+The published Naive2 needs `pip install statsmodels`.
 
     python benchmarks/m4.py --group Hourly --validate --model segment_lstm --set residual=long_seasonal_naive
     python benchmarks/m4.py --group Weekly --model segment_lstm --seeds 0 1 2

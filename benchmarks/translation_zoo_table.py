@@ -1,6 +1,6 @@
 """Every translator of the zoo, with about as many parameters, on one small task for the same seconds.
 
-The task is dates and times of Babel in English and Hungarian, which need no download; the valid part chooses the best epoch, the
+The task is dates and times in English and Hungarian, which need no download; the valid part chooses the best epoch, the
 test part is judged. ``units`` (and ``embedding_dim`` with it) is set so that an entry has as near to ``--parameters`` numbers as
 multiples of 16 allow; the rest is as its YAML file has it, but epochs and patience are out of reach, and ``time_limit`` ends each
 fit, compilation included. Tokens/s are those of source and target, of the median epoch, its validation included.

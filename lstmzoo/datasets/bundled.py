@@ -1,8 +1,14 @@
-"""Series that come with statsmodels: no download."""
+"""Series that come with the package: no download."""
+
+from pathlib import Path
 
 import pandas as pd
 
-from lstmzoo.datasets._base import long_frame
+_FOLDER = Path(__file__).parent / "series"
+
+
+def _read(name: str) -> pd.DataFrame:
+    return pd.read_csv(_FOLDER / f"{name}.csv", parse_dates=["ds"])
 
 
 def load_climate() -> pd.DataFrame:
@@ -12,7 +18,7 @@ def load_climate() -> pd.DataFrame:
       months without any (June and October 1958, February to April 1964) are interpolated linearly.
     - ``el_nino``: sea surface of the eastern Pacific (Niño 1+2), °C, 1950-01 to 2010-12, 732 months.
 
-    Licence: public domain (CDIAC; NOAA), shipped by statsmodels.
+    Licence: public domain (CDIAC; NOAA), as statsmodels 0.14 ships it.
 
     Returns:
         1,258 rows of ``unique_id``, ``ds`` (first of the month, freq ``"MS"``), ``y``.
@@ -29,17 +35,7 @@ def load_climate() -> pd.DataFrame:
         co2         526  313.40  373.80
         el_nino     732   18.95   29.24
     """
-    from statsmodels.datasets import co2, elnino
-
-    weekly = co2.load_pandas().data["co2"]
-    years = elnino.load_pandas().data.set_index("YEAR")
-    months = pd.date_range(f"{int(years.index[0])}-01-01", periods=years.size, freq="MS")
-    return long_frame(
-        {
-            "co2": weekly.resample("MS").mean().interpolate(),
-            "el_nino": pd.Series(years.to_numpy().ravel(), index=months),
-        }
-    )
+    return _read("climate")
 
 
 def load_macro() -> pd.DataFrame:
@@ -49,7 +45,7 @@ def load_macro() -> pd.DataFrame:
     federal expenditure (``realgovt``) and disposable income (``realdpi``); 203 quarters each, in billions of
     chained 2005 dollars, seasonally adjusted, at annual rates.
 
-    Licence: public domain (Federal Reserve Bank of St. Louis), shipped by statsmodels.
+    Licence: public domain (Federal Reserve Bank of St. Louis), as statsmodels 0.14 ships it.
 
     Returns:
         1,015 rows of ``unique_id``, ``ds`` (first of the quarter, freq ``"QS"``), ``y``.
@@ -60,18 +56,13 @@ def load_macro() -> pd.DataFrame:
         1013   realdpi 2009-04-01  10077.5
         1014   realdpi 2009-07-01  10040.6
     """
-    from statsmodels.datasets import macrodata
-
-    data = macrodata.load_pandas().data
-    quarters = pd.date_range(f"{int(data['year'].iloc[0])}-01-01", periods=len(data), freq="QS")
-    names = ("realgdp", "realcons", "realinv", "realgovt", "realdpi")
-    return long_frame({name: data[name].set_axis(quarters) for name in names})
+    return _read("macro")
 
 
 def load_sunspots() -> pd.DataFrame:
     """Mean sunspot number of each year, 1700 to 2008: a cycle of about 11 years.
 
-    Licence: public domain (NOAA), shipped by statsmodels.
+    Licence: public domain (NOAA), as statsmodels 0.14 ships it.
 
     Returns:
         309 rows of ``unique_id`` (``"sunspots"``), ``ds`` (first of January, freq ``"YS"``), ``y``.
@@ -82,8 +73,4 @@ def load_sunspots() -> pd.DataFrame:
         307  sunspots 2007-01-01  7.5
         308  sunspots 2008-01-01  2.9
     """
-    from statsmodels.datasets import sunspots
-
-    data = sunspots.load_pandas().data
-    years = pd.date_range(f"{int(data['YEAR'].iloc[0])}-01-01", periods=len(data), freq="YS")
-    return long_frame({"sunspots": data["SUNACTIVITY"].set_axis(years)})
+    return _read("sunspots")

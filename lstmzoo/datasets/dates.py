@@ -1,37 +1,22 @@
-"""Dates, times and amounts in two languages, written by Babel: a translation task without a download."""
+"""Dates, times and amounts in two languages: a translation task without a download."""
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from babel import Locale, UnknownLocaleError
-from babel.dates import (
-    format_date,
-    format_interval,
-    format_skeleton,
-    format_time,
-    format_timedelta,
-    get_datetime_format,
-)
-from babel.lists import format_list
-from babel.numbers import format_currency
-from babel.units import format_unit
 
+from lstmzoo.datasets._words import LANGUAGES, Words, read_words
 from lstmzoo.datasets.pairs import PairData, Pairs
-from lstmzoo.errors import ConfigError
+from lstmzoo.errors import ConfigError, UnknownNameError
 
 _FIRST, _DAYS = dt.datetime(2000, 1, 1), 50 * 365
-_LENGTHS = ("full", "long", "medium")
-_SECONDS = {
-    "minute": 60,
-    "hour": 3600,
-    "day": 86_400,
-    "week": 7 * 86_400,
-    "month": 30 * 86_400,
-    "year": 365 * 86_400,
-}
-_UNITS = (
+LENGTHS = ("full", "long", "medium")
+DISTANCES = ("minute", "hour", "day", "week", "month", "year")
+INTERVALS = ("yMMMd", "yMMMEd")
+PERIODS = ("yMMMM", "yQQQQ")
+LISTS = ("standard", "or")
+UNITS = (
     "length-meter",
     "length-kilometer",
     "mass-gram",
@@ -42,33 +27,34 @@ _UNITS = (
     "duration-week",
     "duration-year",
 )
-_CURRENCIES = ("EUR", "USD", "GBP", "CHF")
+CURRENCIES = ("EUR", "USD", "GBP", "CHF")
 
-_Phrase = Mapping[Locale, str]
+_Phrase = tuple[str, ...]  # one text for each language
 
 
 def load_dates(source: str = "en", target: str = "hu", *, num_pairs: int = 10_000, random_state: int = 0) -> PairData:
     """Dates, times, intervals, "3 hours ago" and amounts in two languages: a task to try translation on, no download.
 
-    Babel writes them as its language data (Unicode's CLDR) tells, so that every translation is exactly right and a model can
-    be scored by the share of sentences that it gets right. Between English and Hungarian words change places ("March 3, 2027"
+    They are written as Unicode's language data (CLDR) tells, so that every translation is exactly right and a model can be
+    scored by the share of sentences that it gets right. Between English and Hungarian words change places ("March 3, 2027"
     is "2027. március 3."), become endings ("3 hours ago" is "3 órával ezelőtt", "in 3 hours" is "3 óra múlva") or depend on
     each other ("2:05 PM" is "14:05"): word by word it cannot be done. Sentences are of 3 to 10 English words.
 
     Sentences are distinct, and a target is a function of its source: where two ways of writing give the same source, both
-    have the target of the first. A twentieth each is for ``valid`` and ``test``. Words are those of the installed Babel:
-    results compare only within one version of it.
+    have the target of the first. A twentieth each is for ``valid`` and ``test``.
 
-    Licence: Unicode License, that of CLDR; Babel is under the BSD licence.
+    Licence: Unicode License v3, that of CLDR; the words of 17 languages come with the package, as Babel 2.19 has them.
 
     Args:
-        source: A locale that Babel knows, such as ``"en"``, ``"zh"`` or ``"pt_BR"``.
-        target: Likewise.
+        source: A language: ``"cs"``, ``"da"``, ``"de"``, ``"en"``, ``"es"``, ``"fi"``, ``"fr"``, ``"hu"``, ``"it"``, ``"ja"``,
+            ``"nl"``, ``"pl"``, ``"pt"``, ``"ru"``, ``"sv"``, ``"tr"`` or ``"zh"``.
+        target: Another one of them.
         num_pairs: Of all three parts together.
         random_state: A seed; the same seed gives the same pairs.
 
     Raises:
-        ConfigError: If Babel does not know a locale, or ``num_pairs`` is below 20.
+        UnknownNameError: If a language is unknown; the message lists the known ones.
+        ConfigError: If ``num_pairs`` is below 20.
 
     References:
         Unicode Consortium, "Unicode Technical Standard 35: Unicode Locale Data Markup Language".
@@ -82,13 +68,12 @@ def load_dates(source: str = "en", target: str = "hu", *, num_pairs: int = 10_00
     """
     if num_pairs < 20:
         raise ConfigError(f"num_pairs={num_pairs}: pass 20 or more, so that there are some to validate and to test on")
-    locales = _locale("source", source), _locale("target", target)
+    languages = _words("source", source), _words("target", target)
     rng = np.random.default_rng(random_state)
-    voice = _Voice(locales, rng)
+    voice = _Voice(languages, rng)
     drawn: dict[str, str] = {}
     while len(drawn) < num_pairs:
-        phrase = voice.pick(_KINDS)(voice)
-        drawn.setdefault(phrase[locales[0]], phrase[locales[1]])
+        drawn.setdefault(*voice.pick(_KINDS)(voice))
     sources = list(drawn)
     order, held = [sources[i] for i in rng.permutation(num_pairs)], num_pairs // 20
     cuts = order[2 * held :], order[:held], order[held : 2 * held]
@@ -96,23 +81,22 @@ def load_dates(source: str = "en", target: str = "hu", *, num_pairs: int = 10_00
     return PairData("dates", source, target, train, valid, test)
 
 
-def _locale(key: str, name: str) -> Locale:
-    try:
-        return Locale.parse(str(name).replace("-", "_"))
-    except (UnknownLocaleError, ValueError):
-        raise ConfigError(f"{key}={name!r} is no locale that Babel knows: pass one, such as 'de' or 'pt_BR'") from None
+def _words(key: str, name: str) -> Words:
+    if name not in LANGUAGES:
+        raise UnknownNameError(f"{key} language", name, LANGUAGES)
+    return read_words(name)
 
 
 class _Voice:
     """Draws things to say, and says them in each of the languages; what the first reads like settles the others.
 
     Args:
-        locales: Of the languages.
+        languages: The words of each language.
         rng: What is drawn from.
     """
 
-    def __init__(self, locales: Sequence[Locale], rng: np.random.Generator) -> None:
-        self._locales = locales
+    def __init__(self, languages: Sequence[Words], rng: np.random.Generator) -> None:
+        self._languages = languages
         self._rng = rng
 
     def number(self, low: int, high: int) -> int:
@@ -127,49 +111,39 @@ class _Voice:
         """A day's first moment."""
         return _FIRST + dt.timedelta(days=self.number(0, _DAYS))
 
-    def say(self, styles: Sequence[Any], write: Callable[[Any, Locale], str]) -> _Phrase:
+    def say(self, styles: Sequence[str], write: Callable[[str, Words], str]) -> _Phrase:
         """A thing in a style that is drawn, or the first of them that reads the same in the first language."""
-        first = self._locales[0]
+        first = self._languages[0]
         text = write(self.pick(styles), first)
         style = next(style for style in styles if write(style, first) == text)
-        return {locale: " ".join(write(style, locale).split()) for locale in self._locales}
+        return tuple(" ".join(write(style, words).split()) for words in self._languages)
 
     def listed(self, items: Sequence[_Phrase]) -> _Phrase:
         """The items with "and" or "or" between."""
-        return self.say(
-            ("standard", "or"), lambda style, locale: format_list([i[locale] for i in items], style, locale)
-        )
+        of_language = dict(zip(self._languages, zip(*items, strict=True), strict=True))
+        return self.say(LISTS, lambda style, words: words.listed(of_language[words], style))
 
 
 def _date(voice: _Voice) -> _Phrase:
     day = voice.day()
-    return voice.say(_LENGTHS, lambda style, locale: format_date(day, style, locale))
+    return voice.say(LENGTHS, lambda style, words: words.date(day, style))
 
 
 def _moment(voice: _Voice) -> _Phrase:
     time = voice.day() + dt.timedelta(minutes=5 * voice.number(0, 287))
-
-    def write(style: Any, locale: Locale) -> str:
-        pattern = str(get_datetime_format(style, locale=locale)).replace("'", "")
-        return pattern.format(format_time(time, "short", locale=locale), format_date(time, style, locale))
-
-    return voice.say(_LENGTHS, write)
+    return voice.say(LENGTHS, lambda style, words: words.moment(time, style))
 
 
 def _interval(voice: _Voice) -> _Phrase:
     start = voice.day()
     end = start + dt.timedelta(days=voice.pick((voice.number(1, 20), voice.number(21, 300), voice.number(301, 3000))))
-    return voice.say(("yMMMd", "yMMMEd"), lambda style, locale: format_interval(start, end, style, locale=locale))
+    return voice.say(INTERVALS, lambda style, words: words.interval(start, end, style))
 
 
 def _distance(voice: _Voice) -> _Phrase:
-    unit = voice.pick(tuple(_SECONDS))
-    delta = dt.timedelta(seconds=_SECONDS[unit] * voice.number(1, 59) * voice.pick((-1, 1)))
-
-    def write(style: Any, locale: Locale) -> str:
-        return format_timedelta(delta, unit, threshold=np.inf, add_direction=True, locale=locale)
-
-    return voice.say(("long",), write)
+    unit = voice.pick(DISTANCES)
+    number = voice.number(1, 59) * voice.pick((-1, 1))
+    return voice.say(("long",), lambda _, words: words.distance(number, unit))
 
 
 def _distances(voice: _Voice) -> _Phrase:
@@ -177,8 +151,8 @@ def _distances(voice: _Voice) -> _Phrase:
 
 
 def _period(voice: _Voice) -> _Phrase:
-    day, skeleton = voice.day(), voice.pick(("yMMMM", "yQQQQ"))
-    return voice.say((skeleton,), lambda style, locale: format_skeleton(style, day, locale=locale))
+    day, style = voice.day(), voice.pick(PERIODS)
+    return voice.say((style,), lambda style, words: words.period(day, style))
 
 
 def _periods(voice: _Voice) -> _Phrase:
@@ -188,12 +162,10 @@ def _periods(voice: _Voice) -> _Phrase:
 def _amount(voice: _Voice) -> _Phrase:
     number = voice.pick((voice.number(1, 99), voice.number(3, 99) / 2))
     if voice.number(0, 3):
-        unit = voice.pick(_UNITS)
-        return voice.say(("long",), lambda style, locale: format_unit(number, unit, "long", locale=locale))
-    currency = voice.pick(_CURRENCIES)
-    return voice.say(
-        ("name",), lambda style, locale: format_currency(number, currency, locale=locale, format_type="name")
-    )
+        unit = voice.pick(UNITS)
+        return voice.say(("long",), lambda _, words: words.measure(number, unit))
+    currency = voice.pick(CURRENCIES)
+    return voice.say(("name",), lambda _, words: words.amount(number, currency))
 
 
 def _amounts(voice: _Voice) -> _Phrase:

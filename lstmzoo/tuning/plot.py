@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 
+from lstmzoo.figures import Figure
 from lstmzoo.tuning._base import Record
 
 
