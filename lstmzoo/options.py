@@ -31,9 +31,9 @@ class Number:
     def __str__(self) -> str:
         noun = "a whole number" if self.kind is int else "a number"
         if self.above:
-            text = f"{noun} above {self.low:g}{'' if self.high == math.inf else f', at most {self.high:g}'}"
+            text = f"{noun} above {self.low:,}{'' if self.high == math.inf else f', at most {self.high:,}'}"
         else:
-            text = f"{noun} {f'of at least {self.low:g}' if self.high == math.inf else f'from {self.low:g} to {self.high:g}'}"
+            text = f"{noun} {f'of at least {self.low:,}' if self.high == math.inf else f'from {self.low:,} to {self.high:,}'}"
         return f"{text}, or None" if self.optional else text
 
     def holds(self, value: object) -> bool:
@@ -54,10 +54,10 @@ OPTIONS = {
     "coverage_penalty": Number(float, 0, 10),
     "no_repeat_ngram": Number(int, 0),
     "n_best": _COUNT,
-    "temperature": Number(float, 0, 1e6),
+    "temperature": Number(float, 0, 1_000_000),
     "top_k": Number(int, 0, above=True, optional=True),
     "top_p": Number(float, 0, 1, above=True),
-    "repetition_penalty": Number(float, 0, 1e6, above=True),
+    "repetition_penalty": Number(float, 0, 1_000_000, above=True),
     "n": _COUNT,
     "random_state": Number(int, 0, optional=True),
 }

@@ -198,7 +198,7 @@ def test_a_penalty_makes_texts_repeat_themselves_less(fitted):
 
 
 @pytest.mark.parametrize(("options", "message"), [
-    ({"temperature": -1}, "temperature: expected a number from 0 to 1e+06, got -1"),
+    ({"temperature": -1}, "temperature: expected a number from 0 to 1,000,000, got -1"),
     ({"temperature": float("nan")}, "temperature: expected"),
     ({"top_p": 0}, "top_p: expected a number above 0, at most 1, got 0"),
     ({"top_p": 1.1}, "top_p"),

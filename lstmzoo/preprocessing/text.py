@@ -85,7 +85,9 @@ class TextPreprocessor:
         if self.library is not None:
             self._tokens = Pretrained(self.library)
         elif self.tokenizer not in _LEARNED:
-            raise ConfigError(f"tokenizer={self.tokenizer!r} stands for one of your own: pass a tokenizers.Tokenizer")
+            raise ConfigError(
+                f"{arg(tokenizer=self.tokenizer)} stands for one of your own: pass a tokenizers.Tokenizer"
+            )
         else:
             self._tokens = _LEARNED[self.tokenizer].learned(corpus, self.vocab_size)
         return self

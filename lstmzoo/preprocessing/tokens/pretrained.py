@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer
 
-from lstmzoo.errors import DataError, SavedModelError
+from lstmzoo.errors import DataError, SavedModelError, arg
 from lstmzoo.preprocessing.tokens._base import checked_ids
 
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -31,7 +31,9 @@ class Pretrained:
         self.library.no_padding()
         vocabulary = self.library.get_vocab()
         if not vocabulary:
-            raise DataError("tokenizer: it has no tokens: train it, or load a trained one, before you pass it")
+            raise DataError(
+                f"{arg('tokenizer')}: it has no tokens: train it, or load a trained one, before you pass it"
+            )
         self._size = 2 + max(vocabulary.values())
         self.unk_id = self._unknown()
         special = {i + 1 for i, token in self.library.get_added_tokens_decoder().items() if token.special}
