@@ -347,6 +347,8 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
             return
         header, records = run.journal.header, run.journal.records
         won = status == "FINISHED" and self.refit
+        from lstmzoo.tuning.plot import plot_search
+
         track_outcome(
             self.mlflow_run_id_, records, header=header, task=self.estimator.task, data=run.given,
             leaderboard=leaderboard(records), figure=plot_search(records),
