@@ -1,6 +1,7 @@
 """Stores that cannot be used, and names that MLflow does not take: found out within seconds, and before any work."""
 
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ from mlflow.exceptions import MlflowException
 
 from lstmzoo import BaselineForecaster, ZooSearchCV
 from lstmzoo.errors import ConfigError
-from lstmzoo.mlflow import load_model, log_champion, log_model, log_search
+from lstmzoo.mlflow import load_model, log_champion, log_model, log_search, tracking
 
 pytestmark = pytest.mark.filterwarnings(
     r"ignore::DeprecationWarning:(mlflow|sqlalchemy)\b",  # MLflow's own use of what others deprecate
@@ -136,6 +137,50 @@ def test_a_store_that_another_process_has_locked_is_not_waited_for(store, caplog
             holder.kill()
     assert "database is locked" in caplog.text
     assert log_search([], search_id="locked", tracking_uri=store) is not None
+
+
+def test_a_server_that_never_answers_is_not_waited_for(caplog):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        began = time.monotonic()
+        assert log_search([], search_id="silent", tracking_uri=f"http://127.0.0.1:{silent.getsockname()[1]}") is None
+        assert time.monotonic() - began < SECONDS
+    assert "the search goes on" in caplog.text
+
+
+def test_a_store_that_is_slow_costs_a_tenth_of_the_time(store, monkeypatch):
+    now, sent = [100.0], []
+    tracker = tracking.SearchTracker("slow", tracking_uri=store)
+
+    def send(client, uri, records, status):
+        now[0] += 5
+        sent.append(status)
+        return "run"
+
+    monkeypatch.setattr(tracker, "_send", send)
+    monkeypatch.setattr(tracking.time, "monotonic", lambda: now[0])
+    while now[0] < 1000:
+        tracker.update([])
+        now[0] += 1
+    assert len(sent) * 5 <= 95
+    assert tracker.update([], "FINISHED") == "run"
+    assert sent[-1] == "FINISHED"
+
+
+def test_what_takes_too_long_to_send_is_sent_by_the_next_calls(store, monkeypatch):
+    now = [100.0]
+    tracker = tracking.SearchTracker("many", tracking_uri=store)
+    records = [
+        {"number": n, "model": "gru", "params": {}, "score": n, "seconds": 1, "status": "completed"} for n in range(4)
+    ]
+    log_trial = tracking._log_trial
+    monkeypatch.setattr(tracking.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(tracking, "_log_trial", lambda *args: now.__setitem__(0, now[0] + 6) or log_trial(*args))
+    run_id = tracker.update(records)
+    client = MlflowClient(store)
+    experiment = client.get_run(run_id).info.experiment_id
+    assert len(client.search_runs([experiment])) == 1 + 2
+    assert tracker.update(records, "FINISHED") == run_id
+    assert len(client.search_runs([experiment])) == 1 + 4
 
 
 @pytest.mark.parametrize(("name", "message"), [
