@@ -53,8 +53,9 @@ def nothing_is_done(monkeypatch):
     (["tune", "--models", "gru", "--directory", "file"], ["--directory", "file is not a folder"]),
     (["tune", "--models", "gru", "--directory", NOWHERE], ["--directory", *BLOCKED]),
     (["tune", "--models", "gru", "--plot", "/proc/search.png"], BLOCKED),
-    (["tune", "--models", "gru", "--register", "a/b"], ["a/b"]),
-    (["tune", "--models", "gru", "--register", ""], ["the name is empty"]),
+    (["tune", "--models", "gru", "--register", "a/b"], ["--register: ", "a/b"]),
+    (["tune", "--models", "gru", "--register", ""], ["--register: the name is empty"]),
+    (["tune", "--models", "gru", "--experiment", ""], ["--experiment: the name is empty"]),
 ])  # fmt: skip
 def test_commands_that_train_refuse_outputs_at_once(args, fragments, nothing_is_done):
     name, *rest = args

@@ -41,6 +41,11 @@ def tune(
     o.check_folder(out)
     if directory is not None:
         check_folder(directory, "--directory")
+    if register is not None or experiment is not None:
+        from lstmzoo.mlflow.names import check_experiment, check_registered_name
+
+        check_registered_name(register, "--register")
+        check_experiment(experiment, "--experiment")
     source = task.read(data, options.of(task))
     import_networks()
     from lstmzoo import ZooSearchCV

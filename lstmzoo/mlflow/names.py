@@ -42,8 +42,12 @@ def check_alias(alias: str | None) -> None:
         _check(validation._validate_model_alias_name_reserved, alias, "alias")
 
 
-def check_experiment(name: str | None) -> None:
+def check_experiment(name: str | None, argument: str = "experiment") -> None:
     """Refuse a name that MLflow does not give an experiment; None is no name.
+
+    Args:
+        name: Of the experiment.
+        argument: What the message calls it.
 
     Raises:
         ConfigError: If the name is empty or too long.
@@ -51,8 +55,8 @@ def check_experiment(name: str | None) -> None:
     if name is None:
         return
     if not str(name).strip():
-        raise ConfigError("experiment: the name is empty: pass a name, or leave it out")
-    _check(validation._validate_experiment_name, name, "experiment")
+        raise ConfigError(f"{argument}: the name is empty: pass a name, or leave it out")
+    _check(validation._validate_experiment_name, name, argument)
 
 
 def _check(rule: Callable[[str], None], name: str, argument: str) -> None:
