@@ -77,6 +77,15 @@ def check_training(name: str) -> None:
     assert all(np.array_equal(a, b) for a, b in zip(*runs, strict=True)), f"{name}: same seed, other weights"
 
 
+def check_dropout_is_of_training(name: str) -> None:
+    """Two training losses of one batch, by weights that stay, differ if and only if the entry drops something."""
+    for without_dropout in (False, True):
+        losses = _toy(name, without_dropout=without_dropout).losses_of_training()
+        assert (losses[0] == losses[1]) == without_dropout, (
+            f"{name}: two losses of one batch are {losses}, {'without' if without_dropout else 'with'} dropout"
+        )
+
+
 def check_overfits_one_batch(name: str) -> None:
     """Trained on one small batch, without dropout, the network learns it."""
     toy = _toy(name, without_dropout=True)
@@ -120,6 +129,7 @@ ENTRY_CHECKS: tuple[Callable[[str], None], ...] = (
     check_keys_match_builder,
     check_layers_are_named,
     check_training,
+    check_dropout_is_of_training,
     check_overfits_one_batch,
     check_batch_company_changes_nothing,
     check_search_space_builds,
@@ -224,6 +234,7 @@ class _Toy:
         loss: From targets and outputs.
         floor: What the loss can fall to.
         step_through: From the model and the inputs to its output, got step by step.
+        trainer: From the toy to the model that is trained, and the inputs that it takes.
     """
 
     model: keras.Model
@@ -232,6 +243,7 @@ class _Toy:
     loss: Callable
     floor: float
     step_through: Callable[[Any, dict[str, np.ndarray]], np.ndarray]
+    trainer: Callable[["_Toy"], tuple[keras.Model, dict[str, np.ndarray]]]
 
     def train(
         self, steps: int, rate: float = 5e-3, run_eagerly: bool = False, enough: float | None = None
@@ -250,6 +262,15 @@ class _Toy:
                 if enough is not None and losses[-1] - self.floor < enough * (losses[0] - self.floor):
                     break
             return losses
+
+    def losses_of_training(self) -> tuple[float, float]:
+        """Of two steps that change no weight, by the model that fits train."""
+        model, inputs = self.trainer(self)
+        eager = keras.backend.backend() == "tensorflow"
+        model.compile(keras.optimizers.SGD(0.0), self.loss, jit_compile=jit_compile(steps=0), run_eagerly=eager)
+        first = float(model.train_on_batch(inputs, self.target))
+        model.reset_metrics()
+        return first, float(model.train_on_batch(inputs, self.target))
 
     def _step(self) -> float:
         self.model.reset_metrics()
@@ -274,12 +295,17 @@ class _Task:
 def _toy(name: str, *, without_dropout: bool = False) -> _Toy:
     config = load_config(name)
     task = _TOYS[config.task]
-    off = {key: 0.0 for key in config.hyperparameters if without_dropout and "drop" in key}
+    off = dict.fromkeys(_rates(config), 0.0) if without_dropout else {}
     config = config.override({**off, **{key: size for key, size in task.sizes.items() if key in config.settings}})
     spec = task.spec(config)
     with seeded(1):
         model = build_model(config.builder, spec, config.hyperparameters)
     return task.make(model, spec, np.random.default_rng(0))
+
+
+def _rates(config: ModelConfig) -> list[str]:
+    """The hyperparameters that are rates of a dropout."""
+    return [key for key in config.hyperparameters if "drop" in key]
 
 
 def _forecasting_spec(config: ModelConfig) -> ForecastingSpec:
@@ -316,7 +342,8 @@ def _forecasting_toy(model: keras.Model, spec: ForecastingSpec, rng: np.random.G
     counts = not quantiles and DISTRIBUTIONS[spec.distribution].target_channels == 2
     target = (_counts(rng, spec.horizon) if counts else rng.normal(size=(6, spec.horizon, 1))).astype("float32")
     floor = _floor(loss, target) if counts else 0.0
-    return _Toy(model, {key: inputs[key] for key in model.input}, target, loss, floor, _forecast_step_by_step)
+    return _Toy(model, {key: inputs[key] for key in model.input}, target, loss, floor, _forecast_step_by_step,
+                lambda toy: (toy.model, toy.inputs))  # fmt: skip
 
 
 def _counts(rng: np.random.Generator, horizon: int) -> np.ndarray:
@@ -356,7 +383,14 @@ def _language_spec(config: ModelConfig) -> LanguageModellingSpec:
 def _language_toy(model: keras.Model, spec: LanguageModellingSpec, rng: np.random.Generator) -> _Toy:
     tokens = rng.integers(0, spec.vocab_size, (4, spec.bptt + 1)).astype("int32")
     inputs = {"tokens": tokens[:, :-1], "targets": tokens[:, 1:]}
-    return _Toy(model, inputs, np.zeros((4, spec.bptt), "float32"), lambda _, nll: nll, 0.0, _score_step_by_step)
+    return _Toy(model, inputs, np.zeros((4, spec.bptt), "float32"), lambda _, nll: nll, 0.0, _score_step_by_step,
+                _stream_trainer)  # fmt: skip
+
+
+def _stream_trainer(toy: _Toy) -> tuple[keras.Model, dict[str, np.ndarray]]:
+    """What a language model is trained as; each batch begins from a state of zeros."""
+    rows = len(toy.target)
+    return toy.model.stepper.trainer(rows), {**toy.inputs, "begin": np.ones((rows, 1), "float32")}
 
 
 def _score_step_by_step(model: Any, inputs: dict[str, np.ndarray]) -> np.ndarray:
@@ -381,7 +415,8 @@ def _translation_toy(model: keras.Model, spec: TranslationSpec, rng: np.random.G
         source[row, :length] = rng.integers(1, spec.source_vocab_size, length)
         targets[row, :its_length] = rng.integers(1, spec.target_vocab_size, its_length)
     inputs = {"source": source, "previous": np.pad(targets[:, :-1], ((0, 0), (1, 0))), "targets": targets}
-    return _Toy(model, inputs, np.zeros(targets.shape, "float32"), lambda _, nll: nll, 0.0, _translate_step_by_step)
+    return _Toy(model, inputs, np.zeros(targets.shape, "float32"), lambda _, nll: nll, 0.0,
+                _translate_step_by_step, lambda toy: (toy.model.stepper.trainer(), toy.inputs))  # fmt: skip
 
 
 def _translate_step_by_step(model: Any, inputs: dict[str, np.ndarray]) -> np.ndarray:

@@ -9,6 +9,38 @@ import keras
 from lstmzoo.backend import jit_compile
 
 
+class FunctionModel(keras.Model):
+    """A model whose ``call`` is the method ``run`` of its subclass, and whose layers know whether they are in training.
+
+    Keras tells the layers that another *layer* calls. A model's ``call`` is not always called as a layer: on JAX, compiled
+    steps run it by itself, and the layers in it would take every step for inference, without dropout.
+
+    Inputs reach ``run`` with their own dtypes; under a mixed precision policy, the layers cast what they read.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name=name, autocast=False)
+        self._body = _Body(self.run, name="body", autocast=False)
+
+    def run(self, inputs: Any) -> Any:
+        """The model's outputs; a subclass defines it."""
+        raise NotImplementedError
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        return self._body(inputs, training=training)
+
+
+class _Body(keras.layers.Layer):
+    """A function as a layer, which tells the layers in it whether they are in training."""
+
+    def __init__(self, function: Callable, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._function = function
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        return self._function(inputs)
+
+
 class Programs:
     """Functions that are compiled when they are first run, and kept.
 
@@ -39,7 +71,7 @@ class Programs:
         return self._programs[*key, jit].predict_on_batch(inputs)
 
 
-class _Program(keras.Model):
+class _Program(FunctionModel):
     """A function as a model."""
 
     def __init__(self, networks: Sequence[keras.Model], function: Callable) -> None:
@@ -47,7 +79,8 @@ class _Program(keras.Model):
         self.networks = list(networks)
         self._function = function
 
-    def call(self, inputs: dict[str, Any]) -> dict[str, Any]:
+    def run(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        """What the function gives."""
         return self._function(inputs)
 
 

@@ -128,7 +128,7 @@ def beam_search(
         rows = first_rows + parents
         scores = log_p / ((6.0 + ops.cast(i, "float32")) / 6.0) ** beam.length_penalty
         if covering:
-            coverage = coverage + _checked(attention)
+            coverage = coverage + ops.cast(_checked(attention), "float32")
             scores = scores + ops.take(beam.coverage_penalty * _log_coverage(coverage, source_mask), rows)
 
         ending, going = _numbers(log_p, tokens, ops.expand_dims(limits == i + 1, -1), size)

@@ -28,7 +28,7 @@ class ProjectedLayer(keras.layers.RNN):
     def inner_loop(self, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Any:
         """The last output, all outputs and the final states, as of ``keras.layers.RNN``."""
         cell = self.cell
-        if _on_gpu() or cell.dropout or cell.recurrent_dropout:
+        if self._better_by_keras() or cell.dropout or cell.recurrent_dropout:
             return super().inner_loop(sequences, initial_state, mask, training=training)
         flat = ops.matmul(ops.reshape(sequences, (-1, sequences.shape[-1])), cell.kernel)
         bias, step = self._parts(cell)
@@ -37,6 +37,11 @@ class ProjectedLayer(keras.layers.RNN):
         options = ("go_backwards", "unroll", "zero_output_for_mask", "return_sequences", "stateful")
         loop = SimpleNamespace(cell=step, **{name: getattr(self, name) for name in options})
         return keras.layers.RNN.inner_loop(loop, projected, initial_state, mask, training=training)
+
+    def _better_by_keras(self) -> bool:
+        """Whether cuDNN takes the layer. JAX has it for no numbers smaller than float32, and says so when it is compiled."""
+        small = keras.backend.backend() == "jax" and self.compute_dtype in ("bfloat16", "float16")
+        return _on_gpu() and not small
 
     def _parts(self, cell: Any) -> tuple[Any, Callable]:
         """The bias of the inputs, and ``(projected (B, any), states) -> (output, states)``."""

@@ -168,7 +168,10 @@ class TokenSoftmax(keras.layers.Layer):
 
 
 def _logits(flat: Any, matrix: Any, bias: Any) -> Any:
-    return ops.matmul(flat, ops.transpose(matrix)) + bias
+    """At least in float32: under a mixed precision policy, likelihoods would else have three digits."""
+    logits = ops.matmul(flat, ops.transpose(matrix))
+    dtype = keras.backend.result_type(logits.dtype, "float32")
+    return ops.cast(logits, dtype) + ops.cast(bias, dtype)
 
 
 def _within(flat: Any, places: Any, matrix: Any, bias: Any, capacity: int | None) -> Any:
@@ -212,9 +215,9 @@ class ActivationPenalty(keras.layers.Layer):
     def call(self, raw: Any, dropped: Any, training: bool = False) -> Any:
         """Outputs before and after dropout, each ``(B, T, D)``, to the latter."""
         if training and self.size:
-            self.add_loss(self.size * ops.mean(ops.square(dropped)))
+            self.add_loss(self.size * _mean_square(dropped))
         if training and self.change and raw.shape[1] != 1:
-            self.add_loss(self.change * ops.mean(ops.square(raw[:, 1:] - raw[:, :-1])))
+            self.add_loss(self.change * _mean_square(raw[:, 1:] - raw[:, :-1]))
         return dropped
 
     def compute_output_shape(self, raw_shape: tuple, dropped_shape: tuple) -> tuple:
@@ -222,3 +225,8 @@ class ActivationPenalty(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "size": self.size, "change": self.change}
+
+
+def _mean_square(x: Any) -> Any:
+    """In float32 at least, as losses are."""
+    return ops.mean(ops.square(ops.cast(x, keras.backend.result_type(x.dtype, "float32"))))

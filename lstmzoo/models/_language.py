@@ -17,7 +17,7 @@ from keras import ops
 from lstmzoo.decoding import NEVER, Sampling, generate_tokens
 from lstmzoo.layers import TokenSoftmax, gumbel
 from lstmzoo.models._base import State
-from lstmzoo.programs import Programs, named, unnamed
+from lstmzoo.programs import FunctionModel, Programs, named, unnamed
 from lstmzoo.spec import LanguageModellingSpec
 
 SoftmaxKind = Literal["full", "adaptive"]
@@ -210,7 +210,7 @@ class TokenStepper:
         return keras.tree.pack_sequence_as(self._states, unnamed(inputs))
 
 
-class StreamTrainer(keras.Model):
+class StreamTrainer(FunctionModel):
     """A language model that is trained on streams side by side; its states are variables, which no gradient passes.
 
     Its inputs are ``tokens`` and ``targets`` (B, T), and ``begin`` (B, 1): 1 where the state is to be zero, else 0. Its output
@@ -239,9 +239,10 @@ class StreamTrainer(keras.Model):
         """The state that is carried now."""
         return [ops.convert_to_numpy(variable) for variable in self.carried]
 
-    def call(self, inputs: dict[str, Any], training: bool = False) -> Any:
+    def run(self, inputs: dict[str, Any]) -> Any:
+        """The negative log-likelihoods; the carried state goes along."""
         keep = 1 - inputs["begin"]
-        before = [v * ops.reshape(keep, (-1, *(1,) * (len(v.shape) - 1))) for v in self.carried]
+        before = [v * ops.cast(ops.reshape(keep, (-1, *(1,) * (len(v.shape) - 1))), v.dtype) for v in self.carried]
         hidden, states = self._face(inputs["tokens"], keras.tree.pack_sequence_as(self._states, before))
         nll = self._head(hidden, inputs["targets"], capacities=self._capacities)
         for variable, state in zip(self.carried, keras.tree.flatten(states), strict=True):
@@ -249,12 +250,13 @@ class StreamTrainer(keras.Model):
         return nll
 
 
-class Frozen(keras.Model):
+class Frozen(FunctionModel):
     """A model without its dropout, to be trained so: for dynamic evaluation."""
 
     def __init__(self, model: keras.Model) -> None:
         super().__init__(name=f"{model.name}_frozen")
         self.inner = model
 
-    def call(self, inputs: dict[str, Any], training: bool = False) -> Any:
+    def run(self, inputs: dict[str, Any]) -> Any:
+        """What the model gives without dropout."""
         return self.inner(inputs, training=False)

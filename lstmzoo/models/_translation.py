@@ -20,7 +20,7 @@ from keras import ops
 from lstmzoo.errors import ConfigError
 from lstmzoo.layers import Dropout, TokenSoftmax
 from lstmzoo.models._base import State, recurrent
-from lstmzoo.programs import Programs, named, unnamed
+from lstmzoo.programs import FunctionModel, Programs, named, unnamed
 from lstmzoo.spec import TranslationSpec
 
 Tied = Literal["none", "two_way", "three_way"]
@@ -326,7 +326,7 @@ class TranslationStepper:
         return answer["log_probs"], unnamed(answer)
 
 
-class PairTrainer(keras.Model):
+class PairTrainer(FunctionModel):
     """A translation model that is trained: its outputs (B, T) have the mean loss of the batch's tokens as their mean.
 
     Args:
@@ -340,7 +340,8 @@ class PairTrainer(keras.Model):
         self._stepper = stepper
         self._label_smoothing = label_smoothing
 
-    def call(self, inputs: dict[str, Any], training: bool = False) -> Any:
+    def run(self, inputs: dict[str, Any]) -> Any:
+        """The losses of the tokens; 0 where there is padding."""
         stepper, targets = self._stepper, inputs["targets"]
         hidden, _, _ = stepper.write(inputs["previous"], *stepper.read(inputs["source"]))
         loss = stepper.head(hidden, targets, smoothing=self._label_smoothing)

@@ -121,7 +121,7 @@ class _Descent(keras.optimizers.Optimizer):
             super().build(variables)
             self._origins = [self.add_variable_from_reference(v, name="origin") for v in variables]
             for origin, variable in zip(self._origins, variables, strict=True):
-                origin.assign(variable)
+                origin.assign(ops.copy(variable))  # on JAX the two would share one array, which a step gives away twice
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         origin = self._origins[self._get_variable_index(variable)]
