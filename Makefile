@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 
 help:
 	@echo "make demo   search, track and serve a forecaster on real series, in a few minutes"
-	@echo "make test   format, lint, types and all tests"
+	@echo "make test   format, lint, types and all tests, and a short training of every task on JAX"
 	@echo "make test-backends  the core of the tests on Keras' backends jax and torch"
 	@echo "make lint   format, lint and types alone"
 	@echo "make docs   write the pages that are generated from the zoo"
@@ -32,9 +32,10 @@ demo: $(VENV)/.installed
 
 test: lint
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+	KERAS_BACKEND=jax $(BIN)/python -m pytest tests/test_every_backend.py --numprocesses 2 --dist worksteal
 
 BACKEND_TESTS := $(addprefix tests/test_,$(addsuffix .py,zoo recurrent_layers distributions training forecaster covariates \
-  probabilistic saving recurrence tokens language_layers language_model translation_layers beam translator)) $(wildcard tests/test_layers*.py)
+  probabilistic saving recurrence tokens language_layers language_model translation_layers beam translator every_backend threads)) $(wildcard tests/test_layers*.py)
 
 $(VENV)/.installed-backends: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[dev,backends]'

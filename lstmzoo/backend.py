@@ -1,10 +1,16 @@
 """What differs between Keras' backends."""
 
+import contextlib
+import logging
 import math
+import threading
+from collections.abc import Iterator
+from typing import Any
 
 import keras
 
 _STEPS_THAT_PAY = 200  # compiling by XLA takes as long as so many steps of a small network
+_PREDICTING = threading.RLock()
 
 
 def jit_compile(steps: float = math.inf) -> bool | str:
@@ -18,3 +24,42 @@ def jit_compile(steps: float = math.inf) -> bool | str:
     if steps < _STEPS_THAT_PAY:
         return False
     return "auto" if keras.distribution.list_devices("gpu") else True
+
+
+def train_batch(model: keras.Model, inputs: Any, targets: Any) -> float:
+    """The loss of a batch by a compiled model, which takes a step on it."""
+    with _without_warnings_of_retracing():
+        return model.train_on_batch(inputs, targets, return_dict=True)["loss"]
+
+
+def predict_batch(model: keras.Model, inputs: Any) -> Any:
+    """A compiled model's outputs, as NumPy arrays; from any thread.
+
+    On JAX one thread predicts at a time: there, Keras gives the arrays of a model's variables away to a step and takes back
+    others, and several models read the same variables.
+    """
+    alone = _PREDICTING if keras.backend.backend() == "jax" else contextlib.nullcontext()
+    with alone, _without_warnings_of_retracing():
+        return model.predict_on_batch(inputs)
+
+
+@contextlib.contextmanager
+def _without_warnings_of_retracing() -> Iterator[None]:
+    """Keep TensorFlow from warning that this thread traces one function several times.
+
+    Each batch size is traced once, on purpose. What other threads, and the caller's own functions, are warned of stays.
+    """
+    if keras.backend.backend() != "tensorflow":
+        yield
+        return
+    thread = threading.get_ident()
+
+    def is_kept(record: logging.LogRecord) -> bool:
+        return record.thread != thread or "tf.function retracing" not in record.getMessage()
+
+    logger = logging.getLogger("tensorflow")
+    logger.addFilter(is_kept)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_kept)

@@ -22,13 +22,13 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from lstmzoo.backend import jit_compile
+from lstmzoo.backend import jit_compile, train_batch
 from lstmzoo.config import ModelConfig, load_config
 from lstmzoo.estimators import load
 from lstmzoo.layers import DISTRIBUTIONS, distribution_loss, pinball_loss
 from lstmzoo.registry import build_model, hyperparameter_names
+from lstmzoo.seeding import seeded
 from lstmzoo.spec import ForecastingSpec, LanguageModellingSpec, TranslationSpec
-from lstmzoo.training import seeded
 
 
 def check_entry(name: str) -> None:
@@ -252,29 +252,22 @@ class _Toy:
 
         They end before, where the loss has fallen below ``enough`` times the first.
         """
-        with seeded(1):
-            jit = False if run_eagerly else jit_compile(steps=0)
-            optimizer = keras.optimizers.Adam(rate)
-            self.model.compile(optimizer=optimizer, loss=self.loss, jit_compile=jit, run_eagerly=run_eagerly)
-            losses: list[float] = []
-            while len(losses) < steps:
-                losses.append(self._step())
-                if enough is not None and losses[-1] - self.floor < enough * (losses[0] - self.floor):
-                    break
-            return losses
+        jit = False if run_eagerly else jit_compile(steps=0)
+        optimizer = keras.optimizers.Adam(rate)
+        self.model.compile(optimizer=optimizer, loss=self.loss, jit_compile=jit, run_eagerly=run_eagerly)
+        losses: list[float] = []
+        while len(losses) < steps:
+            losses.append(train_batch(self.model, self.inputs, self.target))
+            if enough is not None and losses[-1] - self.floor < enough * (losses[0] - self.floor):
+                break
+        return losses
 
     def losses_of_training(self) -> tuple[float, float]:
         """Of two steps that change no weight, by the model that fits train."""
         model, inputs = self.trainer(self)
         eager = keras.backend.backend() == "tensorflow"
         model.compile(keras.optimizers.SGD(0.0), self.loss, jit_compile=jit_compile(steps=0), run_eagerly=eager)
-        first = float(model.train_on_batch(inputs, self.target))
-        model.reset_metrics()
-        return first, float(model.train_on_batch(inputs, self.target))
-
-    def _step(self) -> float:
-        self.model.reset_metrics()
-        return float(self.model.train_on_batch(self.inputs, self.target))
+        return train_batch(model, inputs, self.target), train_batch(model, inputs, self.target)
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,16 @@
 """Functions of arrays, compiled over the weights of networks."""
 
 import math
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 
-from lstmzoo.backend import jit_compile
+from lstmzoo.backend import jit_compile, predict_batch
+
+MOST_PROGRAMS = 64  # kept of a network: more than one use of it needs
 
 
 class FunctionModel(keras.Model):
@@ -42,17 +46,30 @@ class _Body(keras.layers.Layer):
 
 
 class Programs:
-    """Functions that are compiled when they are first run, and kept.
+    """Functions that are compiled when they are first run, and kept until many others have been run since.
 
     Each shape of inputs needs a key of its own: TensorFlow would else trace the second one with a shape that it does not know.
+    Threads may share them.
 
     Args:
         networks: Whose weights the functions read.
+
+    Examples:
+        >>> import numpy as np
+        >>> network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, kernel_initializer="ones", name="one")])
+        >>> programs = Programs(network)
+        >>> answer = programs.run(("twice",), lambda given: {"y": 2 * network(given["x"])}, {"x": np.ones((1, 1))}, calls=1)
+        >>> answer["y"], len(programs)
+        (array([[2.]], dtype=float32), 1)
     """
 
     def __init__(self, *networks: keras.Model) -> None:
         self._networks = networks
-        self._programs: dict[tuple, keras.Model] = {}
+        self._programs: OrderedDict[tuple, keras.Model] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._programs)
 
     def run(self, key: tuple, function: Callable, inputs: dict[str, Any], calls: float = math.inf) -> dict[str, Any]:
         """What the function of tensors, by name, gives for arrays.
@@ -64,11 +81,16 @@ class Programs:
             calls: How often it will be run so: XLA compiles it where that pays.
         """
         jit = jit_compile(calls)
-        if (*key, jit) not in self._programs:
-            program = _Program(self._networks, function)
-            program.compile(jit_compile=jit)
-            self._programs[*key, jit] = program
-        return self._programs[*key, jit].predict_on_batch(inputs)
+        with self._lock:
+            if (*key, jit) not in self._programs:
+                program = _Program(self._networks, function)
+                program.compile(jit_compile=jit)
+                self._programs[*key, jit] = program
+            self._programs.move_to_end((*key, jit))
+            program = self._programs[*key, jit]
+            if len(self._programs) > MOST_PROGRAMS:
+                self._programs.popitem(last=False)
+        return predict_batch(program, inputs)
 
 
 class _Program(FunctionModel):

@@ -1,9 +1,7 @@
 """Training: batches in a seeded order, one loop with a schedule, early stopping and a time limit, and its checkpoints."""
 
 import contextlib
-import logging
 import math
-import random
 import re
 import shutil
 import time
@@ -16,7 +14,7 @@ import keras
 import numpy as np
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from lstmzoo.backend import jit_compile
+from lstmzoo.backend import jit_compile, predict_batch, train_batch
 from lstmzoo.config import TrainingConfig
 from lstmzoo.errors import ConfigError, SavedModelError, TrainingError
 from lstmzoo.saving import Bundle, check_arrays, read_bundle, sync_folder, write_bundle
@@ -33,9 +31,6 @@ Weights = list[np.ndarray]  # of a network, in its own order
 _LAYOUT = 2  # of a checkpoint: a number that goes up when what is in it changes
 _CHECKPOINT = re.compile(r"checkpoint-\d{10}")
 _SECONDS_BETWEEN_CHECKPOINTS = 30.0  # within an epoch; there is one after each epoch besides
-
-# Each batch size is traced once, on purpose; TensorFlow warns of several.
-logging.getLogger("tensorflow").addFilter(lambda record: "tf.function retracing" not in record.getMessage())
 
 
 class Steps(Protocol):
@@ -318,7 +313,7 @@ def _run(
             if time_limit is not None:
                 done = max(done, elapsed() / time_limit)
             model.optimizer.learning_rate = _learning_rate(config, min(done, 1.0))
-            state.loss += model.train_on_batch(*batches[step], return_dict=True)["loss"]
+            state.loss += train_batch(model, *batches[step])
             if time_limit is not None and elapsed() > time_limit:
                 state.stopped = True
                 break
@@ -453,30 +448,6 @@ def _progress(epochs: int, title: str, verbose: int) -> Iterator[Callable[[dict[
         yield report
 
 
-@contextlib.contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Seed every generator that a network draws from, and leave the global ones as if nothing had been drawn.
-
-    Python's and NumPy's states are put back; the backend's, which cannot be read, is seeded afresh.
-    """
-    python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
-    keras.utils.set_random_seed(seed)
-    try:
-        yield
-    finally:
-        keras.utils.set_random_seed(int(np.random.SeedSequence().generate_state(1)[0] % 2**31))
-        random.setstate(python_state)
-        np.random.set_state(numpy_state)  # noqa: NPY002
-
-
-def reseed(model: keras.Model, seed: int) -> None:
-    """Set the states that a model's layers draw from, which saved weights are without."""
-    weights = {id(weight) for weight in model.weights}
-    states = [variable for variable in model.variables if id(variable) not in weights]
-    for i, state in enumerate(states):
-        state.assign(np.random.SeedSequence([seed, i]).generate_state(state.shape[0]))
-
-
 def compile_for_prediction(model: keras.Model) -> None:
     """Let a model predict, whether it was trained here or loaded, by the same compiled step."""
     model.compile(jit_compile=jit_compile())
@@ -492,5 +463,5 @@ def predict_padded(model: keras.Model, inputs: dict[str, np.ndarray], largest: i
         missing = size - len(next(iter(part.values())))
         if missing:
             part = {name: np.concatenate([a, np.repeat(a[-1:], missing, axis=0)]) for name, a in part.items()}
-        outputs.append(np.asarray(model.predict_on_batch(part))[: size - missing])
+        outputs.append(np.asarray(predict_batch(model, part))[: size - missing])
     return np.concatenate(outputs)

@@ -484,7 +484,27 @@ def test_the_last_window_of_a_row_is_filled_up():
 
 
 def test_members_are_counted_window_by_window():
-    assert most_members(np.array([[1, 5, 5, 9], [5, 1, 9, 1]]), (5, 9), window=3) == (3, 1)
+    targets = np.array([[1, 5, 5, 9], [5, 1, 9, 1]])
+    assert most_members(targets, (5, 9), window=3) == (3, 2)  # three in one window, where six fit; one
+    assert most_members(np.full((1, 16), 9), (5, 9), window=16) == (16, 16)
+    assert most_members(np.full((1, 16), 1), (5, 9), window=16) == (2, 1)
+
+
+def test_texts_of_any_content_are_scored_by_few_programs():
+    """By an adaptive softmax, whose sizes depend on the text: the answers are those of a softmax that computes all."""
+    spec = LanguageModellingSpec(vocab_size=60, bptt=8, cutoffs=(10, 25, 40))
+    config = load_config("language_modelling/lstm").override({"units": 8, "embedding_dim": 8, "num_layers": 1})
+    model = build_model(config.builder, spec, {**config.hyperparameters, "softmax": "adaptive"})
+    stepper, rng = model.stepper, np.random.default_rng(0)
+    for number in range(20):
+        shares = rng.dirichlet(np.full(4, 0.5))
+        clusters = rng.choice(4, 40, p=shares)
+        stream = np.array([0, *rng.integers(np.array([0, 10, 25, 40])[clusters], np.array([10, 25, 40, 60])[clusters])])
+        found = carried_nll(stepper, stream, rows=1, window=16)
+        if number < 3:
+            whole, _, _ = stepper.score(stream[None, :-1], stream[None, 1:], stepper.begin(1), calls=1)
+            np.testing.assert_allclose(found, whole[0], rtol=1e-4, atol=1e-5)
+    assert len(stepper._programs) <= 7  # one for whole softmaxes, and at most six
 
 
 def test_an_epoch_can_be_gone_to_at_once():

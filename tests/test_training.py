@@ -1,10 +1,12 @@
 """Training goes on from its checkpoint, and ends with the bits of a training that nobody interrupted."""
 
 import json
+import logging
 import os
 import signal
 import subprocess
 import sys
+import threading
 from types import SimpleNamespace
 
 import keras
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 
 from lstmzoo import saving, training
+from lstmzoo.backend import predict_batch, train_batch
 from lstmzoo.config import TrainingConfig
 from lstmzoo.errors import ConfigError, SavedModelError, TrainingError
 from lstmzoo.training import Batches, Checkpoint, train
@@ -373,3 +376,39 @@ def test_batches(num_items, steps):
 
 if __name__ == "__main__":
     fit(sys.argv[1], before_step=at(3 * STEPS + 2, kill), **LONG)
+
+
+def test_the_users_tensorflow_logger_is_left_alone(monkeypatch):
+    """The package keeps back warnings of retracing in its own calls only."""
+    logger = logging.getLogger("tensorflow")
+    assert not logger.filters
+    model = network()
+    model.compile(optimizer="sgd", loss="mse")
+    seen = []
+    step = model.train_on_batch
+    monkeypatch.setattr(
+        model, "train_on_batch", lambda *args, **options: seen.append(len(logger.filters)) or step(*args, **options)
+    )
+    inputs = {"window": np.ones((2, 6, 2), "float32"), "place": np.ones((2, 3), "float32")}
+    train_batch(model, inputs, np.ones((2, 1), "float32"))
+    assert seen == [keras.backend.backend() == "tensorflow"]
+    assert not logger.filters
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="a warning of TensorFlow")
+def test_others_are_still_warned_of_retracing(caplog, monkeypatch):
+    logger = logging.getLogger("tensorflow")
+    monkeypatch.setattr(logger, "propagate", True)
+    message = "5 out of the last 5 calls triggered tf.function retracing"
+
+    class Model:
+        def predict_on_batch(self, inputs):
+            logger.warning(message)
+            other = threading.Thread(target=logger.warning, args=["of another thread: " + message])
+            other.start()
+            other.join()
+            return inputs
+
+    predict_batch(Model(), 1)
+    logger.warning("of the user: " + message)
+    assert [record.getMessage().split(":")[0] for record in caplog.records] == ["of another thread", "of the user"]

@@ -21,7 +21,8 @@ from lstmzoo.migrations import FORMAT, migrate
 from lstmzoo.outputs import check_file, check_folder
 from lstmzoo.preprocessing import tokenizer_name
 from lstmzoo.registry import build_model
-from lstmzoo.training import Checkpoint, compile_for_prediction, seeded
+from lstmzoo.seeding import seeded
+from lstmzoo.training import Checkpoint, compile_for_prediction
 
 CLASSES: dict[str, type["ZooEstimator"]] = {}
 

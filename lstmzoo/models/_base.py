@@ -16,7 +16,7 @@ import numpy as np
 from keras import ops
 from pydantic import Field
 
-from lstmzoo.backend import jit_compile
+from lstmzoo.backend import jit_compile, predict_batch
 from lstmzoo.layers import (
     GRU,
     LSTM,
@@ -325,7 +325,7 @@ class Stepper:
         model = self._models[key]
         given = {name: inputs[name] for name in model.input if not name.startswith("state_")}
         given |= {f"state_{i}": array for i, array in enumerate(state or [])}
-        answer = model.predict_on_batch(given)
+        answer = predict_batch(model, given)
         return answer.get("output"), [answer[f"state_{i}"] for i in range(len(answer) - ("output" in answer))]
 
     def _build(self, face: str, steps: int, from_beginning: bool) -> keras.Model:

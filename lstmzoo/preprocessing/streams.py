@@ -1,6 +1,7 @@
 """A stream of tokens as batches: rows side by side, each read from its beginning to its end, window after window."""
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -169,17 +170,24 @@ def softmax_cutoffs(counts: np.ndarray) -> tuple[int, ...]:
 
 
 def most_members(targets: np.ndarray, cutoffs: Sequence[int], window: int) -> tuple[int, ...]:
-    """For each cluster of an adaptive softmax, the most targets of rows ``(B, L)`` that any of their windows has in it.
+    """For each cluster of an adaptive softmax, at least as many as any window of targets ``(B, L)`` has in it.
+
+    Programs are compiled for these numbers, so they are of few kinds, whatever the text: each cluster has half of the one before,
+    the first an eighth, a quarter, ... of all targets of a window, up to all of them for each.
 
     Examples:
         >>> most_members(np.array([[1, 5, 5, 9], [5, 1, 9, 1]]), (5, 9), window=2)
-        (2, 2)
+        (4, 2)
     """
+    whole = len(targets) * window
     most = []
     for first, last in itertools.pairwise([*cutoffs, np.iinfo(np.int32).max]):
         inside = ((targets >= first) & (targets < last)).sum(axis=0)
         most.append(int(np.add.reduceat(inside, np.arange(0, len(inside), window)).max()))
-    return tuple(most)
+    head = whole / 8
+    while any(count > min(whole, head / 2**i) for i, count in enumerate(most)):
+        head *= 2
+    return tuple(math.ceil(min(whole, head / 2**i)) for i in range(len(most)))
 
 
 def padded(tokens: np.ndarray, targets: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarray]:

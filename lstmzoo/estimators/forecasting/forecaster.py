@@ -58,7 +58,8 @@ from lstmzoo.preprocessing import (
     fixed_step,
     forecast_frame,
 )
-from lstmzoo.training import Batches, Checkpoint, Trained, compile_for_prediction, predict_padded, reseed, seeded, train
+from lstmzoo.seeding import reseed, seeded
+from lstmzoo.training import Batches, Checkpoint, Trained, compile_for_prediction, predict_padded, train
 
 _LEARNED = (
     "history_", "best_epoch_", "seconds_", "data_digest_", "season_length_", "seed_", "step_correlation_",
@@ -207,11 +208,11 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         validation = self._validation(preprocessor, panel)
         with seeded(seed):
             model = self._build(config, preprocessor.spec_)
-            if is_autoregressive(model):
-                check_sampled(self._levels(), PATHS)
-            if self.conformal and validation is not None:
-                check_held_out(int(np.isfinite(_judged(model, validation)[1]).sum()), self._levels())
-            trained = self._train(model, windows, validation, config.training, seed, checkpoint)
+        if is_autoregressive(model):
+            check_sampled(self._levels(), PATHS)
+        if self.conformal and validation is not None:
+            check_held_out(int(np.isfinite(_judged(model, validation)[1]).sum()), self._levels())
+        trained = self._train(model, windows, validation, config.training, seed, checkpoint)
         self.model_, self.config_, self.seed_ = model, config, seed
         self.preprocessor_, self.spec_ = preprocessor, preprocessor.spec_
         self.tail_ = self._kept(self._long_enough(whole, preprocessor))
@@ -260,9 +261,8 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         """Rows of further epochs; a training that fails or is interrupted leaves the weights as they were."""
         seed, weights = self.seed_ + len(self.history_), self.model_.get_weights()
         try:
-            with seeded(seed):
-                reseed(self.model_, seed)
-                return self._train(self.model_, windows, None, training, seed).history
+            reseed(self.model_, seed)
+            return self._train(self.model_, windows, None, training, seed).history
         except BaseException:
             self.model_.set_weights(weights)
             compile_for_prediction(self.model_)

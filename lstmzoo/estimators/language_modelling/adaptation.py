@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from lstmzoo.backend import jit_compile
+from lstmzoo.backend import jit_compile, train_batch
 from lstmzoo.models._language import Frozen
 from lstmzoo.preprocessing import in_rows, most_members, padded
 
@@ -154,12 +154,14 @@ def dynamic_nll(stepper: Any, stream: np.ndarray, how: DynamicEvaluation) -> np.
             part = slice(number * how.tokens, (number + 1) * how.tokens)
             inputs = {"tokens": tokens[:, part], "targets": targets[:, part]}
             inputs["begin"] = np.full((1, 1), float(number == 0), np.float32)
-            loss = model.train_on_batch(inputs, np.zeros((1, how.tokens), np.float32), return_dict=True)["loss"]
+            loss = train_batch(model, inputs, np.zeros((1, how.tokens), np.float32))
             losses += [float(loss)] * how.tokens
         rest = slice(pieces * how.tokens, None)  # after which there is nothing to adapt to
-        if tokens[:, rest].size:
-            nll, _, _ = stepper.score(tokens[:, rest], targets[:, rest], trainer.state(), calls=1)
-            losses += nll[0].tolist()
+        left = tokens[:, rest].shape[1]
+        if left:
+            given = padded(tokens[:, rest], targets[:, rest], how.tokens)
+            nll, _, _ = stepper.score(*given, trainer.state(), calls=1)
+            losses += nll[0, :left].tolist()
     finally:
         model.set_weights(weights)
     return np.array(losses)

@@ -26,8 +26,9 @@ from lstmzoo.estimators.language_modelling.embedding import Pooling, pooled_stat
 from lstmzoo.estimators.language_modelling.generation import continue_prompts, next_log_probs
 from lstmzoo.estimators.language_modelling.likelihood import carried_nll, separate_nll
 from lstmzoo.preprocessing import Corpus, StreamBatches, TextPreprocessor, softmax_cutoffs, token_counts
+from lstmzoo.seeding import seeded
 from lstmzoo.spec import LanguageModellingSpec
-from lstmzoo.training import Checkpoint, Trained, compile_for_prediction, seeded, train
+from lstmzoo.training import Checkpoint, Trained, compile_for_prediction, train
 
 _LEARNED = ("history_", "best_epoch_", "seconds_", "data_digest_", "seed_", "_example")
 _READ = 128  # tokens that one compiled step scores
@@ -128,10 +129,10 @@ class LanguageModel(TokenizingEstimator, TextModel):
         valid = None if held_out is None else preprocessor.stream(held_out, opened=True)
         with seeded(seed):
             model = self._build(config, spec)
-            if config.data.variable_bptt and model.stepper.needs_fixed_windows:
-                raise ConfigError(f"{config.name} needs windows of one length: pass variable_bptt=False")
-            model.stepper.start_from(counts)
-            trained = self._train(model, stream, valid, config, seed, checkpoint)
+        if config.data.variable_bptt and model.stepper.needs_fixed_windows:
+            raise ConfigError(f"{config.name} needs windows of one length: pass variable_bptt=False")
+        model.stepper.start_from(counts)
+        trained = self._train(model, stream, valid, config, seed, checkpoint)
         compile_for_prediction(model)
         self.model_, self.config_, self.seed_ = model, config, seed
         self.preprocessor_, self.spec_ = preprocessor, spec

@@ -40,8 +40,9 @@ from lstmzoo.models._writer import Writer
 from lstmzoo.options import checked_options
 from lstmzoo.preprocessing import PairBatches, PairPreprocessor, check_sentences, token_counts
 from lstmzoo.preprocessing.buckets import MOST_BUCKETS
+from lstmzoo.seeding import seeded
 from lstmzoo.spec import TranslationSpec
-from lstmzoo.training import Weights, compile_for_prediction, seeded, train
+from lstmzoo.training import Weights, compile_for_prediction, train
 
 if TYPE_CHECKING:
     from lstmzoo.figures import Figure
@@ -177,12 +178,12 @@ class Translator(TokenizingEstimator, SentenceTranslator):
         ratio = (1 + sum(map(len, ids[1]))) / (1 + sum(map(len, ids[0])))
         with seeded(seed):
             model = self._build(config, spec)
-            model.stepper.start_from(counts)
-            validate = self._validation(model.stepper, preprocessor, held_out, ratio, config)
-            trained = train(
-                model.stepper.trainer(), lambda _, loss: loss, batches, config=config.training, validate=validate,
-                time_limit=self.time_limit, verbose=self.verbose, title=self.model, checkpoint=checkpoint,
-            )  # fmt: skip
+        model.stepper.start_from(counts)
+        validate = self._validation(model.stepper, preprocessor, held_out, ratio, config)
+        trained = train(
+            model.stepper.trainer(), lambda _, loss: loss, batches, config=config.training, validate=validate,
+            time_limit=self.time_limit, verbose=self.verbose, title=self.model, checkpoint=checkpoint,
+        )  # fmt: skip
         compile_for_prediction(model)
         self.model_, self.config_, self.seed_ = model, config, seed
         self.preprocessor_, self.spec_, self._ratio = preprocessor, spec, ratio
@@ -442,10 +443,12 @@ class Translator(TokenizingEstimator, SentenceTranslator):
         self.check_ensemble(ensemble)
         models = [self.model_, *(other.model_ for other in ensemble)]
         key = tuple(map(id, models))
-        if key not in self._writers:
-            self._writers = {kept: writer for kept, writer in self._writers.items() if len(kept) == 1}
-            self._writers[key] = Writer([model.stepper for model in models], self.preprocessor_.target.banned)
-        return self._writers[key]
+        writers = self._writers  # which another thread may replace
+        if key not in writers:
+            alone = {kept: writer for kept, writer in writers.items() if len(kept) == 1}
+            writer = Writer([model.stepper for model in models], self.preprocessor_.target.banned)
+            self._writers = writers = {**alone, key: writer}
+        return writers[key]
 
     def _of_epoch(self, epoch: int, weights: Weights) -> "Translator":
         """One as this was after an epoch, with a network of its own: a copy goes through what would be saved."""
