@@ -71,12 +71,12 @@ def test_building_leaves_the_global_generators_alone():
     """Python's goes on as if nothing had been drawn; NumPy's and the backend's are not touched."""
     random.seed(5)
     expected = random.Random(5).random()
-    state = np.random.get_state(legacy=True)[1].copy()
+    state = np.random.get_state(legacy=True)[1].copy()  # noqa: NPY002
     with seeded(1):
         first = keras.layers.Dense(2)
         first.build((None, 2))
     assert random.random() == expected
-    assert np.array_equal(state, np.random.get_state(legacy=True)[1])
+    assert np.array_equal(state, np.random.get_state(legacy=True)[1])  # noqa: NPY002
     with seeded(1):
         second = keras.layers.Dense(2)
         second.build((None, 2))
