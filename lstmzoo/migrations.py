@@ -58,9 +58,23 @@ def param(name: str) -> Callable[[Files], Any]:
     return lambda files: files["params.json"]["params"][name]
 
 
+def _time_dtype(files: Files) -> dict[str, Any] | None:
+    """The data type of dates without hours, which was all that was known of times."""
+    form = files["preprocessor.json"]["panel"]["form"]
+    dates = {"pandas": {"name": "object", "of": "date"}, "polars": {"name": "Date"}, "pyarrow": {"name": "date32[day]"}}
+    return dates[form["backend"]] if form["dates"] else None
+
+
+_FORM = ("panel", "form")
+
 # What a folder of format N lacks that one of format N + 1 has, by N.
 MIGRATIONS: dict[int, tuple[Added, ...]] = {
-    1: (),
+    1: (
+        Added("PanelForecaster", "preprocessor.json", _FORM, "id", constant(None)),
+        Added("PanelForecaster", "preprocessor.json", _FORM, "time", _time_dtype),
+        Added("PanelForecaster", "preprocessor.json", _FORM, "text", constant(None)),
+        Added("PanelForecaster", "preprocessor.json", _FORM, "index", constant(None)),
+    ),
 }
 
 FORMAT = max(MIGRATIONS) + 1  # that is written

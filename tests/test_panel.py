@@ -31,6 +31,7 @@ from lstmzoo.preprocessing import (
     usual_seasons,
     with_known_filled,
 )
+from lstmzoo.preprocessing._base import was_observed
 
 COVARIATES = Columns(past=("visitors",), known=("price", "holiday"), static=("size", "region", "open"))
 BACKENDS = {
@@ -56,8 +57,9 @@ def shops():
 
 def same(one, other):
     """Whether two panels hold the same."""
-    for name in ("ids", "offsets", "values", "times", "past", "known", "static", "observed"):
+    for name in ("ids", "offsets", "values", "times", "past", "known", "static"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
+    np.testing.assert_array_equal(was_observed(one), was_observed(other))
     return (one.freq, one.tz, one.irregular) == (other.freq, other.tz, other.irregular)
 
 
@@ -67,7 +69,16 @@ REFUSED = {
     "missing column": (lambda: frame().drop(columns="y"), "column 'y' is missing; the frame has 'unique_id', 'ds': rename one or pass target_col="),
     "text as target": (lambda: frame().assign(y="x"), "column 'y' is not numeric"),
     "boolean target": (lambda: frame().assign(y=True), "column 'y' is not numeric"),
-    "text as time": (lambda: frame().assign(ds=lambda d: d["ds"].astype(str)), "column 'ds' .*convert it, for instance with pandas.to_datetime"),
+    "text as time": (lambda: frame().assign(ds="yesterday"), "column 'ds' holds 'yesterday' in row 1, which is not a time: write whole numbers, or ISO 8601 .*convert it, for instance with pandas.to_datetime"),
+    "text in two formats": (lambda: frame().assign(ds=lambda d: d["ds"].astype(str).where(d.index != 3, "2024-01-01T03")), "column 'ds' holds '2024-01-01T03' in row 4 and '2024-01-01 00:00:00' in row 1, so that the format of an answer is ambiguous"),
+    "text of several offsets": (lambda: frame(2).assign(ds=["2024-03-30T00:00+01:00", "2024-03-31T00:00+02:00"]), "column 'ds' has times of several UTC offsets: write them all in one"),
+    "numbers with leading zeros": (lambda: frame(2).assign(ds=["01", "02"]), "column 'ds' holds '01' in row 1, so that the format of an answer is ambiguous"),
+    "datetimes of several offsets": (lambda: frame(2).assign(ds=[datetime.datetime.fromisoformat(f"2024-03-3{i}T00:00+0{i + 1}:00") for i in (0, 1)]), "column 'ds' has times of several UTC offsets: convert them to one time zone, for instance with pandas.to_datetime.*utc=True"),
+    "some with a zone": (lambda: frame(2).assign(ds=pd.Series([pd.Timestamp("2024-01-01"), pd.Timestamp("2024-01-02", tz="UTC")], dtype=object)), "column 'ds' mixes times with and without a time zone: that in row 1 has one, unlike those before it; give all of them one, or none"),
+    "a category as time": (lambda: frame().assign(ds=lambda d: d["ds"].astype("category")), "column 'ds' is category, not timestamps"),
+    "a column twice": (lambda: pd.concat([frame(), frame()[["y"]]], axis=1), "column 'y' is there twice: rename or drop one of the two"),
+    "a column twice in pyarrow": (lambda: pa.table([[1], [2]], names=["y", "y"]), "column 'y' is there twice"),
+    "an index of several levels": (lambda: frame().set_index(["unique_id", "ds"])["y"], "a series with an index of several levels was passed: pass a frame"),
     "floats as time": (lambda: frame().assign(ds=1.5), "column 'ds' is float64, not timestamps"),
     "missing time": (lambda: frame().assign(ds=lambda d: d["ds"].where(d.index != 3)), "column 'ds' has a missing value in row 3"),
     "missing id": (lambda: frame().assign(unique_id=["a"] * 29 + [None]), "column 'unique_id' has a missing value in row 29"),
@@ -187,9 +198,12 @@ def test_an_index_of_dates_is_sorted():
 
 
 def test_the_form_of_the_data_is_kept():
-    assert read_panel(frame(), Columns())[1] == Form("frame", "pandas")
-    assert read_panel(pl.from_pandas(frame()), Columns())[1] == Form("frame", "polars")
-    assert read_panel(frame()["y"], Columns())[1] == Form("series", "pandas")
+    read = [read_panel(data, Columns())[1] for data in (frame(), pl.from_pandas(frame()), frame()["y"])]
+    assert [(form.kind, form.backend) for form in read] == [
+        ("frame", "pandas"),
+        ("frame", "polars"),
+        ("series", "pandas"),
+    ]
     panel, form = read_panel([1.0, 2.0], Columns())
     assert isinstance(panel, Panel)
     assert form == Form("array", "pandas")
@@ -338,6 +352,14 @@ def test_nulls_of_a_dictionary_are_missing():
         (Columns(static=("size", "size")), "column 'size' is named twice by static_covariates"),
         (Columns(past=("y",)), "column 'y' is named by target_col and by past_covariates"),
         (Columns(known=("ds",)), "column 'ds' is named by time_col and by future_covariates"),
+        (
+            Columns(id="y_hat"),
+            "id_col: 'y_hat' is the name of a column of forecasts, which would overwrite it: rename yours",
+        ),
+        (Columns(target="y_hat"), "target_col: 'y_hat' is the name"),
+        (Columns(time="cutoff"), "time_col: 'cutoff' is the name"),
+        (Columns(past=("y_hat_q0.1",)), "past_covariates: 'y_hat_q0.1' is the name"),
+        (Columns(known=("y_hat_path3",)), "future_covariates: 'y_hat_path3' is the name"),
         (Columns(static=("unique_id",)), "column 'unique_id' is named by id_col and by static_covariates"),
     ],
 )

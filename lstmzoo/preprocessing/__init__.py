@@ -4,7 +4,15 @@ from lstmzoo.preprocessing._base import Columns, Panel, fixed_step, is_shorter_t
 from lstmzoo.preprocessing.buckets import PairBatches, decoding_batches, padded_sentences
 from lstmzoo.preprocessing.channels import CALENDAR, Channels, calendar_features, usual_calendar
 from lstmzoo.preprocessing.corpus import Corpus, TextSizes
-from lstmzoo.preprocessing.frames import Form, forecast_frame, panel_frame, user_times
+from lstmzoo.preprocessing.frames import (
+    Form,
+    eager_frame,
+    forecast_frame,
+    panel_frame,
+    plain_times_of,
+    user_time,
+    user_times,
+)
 from lstmzoo.preprocessing.future import make_future_frame, read_future
 from lstmzoo.preprocessing.missing import filled, with_known_filled
 from lstmzoo.preprocessing.pairs import check_pairs, check_sentences
@@ -27,9 +35,9 @@ from lstmzoo.preprocessing.windows import Scale, WindowPreprocessor, Windows
 __all__ = [
     "CALENDAR", "Channels", "Columns", "Corpus", "Form", "PairBatches", "PairPreprocessor", "Panel", "Scale",
     "StreamBatches", "TextPreprocessor", "TextSizes", "WindowPreprocessor", "Windows", "calendar_features",
-    "check_pairs", "check_sentences", "continued", "decoding_batches", "filled", "filled_up", "find_season",
-    "fixed_step", "forecast_frame", "in_rows", "is_shorter_than_a_day", "make_future_frame", "most_calls",
-    "most_members", "padded", "padded_sentences", "panel_frame", "read_future", "read_panel", "side_by_side",
-    "softmax_cutoffs", "stack", "time_text", "token_counts", "tokenizer_name", "user_times", "usual_calendar",
-    "usual_seasons", "with_known_filled",
+    "check_pairs", "check_sentences", "continued", "decoding_batches", "eager_frame", "filled", "filled_up",
+    "find_season", "fixed_step", "forecast_frame", "in_rows", "is_shorter_than_a_day", "make_future_frame",
+    "most_calls", "most_members", "padded", "padded_sentences", "panel_frame", "plain_times_of", "read_future",
+    "read_panel", "side_by_side", "softmax_cutoffs", "stack", "time_text", "token_counts", "tokenizer_name",
+    "user_time", "user_times", "usual_calendar", "usual_seasons", "with_known_filled",
 ]  # fmt: skip

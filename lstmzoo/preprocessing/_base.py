@@ -1,5 +1,6 @@
 """The panel: many time series in one flat array, with what accompanies them."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -9,6 +10,9 @@ import numpy as np
 import pandas as pd
 
 from lstmzoo.errors import DataError, arg
+
+LAST_DAY = 28  # that every month has
+_DAY_OF_MONTH = re.compile(r"(?P<months>[1-9]\d?)?MS\+(?P<day>[1-9]|1\d|2[0-7])D")
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class Panel:
         offsets: ``(N + 1,)`` where each series begins; series i is ``values[offsets[i]:offsets[i + 1]]``.
         values: ``(R,)`` float64; NaN where one is missing, until it is filled.
         times: ``(R,)`` int64 steps, or datetime64[us]: in UTC where ``freq`` is shorter than a day, else as on the wall.
-        freq: A pandas frequency alias, or an integer step; the usual step of irregular series.
+        freq: A pandas frequency alias, one of :func:`offset_of`, or an integer step; the usual step of irregular series.
         tz: Time zone of the user's timestamps, if they have one.
         observed: ``(R,)`` whether each value was observed, where some have been filled; None if none have.
         past: ``(R, P)`` float64, covariates known up to now; none if None is passed.
@@ -315,11 +319,43 @@ def spans(first: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return offsets, np.repeat(first - offsets[:-1], lengths) + np.arange(offsets[-1])
 
 
+def offset_of(freq: str) -> Any:
+    """The pandas offset of a frequency: an alias of pandas, or such as ``MS+14D``, the 15th of each month.
+
+    Raises:
+        ValueError: If it is neither.
+
+    Examples:
+        >>> offset_of("MS"), offset_of("3MS+14D")
+        (<MonthBegin>, <DateOffset: months=3>)
+    """
+    match = _DAY_OF_MONTH.fullmatch(freq)
+    if match is None:
+        return pd.tseries.frequencies.to_offset(freq)
+    return pd.DateOffset(months=int(match["months"] or 1))
+
+
+def day_of_month(months: int, day: int) -> str:
+    """The frequency of steps of whole months, always on the same day.
+
+    Examples:
+        >>> day_of_month(1, 15), day_of_month(12, 2)
+        ('MS+14D', '12MS+1D')
+    """
+    return f"{months if months > 1 else ''}MS+{day - 1}D"
+
+
+def months_of(freq: str) -> int | None:
+    """The months of a step that is always on the same day of the month; None for other frequencies."""
+    match = _DAY_OF_MONTH.fullmatch(freq)
+    return int(match["months"] or 1) if match else None
+
+
 def fixed_step(freq: str | int) -> Any:
     """The length of a time step, an integer or timedelta64[us]; None where it depends on the calendar."""
     if isinstance(freq, int):
         return freq
-    offset: Any = pd.tseries.frequencies.to_offset(freq)
+    offset = offset_of(freq)
     if not isinstance(offset, pd.offsets.Tick | pd.offsets.Day):
         return None
     return np.timedelta64(pd.Timedelta(offset.freqstr if offset.n != 1 else "1" + offset.freqstr)).astype(
@@ -333,14 +369,14 @@ def step_times(start: Any, freq: str | int, steps: int) -> np.ndarray:
     step = fixed_step(freq)
     if step is not None:
         return start + step * np.sign(steps) * np.arange(1, count + 1)
-    offset = pd.tseries.frequencies.to_offset(str(freq))
+    offset = offset_of(str(freq))
     span = pd.date_range(start, periods=count + 1, freq=offset if steps >= 0 else -1 * offset, unit="us")
     return span.to_numpy()[1:]
 
 
 def is_shorter_than_a_day(freq: str | int) -> bool:
     """Whether time steps count hours or less, so that they are regular in UTC rather than on the wall."""
-    offset = None if isinstance(freq, int) else pd.tseries.frequencies.to_offset(freq)
+    offset = None if isinstance(freq, int) else offset_of(freq)
     return isinstance(offset, pd.offsets.Tick) and pd.Timedelta(offset) % pd.Timedelta("1D") != pd.Timedelta(0)
 
 

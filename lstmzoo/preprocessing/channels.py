@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from lstmzoo.errors import DataError, UnknownNameError, arg
-from lstmzoo.preprocessing._base import Panel, fixed_step, is_shorter_than_a_day
+from lstmzoo.preprocessing._base import Panel, fixed_step, is_shorter_than_a_day, offset_of
 
 CALENDAR: dict[str, Callable[[pd.DatetimeIndex], Any]] = {
     "minute": lambda t: (t.minute + t.second / 60) / 60,
@@ -197,7 +197,7 @@ def usual_calendar(freq: str | int) -> list[str]:
         return []
     within_day, step = is_shorter_than_a_day(freq), fixed_step(freq)
     within_days = step is not None and bool(step < np.timedelta64(7, "D"))
-    within_week = within_day or within_days or pd.tseries.frequencies.to_offset(freq).rule_code == "B"
+    within_week = within_day or within_days or isinstance(offset_of(freq), pd.offsets.BusinessDay)
     return ["hour"] * within_day + ["weekday"] * within_week + ["year"]
 
 
@@ -245,5 +245,5 @@ def _ratio(steps: np.ndarray, freq: str | int) -> np.ndarray:
     """Time differences in units of the usual step."""
     if isinstance(freq, int):
         return steps / freq
-    unit = pd.tseries.frequencies.to_offset(freq).nanos / 1000
+    unit = offset_of(freq).nanos / 1000
     return steps.astype("timedelta64[us]").astype(float) / unit

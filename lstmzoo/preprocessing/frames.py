@@ -1,31 +1,79 @@
 """Columns of the user's frames as arrays, and arrays as a frame of the user's kind."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import narwhals as nw
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
+from lstmzoo.dtypes import DType, cast, describe, resolution, usual_dtype
 from lstmzoo.errors import DataError
-from lstmzoo.preprocessing._base import Columns, Panel, is_shorter_than_a_day
+from lstmzoo.isotext import pattern_of, read_text, write_text
+from lstmzoo.preprocessing._base import Columns, Panel, is_shorter_than_a_day, time_text
 
 _LARGEST_STEP = 2**53
 
 
 @dataclass(frozen=True)
 class Form:
-    """What the user passed, so that the answer can be of the same kind.
+    """What the user passed, so that the answer can be of the same kind, and joined to it.
 
     Attributes:
         kind: ``frame``, ``series`` or ``array``.
         backend: ``pandas``, ``polars`` or ``pyarrow``.
-        dates: Whether time was of a date type, without hours.
+        id: Data type of the id column, see :mod:`lstmzoo.dtypes`; the backend's own if None.
+        time: Likewise of the time column.
+        text: The format of times that are text, see :func:`lstmzoo.isotext.pattern_of`; None if they are not.
+        index: Where ids and times are the index of a pandas object, the column and the level's name, by level; else None.
     """
 
     kind: str = "frame"
     backend: str = "pandas"
-    dates: bool = False
+    id: DType | None = None
+    time: DType | None = None
+    text: dict[str, Any] | None = None
+    index: list[list[str | None]] | None = None
+
+
+def eager_frame(data: Any, columns: Columns) -> tuple[Any, list[list[str | None]] | None]:
+    """What the user passed as a narwhals frame or series, or as it is if it is neither; and ``Form.index``.
+
+    Levels of a pandas index become columns, where they have the name of a missing id or time column; or, in their order, where
+    there are as many as columns are missing, and the last one is of timestamps or periods.
+
+    Raises:
+        DataError: If two columns have one name.
+    """
+    if isinstance(data, pd.DataFrame | pa.Table):
+        names = list(data.columns) if isinstance(data, pd.DataFrame) else data.column_names
+        twice = [name for i, name in enumerate(names) if name in names[:i]] if len(set(names)) < len(names) else []
+        if twice:
+            raise DataError(f"column {twice[0]!r} is there twice: rename or drop one of the two")
+    index = None
+    if isinstance(data, pd.DataFrame):
+        data, index = _with_index_as_columns(data, columns)
+    return nw.from_native(data, eager_only=True, allow_series=True, pass_through=True), index
+
+
+def _with_index_as_columns(data: pd.DataFrame, columns: Columns) -> tuple[pd.DataFrame, list[list[str | None]] | None]:
+    wanted = [name for name in (columns.id, columns.time) if name is not None and name not in data.columns]
+    levels = [data.index.get_level_values(i) for i in range(data.index.nlevels)]
+    if not wanted or isinstance(data.index, pd.RangeIndex):
+        return data, None
+    names = list(data.index.names)
+    if set(wanted) <= set(names):
+        at = sorted(names.index(name) for name in wanted)
+    elif len(levels) == len(wanted) and isinstance(levels[-1], pd.DatetimeIndex | pd.PeriodIndex):
+        at = list(range(len(levels)))
+    else:
+        return data, None
+    roles = [str(names[i]) if set(wanted) <= set(names) else wanted[i] for i in at]
+    data = data.reset_index(drop=True)
+    for role, i in zip(roles, at, strict=True):
+        data[role] = pd.Series(levels[i])
+    return data, [[role, None if names[i] is None else str(names[i])] for role, i in zip(roles, at, strict=True)]
 
 
 def as_pandas(column: Any) -> pd.Series:
@@ -50,14 +98,51 @@ def number_columns(frame: Any, names: tuple[str, ...], way_out: str) -> np.ndarr
     return table
 
 
-def read_time_column(frame: Any, name: str) -> tuple[pd.Series, bool]:
-    """A column of time, and whether it holds dates without hours."""
+def read_ids(frame: Any, name: str) -> tuple[pd.Series, DType]:
+    """A column of ids, and its data type.
+
+    Raises:
+        DataError: If an id is missing; the message names the row.
+    """
+    column = frame[name]
+    ids = as_pandas(column)
+    check_whole(name, ids)
+    return ids, describe(column.to_native(), str(frame.implementation))
+
+
+def read_time_column(frame: Any, name: str) -> tuple[pd.Series, DType, dict[str, Any] | None]:
+    """A column of times, its data type, and the format of times that are text.
+
+    Periods become the timestamps at which they begin, and text whole numbers or timestamps.
+
+    Raises:
+        DataError: If a time is missing, or text is no time; the message names the row.
+    """
     column = frame[name]
     times = as_pandas(column)
+    check_whole(name, times)
     zone = getattr(column.dtype, "time_zone", None)
     if zone is not None and times.dtype.kind == "M" and not isinstance(times.dtype, pd.DatetimeTZDtype | pd.ArrowDtype):
         times = times.dt.tz_localize("UTC").dt.tz_convert(zone)  # pyarrow's, whose time zone is lost on the way
-    return times, column.dtype == nw.Date or pd.api.types.infer_dtype(times.head()) == "date"
+    dtype = describe(column.to_native(), str(frame.implementation))
+    plain, text = plain_times(times, name)
+    return plain, dtype, text
+
+
+def plain_times(times: pd.Series, name: str) -> tuple[pd.Series, dict[str, Any] | None]:
+    """Times without periods and text, and the format of those that were text."""
+    if isinstance(times.dtype, pd.PeriodDtype):
+        return times.dt.to_timestamp(), None
+    if isinstance(times.dtype, pd.CategoricalDtype) or pd.api.types.infer_dtype(times) != "string":
+        return times, None
+    parsed = read_text(times, f"column {name!r}")
+    return parsed, pattern_of(times, parsed, f"column {name!r}")
+
+
+def plain_times_of(frame: Any, name: str) -> pd.Series | pd.DatetimeIndex:
+    """A column of times as whole numbers or timestamps, whatever its data type."""
+    stamps, tz = as_times(read_time_column(frame, name)[0], name)
+    return pd.Series(stamps) if tz is None else pd.DatetimeIndex(stamps, tz="UTC").tz_convert(tz)
 
 
 def check_whole(name: str | None, column: pd.Series) -> None:
@@ -82,12 +167,7 @@ def as_times(times: pd.Series, column: str) -> tuple[np.ndarray, str | None]:
     if isinstance(times.dtype, pd.ArrowDtype):
         times = times.astype(object)
     if times.dtype == object or str(times.dtype).startswith("date32"):
-        kind = pd.api.types.infer_dtype(times)
-        if kind not in ("date", "datetime", "datetime64"):
-            raise DataError(
-                f"column {column!r} holds {kind}, not times: convert it, for instance with pandas.to_datetime"
-            )
-        times = pd.to_datetime(times)
+        times = _object_times(times, column)
     if not pd.api.types.is_datetime64_any_dtype(times):
         raise DataError(f"column {column!r} is {times.dtype}, not timestamps, dates or integers: convert it, for instance "
                         "with pandas.to_datetime")  # fmt: skip
@@ -96,6 +176,30 @@ def as_times(times: pd.Series, column: str) -> tuple[np.ndarray, str | None]:
         tz = str(times.dt.tz)
         times = times.dt.tz_convert("UTC").dt.tz_localize(None)
     return times.to_numpy(dtype="datetime64[us]"), tz
+
+
+def _object_times(times: pd.Series, column: str) -> pd.Series:
+    """Objects, such as datetimes or dates, as timestamps."""
+    kind = pd.api.types.infer_dtype(times)
+    if kind not in ("date", "datetime", "datetime64"):
+        raise DataError(f"column {column!r} holds {kind}, not times: convert it, for instance with pandas.to_datetime")
+    try:
+        return pd.to_datetime(times)
+    except ValueError as error:
+        naive = np.array([getattr(time, "tzinfo", None) is None for time in times])
+        if naive.any() and not naive.all():
+            odd = int(np.argmax(naive != naive[0]))
+            has = "has no time zone" if naive[odd] else "has one"
+            raise DataError(
+                f"column {column!r} mixes times with and without a time zone: that in row {odd} {has}, unlike those before it; "
+                "give all of them one, or none"
+            ) from None
+        if not naive.any():
+            raise DataError(
+                f"column {column!r} has times of several UTC offsets: convert them to one time zone, for instance with "
+                f"pandas.to_datetime(..., utc=True)"
+            ) from None
+        raise DataError(f"column {column!r} cannot be read as times: {error}") from None
 
 
 def wall_times(stamps: np.ndarray, tz: str) -> np.ndarray:
@@ -117,7 +221,12 @@ def user_times(times: np.ndarray, freq: str | int, tz: str | None) -> np.ndarray
 
 
 def forecast_frame(
-    panel: Panel, forecasts: dict[str, np.ndarray], form: Form, columns: Columns, times: np.ndarray | None = None
+    panel: Panel,
+    forecasts: dict[str, np.ndarray],
+    form: Form,
+    columns: Columns,
+    times: np.ndarray | None = None,
+    time_columns: tuple[str, ...] = (),
 ) -> Any:
     """The answer, of the kind the user passed.
 
@@ -127,6 +236,7 @@ def forecast_frame(
         form: What the user passed.
         columns: The frame's column names.
         times: ``(N, H)`` of the steps forecast; those that follow if None.
+        time_columns: Names of those forecasts that are times, as the panel has them.
 
     Returns:
         A long frame with N * H rows; for a series of the user's, a Series (a frame if there are several columns); for an
@@ -135,7 +245,7 @@ def forecast_frame(
     horizon = next(iter(forecasts.values())).shape[1]
     times = panel.future_times(horizon) if times is None else times
     data = {name: forecast.ravel() for name, forecast in forecasts.items()}
-    return assemble(np.repeat(panel.ids, horizon), times.ravel(), data, panel, form, columns)
+    return assemble(np.repeat(panel.ids, horizon), times.ravel(), data, panel, form, columns, time_columns)
 
 
 def panel_frame(panel: Panel, form: Form, columns: Columns) -> Any:
@@ -149,47 +259,104 @@ def panel_frame(panel: Panel, form: Form, columns: Columns) -> Any:
     return assemble(np.repeat(panel.ids, panel.lengths), panel.times, data, panel, form, columns)
 
 
-def assemble(ids: np.ndarray, times: Any, data: dict[str, Any], panel: Panel, form: Form, columns: Columns) -> Any:
-    """Rows of a panel's series as a frame, series or array of the user's kind."""
+def assemble(
+    ids: np.ndarray,
+    times: np.ndarray,
+    data: dict[str, Any],
+    panel: Panel,
+    form: Form,
+    columns: Columns,
+    time_columns: tuple[str, ...] = (),
+) -> Any:
+    """Rows of a panel's series as a frame, series or array of the user's kind; ids and times have the user's data types.
+
+    Args:
+        ids: ``(R,)``.
+        times: ``(R,)``, as the panel has them.
+        data: ``(R,)`` by column name.
+        panel: What the rows are of.
+        form: What the user passed.
+        columns: The frame's column names.
+        time_columns: Names of the data that are times.
+
+    Raises:
+        DataError: If an id or time does not fit the user's data type.
+    """
     if form.kind == "array":
         return np.stack(list(data.values()), axis=-1) if len(data) > 1 else next(iter(data.values()))
-    times = user_times(times, panel.freq, panel.tz)
+    data = {name: _written(data[name], panel, form, name) if name in time_columns else data[name] for name in data}
+    keys = {columns.time: _written(times, panel, form, columns.time)}
     if form.kind == "series":
-        frame = pd.DataFrame(data, index=times if form.backend == "pandas" else None)
-        answer = _to_backend(frame, form)
-        return answer if len(data) > 1 else answer[next(iter(data))]
-    data = {columns.time: times, **data}
+        return _series(keys[columns.time], data, panel, form)
     if columns.id is not None:
-        data = {columns.id: pd.Series(ids).infer_objects(), **data}
-    return _to_backend(pd.DataFrame(data), form)
+        keys = {columns.id: pd.Series(ids).infer_objects(), **keys}
+    answer = _to_backend(pd.DataFrame({**keys, **data}), form.backend)
+    for name in (*keys, *time_columns):
+        dtype = form.id if name == columns.id else _time_dtype(form, panel)
+        if dtype is not None:
+            answer = _with_column(answer, name, dtype, form.backend)
+    return answer if form.index is None else _with_index(answer, form.index)
 
 
-def _to_backend(frame: pd.DataFrame, form: Form) -> Any:
-    """The frame in the user's kind; its times are dates, if the user's were, and keep their time zone."""
-    times = [str(name) for name in frame.select_dtypes(["datetime", "datetimetz"])]
+def _written(times: np.ndarray, panel: Panel, form: Form, name: str) -> pd.Series:
+    """Times as a pandas Series: text if the user's are; in UTC, without the time zone, where another backend takes over."""
+    if form.time is not None and form.text is None and times.dtype.kind == "M":
+        unit = resolution(form.time)
+        odd = times != times.astype(f"datetime64[{unit}]") if unit else np.zeros(0)
+        if odd.any():
+            raise DataError(
+                f"column {name!r} is {form.time}, which cannot hold {time_text(times[odd][0])}: convert it to timestamps"
+            )
+    local = pd.Series(user_times(times, panel.freq, panel.tz))
+    if form.text is not None:
+        return pd.Series(write_text(local, form.text), dtype=object)
+    if form.backend == "pandas" or panel.tz is None or local.dtype.kind != "M":
+        return local
+    return local.dt.tz_convert("UTC").dt.tz_localize(None)
+
+
+def user_time(time: Any, panel: Panel, form: Form) -> Any:
+    """One of a panel's times as the user has them: a timestamp, date, period, whole number, or text."""
+    one = _written(np.array([time]), panel, replace(form, backend="pandas"), "time")
+    keep = form.text is None and form.backend == "pandas" and form.time is not None
+    return (cast(one, form.time, "pandas", "time") if keep and form.time is not None else one).iloc[0]
+
+
+def _time_dtype(form: Form, panel: Panel) -> DType | None:
+    if form.time is not None or panel.times.dtype.kind != "M":
+        return form.time
+    return usual_dtype(form.backend, panel.tz)
+
+
+def _series(times: pd.Series, data: dict[str, Any], panel: Panel, form: Form) -> Any:
+    frame = pd.DataFrame(data)
     if form.backend == "pandas":
-        return frame.assign(**{name: frame[name].dt.date for name in times}) if form.dates else frame
-    zones = {name: getattr(frame[name].dtype, "tz", None) for name in times}
-    utc = frame.assign(**{name: frame[name].dt.tz_convert(None) for name in times if zones[name] is not None})
-    if form.backend == "pyarrow":
-        return _to_arrow(utc, form.dates, zones)
+        dtype = _time_dtype(form, panel)
+        index = times if dtype is None else cast(times, dtype, "pandas", "index")
+        frame.index = pd.Index(index, name=None if form.index is None else form.index[0][1])
+    answer = _to_backend(frame, form.backend)
+    return answer if len(data) > 1 else answer[next(iter(data))]
+
+
+def _to_backend(frame: pd.DataFrame, backend: str) -> Any:
+    if backend == "pandas":
+        return frame
+    if backend == "pyarrow":
+        return pa.Table.from_pandas(frame, preserve_index=False)
     import polars as pl
 
-    out = pl.from_pandas(utc)
-    for name, tz in zones.items():
-        if form.dates:
-            out = out.with_columns(pl.col(name).cast(pl.Date))
-        elif tz is not None:
-            out = out.with_columns(pl.col(name).dt.replace_time_zone("UTC").dt.convert_time_zone(str(tz)))
-    return out
+    return pl.from_pandas(frame)
 
 
-def _to_arrow(frame: pd.DataFrame, dates: bool, zones: dict[str, Any]) -> Any:
-    import pyarrow as pa
+def _with_column(answer: Any, name: str, dtype: DType, backend: str) -> Any:
+    """The answer, one of its columns in the user's data type."""
+    column = cast(answer[name], dtype, backend, name)
+    if backend == "pandas":
+        return answer.assign(**{name: column})
+    if backend == "pyarrow":
+        return answer.set_column(answer.schema.get_field_index(name), name, column)
+    return answer.with_columns(column.alias(name))
 
-    table = pa.Table.from_pandas(frame, preserve_index=False)
-    for name, tz in zones.items():
-        if dates or tz is not None:
-            kind = pa.date32() if dates else pa.timestamp("us", tz=str(tz))
-            table = table.set_column(table.schema.get_field_index(name), name, table[name].cast(kind))
-    return table
+
+def _with_index(answer: pd.DataFrame, index: list[list[str | None]]) -> pd.DataFrame:
+    return answer.set_index([column for column, _ in index]).rename_axis([name for _, name in index])

@@ -9,9 +9,13 @@ import pandas as pd
 
 from lstmzoo.errors import DataError, arg
 from lstmzoo.preprocessing._base import (
+    LAST_DAY,
     Panel,
+    day_of_month,
     fixed_step,
     is_shorter_than_a_day,
+    months_of,
+    offset_of,
     spans,
     step_times,
     time_text,
@@ -37,6 +41,7 @@ def with_frequency(panel: Panel, wall: np.ndarray, freq: str | int | None, *, ga
     else:
         alias = _canonical(freq) if freq is not None else _infer(panel, wall, gaps=gaps)
         panel = replace(panel, freq=alias, times=panel.times if is_shorter_than_a_day(alias) else wall)
+        _check_day(panel, given=freq is not None)
     if gaps:
         return with_rows_in_gaps(panel)
     _check_regular(panel, given=freq is not None)
@@ -88,11 +93,14 @@ def _integer_step(panel: Panel) -> int:
 
 def _canonical(freq: str | int) -> str:
     try:
-        offset = pd.tseries.frequencies.to_offset(str(freq))
+        offset = offset_of(str(freq))
     except ValueError:
         raise DataError(
-            f"{arg(freq=freq)} is not a pandas frequency; for instance: 'h', 'D', 'W', 'MS', 'QS', '15min'"
+            f"{arg(freq=freq)} is not a pandas frequency; for instance: 'h', 'D', 'W', 'MS', 'QS', '15min', or 'MS+14D' for the "
+            "15th of each month"
         ) from None
+    if months_of(str(freq)) is not None:
+        return str(freq)
     step = fixed_step(offset.freqstr)
     if offset.n < 1 or (step is not None and step < np.timedelta64(1, "us")):
         raise DataError(f"{arg(freq=freq)} is not a step forward of a microsecond or more")
@@ -130,6 +138,9 @@ def _infer_alias(index: pd.DatetimeIndex) -> str | None:
 def _infer_one(times: np.ndarray, *, gaps: bool) -> str | None:
     """The frequency of most of the series' stretches, so that a gap does not hide it; of short ones, if there are many."""
     index = pd.DatetimeIndex(times)
+    same_day = _day_of_month(index)
+    if same_day is not None:
+        return same_day
     whole = _infer_alias(index[:4096])
     if whole is not None:
         return whole
@@ -140,6 +151,32 @@ def _infer_one(times: np.ndarray, *, gaps: bool) -> str | None:
         if found:
             return max(sorted(set(found)), key=found.count)
     return None
+
+
+def _day_of_month(index: pd.DatetimeIndex) -> str | None:
+    """The frequency of times that are all on one day of the month, but the first, and at one time of the day."""
+    if not 1 < index[0].day <= LAST_DAY or (index.day != index[0].day).any():
+        return None
+    months = np.diff(index.year * 12 + index.month)
+    if len(months) < 2 or (months < 1).any() or (index - index.normalize()).nunique() > 1:
+        return None
+    step = int(np.gcd.reduce(months))
+    return day_of_month(step, index[0].day) if step < 100 else None
+
+
+def _check_day(panel: Panel, *, given: bool) -> None:
+    """Refuse times that are on another day of the month than the frequency."""
+    if months_of(str(panel.freq)) is None:
+        return
+    day = int(str(panel.freq).partition("+")[2].removesuffix("D")) + 1
+    off = pd.DatetimeIndex(panel.times).day != day
+    if off.any():
+        row = int(off.argmax())
+        whose = "that is expected" if given else "of others"
+        raise DataError(
+            f"mixed frequencies: series {panel.name_of(row)!r} has the time {time_text(panel.times[row])}, which is not on day "
+            f"{day} of the month, as the freq {panel.freq!r} {whose}: fit them apart, or resample"
+        )
 
 
 def _check_regular(panel: Panel, *, given: bool) -> None:
@@ -180,7 +217,7 @@ def _own_freq(times: np.ndarray, panel: Panel) -> str | int | None:
     index = pd.DatetimeIndex(times)
     if panel.tz is not None and is_shorter_than_a_day(panel.freq):
         index = index.tz_localize("UTC").tz_convert(panel.tz)
-    return _infer_alias(index) if len(index) > 2 else None
+    return (_day_of_month(index) or _infer_alias(index)) if len(index) > 2 else None
 
 
 def _first_irregular(panel: Panel) -> int | None:
@@ -189,7 +226,7 @@ def _first_irregular(panel: Panel) -> int | None:
     if step is not None:
         bad = (np.diff(panel.times) != step) & panel.inner
         return int(bad.argmax()) + 1 if bad.any() else None
-    offset = pd.tseries.frequencies.to_offset(str(panel.freq))
+    offset = offset_of(str(panel.freq))
     grids: dict[tuple[Any, int], np.ndarray] = {}
     for i, n in enumerate(panel.lengths):
         times = panel.times[panel.offsets[i] : panel.offsets[i + 1]]
@@ -248,7 +285,7 @@ def _off_steps(panel: Panel, places: np.ndarray, start: np.ndarray, step: Any) -
 
 def _grids(panel: Panel) -> dict[Any, np.ndarray]:
     """The times of a calendar's frequency from each series' first on, up to the last of all."""
-    offset, end = pd.tseries.frequencies.to_offset(str(panel.freq)), panel.times.max()
+    offset, end = offset_of(str(panel.freq)), panel.times.max()
     first = np.unique(panel.times[panel.offsets[:-1]])
     return {t: pd.date_range(t, end, freq=offset, unit="us").to_numpy() for t in first}
 

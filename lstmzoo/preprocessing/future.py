@@ -11,11 +11,11 @@ from lstmzoo.errors import DataError, arg
 from lstmzoo.preprocessing._base import Columns, Panel, is_shorter_than_a_day, time_kind, time_text
 from lstmzoo.preprocessing.frames import (
     Form,
-    as_pandas,
     as_times,
     assemble,
-    check_whole,
+    eager_frame,
     number_columns,
+    read_ids,
     read_time_column,
     wall_times,
 )
@@ -68,7 +68,7 @@ def read_future(frame: Any, panel: Panel, columns: Columns, horizon: int) -> tup
         >>> times, known[..., 0]
         (array([[3, 4]]), array([[9., 8.]]))
     """
-    native = nw.from_native(frame, eager_only=True, pass_through=True)
+    native, _ = eager_frame(frame, columns)
     if not isinstance(native, nw.DataFrame):
         raise DataError(
             f"{arg('future')}: expected a frame, that of make_future_frame() filled in, got {type(frame).__name__}"
@@ -110,8 +110,7 @@ def _series_of(frame: Any, panel: Panel, columns: Columns) -> np.ndarray:
     """``(rows,)`` which series each row is of."""
     if columns.id is None:
         return np.zeros(len(frame), dtype=np.int64)
-    ids = as_pandas(frame[columns.id])
-    check_whole(columns.id, ids)
+    ids, _ = read_ids(frame, columns.id)
     places = {name: i for i, name in enumerate(panel.ids)}
     codes, names = pd.factorize(ids)
     for name in names:
@@ -125,10 +124,9 @@ def _series_of(frame: Any, panel: Panel, columns: Columns) -> np.ndarray:
 
 def _times_of(frame: Any, panel: Panel, columns: Columns) -> np.ndarray:
     """``(rows,)`` times as the panel has them."""
-    column, _ = read_time_column(frame, columns.time)
-    check_whole(columns.time, column)
-    if not len(column):
+    if not len(frame):
         return panel.times[:0]
+    column, _, _ = read_time_column(frame, columns.time)
     times, tz = as_times(column, columns.time)
     if times.dtype.kind != panel.times.dtype.kind or (tz is None) != (panel.tz is None):
         raise DataError(f"{arg('future')}: column {columns.time!r} holds {time_kind(times, tz)}, but the history has "

@@ -7,6 +7,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from lstmzoo.dtypes import describe
 from lstmzoo.errors import ConfigError, DataError, arg
 from lstmzoo.preprocessing._base import Columns, Panel, time_kind, time_text
 from lstmzoo.preprocessing.frames import (
@@ -14,7 +15,10 @@ from lstmzoo.preprocessing.frames import (
     as_pandas,
     as_times,
     check_whole,
+    eager_frame,
     number_columns,
+    plain_times,
+    read_ids,
     read_time_column,
     user_times,
     wall_times,
@@ -22,6 +26,7 @@ from lstmzoo.preprocessing.frames import (
 from lstmzoo.preprocessing.frequency import with_frequency, with_rows_in_gaps, with_usual_step
 from lstmzoo.preprocessing.missing import filled, open_ended
 
+_TIMES_OF = {"frame": "column {!r} holds", "series": "the index holds", "array": "an array without times has"}
 _MISSING = ("error", "mask", "interpolate", "keep")
 
 
@@ -87,7 +92,7 @@ def read_panel(
     rows, form, columns = _read_rows(data, columns)
     if after is not None and (form.kind == "array" or (form.kind == "series" and form.backend != "pandas")):
         rows.times = pd.Series(user_times(after.future_times(len(rows.values))[0], after.freq, after.tz))
-    panel, wall = _sorted_panel(rows, columns, missing, like)
+    panel, wall = _sorted_panel(rows, columns, missing, like, _TIMES_OF[form.kind].format(columns.time))
     gaps, freq = missing != "error", int(freq) if isinstance(freq, np.integer) else freq
     panel = with_usual_step(panel, wall, freq) if irregular else with_frequency(panel, wall, freq, gaps=gaps)
     return panel if missing in ("error", "keep") else filled(panel, missing, columns), form
@@ -124,14 +129,14 @@ def _read_rows(data: Any, columns: Columns) -> tuple[_Rows, Form, Columns]:
         _check_no_covariates("an array", columns)
         values = _array_values(data)
         return _one_series(values, np.arange(len(values))), Form("array", "pandas"), Columns(None)
-    native = nw.from_native(data, eager_only=True, allow_series=True, pass_through=True)
+    native, index = eager_frame(data, columns)
     if isinstance(native, nw.Series):
         _check_no_covariates("a series", columns)
         return *_read_series(native), Columns(None)
     if not isinstance(native, nw.DataFrame):
         lazy = ": collect it first" if hasattr(data, "collect") else ""
         raise DataError(f"expected a frame, a series or an array, got {type(data).__name__}{lazy}")
-    return *_read_frame(native, columns), columns
+    return *_read_frame(native, columns, index), columns
 
 
 def _check_no_covariates(what: str, columns: Columns) -> None:
@@ -160,12 +165,19 @@ def _read_series(series: Any) -> tuple[_Rows, Form]:
     backend = str(series.implementation)
     if not series.dtype.is_numeric():
         raise DataError(f"the series is not numeric, but {series.dtype}")
-    native = series.to_native()
     values = series.to_numpy().astype(float)
-    index = native.index if backend == "pandas" else pd.RangeIndex(len(values))
-    if isinstance(index, pd.PeriodIndex):
-        index = index.to_timestamp()
-    return _one_series(values, index), Form("series", backend)
+    if backend != "pandas":
+        return _one_series(values, np.arange(len(values))), Form("series", backend)
+    index = series.to_native().index
+    if isinstance(index, pd.MultiIndex):
+        raise DataError(
+            "a series with an index of several levels was passed: pass a frame, whose columns name series and times"
+        )
+    held = pd.Series(index)
+    check_whole("index", held)
+    times, text = plain_times(held, "index")
+    name = None if index.name is None else str(index.name)
+    return _one_series(values, times), Form("series", backend, None, describe(held, backend), text, [[None, name]])
 
 
 def _one_series(values: np.ndarray, times: Any) -> _Rows:
@@ -174,7 +186,7 @@ def _one_series(values: np.ndarray, times: Any) -> _Rows:
     return _Rows(ids, pd.Series(times), values, none, none, {})
 
 
-def _read_frame(frame: Any, columns: Columns) -> tuple[_Rows, Form]:
+def _read_frame(frame: Any, columns: Columns, index: list | None) -> tuple[_Rows, Form]:
     _check_columns(frame, columns)
     if not len(frame):
         raise DataError("the frame is empty: no rows")
@@ -182,12 +194,13 @@ def _read_frame(frame: Any, columns: Columns) -> tuple[_Rows, Form]:
     if not target.dtype.is_numeric():
         raise DataError(f"column {columns.target!r} is not numeric, but {target.dtype}: convert it to numbers first")
     values = target.cast(nw.Float64).to_numpy().astype(float)
-    ids = pd.Series([0] * len(frame)) if columns.id is None else as_pandas(frame[columns.id])
-    times, dates = read_time_column(frame, columns.time)
+    ids, id_dtype = (pd.Series([0] * len(frame)), None) if columns.id is None else read_ids(frame, columns.id)
+    times, time_dtype, text = read_time_column(frame, columns.time)
     way_out = f"make it numeric, or pass it as one of {arg('static_covariates')} if it describes the series"
     past, known = (number_columns(frame, names, way_out) for names in (columns.past, columns.known))
     static = {name: _static_codes(frame[name]) for name in columns.static}
-    return _Rows(ids, times, values, past, known, static), Form("frame", str(frame.implementation), dates)
+    form = Form("frame", str(frame.implementation), id_dtype, time_dtype, text, index)
+    return _Rows(ids, times, values, past, known, static), form
 
 
 def _check_columns(frame: Any, columns: Columns) -> None:
@@ -197,12 +210,21 @@ def _check_columns(frame: Any, columns: Columns) -> None:
             raise ConfigError(f"column {column!r} is named by {arg(roles[column])} and by {arg(role)}: give it one role" if
                               roles[column] != role else f"column {column!r} is named twice by {arg(role)}")  # fmt: skip
         roles[column] = role
+        _check_not_a_result(role, column)
         if column not in frame.columns:
             has = f"column {column!r} is missing; the frame has {', '.join(map(repr, frame.columns))}"
             if role.endswith("_covariates"):
                 raise DataError(f"{has}: add it, or leave it out of {arg(role)}")
             way_out = f"; pass {arg(id_col=None)} if the frame holds one series" if role == "id_col" else ""
             raise DataError(f"{has}: rename one or pass {arg(**{role: ...})}{way_out}")
+
+
+def _check_not_a_result(role: str, column: str) -> None:
+    key = role in ("id_col", "time_col", "target_col")
+    if column == "y_hat" or column.startswith("y_hat_") or (key and column == "cutoff"):
+        raise ConfigError(
+            f"{arg(role)}: {column!r} is the name of a column of forecasts, which would overwrite it: rename yours"
+        )
 
 
 def _static_codes(column: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -218,23 +240,31 @@ def _static_codes(column: Any) -> tuple[np.ndarray, np.ndarray]:
     return codes, np.array([str(value) for value in categories], dtype=object)
 
 
-def _sorted_panel(rows: _Rows, columns: Columns, missing: str, like: Panel | None) -> tuple[Panel, np.ndarray]:
-    """The rows by series and time, checked, and their times as on the wall; the frequency is still to be found."""
+def _sorted_panel(
+    rows: _Rows, columns: Columns, missing: str, like: Panel | None, times_of: str
+) -> tuple[Panel, np.ndarray]:
+    """The rows by series and time, checked, and their times as on the wall; the frequency is still to be found.
+
+    Args:
+        rows: Of the user.
+        columns: Their names.
+        missing: As for :func:`read_panel`.
+        like: As for :func:`read_panel`.
+        times_of: What holds the times, for messages.
+    """
     if not len(rows.values):
         raise DataError("the series is empty: no observations")
-    check_whole(columns.id, rows.ids)
-    check_whole(columns.time, rows.times)
-    codes, names = pd.factorize(rows.ids, sort=True)
+    codes, names = _numbered(rows.ids)
     odd = [name for name in names[:1000] if not isinstance(name, str | int | np.integer)]
     if odd:
         raise DataError(
             f"column {columns.id!r} holds {type(odd[0]).__name__}: name the series by text or whole numbers"
         )
     stamps, tz = as_times(rows.times, columns.time)
-    if like is not None and stamps.dtype.kind == like.times.dtype.kind:
-        if (tz is None) != (like.tz is None):
-            raise DataError(f"column {columns.time!r} holds {time_kind(stamps, tz)}, but what was fitted has "
-                            f"{time_kind(like.times, like.tz)}: convert it")  # fmt: skip
+    if like is not None:
+        if stamps.dtype.kind != like.times.dtype.kind or (tz is None) != (like.tz is None):
+            raise DataError(f"{times_of} {time_kind(stamps, tz)}, but what was fitted has {time_kind(like.times, like.tz)}: pass "
+                            "times of that kind")  # fmt: skip
         tz = like.tz
     wall = stamps if tz is None else wall_times(stamps, tz)
     values, past, known, static = rows.values, rows.past, rows.known, rows.static
@@ -244,8 +274,7 @@ def _sorted_panel(rows: _Rows, columns: Columns, missing: str, like: Panel | Non
         past, known = past[order], known[order]
         static = {name: (column[order], kinds) for name, (column, kinds) in static.items()}
     offsets = np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=len(names)))])
-    labels = np.asarray(names.tolist(), dtype=object)
-    panel = Panel(labels, offsets, values, stamps, freq=1, tz=tz, past=past, known=known)
+    panel = Panel(names, offsets, values, stamps, freq=1, tz=tz, past=past, known=known)
     _check_finite(panel, values, columns.target, missing)
     for table, covariates in ((past, columns.past), (known, columns.known)):
         for i, column in enumerate(covariates):
@@ -255,6 +284,13 @@ def _sorted_panel(rows: _Rows, columns: Columns, missing: str, like: Panel | Non
     for i, (column, (of_row, kinds)) in enumerate(static.items()):
         described[:, i] = _described(panel, column, of_row, kinds)
     return replace(panel, static=described), wall
+
+
+def _numbered(ids: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """``(R,)`` the place of each row's series, and the series' names in order, whatever the data type."""
+    codes, found = pd.factorize(ids)
+    order, names = pd.factorize(np.array([None, *found], dtype=object)[1:], sort=True)
+    return order[codes], names
 
 
 def _order(codes: np.ndarray, times: np.ndarray) -> np.ndarray | None:

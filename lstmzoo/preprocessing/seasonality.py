@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from lstmzoo.preprocessing._base import Panel, is_shorter_than_a_day
+from lstmzoo.preprocessing._base import Panel, is_shorter_than_a_day, months_of, offset_of
 
 _YEAR = pd.Timedelta(days=364)
 _CALENDAR_SEASONS = {"D": (7,), "B": (5,), "W": (52,), "M": (12,), "B-M": (12,), "Q": (4,), "Y": (1,)}
@@ -18,7 +18,10 @@ def usual_seasons(freq: str | int) -> tuple[int, ...]:
     """
     if isinstance(freq, int):
         return ()
-    offset = pd.tseries.frequencies.to_offset(freq)
+    months = months_of(freq)
+    if months is not None:
+        return (12 // months,) if 12 % months == 0 else ()
+    offset = offset_of(freq)
     if is_shorter_than_a_day(freq):
         step = pd.Timedelta(offset.freqstr if offset.n != 1 else "1" + offset.freqstr)
         spans = (pd.Timedelta("1h"), pd.Timedelta("1D"), pd.Timedelta("7D"))

@@ -260,26 +260,13 @@ def _times(column: "pd.Series", path: Path) -> "pd.Series":
     """Whole numbers stay whole numbers; other text becomes timestamps."""
     import pandas as pd
 
+    from lstmzoo.isotext import read_text
+
     where = f"{path}: column {column.name!r}"
     missing = column.isna().to_numpy()
     if missing.any():
         raise DataError(f"{where} has no time in row {int(missing.argmax()) + 1}")
-    if pd.api.types.infer_dtype(column) != "string":
-        return column
-    text = column.astype(str).str.strip()
-    if text.str.fullmatch(r"[+-]?\d{1,18}").all():
-        return text.astype("int64")
-    try:
-        return pd.to_datetime(text, format="ISO8601")
-    except ValueError:
-        bad = pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True).isna().to_numpy()
-    if not bad.any():
-        raise DataError(f"{where} has times of several UTC offsets: write them all in one, such as UTC")
-    row = int(bad.argmax())
-    raise DataError(
-        f"{where} holds {text.iloc[row][:40]!r} in row {row + 1}, which is not a time: write whole numbers, "
-        "or ISO 8601 such as 2026-01-31 or 2026-01-31T18:00:00"
-    )
+    return read_text(column, where) if pd.api.types.infer_dtype(column) == "string" else column
 
 
 def check_output(path: Path) -> None:
@@ -327,5 +314,7 @@ def as_frame(answer: Any, levels: Iterable[float] = ()) -> "pd.DataFrame":
     if isinstance(native, pd.Series):
         native = native.rename("y_hat").to_frame()
     if not isinstance(native.index, pd.RangeIndex):
-        native = native.rename_axis("ds").reset_index()
+        usual = ["unique_id", "ds"][-native.index.nlevels :]
+        names = [name or other for name, other in zip(native.index.names, usual, strict=True)]
+        native = native.rename_axis(names).reset_index()
     return native

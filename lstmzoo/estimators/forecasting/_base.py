@@ -26,11 +26,13 @@ from lstmzoo.preprocessing import (
     Form,
     Panel,
     continued,
+    eager_frame,
     filled,
     find_season,
     forecast_frame,
     make_future_frame,
     panel_frame,
+    plain_times_of,
     read_future,
     read_panel,
     usual_seasons,
@@ -185,6 +187,8 @@ class PanelForecaster(ZooEstimator):
         refuse_second(X)
         ids, actual, past, forecasts = self._last_horizon(y, sorted({0.5, *self._checked_quantiles(None)}))
         scores = scores_by_series(actual, forecasts, past, self.season_length_)
+        if self.id_col in scores:
+            raise ConfigError(f"{arg('id_col')}: {self.id_col!r} is the name of a score, which would overwrite it: rename yours")
         return pd.DataFrame({self.id_col or "series": ids, **scores})
 
     def _last_horizon(
@@ -242,7 +246,7 @@ class PanelForecaster(ZooEstimator):
             for history, actual in origins(until, count, steps, fitted._needed_and_actual):
                 pieces.append(fitted._backtested(history, actual, form))
         whole = nw.concat([nw.from_native(piece) for piece in pieces]).to_native()
-        return whole.reset_index(drop=True) if isinstance(whole, pd.DataFrame) else whole
+        return whole.reset_index(drop=True) if isinstance(whole, pd.DataFrame) and form.index is None else whole
 
     def plot_backtest(self, backtest: Any, path: str | Path | None = None, ids: list | None = None) -> "Figure":
         """Draw what :meth:`cross_validation` gave: each window's forecast over what was observed.
@@ -596,13 +600,15 @@ def check_quantiles(quantiles: list[float]) -> None:
 
 
 def _read_backtest(backtest: Any, columns: Columns) -> pd.DataFrame:
-    native = nw.from_native(backtest, eager_only=True, pass_through=True)
+    """The frame that ``cross_validation`` gave, in pandas, with timestamps or whole numbers as times."""
+    native, _ = eager_frame(backtest, columns)
     expected = [columns.time, columns.target, "cutoff", "y_hat"]
     if not isinstance(native, nw.DataFrame) or not set(expected) <= set(native.columns):
         raise DataError(
             f"expected the frame that cross_validation gave, with the columns {', '.join(map(repr, expected))}"
         )
-    return native.to_pandas()
+    times = {name: plain_times_of(native, name) for name in (columns.time, "cutoff")}
+    return native.to_pandas().reset_index(drop=True).assign(**times)
 
 
 def _split_future(rows: pd.DataFrame, columns: Columns, most: int | None) -> tuple[pd.DataFrame, pd.DataFrame]:

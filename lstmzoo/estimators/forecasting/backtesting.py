@@ -1,6 +1,7 @@
 """Forecasts of what has already been observed: from origins that roll on, with their scores."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy as np
 from lstmzoo.errors import DataError
 from lstmzoo.metrics import coverage, crps, mase, rmsse, smape
 from lstmzoo.options import require_counts
-from lstmzoo.preprocessing import Columns, Form, Panel, forecast_frame, stack, user_times
+from lstmzoo.preprocessing import Columns, Form, Panel, forecast_frame, stack
 
 _TOGETHER = 2**22  # values that are forecast from at once
 
@@ -69,15 +70,11 @@ def backtest_frame(
         form: What the user passed; for a series or array the answer is a frame without ids.
         columns: The frame's column names.
     """
-    cutoffs = np.repeat(history.times[history.offsets[1:] - 1], times.shape[1])
-    data: dict[str, Any] = {
-        columns.target: actual,
-        "cutoff": user_times(cutoffs, history.freq, history.tz),
-        **forecasts,
-    }
+    cutoffs = np.repeat(history.times[history.offsets[1:] - 1][:, None], times.shape[1], axis=1)
+    data = {columns.target: actual, "cutoff": cutoffs, **forecasts}
     if form.kind != "frame":
-        form, columns = Form("frame", form.backend), Columns(None, columns.time, columns.target)
-    return forecast_frame(history, data, form, columns, times)
+        form, columns = replace(form, kind="frame", index=None), Columns(None, columns.time, columns.target)
+    return forecast_frame(history, data, form, columns, times, time_columns=("cutoff",))
 
 
 def scores_by_series(

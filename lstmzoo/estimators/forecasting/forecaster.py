@@ -294,12 +294,12 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
             raise ConfigError(
                 f"stream: {self.config_.name} cannot step, for it has to see a window whole; entries that can: {', '.join(steps)}"
             )
-        panel, _ = (self.tail_, None) if history is None else self._read_history(history)
+        panel, form = (self.tail_, self.form_) if history is None else self._read_history(history)
         if len(panel) != 1:
             raise DataError(
                 f"a stream is of one series, but there are {len(panel)}: pass {arg(history=...)}, the rows of one"
             )
-        return ForecastStream(self, panel)
+        return ForecastStream(self, panel, form)
 
     def export(self, format: ExportFormat, path: str | Path) -> ExportReport:
         """Write the network alone for another runtime, and check that it computes the same there; one-way.

@@ -1,9 +1,11 @@
 """The series that a saved forecaster goes on from, as JSON and arrays."""
 
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
+from lstmzoo.dtypes import is_dtype
 from lstmzoo.errors import SavedModelError
 from lstmzoo.preprocessing import Columns, Form, Panel
 
@@ -51,4 +53,12 @@ def restored_panel(document: dict[str, Any], arrays: dict[str, np.ndarray], colu
     panel = Panel(
         ids, offsets, values, times, freq, document["tz"], observed, past, known, static, document["irregular"]
     )
-    return panel, Form(**document["form"])
+    return panel, _restored_form(document["form"])
+
+
+def _restored_form(document: dict[str, Any]) -> Form:
+    form = Form(**{field.name: document[field.name] for field in fields(Form)})
+    for dtype in (form.id, form.time):
+        if dtype is not None and not is_dtype(dtype, form.backend):
+            raise SavedModelError(f"preprocessor.json: {dtype} is no data type of {form.backend}")
+    return form

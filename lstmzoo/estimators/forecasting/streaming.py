@@ -9,7 +9,7 @@ import pandas as pd
 from lstmzoo.errors import DataError, arg
 from lstmzoo.estimators._base import shortened
 from lstmzoo.estimators.forecasting._base import Ahead
-from lstmzoo.preprocessing import Panel, Scale, is_shorter_than_a_day, time_text, user_times
+from lstmzoo.preprocessing import Form, Panel, Scale, is_shorter_than_a_day, time_text, user_time
 
 _OUTGROWN = 10.0  # times the scale of the anchor
 
@@ -26,10 +26,12 @@ class ForecastStream:
     Args:
         forecaster: Fitted, of an entry that can step.
         panel: One series, as long as the context at least.
+        form: Of what the user passed.
     """
 
-    def __init__(self, forecaster: Any, panel: Panel) -> None:
+    def __init__(self, forecaster: Any, panel: Panel, form: Form) -> None:
         self._forecaster = forecaster
+        self._form = form
         self._panel = panel.tail(forecaster.preprocessor_.reach)
         self._scale: Scale
         self._state: list[np.ndarray]
@@ -38,8 +40,8 @@ class ForecastStream:
 
     @property
     def next_time(self) -> Any:
-        """The time of the next step, in the time zone fitted; of irregular series, that after the usual step."""
-        return user_times(self._panel.future_times(1)[0], self._panel.freq, self._panel.tz)[0]
+        """The time of the next step, as the user has times; of irregular series, that after the usual step."""
+        return user_time(self._panel.future_times(1)[0, 0], self._panel, self._form)
 
     def update(
         self,
@@ -128,7 +130,7 @@ class ForecastStream:
     def _stamp(self, time: Any) -> np.datetime64:
         """A time as the panel has it."""
         try:
-            stamp = pd.Timestamp(time)
+            stamp = time.to_timestamp() if isinstance(time, pd.Period) else pd.Timestamp(time)
         except (TypeError, ValueError):
             raise DataError(f"stream: expected a time, got {shortened(time)}") from None
         tz = self._panel.tz
@@ -173,6 +175,8 @@ class ForecastStream:
 
 
 def _whole(time: Any) -> int:
+    if isinstance(time, str) and time.strip().lstrip("+-").isdecimal():
+        return int(time)
     if isinstance(time, bool) or not isinstance(time, int | float | np.number) or not float(time).is_integer():
         raise DataError(f"stream: expected a whole number as the time, as those fitted are, got {shortened(time)}")
     return int(time)
