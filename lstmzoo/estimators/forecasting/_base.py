@@ -188,7 +188,9 @@ class PanelForecaster(ZooEstimator):
         ids, actual, past, forecasts = self._last_horizon(y, sorted({0.5, *self._checked_quantiles(None)}))
         scores = scores_by_series(actual, forecasts, past, self.season_length_)
         if self.id_col in scores:
-            raise ConfigError(f"{arg('id_col')}: {self.id_col!r} is the name of a score, which would overwrite it: rename yours")
+            raise ConfigError(
+                f"{arg('id_col')}: {self.id_col!r} is the name of a score, which would overwrite it: rename yours"
+            )
         return pd.DataFrame({self.id_col or "series": ids, **scores})
 
     def _last_horizon(
