@@ -30,6 +30,7 @@ def mase(actual: np.ndarray, forecast: np.ndarray, history: Sequence[np.ndarray]
         >>> mase(np.array([[4.0, 6.0]]), np.array([[3.0, 3.0]]), [np.array([1.0, 2.0, 3.0])], season_length=1)
         array([2.])
     """
+    actual, forecast, history = _in_units(actual, forecast, history)
     table = losses.mase(_frame(actual, y_hat=forecast), ["y_hat"], season_length, _past(history))
     values = _by_series(table, actual, forecast)
     return np.where(_naive_error(history, season_length) > 0, values, np.nan)
@@ -54,6 +55,7 @@ def rmsse(actual: np.ndarray, forecast: np.ndarray, history: Sequence[np.ndarray
         >>> rmsse(np.array([[4.0, 6.0]]), np.array([[3.0, 3.0]]), [np.array([1.0, 2.0, 3.0])], season_length=1).round(3)
         array([2.236])
     """
+    actual, forecast, history = _in_units(actual, forecast, history)
     table = losses.rmsse(_frame(actual, y_hat=forecast), ["y_hat"], season_length, _past(history))
     values = _by_series(table, actual, forecast)
     return np.where(_naive_error(history, season_length) > 0, values, np.nan)
@@ -120,6 +122,8 @@ def crps(actual: np.ndarray, quantile_forecasts: np.ndarray, levels: Sequence[fl
         >>> crps(np.array([[4.0, 6.0]]), np.array([[[3.0, 5.0], [6.0, 7.0]]]), levels=[0.25, 0.75])
         array([0.075])
     """
+    unit = np.array([_power_of_two(values) for values in actual])[:, None]
+    actual, quantile_forecasts = actual / unit, quantile_forecasts / unit[..., None]
     columns = {f"q{i}": quantile_forecasts[..., i] for i in range(len(levels))}
     table = losses.scaled_crps(_frame(actual, **columns), {"y_hat": list(columns)}, np.array(levels))
     values = _by_series(table, actual, *columns.values())
@@ -318,6 +322,20 @@ def _corpus_score(metric: Any, references: Sequence[str], hypotheses: Sequence[s
     if not len(references):
         raise DataError("there is nothing to score: pass one sentence or more")
     return float(metric.corpus_score(list(hypotheses), [list(references)]).score)
+
+
+def _in_units(
+    actual: np.ndarray, forecast: np.ndarray, history: Sequence[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
+    """Each series in units of its size, so that no square overflows or vanishes."""
+    unit = np.array([_power_of_two(np.concatenate(both)) for both in zip(actual, history, strict=True)])
+    return actual / unit[:, None], forecast / unit[:, None], [h / u for h, u in zip(history, unit, strict=True)]
+
+
+def _power_of_two(values: np.ndarray) -> float:
+    """The largest power of two that is at most the largest absolute value; 1 if all are 0 or missing."""
+    largest = float(np.max(np.abs(values), initial=0.0, where=np.isfinite(values)))
+    return 2.0 ** int(np.frexp(largest)[1] - 1) if largest > 0 else 1.0
 
 
 def _frame(actual: np.ndarray, **forecasts: np.ndarray) -> pd.DataFrame:

@@ -1,6 +1,13 @@
 """Fitted, invertible preprocessing."""
 
-from lstmzoo.preprocessing._base import Columns, Panel, fixed_step, is_shorter_than_a_day, stack, time_text
+from lstmzoo.preprocessing._base import (
+    Columns,
+    Panel,
+    fixed_step,
+    is_shorter_than_a_day,
+    stack,
+    time_text,
+)
 from lstmzoo.preprocessing.buckets import PairBatches, decoding_batches, padded_sentences
 from lstmzoo.preprocessing.channels import CALENDAR, Channels, calendar_features, usual_calendar
 from lstmzoo.preprocessing.corpus import Corpus, TextSizes
@@ -33,11 +40,12 @@ from lstmzoo.preprocessing.text import PairPreprocessor, TextPreprocessor, token
 from lstmzoo.preprocessing.windows import Scale, WindowPreprocessor, Windows
 
 __all__ = [
-    "CALENDAR", "Channels", "Columns", "Corpus", "Form", "PairBatches", "PairPreprocessor", "Panel", "Scale",
-    "StreamBatches", "TextPreprocessor", "TextSizes", "WindowPreprocessor", "Windows", "calendar_features",
+    "CALENDAR", "Channels", "Columns", "Corpus", "Form", "PairBatches", "PairPreprocessor", "Panel",
+    "Scale", "StreamBatches", "TextPreprocessor", "TextSizes", "WindowPreprocessor", "Windows", "calendar_features",
     "check_pairs", "check_sentences", "continued", "decoding_batches", "eager_frame", "filled", "filled_up",
     "find_season", "fixed_step", "forecast_frame", "in_rows", "is_shorter_than_a_day", "make_future_frame",
-    "most_calls", "most_members", "padded", "padded_sentences", "panel_frame", "plain_times_of", "read_future",
-    "read_panel", "side_by_side", "softmax_cutoffs", "stack", "time_text", "token_counts", "tokenizer_name",
-    "user_time", "user_times", "usual_calendar", "usual_seasons", "with_known_filled",
+    "most_calls", "most_members", "padded", "padded_sentences", "panel_frame",
+    "plain_times_of", "read_future", "read_panel", "side_by_side", "softmax_cutoffs", "stack", "time_text",
+    "token_counts", "tokenizer_name", "user_time", "user_times", "usual_calendar", "usual_seasons",
+    "with_known_filled",
 ]  # fmt: skip

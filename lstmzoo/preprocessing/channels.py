@@ -8,6 +8,7 @@ import pandas as pd
 
 from lstmzoo.errors import DataError, UnknownNameError, arg
 from lstmzoo.preprocessing._base import Panel, fixed_step, is_shorter_than_a_day, offset_of
+from lstmzoo.scales import LARGEST_INPUT, mean_and_deviation
 
 CALENDAR: dict[str, Callable[[pd.DatetimeIndex], Any]] = {
     "minute": lambda t: (t.minute + t.second / 60) / 60,
@@ -147,7 +148,7 @@ class Channels:
             if "values" in learned:
                 categories.append(self._codes(column, learned["values"], self.static_names[i], panel.ids))
             else:
-                numbers.append((column.astype(float) - learned["mean"]) / learned["deviation"])
+                numbers.append(_standardized(column.astype(float), np.array([learned["mean"], learned["deviation"]])))
         answer: dict[str, np.ndarray] = {}
         if numbers:
             answer["static"] = np.stack(numbers, axis=1).astype(np.float32)
@@ -225,12 +226,13 @@ def _scales(columns: np.ndarray) -> np.ndarray:
     """``(2, C)`` mean and standard deviation; 1 where a column does not vary."""
     if not columns.shape[1]:
         return np.empty((2, 0))
-    mean, deviation = columns.mean(axis=0), columns.std(axis=0)
-    return np.stack([mean, np.where(deviation > 1e-9 * np.abs(mean), deviation, 1.0)])
+    mean, deviation = (array[:, 0] for array in mean_and_deviation(columns.T))
+    return np.stack([mean, np.where(deviation > 0, deviation, 1.0)])
 
 
 def _standardized(columns: np.ndarray, scales: np.ndarray) -> np.ndarray:
-    return (columns - scales[0]) / scales[1]
+    with np.errstate(over="ignore"):
+        return np.clip((columns - scales[0]) / scales[1], -LARGEST_INPUT, LARGEST_INPUT)
 
 
 def _learned_static(column: np.ndarray) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from lstmzoo.preprocessing.frames import (
     read_time_column,
     wall_times,
 )
+from lstmzoo.scales import LARGEST, odd_number
 
 
 def make_future_frame(panel: Panel, horizon: int, form: Form, columns: Columns) -> Any:
@@ -85,10 +86,10 @@ def read_future(frame: Any, panel: Panel, columns: Columns, horizon: int) -> tup
         raise DataError(f"{arg('future')}: series {panel.ids[int(missing.argmax())]!r} is missing ({int(missing.sum())} such "
                         f"series in all): it needs {horizon} rows")  # fmt: skip
     _check_times(panel, np.split(times, np.cumsum(counts)[:-1]), horizon)
-    bad = np.argwhere(~np.isfinite(known))
+    bad = np.argwhere(~(np.abs(known) <= LARGEST))
     if len(bad):
         row, column = bad[0]
-        what = "is missing (NaN)" if np.isnan(known[row, column]) else "is infinite"
+        what, _ = odd_number(known[row, column])
         raise DataError(f"{arg('future')}: {columns.known[column]!r} of series {panel.ids[series[row]]!r} {what} at "
                         f"{time_text(times[row])} ({len(bad)} such values in all): fill it in")  # fmt: skip
     return times.reshape(len(panel), horizon), known.reshape(len(panel), horizon, len(columns.known))

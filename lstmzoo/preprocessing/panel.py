@@ -25,6 +25,7 @@ from lstmzoo.preprocessing.frames import (
 )
 from lstmzoo.preprocessing.frequency import with_frequency, with_rows_in_gaps, with_usual_step
 from lstmzoo.preprocessing.missing import filled, open_ended
+from lstmzoo.scales import LARGEST, odd_number
 
 _TIMES_OF = {"frame": "column {!r} holds", "series": "the index holds", "array": "an array without times has"}
 _MISSING = ("error", "mask", "interpolate", "keep")
@@ -302,14 +303,13 @@ def _order(codes: np.ndarray, times: np.ndarray) -> np.ndarray | None:
 
 
 def _check_finite(panel: Panel, values: np.ndarray, column: str, missing: str) -> None:
-    bad = ~np.isfinite(values) if missing == "error" else np.isinf(values)
+    bad = ~(np.abs(values) <= LARGEST) if missing == "error" else np.abs(values) > LARGEST
     if bad.any():
         row = int(bad.argmax())
-        nan = np.isnan(values[row])
-        what = "is missing (NaN)" if nan else "is infinite"
-        way_out = f", or pass {arg(missing='mask')} or {arg(missing='interpolate')}" if nan else ""
+        what, way_out = odd_number(values[row])
+        more = f", or pass {arg(missing='mask')} or {arg(missing='interpolate')}" if np.isnan(values[row]) else ""
         raise DataError(f"{column!r} of series {panel.name_of(row)!r} {what} at {time_text(panel.times[row])} "
-                        f"({int(bad.sum())} such values in all): fill or drop them first{way_out}")  # fmt: skip
+                        f"({int(bad.sum())} such values in all): {way_out}{more}")  # fmt: skip
 
 
 def _check_duplicates(panel: Panel, columns: Columns) -> None:

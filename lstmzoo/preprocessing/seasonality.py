@@ -63,9 +63,13 @@ def find_season(panel: Panel, longest: int = 400, sample: int = 100) -> int:
 
 def _autocorrelation(x: np.ndarray, lags: int) -> np.ndarray | None:
     """``(lags + 1,)`` by the fast Fourier transform; None for a series that does not vary."""
+    largest = float(np.abs(x).max())
+    if largest <= 0 or lags < 2:
+        return None
+    x = x / largest
     x = x - x.mean()
     power = float(x @ x)
-    if power <= 0 or lags < 2:
+    if power <= 0:
         return None
     size = 1 << (2 * len(x) - 1).bit_length()
     spectrum = np.fft.rfft(x, size)

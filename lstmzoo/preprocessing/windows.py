@@ -9,11 +9,14 @@ from numpy.lib.stride_tricks import sliding_window_view
 from lstmzoo.errors import DataError, arg
 from lstmzoo.preprocessing._base import Panel, time_text, was_observed
 from lstmzoo.preprocessing.channels import Channels
+from lstmzoo.scales import LARGEST_INPUT, mean_and_deviation
 from lstmzoo.spec import ForecastingSpec
 
 _EXTREME = (
     1000.0  # standard deviations; a target beyond, after a window that hardly varied, would drown the other losses
 )
+_LARGEST_COUNT = 2.0**53  # beyond, float64 does not hold every count
+_SINGLE = 32 * float(np.finfo(np.float32).eps)  # relative to the values, the least variation that float32 shows
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,9 @@ class Scale:
         """Values ``(B, any)`` or ``(B, any, any)`` in units of their window; 0 where the window does not vary."""
         shape = (len(self.shift),) + (1,) * (values.ndim - 1)
         shift, scale = self.shift.reshape(shape), self.scale.reshape(shape)
-        return np.divide(values - shift, scale, out=np.zeros_like(values, dtype=float), where=scale > 0)
+        with np.errstate(over="ignore"):
+            scaled = np.divide(values - shift, scale, out=np.zeros_like(values, dtype=float), where=scale > 0)
+        return np.clip(scaled, -LARGEST_INPUT, LARGEST_INPUT)
 
 
 class WindowPreprocessor:
@@ -105,6 +110,7 @@ class WindowPreprocessor:
                 distribution of counts of what is negative.
         """
         self._check_values(panel)
+        self._check_single(panel, fitted=True)
         self.freq_, self.tz_ = panel.freq, panel.tz
         self.channels.fit(panel)
         self.series_ = {name: i + 1 for i, name in enumerate(panel.ids)}
@@ -247,7 +253,7 @@ class WindowPreprocessor:
             raise DataError(
                 f"{arg(hyperparameters={'transform': 'log'})} needs positive values, but the value at {at} is {value:g}"
             )
-        if self.distribution == "negative_binomial" and (value < 0 or value % 1):
+        if self.distribution == "negative_binomial" and (value < 0 or value % 1 or value > _LARGEST_COUNT):
             raise DataError(f"{arg(distribution='negative_binomial')} needs counts, but the value at {at} is {value:g}")
 
     def invert(self, values: np.ndarray, scale: Scale) -> np.ndarray:
@@ -258,10 +264,11 @@ class WindowPreprocessor:
             scale: From :meth:`last_windows`.
         """
         shape = (len(values),) + (1,) * (values.ndim - 1)
-        inverted = scale.shift.reshape(shape) + scale.scale.reshape(shape) * values.astype(float)
-        if self.distribution == "negative_binomial":
-            return np.maximum(np.rint(inverted), 0)
-        return np.exp(inverted) if self.transform == "log" else inverted
+        with np.errstate(over="ignore"):
+            inverted = scale.shift.reshape(shape) + scale.scale.reshape(shape) * values.astype(float)
+            if self.distribution == "negative_binomial":
+                return np.maximum(np.rint(inverted), 0)
+            return np.exp(inverted) if self.transform == "log" else inverted
 
     def _described(self, panel: Panel) -> dict[str, np.ndarray]:
         numbers = np.array([self.series_.get(name, 0) for name in panel.ids], dtype=np.int32)
@@ -300,11 +307,10 @@ class WindowPreprocessor:
             return Scale(np.zeros((len(window), 1)), np.ones((len(window), 1)))
         if self.scaling == "level":
             return Scale(window[:, -1:], np.ones((len(window), 1)))
-        shift = window.mean(axis=1, keepdims=True)
         if self.distribution == "negative_binomial":
-            return Scale(np.zeros_like(shift), 1 + shift)
-        deviation = window.std(axis=1, keepdims=True)
-        return Scale(shift, np.where(deviation > 1e-9 * np.abs(shift), deviation, 0.0))
+            mean = window.mean(axis=1, keepdims=True)
+            return Scale(np.zeros_like(mean), 1 + mean)
+        return Scale(*mean_and_deviation(window))
 
     def _series_scale(self, values: np.ndarray) -> tuple[float, float]:
         scale = self._window_scale(self._transformed(values)[None])
@@ -328,8 +334,9 @@ class WindowPreprocessor:
                 f"{arg(hyperparameters={'transform': 'log'})} needs positive values, but series {panel.name_of(row)!r} is "
                 f"{panel.values[row]:g} at {time_text(panel.times[row])}: pass {arg(hyperparameters={'transform': 'none'})}"
             )
+        self._check_single(panel)
         if self.distribution == "negative_binomial":
-            bad = (panel.values < 0) | (panel.values % 1 != 0)
+            bad = (panel.values < 0) | (panel.values % 1 != 0) | (panel.values > _LARGEST_COUNT)
             bad &= True if panel.observed is None else panel.observed
             if bad.any():
                 row = int(bad.argmax())
@@ -337,6 +344,24 @@ class WindowPreprocessor:
                     f"{arg(distribution='negative_binomial')} needs counts, but series {panel.name_of(row)!r} is "
                     f"{panel.values[row]:g} at {time_text(panel.times[row])}: pass another {arg('distribution')}"
                 )
+
+    def _check_single(self, panel: Panel, *, fitted: bool = False) -> None:
+        """Refuse values that float32 cannot hold, or in those to be fitted, cannot tell apart, in the data's own units."""
+        if self.scaling not in ("none", "level") or self.distribution == "negative_binomial" or not len(panel.values):
+            return
+        values, starts = self._transformed(panel.values), panel.offsets[:-1]
+        low, high = np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
+        span = high - low
+        size = np.maximum(np.abs(low), np.abs(high)) if self.scaling == "none" else span
+        large = size > LARGEST_INPUT
+        lost = fitted & (span > 0) & ((span < _SINGLE * size) | (span < 1 / LARGEST_INPUT))
+        if (large | lost).any():
+            i = int((large | lost).argmax())
+            what = f"reaches {size[i]:g}" if large[i] else f"varies by {span[i]:g} beside {size[i]:g}"
+            raise DataError(
+                f"series {panel.ids[i]!r} {what}, which float32 cannot show with "
+                f"{arg(hyperparameters={'scaling': self.scaling})}: pass {arg(hyperparameters={'scaling': 'window'})}"
+            )
 
 
 class Windows:

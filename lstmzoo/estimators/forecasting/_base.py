@@ -296,6 +296,8 @@ class PanelForecaster(ZooEstimator):
     def _forecast_columns(self, panel: Panel, levels: list[float], ahead: Ahead) -> dict[str, np.ndarray]:
         """``(N, H)`` by the names of a forecast's columns: the median, and a quantile per level."""
         forecast = self._forecast(panel, sorted({0.5, *levels}), ahead)
+        for values in forecast.values():
+            check_finite(panel, values)
         return {"y_hat": forecast[0.5], **{f"y_hat_q{level:g}": forecast[level] for level in levels}}
 
     def _backtested(self, history: Panel, actual: Panel, form: Form) -> Any:
@@ -579,6 +581,20 @@ def ahead_of(tail: Panel, horizon: int) -> Ahead:
         tail.times.reshape(len(tail), horizon),
         tail.known.reshape(len(tail), horizon, -1) if tail.known.shape[1] else None,
     )
+
+
+def check_finite(panel: Panel, forecasts: np.ndarray) -> None:
+    """Refuse forecasts ``(N, ...)`` that are not finite.
+
+    Raises:
+        DataError: Naming the first series with one.
+    """
+    finite = np.isfinite(forecasts).reshape(len(panel), -1).all(axis=1)
+    if not finite.all():
+        raise DataError(
+            f"the forecast of series {panel.ids[int((~finite).argmax())]!r} is beyond what a number can hold "
+            f"({int((~finite).sum())} such series in all): rescale the values"
+        )
 
 
 def observed_values(panel: Panel, horizon: int | None = None) -> np.ndarray:

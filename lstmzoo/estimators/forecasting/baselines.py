@@ -19,6 +19,7 @@ from lstmzoo.estimators.forecasting._base import (
     refuse_second,
 )
 from lstmzoo.preprocessing import Panel
+from lstmzoo.scales import mean_and_deviation
 
 Method = Literal["naive", "seasonal_naive", "drift", "window_average"]
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -136,9 +137,8 @@ class BaselineForecaster(Untrained, PanelForecaster):
             slope = (y[-1] - y[0]) / (len(y) - 1)
             return y[-1] + slope * steps, _spread(np.diff(y) - slope) * np.sqrt(steps * (1 + steps / (len(y) - 1)))
         width = min(season if season > 1 else self.horizon, len(y))
-        return np.full(len(steps), y[-width:].mean()), np.full(
-            len(steps), _spread(y[-width:] - y[-width:].mean()) * np.sqrt(1 + 1 / width)
-        )
+        mean, deviation = (float(x[0]) for x in mean_and_deviation(y[-width:]))
+        return np.full(len(steps), mean), np.full(len(steps), deviation * np.sqrt(1 + 1 / width))
 
     def _prepared(self, panel: Panel) -> Panel:
         needed = {"seasonal_naive": self.season_length_, "drift": 2}.get(self.method, 1)
@@ -165,4 +165,5 @@ class BaselineForecaster(Untrained, PanelForecaster):
 
 def _spread(residuals: np.ndarray) -> float:
     """Root mean square of residuals; 0 where there are none."""
-    return float(np.sqrt(np.mean(residuals**2))) if len(residuals) else 0.0
+    largest = float(np.abs(residuals).max(initial=0.0))
+    return largest * float(np.sqrt(np.mean((residuals / largest) ** 2))) if largest > 0 else 0.0

@@ -25,6 +25,7 @@ from lstmzoo.estimators.forecasting._base import (
     PanelForecaster,
     Positive,
     Seasons,
+    check_finite,
     panel_digest,
     refuse_second,
 )
@@ -350,6 +351,7 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         panel, form = (self.tail_, self.form_) if history is None else self._read_history(history)
         ahead = self._ahead(panel, self._checked_horizon(horizon), future)
         paths = self._paths(panel, ahead, int(n))
+        check_finite(panel, paths)
         if form.kind == "array":
             return paths[0].T
         return forecast_frame(

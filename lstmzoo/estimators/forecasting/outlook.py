@@ -172,7 +172,8 @@ def values_at_scores(
 
 def step_correlation(residuals: np.ndarray) -> float:
     """Correlation of forecast errors ``(B, H)`` with those one step before, each step in units of its own; 0 to 0.99."""
-    usual = np.sqrt(np.nanmean(residuals**2, axis=0))
+    counts = np.isfinite(residuals).sum(axis=0)
+    usual = np.sqrt(np.nansum(residuals**2, axis=0) / np.maximum(counts, 1))
     errors = residuals / np.where(usual > 0, usual, 1.0)
     before, after = errors[:, :-1].ravel(), errors[:, 1:].ravel()
     both = np.isfinite(before) & np.isfinite(after)

@@ -9,7 +9,15 @@ import pandas as pd
 from lstmzoo.errors import DataError, arg
 from lstmzoo.estimators._base import shortened
 from lstmzoo.estimators.forecasting._base import Ahead
-from lstmzoo.preprocessing import Form, Panel, Scale, is_shorter_than_a_day, time_text, user_time
+from lstmzoo.preprocessing import (
+    Form,
+    Panel,
+    Scale,
+    is_shorter_than_a_day,
+    time_text,
+    user_time,
+)
+from lstmzoo.scales import LARGEST, odd_number
 
 _OUTGROWN = 10.0  # times the scale of the anchor
 
@@ -149,6 +157,9 @@ class ForecastStream:
             raise DataError(
                 f"stream: the value at {time_text(at)} is {value:g}: fill it, or fit with {arg(missing='mask')}"
             )
+        if abs(value) > LARGEST:
+            what, way_out = odd_number(value)
+            raise DataError(f"stream: the value at {time_text(at)} {what}: {way_out}")
         self._forecaster.preprocessor_.check_value(value, time_text(at))
         return value, True
 
