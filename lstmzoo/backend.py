@@ -26,10 +26,10 @@ def jit_compile(steps: float = math.inf) -> bool | str:
     return "auto" if keras.distribution.list_devices("gpu") else True
 
 
-def train_batch(model: keras.Model, inputs: Any, targets: Any) -> float:
-    """The loss of a batch by a compiled model, which takes a step on it."""
+def train_batch(model: keras.Model, inputs: Any, targets: Any) -> dict[str, float]:
+    """The loss and the metrics of a batch, by name, by a compiled model, which takes a step on it."""
     with _without_warnings_of_retracing():
-        return model.train_on_batch(inputs, targets, return_dict=True)["loss"]
+        return model.train_on_batch(inputs, targets, return_dict=True)
 
 
 def predict_batch(model: keras.Model, inputs: Any) -> Any:

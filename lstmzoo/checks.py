@@ -257,7 +257,7 @@ class _Toy:
         self.model.compile(optimizer=optimizer, loss=self.loss, jit_compile=jit, run_eagerly=run_eagerly)
         losses: list[float] = []
         while len(losses) < steps:
-            losses.append(train_batch(self.model, self.inputs, self.target))
+            losses.append(train_batch(self.model, self.inputs, self.target)["loss"])
             if enough is not None and losses[-1] - self.floor < enough * (losses[0] - self.floor):
                 break
         return losses
@@ -267,7 +267,8 @@ class _Toy:
         model, inputs = self.trainer(self)
         eager = keras.backend.backend() == "tensorflow"
         model.compile(keras.optimizers.SGD(0.0), self.loss, jit_compile=jit_compile(steps=0), run_eagerly=eager)
-        return train_batch(model, inputs, self.target), train_batch(model, inputs, self.target)
+        first, second = (train_batch(model, inputs, self.target)["loss"] for _ in range(2))
+        return first, second
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,20 @@ class FunctionModel(keras.Model):
         return self._body(inputs, training=training)
 
 
+class NetworkTrainer(FunctionModel):
+    """A model that trains the network in it. What callbacks save of it is the network."""
+
+    network: keras.Model
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save the network."""
+        self.network.save(*args, **kwargs)
+
+    def save_weights(self, *args: Any, **kwargs: Any) -> None:
+        """Save the network's weights."""
+        self.network.save_weights(*args, **kwargs)
+
+
 class _Body(keras.layers.Layer):
     """A function as a layer, which tells the layers in it whether they are in training."""
 

@@ -1,6 +1,7 @@
 """Training: batches in a seeded order, one loop with a schedule, early stopping and a time limit, and its checkpoints."""
 
 import contextlib
+import json
 import math
 import re
 import shutil
@@ -17,6 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from lstmzoo.backend import jit_compile, predict_batch, train_batch
 from lstmzoo.config import TrainingConfig
 from lstmzoo.errors import ConfigError, SavedModelError, TrainingError
+from lstmzoo.overrides import Overrides
 from lstmzoo.saving import Bundle, check_arrays, read_bundle, sync_folder, write_bundle
 
 _OPTIMIZERS: dict[str, type[keras.optimizers.Optimizer]] = {
@@ -27,8 +29,9 @@ _OPTIMIZERS: dict[str, type[keras.optimizers.Optimizer]] = {
 }
 
 Weights = list[np.ndarray]  # of a network, in its own order
+Validate = Callable[[], float | dict[str, float]]
 
-_LAYOUT = 2  # of a checkpoint: a number that goes up when what is in it changes
+_LAYOUT = 3  # of a checkpoint: a number that goes up when what is in it changes
 _CHECKPOINT = re.compile(r"checkpoint-\d{10}")
 _SECONDS_BETWEEN_CHECKPOINTS = 30.0  # within an epoch; there is one after each epoch besides
 
@@ -171,7 +174,8 @@ class _State:
     Attributes:
         history: A row for each epoch that is over.
         step: Steps done of the epoch after them.
-        loss: Sum of the losses of the batches of that epoch.
+        sums: Sums of the loss and the metrics of the batches of that epoch, by name.
+        rate_factor: What callbacks have multiplied the schedule's learning rate by.
         best_epoch: Counted from 1; 0 before there is one.
         best: Sets of weights whose mean is that epoch's, with validation; the list ``recent`` itself where that is so.
         recent: The weights at the ends of the last epochs, where they are averaged.
@@ -181,7 +185,8 @@ class _State:
 
     history: list[dict[str, float]] = field(default_factory=list)
     step: int = 0
-    loss: float = 0.0
+    sums: dict[str, float] = field(default_factory=dict)
+    rate_factor: float = 1.0
     best_epoch: int = 0
     best: list[Weights] = field(default_factory=list)
     recent: list[Weights] = field(default_factory=list)
@@ -211,8 +216,8 @@ class Trained(NamedTuple):
 
 def train(
     model: keras.Model, loss: Callable, batches: Steps, *, config: TrainingConfig,
-    validate: Callable[[], float] | None, time_limit: float | None, verbose: int, title: str,
-    checkpoint: Checkpoint | None = None,
+    validate: Validate | None, time_limit: float | None, verbose: int, title: str,
+    checkpoint: Checkpoint | None = None, overrides: Overrides | None = None,
 ) -> Trained:  # fmt: skip
     """Train a model in place; with validation, it ends with the weights of its best epoch.
 
@@ -224,12 +229,14 @@ def train(
         loss: From targets and outputs to a loss per item.
         batches: What is trained on.
         config: Optimizer, schedule, epochs, patience.
-        validate: Gives the validation loss; None trains all epochs.
+        validate: Gives the validation loss, as ``loss``, and metrics, by name; or the loss alone. None trains all epochs.
         time_limit: Seconds, after which the epoch is cut short; the cosine schedule ends with it. Those before an
             interruption count, up to the checkpoint.
         verbose: 0 for silence, 1 for a progress bar.
         title: What the progress bar says.
         checkpoint: Where the state is kept, and gone on from; None keeps none.
+        overrides: Callbacks, optimizer and metrics of this training's own. A learning rate that a callback sets is kept, by
+            multiplying the schedule.
 
     Returns:
         Rows of the epochs, the best of them, and the weights that were averaged. Training ends at an epoch whose loss is not
@@ -258,17 +265,25 @@ def train(
         >>> len(trained.history), trained.best_epoch
         (3, 3)
     """
-    own = {"beta_2": config.beta_2} if config.optimizer.startswith("adam") else {}
-    optimizer = _OPTIMIZERS[config.optimizer](
-        learning_rate=config.learning_rate, global_clipnorm=config.clipnorm, **own
-    )
-    model.compile(optimizer=optimizer, loss=loss, jit_compile=jit_compile(steps=config.epochs * len(batches)))
+    overrides = overrides or Overrides()
+    optimizer = overrides.make_optimizer() or _optimizer(config)
+    model.compile(
+        optimizer=optimizer, loss=loss, metrics=overrides.make_metrics() or None,
+        jit_compile=jit_compile(steps=config.epochs * len(batches)),
+    )  # fmt: skip
     optimizer.build(model.trainable_variables)
+    given = optimizer.get_config()["learning_rate"]  # before a checkpoint's is restored
+    highest = None if isinstance(given, dict) else float(given)
     if checkpoint is not None:
-        checkpoint = replace(checkpoint, fingerprint=f"{checkpoint.fingerprint} {config.model_dump_json()}")
+        own = f" {json.dumps(overrides.identity(), sort_keys=True)}" if overrides else ""
+        checkpoint = replace(checkpoint, fingerprint=f"{checkpoint.fingerprint} {config.model_dump_json()}{own}")
     state = _restored(model, checkpoint)
+    hooks = overrides.hooks(model, config.epochs, len(batches))
     with _progress(config.epochs, title, verbose) as report:
-        _run(model, batches, state, config, validate, time_limit, checkpoint, report)
+        hooks.on_train_begin()
+        rate = _Rate(optimizer, config, state, highest)
+        _run(model, batches, state, config, validate, time_limit, checkpoint, report, hooks, rate)
+        hooks.on_train_end()
     kept = state.best or state.recent
     if kept:
         model.set_weights(_mean(kept))
@@ -281,9 +296,15 @@ def train(
     return Trained(rows, state.best_epoch, kept if config.average_epochs > 1 else [])
 
 
+def _optimizer(config: TrainingConfig) -> keras.optimizers.Optimizer:
+    own = {"beta_2": config.beta_2} if config.optimizer.startswith("adam") else {}
+    return _OPTIMIZERS[config.optimizer](learning_rate=config.learning_rate, global_clipnorm=config.clipnorm, **own)
+
+
 def _run(
-    model: keras.Model, batches: Steps, state: _State, config: TrainingConfig, validate: Callable[[], float] | None,
+    model: keras.Model, batches: Steps, state: _State, config: TrainingConfig, validate: Validate | None,
     time_limit: float | None, checkpoint: Checkpoint | None, report: Callable[[dict[str, float]], None],
+    hooks: keras.callbacks.CallbackList, rate: "_Rate",
 ) -> None:  # fmt: skip
     """Train to the end from a state, which goes along.
 
@@ -299,40 +320,80 @@ def _run(
         if checkpoint is not None:
             checkpoint.write(len(state.history) * len(batches) + state.step, _files(model, state))
 
+    model.stop_training = False
     if state.history:
         report(state.history[-1])
     while len(state.history) < config.epochs and not state.stopped:
         epoch = len(state.history)
         batches.set_epoch(epoch)
+        hooks.on_epoch_begin(epoch)
         for step in range(state.step, len(batches)):
             late = step > state.step and elapsed() - state.seconds > _SECONDS_BETWEEN_CHECKPOINTS
-            if late and math.isfinite(state.loss):
+            if late and math.isfinite(state.sums["loss"]):
                 state.step = step
                 write()
             done = (epoch * len(batches) + step) / (config.epochs * len(batches))
             if time_limit is not None:
                 done = max(done, elapsed() / time_limit)
-            model.optimizer.learning_rate = _learning_rate(config, min(done, 1.0))
-            state.loss += train_batch(model, *batches[step])
-            if time_limit is not None and elapsed() > time_limit:
-                state.stopped = True
+            hooks.on_train_batch_begin(step)
+            rate.set(min(done, 1.0))
+            logs = train_batch(model, *batches[step])
+            state.sums = {name: state.sums.get(name, 0.0) + float(value) for name, value in logs.items()}
+            hooks.on_train_batch_end(step, logs)
+            state.stopped |= model.stop_training or (time_limit is not None and elapsed() > time_limit)
+            if state.stopped:
                 break
-        loss = state.loss / (step + 1)
-        row = {"epoch": epoch + 1, "loss": loss, "learning_rate": float(model.optimizer.learning_rate)}
+        means = {name: value / (step + 1) for name, value in state.sums.items()}
+        row = {"epoch": epoch + 1, **means, "learning_rate": float(model.optimizer.learning_rate)}
         with _averaged(model, state, config.average_epochs):
             if validate is not None:
-                row["val_loss"] = validate()
+                row |= _validated(validate)
             row["seconds"] = elapsed() - sum(before["seconds"] for before in state.history)
             _end_epoch(model, state, row, config.patience)
+            hooks.on_epoch_end(epoch, {name: value for name, value in row.items() if name != "epoch"})
+            state.stopped |= model.stop_training
         report(row)
         if not math.isfinite(row["loss"] + row.get("val_loss", 0.0)):
             break
         write()
 
 
-def _learning_rate(config: TrainingConfig, done: float) -> float:
+def _validated(validate: Validate) -> dict[str, float]:
+    found = validate()
+    values = found if isinstance(found, dict) else {"loss": found}
+    return {f"val_{name}": value for name, value in values.items()}
+
+
+class _Rate:
+    """The learning rate of a schedule, which is multiplied by what callbacks multiply it by.
+
+    Args:
+        optimizer: Whose learning rate is set.
+        config: The schedule.
+        state: Keeps the factor.
+        highest: The rate that the schedule begins with, after its warm-up; None if the optimizer has a schedule of its own.
+    """
+
+    def __init__(
+        self, optimizer: keras.optimizers.Optimizer, config: TrainingConfig, state: _State, highest: float | None
+    ) -> None:
+        self._optimizer, self._config, self._state, self._highest = optimizer, config, state, highest
+        self._set = float(optimizer.learning_rate)
+
+    def set(self, done: float) -> None:
+        """Set the rate when so large a share of the training is done."""
+        if self._highest is None:
+            return
+        now = float(self._optimizer.learning_rate)
+        if now != self._set and self._set > 0:
+            self._state.rate_factor *= now / self._set
+        self._optimizer.learning_rate = self._state.rate_factor * _learning_rate(self._config, self._highest, done)
+        self._set = float(self._optimizer.learning_rate)
+
+
+def _learning_rate(config: TrainingConfig, highest: float, done: float) -> float:
     """When so large a share of the training is done."""
-    rate = config.learning_rate * min(1.0, done / config.warmup if config.warmup else 1.0)
+    rate = highest * min(1.0, done / config.warmup if config.warmup else 1.0)
     return rate * 0.5 * (1 + math.cos(math.pi * done)) if config.schedule == "cosine" else rate
 
 
@@ -363,7 +424,7 @@ def _end_epoch(model: keras.Model, state: _State, row: dict[str, Any], patience:
     elif row["epoch"] - state.best_epoch >= patience:
         state.stopped = True
     state.history.append(row)
-    state.step, state.loss = 0, 0.0
+    state.step, state.sums = 0, {}
 
 
 def _variables(model: keras.Model) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from keras import ops
 from lstmzoo.decoding import NEVER, Sampling, generate_tokens
 from lstmzoo.layers import TokenSoftmax, gumbel
 from lstmzoo.models._base import State
-from lstmzoo.programs import FunctionModel, Programs, named, unnamed
+from lstmzoo.programs import FunctionModel, NetworkTrainer, Programs, named, unnamed
 from lstmzoo.spec import LanguageModellingSpec
 
 SoftmaxKind = Literal["full", "adaptive"]
@@ -210,7 +210,7 @@ class TokenStepper:
         return keras.tree.pack_sequence_as(self._states, unnamed(inputs))
 
 
-class StreamTrainer(FunctionModel):
+class StreamTrainer(NetworkTrainer):
     """A language model that is trained on streams side by side; its states are variables, which no gradient passes.
 
     Its inputs are ``tokens`` and ``targets`` (B, T), and ``begin`` (B, 1): 1 where the state is to be zero, else 0. Its output

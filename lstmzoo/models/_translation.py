@@ -20,7 +20,7 @@ from keras import ops
 from lstmzoo.errors import ConfigError
 from lstmzoo.layers import Dropout, TokenSoftmax
 from lstmzoo.models._base import State, recurrent
-from lstmzoo.programs import FunctionModel, Programs, named, unnamed
+from lstmzoo.programs import NetworkTrainer, Programs, named, unnamed
 from lstmzoo.spec import TranslationSpec
 
 Tied = Literal["none", "two_way", "three_way"]
@@ -326,7 +326,7 @@ class TranslationStepper:
         return answer["log_probs"], unnamed(answer)
 
 
-class PairTrainer(FunctionModel):
+class PairTrainer(NetworkTrainer):
     """A translation model that is trained: its outputs (B, T) have the mean loss of the batch's tokens as their mean.
 
     Args:

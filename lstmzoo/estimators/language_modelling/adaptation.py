@@ -154,7 +154,7 @@ def dynamic_nll(stepper: Any, stream: np.ndarray, how: DynamicEvaluation) -> np.
             part = slice(number * how.tokens, (number + 1) * how.tokens)
             inputs = {"tokens": tokens[:, part], "targets": targets[:, part]}
             inputs["begin"] = np.full((1, 1), float(number == 0), np.float32)
-            loss = train_batch(model, inputs, np.zeros((1, how.tokens), np.float32))
+            loss = train_batch(model, inputs, np.zeros((1, how.tokens), np.float32))["loss"]
             losses += [float(loss)] * how.tokens
         rest = slice(pieces * how.tokens, None)  # after which there is nothing to adapt to
         left = tokens[:, rest].shape[1]

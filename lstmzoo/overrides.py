@@ -1,0 +1,161 @@
+"""What a single fit may change of an entry's training: Keras callbacks, an optimizer, a loss, metrics."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from lstmzoo.errors import ConfigError, arg
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """What a fit is given beside its entry's training, or in place of it.
+
+    Attributes:
+        callbacks: Keras callbacks: their hooks at the beginning and end of training, of an epoch, and of a batch are called.
+        optimizer: A Keras optimizer or its config; the entry's one if None. It is copied, so that each fit begins with a new one.
+        loss: From targets and forecasts ``(B, H)`` to a loss; the entry's one if None.
+        metrics: Names of Keras metrics, or metrics, of targets and forecasts.
+
+    Raises:
+        ConfigError: If one of them is not such.
+    """
+
+    callbacks: Sequence[keras.callbacks.Callback] | None = None
+    optimizer: keras.optimizers.Optimizer | dict[str, Any] | None = None
+    loss: Callable[[Any, Any], Any] | None = None
+    metrics: Sequence[str | keras.metrics.Metric] | None = None
+
+    def __post_init__(self) -> None:
+        callbacks = _listed("callbacks", self.callbacks)
+        for callback in callbacks:
+            if not isinstance(callback, keras.callbacks.Callback):
+                raise ConfigError(f"{arg('callbacks')}: expected Keras callbacks, got a {type(callback).__name__}")
+        if self.loss is not None and not callable(self.loss):
+            raise ConfigError(f"{arg('loss')}: expected a function of targets and forecasts, got {self.loss!r}")
+        self.make_metrics()
+        self.make_optimizer()
+
+    def make_optimizer(self) -> keras.optimizers.Optimizer | None:
+        """Return a new optimizer like the one given; None if there is none."""
+        if self.optimizer is None:
+            return None
+        try:
+            given = keras.optimizers.get(self.optimizer)
+            return type(given).from_config(given.get_config())
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"{arg('optimizer')}: expected a Keras optimizer or its config: {error}") from None
+
+    def make_metrics(self) -> list["PointMetric"]:
+        """Return new metrics like those given."""
+        metrics = [PointMetric(_metric(metric)) for metric in _listed("metrics", self.metrics)]
+        names = [metric.name for metric in metrics]
+        for name in names:
+            if names.count(name) > 1 or name in _TAKEN or name.startswith("val_"):
+                raise ConfigError(
+                    f"{arg('metrics')}: the name {name!r} is taken: leave one out, or give it another name"
+                )
+        return metrics
+
+    def identity(self) -> dict[str, Any]:
+        """What a checkpoint tells fits apart by, as JSON: the optimizer's config, and the names of loss and metrics."""
+        optimizer = self.make_optimizer()
+        loss = self.loss and f"{self.loss.__module__}.{getattr(self.loss, '__qualname__', type(self.loss).__name__)}"
+        return {
+            "optimizer": optimizer and keras.optimizers.serialize(optimizer),
+            "loss": loss,
+            "metrics": [metric.name for metric in self.make_metrics()],
+        }
+
+    def __bool__(self) -> bool:
+        return any(part is not None for part in (self.callbacks, self.optimizer, self.loss, self.metrics))
+
+    def hooks(self, model: keras.Model, epochs: int, steps: int) -> keras.callbacks.CallbackList:
+        """Return the callbacks as one, whose model is the one that is trained."""
+        return keras.callbacks.CallbackList(
+            list(self.callbacks or ()),
+            add_history=False,
+            add_progbar=False,
+            model=model,
+            epochs=epochs,
+            steps=steps,
+            verbose=0,
+        )
+
+
+_TAKEN = ("loss", "epoch", "learning_rate", "seconds")
+
+
+class PointMetric(keras.metrics.Metric):
+    """A metric of targets ``(B, H, 1)``, NaN where missing, and forecasts ``(B, H, 1)``: of those steps that were observed.
+
+    Args:
+        metric: Of targets and forecasts ``(B, 1)``, with weights.
+    """
+
+    def __init__(self, metric: keras.metrics.Metric) -> None:
+        super().__init__(name=metric.name)
+        self.metric = metric
+
+    def update_state(self, target: Any, forecast: Any, sample_weight: Any = None) -> Any:
+        """Take account of a batch."""
+        target, forecast = (ops.reshape(part, (-1, 1)) for part in (ops.convert_to_tensor(target), forecast))
+        observed = ops.logical_not(ops.isnan(target))
+        self.metric.update_state(ops.where(observed, target, forecast), forecast, sample_weight=observed[:, 0])
+
+    def result(self) -> Any:
+        """The metric's value."""
+        return self.metric.result()
+
+    def reset_state(self) -> None:
+        """Begin anew."""
+        self.metric.reset_state()
+
+
+def point_loss(loss: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """A loss of points ``(B, H)`` as one of targets ``(B, H, 1)``, NaN where missing, and forecasts ``(B, H, 1)``.
+
+    Where a target is missing, the loss is told that it is what was forecast.
+    """
+
+    def computed(target: Any, forecast: Any) -> Any:
+        target = ops.where(ops.isnan(target), ops.stop_gradient(forecast), target)
+        return loss(target[..., 0], forecast[..., 0])
+
+    return computed
+
+
+def measured(metrics: list[PointMetric], target: np.ndarray, forecast: np.ndarray) -> dict[str, float]:
+    """Return the metrics, by name, of targets and forecasts ``(N, H, 1)``."""
+    for metric in metrics:
+        metric.reset_state()
+        metric.update_state(target, forecast)
+    return {metric.name: float(metric.result()) for metric in metrics}
+
+
+def _metric(metric: Any) -> keras.metrics.Metric:
+    try:
+        found = keras.metrics.get(metric)
+    except ValueError:
+        raise ConfigError(
+            f"{arg('metrics')}: {metric!r} is no metric of Keras, such as 'mae', 'mse' or 'mape'"
+        ) from None
+    if isinstance(found, keras.metrics.Metric):
+        name = metric if isinstance(metric, str) else found.name
+        return type(found).from_config({**found.get_config(), "name": re.sub(r"\W", "_", name)})
+    if callable(found):
+        return keras.metrics.MeanMetricWrapper(found, name=getattr(found, "__name__", "metric"))
+    raise ConfigError(f"{arg('metrics')}: expected names of Keras metrics, metrics or functions, got {metric!r}")
+
+
+def _listed(name: str, values: Any) -> list[Any]:
+    if values is None:
+        return []
+    if isinstance(values, str) or not isinstance(values, Sequence):
+        raise ConfigError(f"{arg(name)}: expected a list, got {type(values).__name__}")
+    return list(values)
