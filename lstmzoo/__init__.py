@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lstmzoo.estimators import load as load
     from lstmzoo.registry import register_model as register_model
     from lstmzoo.tuning import ZooSearchCV as ZooSearchCV
+    from lstmzoo.tuning import benchmark as benchmark
 
 _PLACES = {
     "BaselineForecaster": "lstmzoo.estimators",
@@ -32,6 +33,7 @@ _PLACES = {
     "LanguageModel": "lstmzoo.estimators",
     "Translator": "lstmzoo.estimators",
     "ZooSearchCV": "lstmzoo.tuning",
+    "benchmark": "lstmzoo.tuning",
     "checks": "lstmzoo.checks",
     "datasets": "lstmzoo.datasets",
     "list_models": "lstmzoo.config",

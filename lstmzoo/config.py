@@ -291,41 +291,85 @@ _SCHEMAS: dict[str, type[ModelConfig]] = {
 }
 
 
-def list_models(pattern: str | Iterable[str] = "*", *, tag: str | None = None) -> list[str]:
+def list_models(pattern: str | Iterable[str] = "*", *, task: str | None = None, tag: str | None = None) -> list[str]:
     """Names of the zoo's entries.
 
     Args:
-        pattern: One or more shell patterns over ``<task>/<name>``.
+        pattern: One or more names or shell patterns, with the task (``forecasting/*gru``) or without (``*gru``).
+        task: Only entries of this task.
         tag: Only entries with this tag.
 
     Raises:
-        UnknownNameError: If a pattern matches nothing; the message lists the names.
+        UnknownNameError: If a pattern matches nothing; the message lists the task's names, or all.
+        ConfigError: If a pattern matches entries of other tasks than ``task`` alone.
 
     Examples:
         >>> list_models("forecasting/s*_gru")
         ['forecasting/segment_gru', 'forecasting/seq2seq_gru']
+        >>> list_models(["segment_*", "gru"], task="forecasting")
+        ['forecasting/gru', 'forecasting/segment_gru', 'forecasting/segment_lstm']
     """
-    files = _config_files()
-    names: set[str] = set()
-    for one in [pattern] if isinstance(pattern, str) else pattern:
-        matched = fnmatch.filter(files, one)
-        if not matched:
-            raise UnknownNameError("model", one, files)
-        names.update(matched)
+    names = {name for one in ([pattern] if isinstance(pattern, str) else pattern) for name in _matching(one, task)}
     return sorted(n for n in names if tag is None or tag in load_config(n).tags)
 
 
+def _matching(pattern: str, task: str | None) -> list[str]:
+    """The entries of a task, or of all, that one pattern stands for; there is one at least."""
+    files = _config_files()
+    own = [name for name in files if task is None or _task_of(name) == task]
+    found = [name for name in files if fnmatch.fnmatchcase(name, pattern)]
+    found += [name for name in own if name not in found and fnmatch.fnmatchcase(name.split("/", 1)[1], pattern)]
+    matched = [name for name in found if name in own]
+    if found and not matched:
+        raise ConfigError(
+            f"{found[0]} is of the task {_task_of(found[0])}: name entries of {task} (lstmzoo list '{task}/*')"
+        )
+    if not matched:
+        raise UnknownNameError("model", pattern, own)
+    return matched
+
+
+def _task_of(name: str) -> str:
+    return name.split("/", 1)[0]
+
+
+def full_name(name: str, task: str | None = None) -> str:
+    """The name ``<task>/<name>`` of an entry that may be named without its task.
+
+    Args:
+        name: The entry's name.
+        task: The task that a name without one is of; if None, the one task that has such an entry.
+
+    Raises:
+        UnknownNameError: If there is none; the message lists the task's names, or all.
+        ConfigError: If it is of another task, or of several.
+
+    Examples:
+        >>> full_name("segment_gru"), full_name("gru", "language_modelling")
+        ('forecasting/segment_gru', 'language_modelling/gru')
+    """
+    files = _config_files()
+    found = [n for n in files if name == n or (name == n.split("/", 1)[1] and task in (None, _task_of(n)))]
+    if not found:
+        raise UnknownNameError("model", name, [n for n in files if task is None or _task_of(n) == task])
+    if task is not None and _task_of(found[0]) != task:
+        raise ConfigError(f"{name} is of the task {_task_of(name)}: name an entry of {task} (lstmzoo list '{task}/*')")
+    if len(found) > 1:
+        raise ConfigError(f"{name!r} is the name of several entries: {', '.join(sorted(found))}")
+    return found[0]
+
+
 def load_config(name: str) -> ModelConfig:
-    """The zoo entry of that name, ``<task>/<name>``.
+    """The zoo entry of that name, ``<task>/<name>``, or without the task, where one task alone has such an entry.
 
     Raises:
         UnknownNameError: If there is none; the message lists the names.
-        ConfigError: If its file is broken; the message names file, line and key.
+        ConfigError: If its file is broken; the message names file, line and key. Or if several tasks have such an entry.
     """
     files = _config_files()
-    if name not in files:
-        raise UnknownNameError("model", name, files)
-    return _read_config(name, files[name], files[name].stat().st_mtime_ns)
+    name = name if name in files else full_name(name)
+    path = files[name]
+    return _read_config(name, path, path.stat().st_mtime_ns)
 
 
 def config_directories() -> list[Path]:

@@ -1,12 +1,20 @@
 """Figures that notebooks show. Matplotlib is imported with this module, which is imported when something is drawn."""
 
 import io
+from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure as _Figure
 
 
 class Figure(_Figure):
     """A figure without pyplot: a notebook shows it once, as the value of its cell, whether pyplot is in use or not."""
+
+    def savefig(self, fname: Any, *args: Any, **kwargs: Any) -> None:
+        """Save as Matplotlib does; missing folders are made."""
+        if isinstance(fname, str | Path):
+            Path(fname).parent.mkdir(parents=True, exist_ok=True)
+        super().savefig(fname, *args, **kwargs)
 
     def _repr_png_(self) -> bytes:
         picture = io.BytesIO()

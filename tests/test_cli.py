@@ -117,6 +117,7 @@ def test_list():
 @pytest.mark.parametrize(("args", "names"), [
     (["forecasting/*gru"], lstmzoo.list_models("forecasting/*gru")),
     (["attention"], lstmzoo.list_models("*attention*")),
+    (["segment_*"], ["forecasting/segment_gru", "forecasting/segment_lstm"]),
     (["--tag", "gru"], lstmzoo.list_models(tag="gru")),
     (["--tag", "nothing"], []),
 ])  # fmt: skip
@@ -137,9 +138,9 @@ def test_show():
     assert entry == json.loads(config.model_dump_json())
 
 
-def test_a_short_name_of_several_tasks_is_refused(monkeypatch):
-    monkeypatch.setattr("lstmzoo.cli._tasks.list_models", lambda: ["a/lstm", "b/lstm"])
-    assert_refused(run("show", "lstm"), 2, "a/lstm, b/lstm")
+def test_a_short_name_of_several_tasks_is_refused():
+    assert_refused(run("show", "gru"), 2, "forecasting/gru, language_modelling/gru")
+    assert run_json("show", "segment_gru")["name"] == "forecasting/segment_gru"
 
 
 def test_version():
@@ -277,13 +278,20 @@ def test_saved_model_errors_exit_with_3(model, workplace):
     (["--future", "short.csv"], ["--future short.csv", "no future covariates"]),
     (["--quantiles", "0.3"], ["0.3", "trained: 0.1"]),
     (["--out", "forecast.txt"], ["forecast.txt", ".parquet"]),
-    (["--out", "absent/forecast.csv"], ["absent: no such directory"]),
     (["absent.csv"], ["absent.csv: no such file"]),
     (["short.csv"], ["needs", "--pad-short"]),
 ])  # fmt: skip
 def test_wrong_predictions_exit_with_2(model, args, fragments):
     Path("short.csv").write_text("unique_id,ds,y\na,2020-01-01,1\na,2020-02-01,2\n")
     assert_refused(run("predict", model, *args), 2, *fragments)
+
+
+def test_outputs_make_their_folders(model):
+    """As ``fit --out`` does."""
+    result = run("predict", model, "--out", "a/b/forecast.csv", "--plot", "c/d/forecast.png")
+    assert result.exit_code == 0, result.stderr
+    assert len(pd.read_csv("a/b/forecast.csv"))
+    assert Path("c/d/forecast.png").stat().st_size > 1000
 
 
 def free_port() -> int:

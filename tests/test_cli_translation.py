@@ -304,8 +304,6 @@ def test_wrong_usage_settings_and_pairs_exit_with_2(args, fragments):
 
 @pytest.mark.parametrize(("args", "fragments"), [
     (["translate", "any", "absent.txt"], ["absent.txt: no such file"]),
-    (["translate", "any", "lines.txt", "--out", "absent/x"], ["absent: no such directory"]),
-    (["translate", "any", "lines.txt", "--alignment", "absent/x.jsonl"], ["absent: no such directory"]),
     (["translate", "any", "lines.txt", "--alignment", "a.png"], ["--alignment a.png draws one line, and there are 11"]),
     (["translate", "any", "lines.txt", "--alignment", "a.xyz"], ["a.xyz: expected a name that ends in"]),
     (["translate", "any", "latin.txt"], ["latin.txt is not UTF-8 text", "in line 2"]),

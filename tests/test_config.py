@@ -1,8 +1,10 @@
 """Zoo configs: what they may say, and how wrong ones are told."""
 
+from pathlib import Path
+
 import pytest
 
-from lstmzoo.config import config_directories, list_models, load_config, parse_config
+from lstmzoo.config import config_directories, full_name, list_models, load_config, parse_config
 from lstmzoo.errors import ConfigError, UnknownNameError
 from lstmzoo.registry import get_builder, register_model, unregister_model
 
@@ -87,7 +89,7 @@ def test_an_unknown_task(user, tmp_path):
         load_config("fortune_telling/x")
 
 
-@pytest.mark.parametrize("pattern", ["forecastin/*", "lstm", ""])
+@pytest.mark.parametrize("pattern", ["forecastin/*", "lsmt", ""])
 def test_patterns_that_match_nothing_list_the_names(pattern):
     with pytest.raises(UnknownNameError, match="valid: .*forecasting/lstm"):
         list_models(pattern)
@@ -163,3 +165,43 @@ def test_a_builder_of_one_s_own(user, hourly):
         assert len(forecaster.fit(hourly).predict()) == 12
     finally:
         unregister_model("linear_forecaster")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "task", "names"),
+    [
+        ("segment_*", None, ["forecasting/segment_gru", "forecasting/segment_lstm"]),
+        ("forecasting/segment_*", None, ["forecasting/segment_gru", "forecasting/segment_lstm"]),
+        ("gru", None, ["forecasting/gru", "language_modelling/gru"]),
+        ("gru", "forecasting", ["forecasting/gru"]),
+        (["gru", "segment_gru"], "forecasting", ["forecasting/gru", "forecasting/segment_gru"]),
+        ("*bahdanau_gru", "translation", ["translation/bahdanau_gru"]),
+    ],
+)
+def test_patterns_with_and_without_the_task(pattern, task, names):
+    assert list_models(pattern, task=task) == names
+
+
+def test_patterns_are_the_same_everywhere():
+    from lstmzoo.cli._tasks import find_models
+    from lstmzoo.tuning.space import select_models
+
+    names = list_models(["segment_*", "gru"], task="forecasting")
+    assert sorted(c.name for c in select_models("forecasting", ["segment_*", "gru"])) == names
+    assert sorted(c.name for c in select_models("forecasting", ["forecasting/segment_*", "forecasting/gru"])) == names
+    assert find_models("segment_*,gru", Path("a.csv")) == names
+
+
+def test_names_without_the_task():
+    assert load_config("segment_gru") is load_config("forecasting/segment_gru")
+    assert full_name("gru", "language_modelling") == "language_modelling/gru"
+    with pytest.raises(
+        ConfigError, match="'gru' is the name of several entries: forecasting/gru, language_modelling/gru"
+    ):
+        full_name("gru")
+    with pytest.raises(ConfigError, match="translation/gnmt is of the task translation: name an entry of forecasting"):
+        full_name("translation/gnmt", "forecasting")
+    with pytest.raises(UnknownNameError, match=r"unknown model 'bahdanau_gru'.*; valid: (forecasting/\w+(, )?)+$"):
+        full_name("bahdanau_gru", "forecasting")
+    with pytest.raises(UnknownNameError, match=r"unknown model 'nothing_\*'; valid: (translation/\w+(, )?)+$"):
+        list_models("nothing_*", task="translation")

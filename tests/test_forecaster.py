@@ -257,7 +257,7 @@ def test_plot(fitted, tmp_path):
 
 
 @pytest.mark.parametrize(("change", "message"), [
-    ({"model": "lstmm"}, "unknown model 'forecasting/lstmm' .did you mean 'forecasting/lstm'.*; valid: .*forecasting/lstm"),
+    ({"model": "lstmm"}, r"unknown model 'lstmm' .did you mean 'lstm'.*; valid: (forecasting/\w+(, )?)+$"),
     ({"hyperparameters": {"unit": 3}}, "did you mean 'units'"),
     ({"hyperparameters": {"units": "3"}}, "units must be int"),
     ({"horizon": 0}, "horizon: .*greater than 0, got 0"),
@@ -432,8 +432,8 @@ def test_pictures_are_checked_before_they_are_drawn(fitted, hourly, tmp_path):
     for draw in (fitted.plot, lambda path: fitted.plot_backtest(backtest, path)):
         with pytest.raises(ConfigError, match=r"expected a name that ends in .*\.png"):
             draw("forecast.xyz")
-        with pytest.raises(ConfigError, match="there is no directory"):
-            draw(tmp_path / "missing" / "forecast.png")
+    fitted.plot(tmp_path / "missing" / "forecast.png")
+    assert (tmp_path / "missing" / "forecast.png").stat().st_size > 1000
     check_picture(tmp_path / "forecast.PNG")
     with pytest.raises(
         DataError, match="expected the frame that cross_validation gave, with the columns 'ds', 'y', 'cutoff'"

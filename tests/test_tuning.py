@@ -586,7 +586,7 @@ def test_models_of_another_task_are_refused():
     class Reader(Fake):
         task = "translation"
 
-    with pytest.raises(ConfigError, match="task is translation, which forecasting/gru is not of"):
+    with pytest.raises(ConfigError, match="forecasting/gru is of the task forecasting: name entries of translation"):
         searcher(Reader(), "forecasting/gru").fit(Y)
 
 

@@ -1,7 +1,6 @@
 """``lstmzoo benchmark``: every entry once, as it comes, for the same seconds, against the baselines."""
 
 import math
-import time
 from typing import Annotated, Any
 
 import typer
@@ -24,8 +23,19 @@ def benchmark(
     names, task = t.find_models(models, data, options), t.task_of(data, options)
     source = task.read(data, options.of(task))
     import_networks()
-    common = {"time_limit": time_limit_per_model, "random_state": random_state, "verbose": 0}
-    rows = compare({name: t.make_estimator(task, name, source, **common) for name in names}, source.data, task)
+    from lstmzoo.tuning.benchmarking import compare
+
+    estimator = t.make_estimator(task, names[0], source, random_state=random_state)
+    console = Console(stderr=True, highlight=False)
+    watch = lambda name: console.status(f"fitting {name}")  # noqa: E731
+    rows = []
+    for one in compare(estimator, source.data, models=names, time_limit=time_limit_per_model, watch=watch):
+        row = _measured(one, task)
+        rows.append(row)
+        if not row["baseline"]:
+            result = row["error"] or f"{task.measure.title} {row[task.measure.key]:.4g} after {row['seconds']:.1f} s"
+            console.print(f"{row['model']}: {result}", markup=False, soft_wrap=True)
+    rows = _ranked(rows, task)
     if json:
         print_json(rows)
         return
@@ -35,41 +45,22 @@ def benchmark(
     )
 
 
-def compare(networks: dict[str, Any], data: tuple[Any, ...], task: t.Task) -> list[dict[str, Any]]:
-    """Fit and score networks and their baselines; a row each, the best first, those that failed last."""
-    first = next(iter(networks.values()))
-    train, valid = first.holdout_split(*data)
-    console = Console(stderr=True, highlight=False)
-    measure, key = task.measure, task.measure.key
-    rows: list[dict[str, Any]] = []
-    for name, estimator in {**first.baselines(), **networks}.items():
-        with console.status(f"fitting {name}"):
-            row = {"model": name, "baseline": name not in networks, **_fit_and_score(estimator, train, valid, measure)}
-        rows.append(row)
-        if name in networks:
-            result = row["error"] or f"{measure.title} {row[key]:.4g} after {row['seconds']:.1f} s"
-            console.print(f"{name}: {result}", markup=False, soft_wrap=True)
-    reference = _value(rows, task)
+def _measured(row: Any, task: t.Task) -> dict[str, Any]:
+    """A row with the task's measure in the place of the score."""
+    score = row["score"]
+    measure = {task.measure.key: None if score is None else task.measure.of(score)}
+    return {"model": row["model"], "baseline": row["baseline"], **measure,
+            **{key: row[key] for key in ("parameters", "seconds", "error")}}  # fmt: skip
+
+
+def _ranked(rows: list[dict[str, Any]], task: t.Task) -> list[dict[str, Any]]:
+    """The rows beside the reference; the best first, those that failed last."""
+    measure, key, reference = task.measure, task.measure.key, _value(rows, task)
     for row in rows:
         ratio = row[key] / reference if row[key] is not None and reference else None
         beats = None if ratio is None else measure.beats(row[key], reference)
         row |= {f"ratio_to_{task.reference}": ratio, f"beats_{task.reference}": beats}
     return sorted(rows, key=lambda row: math.inf if row[key] is None else -measure.of(row[key]))
-
-
-def _fit_and_score(estimator: Any, train: tuple, valid: tuple, measure: t.Measure) -> dict[str, Any]:
-    began = time.perf_counter()
-    try:
-        value = measure.of(estimator.fit(*train).score(*valid))
-    except Exception as error:  # of one entry: the others are still of interest
-        message = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        return {measure.key: None, "parameters": None, "seconds": time.perf_counter() - began, "error": message}
-    return {
-        measure.key: value,
-        "parameters": estimator.num_parameters_,
-        "seconds": estimator.seconds_,
-        "error": None,
-    }
 
 
 def _value(rows: list[dict[str, Any]], task: t.Task) -> float:

@@ -70,8 +70,6 @@ def translate(
     tracking_uri: o.TrackingUri = None,
 ) -> None:  # fmt: skip
     """Translate text with a saved translator, a line for each line."""
-    if out is not None and not out.parent.is_dir():
-        raise FileNotFoundError(2, "no such directory", str(out.parent))
     if out is not None:
         check_file(out, "--out")
     chunks = _chunks(file)
@@ -177,8 +175,6 @@ def _text(row: _Row) -> str:
 def _check_alignment(path: Path, lines: list[str]) -> None:
     """Refuse, before any work is done, a file that alignments cannot be written to."""
     if path.name.lower().endswith(_JSON_LINES):
-        if not path.parent.is_dir():
-            raise FileNotFoundError(2, "no such directory", str(path.parent))
         check_file(path, "--alignment")
         return
     from lstmzoo.estimators import check_picture

@@ -10,7 +10,7 @@ from lstmzoo.cli._output import print_json, print_table
 from lstmzoo.cli._tasks import find_model
 from lstmzoo.config import Categorical, ModelConfig, config_directories, list_models, load_config
 
-Pattern = Annotated[str, typer.Argument(help="Part of a name, or a shell pattern: 'forecasting/*gru'.")]
+Pattern = Annotated[str, typer.Argument(help="Part of a name, or a shell pattern: 'segment_*', 'forecasting/*gru'.")]
 Entry = Annotated[str, typer.Argument(help="Zoo entry, such as forecasting/lstm.", show_default=False)]
 Tag = Annotated[str | None, typer.Option(help="Only entries with this tag.")]
 

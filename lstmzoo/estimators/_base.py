@@ -15,7 +15,7 @@ from sklearn.exceptions import NotFittedError
 from tokenizers import Tokenizer
 
 from lstmzoo import saving
-from lstmzoo.config import ModelConfig, TokenizerName, load_config, parse_config
+from lstmzoo.config import ModelConfig, TokenizerName, full_name, load_config, parse_config
 from lstmzoo.errors import ConfigError, arg
 from lstmzoo.migrations import FORMAT, migrate
 from lstmzoo.outputs import check_file, check_folder
@@ -142,10 +142,7 @@ class ZooNetworkEstimator(ZooEstimator):
         return int(self.model_.count_params())
 
     def _resolve_config(self) -> ModelConfig:
-        name = self.model if "/" in self.model else f"{self.task}/{self.model}"
-        config = load_config(name)
-        if config.task != self.task:
-            raise ConfigError(f"{name} is of the task {config.task}; a {type(self).__name__} takes {self.task}/*")
+        config = load_config(full_name(self.model, self.task))
         return config.override(self.hyperparameters or {})
 
     def _seed(self) -> int:
@@ -258,15 +255,13 @@ def check_picture(path: str | Path) -> None:
     """Refuse, before any work is done, a file that a figure cannot be saved to.
 
     Raises:
-        ConfigError: If its suffix is of no known format, its directory is missing, or it cannot be written.
+        ConfigError: If its suffix is of no known format, or it cannot be written.
     """
     from matplotlib.backend_bases import FigureCanvasBase
 
     path, formats = Path(path), FigureCanvasBase.get_supported_filetypes()
     if path.suffix.lower().lstrip(".") not in formats:
         raise ConfigError(f"{path}: expected a name that ends in {', '.join(f'.{name}' for name in sorted(formats))}")
-    if not path.parent.is_dir():
-        raise ConfigError(f"{path}: there is no directory {path.parent}: make it first")
     check_file(path, "path")
 
 

@@ -165,7 +165,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
 
         Raises:
             NotFittedError: If the search is not fitted.
-            ConfigError: If the path is of no known format, or its directory is missing.
+            ConfigError: If the path is of no known format, or cannot be written.
         """
         if not hasattr(self, "records_"):
             raise NotFittedError("this ZooSearchCV is not fitted yet: call fit first")

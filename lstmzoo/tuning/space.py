@@ -64,12 +64,9 @@ def select_models(task: str, models: str | Iterable[str]) -> list[ModelConfig]:
         ['forecasting/gru', 'forecasting/lstm']
     """
     patterns = [models] if isinstance(models, str) else list(models)
-    names = dict.fromkeys(n for p in patterns for n in list_models(p if "/" in p else f"{task}/{p}"))
+    names = dict.fromkeys(n for p in patterns for n in list_models(p, task=task))
     if not names:
         raise ConfigError(f"{arg('models')} is empty; give names or patterns, such as {arg(models='*')}")
-    alien = [n for n in names if n.split("/", 1)[0] != task]
-    if alien:
-        raise ConfigError(f"{arg('models')}: the estimator's task is {task}, which {alien[0]} is not of")
     turns: Counter[str] = Counter()
     order = []
     for position, config in enumerate(map(load_config, names)):

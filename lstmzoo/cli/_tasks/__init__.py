@@ -10,8 +10,8 @@ from lstmzoo.cli._tasks._base import Measure, Source, Task, flag
 from lstmzoo.cli._tasks.forecasting import TASK as FORECASTING
 from lstmzoo.cli._tasks.language_modelling import TASK as LANGUAGE_MODELLING
 from lstmzoo.cli._tasks.translation import TASK as TRANSLATION
-from lstmzoo.config import list_models
-from lstmzoo.errors import ConfigError, DataError, UnknownNameError
+from lstmzoo.config import full_name, list_models
+from lstmzoo.errors import ConfigError, DataError
 
 __all__ = [
     "FORECASTING", "LANGUAGE_MODELLING", "TASKS", "TRANSLATION", "Measure", "Options", "Source", "Task", "check_data",
@@ -83,16 +83,13 @@ def find_model(name: str, path: Path | None = None, options: Options | None = No
         >>> find_model("lstm", Path("book.txt")), find_model("lstm", Path("sales.csv"))
         ('language_modelling/lstm', 'forecasting/lstm')
     """
-    names = list_models()
-    found = [n for n in names if name in (n, n.split("/", 1)[1])]
-    if not found:
-        raise UnknownNameError("model", name, names)
-    own = found if path is None else [n for n in found if _is_of(n, task_of(path, options))]
-    if path is not None and not own:
-        raise _other_task(found[0], path, task_of(path, options))
-    if len(own) > 1:
-        raise ConfigError(f"{name!r} is the name of several entries: {', '.join(own)}")
-    return own[0]
+    if path is None:
+        return full_name(name)
+    task = task_of(path, options)
+    found = [n for n in list_models() if name in (n, n.split("/", 1)[1])]
+    if found and not any(_is_of(n, task) for n in found):
+        raise _other_task(found[0], path, task)
+    return full_name(name, task.name)
 
 
 def find_models(text: str | None, path: Path, options: Options | None = None) -> list[str]:
@@ -109,17 +106,9 @@ def find_models(text: str | None, path: Path, options: Options | None = None) ->
     """
     task = task_of(path, options)
     parts = ["*"] if text is None else [part.strip() for part in text.split(",")]
-    names = list_models(_pattern(part, task, path, options) for part in parts)
-    for name in names:
-        if not _is_of(name, task):
-            raise _other_task(name, path, task)
-    return names
-
-
-def _pattern(part: str, task: Task, path: Path, options: Options | None) -> str:
-    if "/" in part:
-        return part
-    return f"{task.name}/{part}" if set(part) & set("*?[") else find_model(part, path, options)
+    return list_models(
+        (part if set(part) & set("*?[") else find_model(part, path, options) for part in parts), task=task.name
+    )
 
 
 def _is_of(model: str, task: Task) -> bool:

@@ -274,17 +274,15 @@ def check_output(path: Path) -> None:
 
     Raises:
         DataError: If its suffix is of no known format.
-        FileNotFoundError: If its directory is missing.
         ConfigError: If it cannot be written.
     """
     _suffix(path)
-    if not path.parent.is_dir():
-        raise FileNotFoundError(2, "no such directory", str(path.parent))
     check_file(path, "--out")
 
 
 def write_frame(frame: "pd.DataFrame", path: Path) -> None:
-    """Write a file in the format that its suffix names; it appears whole or not at all."""
+    """Write a file in the format that its suffix names; it appears whole or not at all. Missing folders are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{os.getpid()}-{path.name}")
     try:
         if _suffix(path).startswith(".csv"):

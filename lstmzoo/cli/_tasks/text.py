@@ -63,7 +63,7 @@ def file_lines(path: Path) -> Iterator[str]:
 
 @contextlib.contextmanager
 def writing(path: Path | None) -> Iterator[Callable[[str], Any]]:
-    """What writes text to a file, which appears whole or not at all; or to standard output, at once.
+    """What writes text to a file, which appears whole or not at all, in folders that are made; or to standard output, at once.
 
     Args:
         path: Of the file, compressed if its name ends in ``.gz``; None for standard output.
@@ -71,6 +71,7 @@ def writing(path: Path | None) -> Iterator[Callable[[str], Any]]:
     if path is None:
         yield _print
         return
+    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{os.getpid()}-{path.name}")
     try:
         with gzip.open(part, "wb") if path.suffix.lower() == ".gz" else part.open("wb") as file:

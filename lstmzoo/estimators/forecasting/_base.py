@@ -260,7 +260,7 @@ class PanelForecaster(ZooEstimator):
 
         Raises:
             UnknownNameError: If an id is not among the series.
-            ConfigError: If the path is of no known format, or its directory is missing.
+            ConfigError: If the path is of no known format, or cannot be written.
             DataError: If the frame is not one of a backtest.
         """
         if path is not None:
@@ -326,7 +326,7 @@ class PanelForecaster(ZooEstimator):
 
         Raises:
             UnknownNameError: If an id is not among the series.
-            ConfigError: As of :meth:`predict`; or if the path is of no known format, or its directory is missing.
+            ConfigError: As of :meth:`predict`; or if the path is of no known format, or cannot be written.
             DataError: As of :meth:`predict`.
         """
         self._check_fitted()

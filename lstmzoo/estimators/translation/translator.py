@@ -309,7 +309,7 @@ class Translator(TokenizingEstimator, SentenceTranslator):
 
         Raises:
             NotFittedError: If the translator is not fitted.
-            ConfigError: If the entry has no attention, or the path is of no known format, or its directory is missing.
+            ConfigError: If the entry has no attention, or the path is of no known format, or cannot be written.
             DataError: If the sentence or the translation is not text, or too long.
         """
         self._check_fitted()
