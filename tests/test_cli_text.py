@@ -233,7 +233,7 @@ def test_wrong_usage_settings_and_texts_exit_with_2(args, fragments):
     (["generate", "{}", ""], ["PROMPT is empty"]),
     (["generate", "{}", "-"], ["PROMPT is empty"]),
     (["generate", "{}", "a", "--max-tokens", "0"], ["--max-tokens"]),
-    (["generate", "{}", "a", "--top-p", "2"], ["--top-p", "up to 1"]),
+    (["generate", "{}", "a", "--top-p", "2"], ["--top-p", "at most 1"]),
     (["generate", "{}", "a", "--repetition-penalty", "0"], ["--repetition-penalty", "above 0"]),
     (["generate", "{}", "a", "--stop", ""], ["stop", "''"]),
     (["evaluate", "{}", "book.txt", "--adapt", "x"], ["'x'", "cache, dynamic"]),
