@@ -19,6 +19,7 @@ from lstmzoo.preprocessing.frames import (
     plain_times_of,
     user_time,
     user_times,
+    wall_times,
 )
 from lstmzoo.preprocessing.future import make_future_frame, read_future
 from lstmzoo.preprocessing.missing import filled, with_known_filled
@@ -46,6 +47,6 @@ __all__ = [
     "find_season", "fixed_step", "forecast_frame", "in_rows", "is_shorter_than_a_day", "make_future_frame",
     "most_calls", "most_members", "padded", "padded_sentences", "panel_frame",
     "plain_times_of", "read_future", "read_panel", "side_by_side", "softmax_cutoffs", "stack", "time_text",
-    "token_counts", "tokenizer_name", "user_time", "user_times", "usual_calendar", "usual_seasons",
+    "token_counts", "tokenizer_name", "user_time", "user_times", "usual_calendar", "usual_seasons", "wall_times",
     "with_known_filled",
 ]  # fmt: skip

@@ -59,6 +59,8 @@ class Panel:
         known: ``(R, K)`` float64, covariates known in the future as well; none if None is passed.
         static: ``(N, S)`` object, numbers as float and categories as text; none if None is passed.
         irregular: Whether time steps may be of any length.
+        own: Times on the wall, ascending, and their stamps in UTC, where these are the user's and not the first that the zone
+            has, as at a midnight that is repeated; None if there are none.
     """
 
     ids: np.ndarray
@@ -72,6 +74,7 @@ class Panel:
     known: np.ndarray = None  # type: ignore[assignment]
     static: np.ndarray = None  # type: ignore[assignment]
     irregular: bool = False
+    own: tuple[np.ndarray, np.ndarray] | None = None
 
     def __post_init__(self) -> None:
         for name, rows, kind in (
@@ -257,6 +260,11 @@ class Panel:
         observed = None
         if self.observed is not None or new.observed is not None:
             observed = joined(was_observed(self), was_observed(new))
+        own = self.own or new.own
+        if self.own is not None and new.own is not None:
+            wall, stamps = (np.concatenate(both) for both in zip(self.own, new.own, strict=True))
+            wall, first = np.unique(wall, return_index=True)
+            own = wall, stamps[first]
         return replace(
             self,
             offsets=offsets,
@@ -265,6 +273,7 @@ class Panel:
             observed=observed,
             past=joined(self.past, new.past),
             known=joined(self.known, new.known),
+            own=own,
         )
 
     def _check_continues(self, new: "Panel", at: np.ndarray, gaps: bool) -> None:

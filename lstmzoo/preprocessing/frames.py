@@ -206,18 +206,57 @@ def wall_times(stamps: np.ndarray, tz: str) -> np.ndarray:
     """UTC as the wall shows it; a day that begins late, for its midnight was skipped, begins at midnight all the same."""
     wall = pd.DatetimeIndex(stamps).tz_localize("UTC").tz_convert(tz).tz_localize(None)
     midnight = wall.normalize()
-    shifted = midnight.tz_localize(tz, ambiguous=True, nonexistent="shift_forward").tz_localize(None)
+    shifted = _localized(midnight, tz).tz_localize(None)
     return np.where(wall == shifted, midnight, wall).astype("datetime64[us]")
 
 
-def user_times(times: np.ndarray, freq: str | int, tz: str | None) -> np.ndarray | pd.DatetimeIndex:
-    """Time steps as the user's: with the time zone back on."""
+def user_times(
+    times: np.ndarray, freq: str | int, tz: str | None, own: tuple[np.ndarray, np.ndarray] | None = None
+) -> np.ndarray | pd.DatetimeIndex:
+    """Time steps as the user's: with the time zone back on.
+
+    A time that clocks show twice is the first of the two, and one that they skip is the first after it, but for the user's own.
+
+    Args:
+        times: As a panel has them.
+        freq: The panel's.
+        tz: The panel's.
+        own: The panel's.
+
+    Examples:
+        >>> day = np.array(["2024-11-03"], "datetime64[us]")  # when the first hour is repeated in Havana
+        >>> str(user_times(day, "D", "America/Havana")[0])
+        '2024-11-03 00:00:00-04:00'
+    """
     if tz is None or isinstance(freq, int):
         return times
     index = pd.DatetimeIndex(times)
     if is_shorter_than_a_day(freq):
         return index.tz_localize("UTC").tz_convert(tz)
-    return index.tz_localize(tz, ambiguous=False, nonexistent="shift_forward")
+    local = _localized(index, tz)
+    if own is None:
+        return local
+    wall, stamps = own
+    place = np.minimum(np.searchsorted(wall, times), len(wall) - 1)
+    utc = np.where(wall[place] == times, stamps[place], _utc(local))
+    return pd.DatetimeIndex(utc).tz_localize("UTC").tz_convert(tz)
+
+
+def own_times(stamps: np.ndarray, wall: np.ndarray, tz: str) -> tuple[np.ndarray, np.ndarray] | None:
+    """``Panel.own``: the times on the wall whose stamps are not those that :func:`user_times` has by itself, and the stamps."""
+    unlike = stamps != _utc(_localized(pd.DatetimeIndex(wall), tz))
+    if not unlike.any():
+        return None
+    times, first = np.unique(wall[unlike], return_index=True)
+    return times, stamps[unlike][first]
+
+
+def _localized(wall: pd.DatetimeIndex, tz: str) -> pd.DatetimeIndex:
+    return wall.tz_localize(tz, ambiguous=True, nonexistent="shift_forward")
+
+
+def _utc(local: pd.DatetimeIndex) -> np.ndarray:
+    return local.tz_convert("UTC").tz_localize(None).to_numpy().astype("datetime64[us]")
 
 
 def forecast_frame(
@@ -307,7 +346,7 @@ def _written(times: np.ndarray, panel: Panel, form: Form, name: str) -> pd.Serie
             raise DataError(
                 f"column {name!r} is {form.time}, which cannot hold {time_text(times[odd][0])}: convert it to timestamps"
             )
-    local = pd.Series(user_times(times, panel.freq, panel.tz))
+    local = pd.Series(user_times(times, panel.freq, panel.tz, panel.own))
     if form.text is not None:
         return pd.Series(write_text(local, form.text), dtype=object)
     if form.backend == "pandas" or panel.tz is None or local.dtype.kind != "M":

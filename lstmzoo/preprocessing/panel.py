@@ -9,7 +9,7 @@ import pandas as pd
 
 from lstmzoo.dtypes import describe
 from lstmzoo.errors import ConfigError, DataError, arg
-from lstmzoo.preprocessing._base import Columns, Panel, time_kind, time_text
+from lstmzoo.preprocessing._base import Columns, Panel, is_shorter_than_a_day, time_kind, time_text
 from lstmzoo.preprocessing.frames import (
     Form,
     as_pandas,
@@ -17,6 +17,7 @@ from lstmzoo.preprocessing.frames import (
     check_whole,
     eager_frame,
     number_columns,
+    own_times,
     plain_times,
     read_ids,
     read_time_column,
@@ -92,10 +93,12 @@ def read_panel(
         raise ConfigError(f"{arg('missing')}: expected one of {', '.join(map(repr, _MISSING))}, got {missing!r}")
     rows, form, columns = _read_rows(data, columns)
     if after is not None and (form.kind == "array" or (form.kind == "series" and form.backend != "pandas")):
-        rows.times = pd.Series(user_times(after.future_times(len(rows.values))[0], after.freq, after.tz))
-    panel, wall = _sorted_panel(rows, columns, missing, like, _TIMES_OF[form.kind].format(columns.time))
+        rows.times = pd.Series(user_times(after.future_times(len(rows.values))[0], after.freq, after.tz, after.own))
+    sorted_, wall = _sorted_panel(rows, columns, missing, like, _TIMES_OF[form.kind].format(columns.time))
     gaps, freq = missing != "error", int(freq) if isinstance(freq, np.integer) else freq
-    panel = with_usual_step(panel, wall, freq) if irregular else with_frequency(panel, wall, freq, gaps=gaps)
+    panel = with_usual_step(sorted_, wall, freq) if irregular else with_frequency(sorted_, wall, freq, gaps=gaps)
+    if panel.tz is not None and not is_shorter_than_a_day(panel.freq):
+        panel = replace(panel, own=own_times(sorted_.times, wall, panel.tz))
     return panel if missing in ("error", "keep") else filled(panel, missing, columns), form
 
 

@@ -24,8 +24,13 @@ def draw_forecast(
     levels = sorted(forecasts)
     for i, axis in enumerate(axes):
         past = slice(max(panel.offsets[i], panel.offsets[i + 1] - shown), panel.offsets[i + 1])
-        steps = user_times(times[i], panel.freq, panel.tz)
-        axis.plot(user_times(panel.times[past], panel.freq, panel.tz), observed[past], color="0.3", label="observed")
+        steps = user_times(times[i], panel.freq, panel.tz, panel.own)
+        axis.plot(
+            user_times(panel.times[past], panel.freq, panel.tz, panel.own),
+            observed[past],
+            color="0.3",
+            label="observed",
+        )
         axis.plot(steps, forecasts[0.5][i], color="C0", label="forecast")
         if len(levels) > 1:
             low, high = levels[0], levels[-1]

@@ -22,6 +22,8 @@ def panel_state(panel: Panel, form: Form) -> tuple[dict[str, Any], dict[str, np.
     arrays |= {"past": panel.past, "known": panel.known}
     if panel.observed is not None:
         arrays["observed"] = panel.observed
+    if panel.own is not None:
+        arrays["own_times"] = np.stack(panel.own).astype("datetime64[us]").astype(np.int64)
     return document, arrays
 
 
@@ -44,15 +46,20 @@ def restored_panel(document: dict[str, Any], arrays: dict[str, np.ndarray], colu
             raise SavedModelError(f"state.safetensors: {name} covariates have another type or shape than they should")
     if observed is not None and (observed.shape != values.shape or observed.dtype != np.bool_):
         raise SavedModelError("state.safetensors: 'observed' has another type or shape than it should")
+    own = arrays.get("own_times")
+    if own is not None and (own.ndim != 2 or len(own) != 2 or own.dtype != np.int64):
+        raise SavedModelError("state.safetensors: 'own_times' has another type or shape than it should")
     freq = document["freq"]
     ids = np.array([None, *document["ids"]], dtype=object)[1:]
     static = np.empty((len(ids), len(columns.static)), dtype=object)
     for i, row in enumerate(document["static"]):
         static[i] = row
     times = times if isinstance(freq, int) else times.astype("datetime64[us]")
+    stamps = None if own is None else own.astype("datetime64[us]")
     panel = Panel(
-        ids, offsets, values, times, freq, document["tz"], observed, past, known, static, document["irregular"]
-    )
+        ids, offsets, values, times, freq, document["tz"], observed, past, known, static, document["irregular"],
+        own=None if stamps is None else (stamps[0], stamps[1]),
+    )  # fmt: skip
     return panel, _restored_form(document["form"])
 
 

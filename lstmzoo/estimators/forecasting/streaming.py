@@ -16,6 +16,7 @@ from lstmzoo.preprocessing import (
     is_shorter_than_a_day,
     time_text,
     user_time,
+    wall_times,
 )
 from lstmzoo.scales import LARGEST, odd_number
 
@@ -145,9 +146,10 @@ class ForecastStream:
         if (stamp.tzinfo is None) != (tz is None):
             needed = "one without a time zone" if tz is None else f"one with a time zone, such as {tz}"
             raise DataError(f"stream: expected a time like those fitted, {needed}, got {stamp}")
-        if tz is not None:
-            stamp = stamp.tz_convert("UTC" if self._in_utc else tz).tz_localize(None)
-        return stamp.to_datetime64().astype("datetime64[us]")
+        if tz is None:
+            return stamp.to_datetime64().astype("datetime64[us]")
+        utc = stamp.tz_convert("UTC").tz_localize(None).to_datetime64().astype("datetime64[us]")
+        return utc if self._in_utc else wall_times(np.array([utc]), tz)[0]
 
     def _checked_value(self, y: Any, at: Any) -> tuple[float, bool]:
         value = _number(y, f"the value at {time_text(at)}")
