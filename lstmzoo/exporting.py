@@ -30,8 +30,8 @@ import numpy as np
 
 from lstmzoo._version import __version__
 from lstmzoo.errors import ConfigError, DataError, SavedModelError, UnknownNameError
+from lstmzoo.folders import sync_folder
 from lstmzoo.outputs import check_place
-from lstmzoo.saving import sync_folder
 
 ExportFormat = Literal["litert", "onnx", "saved_model", "keras"]
 FORMATS: tuple[ExportFormat, ...] = get_args(ExportFormat)

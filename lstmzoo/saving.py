@@ -5,18 +5,21 @@
     preprocessor.json    what the preprocessor learned
     state.safetensors    arrays that predictions need
     weights.safetensors  the network's variables by path; absent where there is no network
+    signature            HMAC-SHA-256 of manifest.json, in hex; absent where the model was saved without a key
 
-A folder appears whole or not at all, and is read whole or refused. If the machine dies in the instant in which one model
-replaces another, the old one is found beside it, in a folder ``.<name>-old-...``.
+A folder appears whole or not at all, and is read whole or refused; who reads while another one is saved there gets the old or
+the new one. See :mod:`lstmzoo.folders` for what a system without atomic exchange leaves if it dies.
+
+The hashes show damage: a bit that flipped, a file that was exchanged. They do not show who wrote the folder, as whoever changes
+a file can write its new hash into the manifest. The signature does, for those who have the key.
 """
 
 import hashlib
+import hmac
 import json
 import math
 import os
-import shutil
 import stat
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -25,86 +28,155 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as dump_tensors
 
+from lstmzoo import folders
 from lstmzoo._version import __version__
-from lstmzoo.errors import SavedModelError
+from lstmzoo.errors import ConfigError, SavedModelError
 from lstmzoo.migrations import FORMAT
 
-MAX_FILE_BYTES = 4 << 30
-_MANIFEST = "manifest.json"
+MAX_TENSORS_BYTES = 4 << 30  # of a .safetensors file
+MAX_JSON_BYTES = 256 << 20
+KEY_FILE = "LSTMZOO_KEY_FILE"
+_MANIFEST, _SIGNATURE = "manifest.json", "signature"
 _MAX_MANIFEST_BYTES = 1 << 20
 _ALLOWED = {"params.json", "preprocessor.json", "state.safetensors", "weights.safetensors"}
 
 Bundle = dict[str, Any]
 
 
-def write_bundle(path: str | Path, header: dict[str, Any], files: Bundle) -> None:
+def write_bundle(path: str | Path, header: dict[str, Any], files: Bundle, key: bytes | None = None) -> None:
     """Write a folder: dicts go to ``.json`` files, dicts of arrays to ``.safetensors`` files.
 
     Args:
         path: The folder; it must not exist, or be a saved model, which is then replaced as a whole.
         header: What the manifest says besides the files.
         files: Contents by file name.
+        key: Signs the folder; None leaves it unsigned.
 
     Raises:
-        SavedModelError: If the folder exists and is not a saved model.
+        SavedModelError: If the folder exists and is not a saved model, or cannot be written, as on a full disk; the message
+            says what is there now.
     """
-    path = Path(path)
+    path = Path(os.path.realpath(path))  # the folder that a link leads to is replaced, and not the link
     if path.exists() and not is_bundle(path):
         raise SavedModelError(f"{path} exists and is not a saved model: choose another folder")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    contents = {name: _encode(name, value) for name, value in files.items()}
+    contents[_MANIFEST] = _manifest(header, contents)
+    if key is not None:
+        contents[_SIGNATURE] = _signature(key, contents[_MANIFEST])
+    before = folders.identity(path)
     try:
-        contents = {name: _encode(name, value) for name, value in files.items()}
-        listing = {
-            name: {"sha256": hashlib.sha256(raw).hexdigest(), "bytes": len(raw)} for name, raw in contents.items()
-        }
-        manifest = {
-            "format": FORMAT,
-            "min_reader": FORMAT,
-            "lstmzoo": __version__,
-            **header,
-            "files": listing,
-        }
-        for name, raw in [*contents.items(), (_MANIFEST, json.dumps(manifest, indent=1).encode())]:
-            _write_synced(staging / name, raw)
-        staging.chmod(0o755)
-        _replace_folder(staging, path)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with folders.staged(path) as staging:
+            for name, raw in contents.items():
+                _write_synced(staging / name, raw)
+            folders.replace_folder(staging, path, is_bundle)
+    except OSError as error:
+        unchanged = "nothing was written" if before is None else "the model that was there is unchanged"
+        state = unchanged if folders.identity(path) == before else "another model is there now"
+        raise SavedModelError(f"{path} was not saved: {error.strerror or error}; {state}") from error
 
 
 def is_bundle(path: str | Path) -> bool:
     """Whether a folder holds a saved model, of any format, and nothing besides."""
     path = Path(path)
-    try:
+
+    def check() -> None:
         manifest = _decode_json(_MANIFEST, _read_regular(path / _MANIFEST, _MAX_MANIFEST_BYTES))
-        return {entry.name for entry in path.iterdir()} == {_MANIFEST, *manifest["files"]} and "min_reader" in manifest
-    except (SavedModelError, LookupError, TypeError):
+        try:
+            whole = _names(path) - {_SIGNATURE} == {_MANIFEST, *manifest["files"]} and "min_reader" in manifest
+        except (LookupError, TypeError):
+            whole = False
+        if not whole:
+            raise SavedModelError(f"{path} is not a saved model")
+
+    try:
+        folders.consistently(path, check)
+    except SavedModelError:
         return False
+    return True
 
 
-def read_bundle(path: str | Path) -> tuple[dict[str, Any], Bundle]:
+def read_bundle(path: str | Path, key: bytes | None = None) -> tuple[dict[str, Any], Bundle]:
     """The manifest and contents of a folder that :func:`write_bundle` wrote; each byte is checked before it is parsed.
 
+    Args:
+        path: The folder. If another one replaces it meanwhile, that one is read.
+        key: What it has to be signed with; with None, a signature is not looked at.
+
     Raises:
-        SavedModelError: If a file is missing, added, a link, too large, changed or truncated, or the format is newer.
+        SavedModelError: If a file is missing, added, a link, too large, changed or truncated, the format is newer, or the
+            signature is missing or of another key.
     """
     path = Path(path)
-    if not (path / _MANIFEST).is_file():
+    return folders.consistently(path, lambda: _read_once(path, key))
+
+
+def signing_key(key: str | bytes | None) -> bytes | None:
+    """The key to sign and to verify with.
+
+    Args:
+        key: As ``save`` and ``load`` take it. If None, it is what the file has that the environment variable
+            ``LSTMZOO_KEY_FILE`` names, without white space at its ends; without that variable there is none.
+
+    Raises:
+        ConfigError: If the key is empty or of another type, or the file cannot be read.
+    """
+    where = "key"
+    if key is None and os.environ.get(KEY_FILE):
+        where = f"{KEY_FILE}={os.environ[KEY_FILE]}"
+        try:
+            key = Path(os.environ[KEY_FILE]).read_bytes().strip()
+        except OSError as error:
+            raise ConfigError(f"{where} cannot be read: {error.strerror}") from None
+    if key is None:
+        return None
+    if not isinstance(key, str | bytes):
+        raise ConfigError(f"key: expected text or bytes, got a {type(key).__name__}")
+    if not key:
+        raise ConfigError(f"{where} is empty: make a key of 32 random bytes, such as by secrets.token_hex(32)")
+    return key.encode() if isinstance(key, str) else key
+
+
+def _read_once(path: Path, key: bytes | None) -> tuple[dict[str, Any], Bundle]:
+    if not os.path.lexists(path / _MANIFEST):
         raise SavedModelError(f"{path} is not a saved model: it has no {_MANIFEST}")
-    manifest = _decode_json(_MANIFEST, _read_regular(path / _MANIFEST, _MAX_MANIFEST_BYTES))
+    raw_manifest = _read_regular(path / _MANIFEST, _MAX_MANIFEST_BYTES)
+    found = _names(path)
+    if key is not None:
+        if _SIGNATURE not in found:
+            raise SavedModelError(f"{path} is not signed: load it without a key, if you trust where it is from")
+        expected, signature = _signature(key, raw_manifest), _read_regular(path / _SIGNATURE, 64)
+        if not hmac.compare_digest(signature, expected):
+            raise SavedModelError(f"{path} was not signed with this key, or was changed since")
+    manifest = _decode_json(_MANIFEST, raw_manifest)
     listing = _checked_listing(path, manifest)
-    found = {entry.name for entry in path.iterdir()}
-    if found != {*listing, _MANIFEST}:
-        odd = sorted(found ^ {*listing, _MANIFEST})
+    if found - {_SIGNATURE} != {*listing, _MANIFEST}:
+        odd = sorted((found - {_SIGNATURE}) ^ {*listing, _MANIFEST})
         raise SavedModelError(f"{path}: files do not match the manifest: {', '.join(odd)}")
     contents = {}
     for name, entry in listing.items():
-        raw = _read_regular(path / name, MAX_FILE_BYTES)
-        if len(raw) != entry.get("bytes") or hashlib.sha256(raw).hexdigest() != entry.get("sha256"):
+        raw = _read_regular(path / name, entry["bytes"])
+        if len(raw) != entry["bytes"] or hashlib.sha256(raw).hexdigest() != entry.get("sha256"):
             raise SavedModelError(f"{path / name} is damaged or was changed: its hash is not the manifest's")
         contents[name] = _decode(name, raw)
     return manifest, contents
+
+
+def _manifest(header: dict[str, Any], contents: dict[str, bytes]) -> bytes:
+    listing = {name: {"sha256": hashlib.sha256(raw).hexdigest(), "bytes": len(raw)} for name, raw in contents.items()}
+    manifest = {"format": FORMAT, "min_reader": FORMAT, "lstmzoo": __version__, **header, "files": listing}
+    return json.dumps(manifest, indent=1).encode()
+
+
+def _signature(key: bytes, manifest: bytes) -> bytes:
+    return hmac.new(key, manifest, hashlib.sha256).hexdigest().encode()
+
+
+def _names(path: Path) -> set[str]:
+    try:
+        return set(os.listdir(path))
+    except OSError as error:
+        raise SavedModelError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def _checked_listing(path: Path, manifest: Any) -> dict[str, dict[str, Any]]:
@@ -119,9 +191,13 @@ def _checked_listing(path: Path, manifest: Any) -> dict[str, dict[str, Any]]:
     if (
         not isinstance(listing, dict)
         or not set(listing) <= _ALLOWED
-        or not all(isinstance(e, dict) for e in listing.values())
+        or not all(isinstance(e, dict) and type(e.get("bytes")) is int for e in listing.values())
     ):
         raise SavedModelError(f"{path / _MANIFEST} is not a manifest: its file list is wrong")
+    for name, entry in listing.items():
+        limit = MAX_JSON_BYTES if name.endswith(".json") else MAX_TENSORS_BYTES
+        if not 0 <= entry["bytes"] <= limit:
+            raise SavedModelError(f"{path / name} has {entry['bytes']} bytes, more than the limit, {limit}")
     return listing
 
 
@@ -137,6 +213,27 @@ def check_arrays(found: dict[str, np.ndarray], expected: dict[str, tuple[tuple[i
     for name, (shape, dtype) in expected.items():
         if found[name].shape != shape or found[name].dtype != dtype:
             raise SavedModelError(f"{what}: {name} is {found[name].dtype}{found[name].shape}, expected {dtype}{shape}")
+
+
+def check_same(what: str, found: Any, expected: Any) -> None:
+    """Refuse parts of a saved model that are not of one model.
+
+    Raises:
+        SavedModelError: If they differ.
+    """
+    if found != expected:
+        raise SavedModelError(f"preprocessor.json is of another model: its {what}: {found!r}, expected {expected!r}")
+
+
+def check_finite(arrays: dict[str, np.ndarray], what: str) -> None:
+    """Refuse arrays with NaN or infinity.
+
+    Raises:
+        SavedModelError: Naming the first.
+    """
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise SavedModelError(f"{what}: {name} has values that are not finite")
 
 
 def _encode(name: str, value: Any) -> bytes:
@@ -162,6 +259,7 @@ def _decode_json(name: str, raw: bytes) -> Any:
 
 
 def _read_regular(path: Path, limit: int) -> bytes:
+    """A file's bytes, if it is a plain file of at most so many."""
     flags = os.O_RDONLY
     for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"):  # those that the system has: no links, no waiting for a pipe
         flags |= getattr(os, name, 0)
@@ -169,11 +267,18 @@ def _read_regular(path: Path, limit: int) -> bytes:
         handle = os.open(path, flags)
     except OSError as error:
         raise SavedModelError(f"{path} cannot be read: {error.strerror}") from None
-    with open(handle, "rb") as file:
+    try:
         status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode) or status.st_size > limit:
-            raise SavedModelError(f"{path} is not a plain file of at most {limit} bytes")
-        return file.read()
+        if not stat.S_ISREG(status.st_mode):
+            raise SavedModelError(f"{path} is not a plain file")
+        if status.st_size > limit:
+            raise SavedModelError(f"{path} is damaged or was changed: it has {status.st_size} bytes, more than {limit}")
+        with open(handle, "rb", closefd=False) as file:
+            return file.read(status.st_size)
+    except OSError as error:
+        raise SavedModelError(f"{path} cannot be read: {error.strerror}") from None
+    finally:
+        os.close(handle)
 
 
 def _write_synced(path: Path, raw: bytes) -> None:
@@ -181,31 +286,3 @@ def _write_synced(path: Path, raw: bytes) -> None:
         file.write(raw)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _replace_folder(staging: Path, path: Path) -> None:
-    """Move the new folder into place; an old one is moved aside first, and put back if that fails."""
-    aside = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent))
-    old = aside / path.name
-    try:
-        if path.exists():
-            path.rename(old)
-        staging.rename(path)
-    except BaseException:
-        if old.exists() and not path.exists():
-            old.rename(path)
-        raise
-    finally:
-        if path.exists():
-            shutil.rmtree(aside, ignore_errors=True)
-    sync_folder(path.parent)
-
-
-def sync_folder(path: Path) -> None:
-    """Let the names in a folder survive a power failure, where the system can."""
-    if hasattr(os, "O_DIRECTORY"):
-        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -18,8 +18,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from lstmzoo.backend import jit_compile, predict_batch, train_batch
 from lstmzoo.config import TrainingConfig
 from lstmzoo.errors import ConfigError, SavedModelError, TrainingError
+from lstmzoo.folders import sync_folder
 from lstmzoo.overrides import Overrides
-from lstmzoo.saving import Bundle, check_arrays, read_bundle, sync_folder, write_bundle
+from lstmzoo.saving import Bundle, check_arrays, read_bundle, write_bundle
 
 _OPTIMIZERS: dict[str, type[keras.optimizers.Optimizer]] = {
     "adam": keras.optimizers.Adam,

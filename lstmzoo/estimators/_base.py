@@ -20,6 +20,7 @@ from lstmzoo.errors import ConfigError, arg
 from lstmzoo.migrations import FORMAT, migrate
 from lstmzoo.outputs import check_file, check_folder
 from lstmzoo.preprocessing import tokenizer_name
+from lstmzoo.rebuilding import build_like, check_settings
 from lstmzoo.registry import build_model
 from lstmzoo.seeding import seeded
 from lstmzoo.training import Checkpoint, compile_for_prediction
@@ -47,15 +48,21 @@ class ZooEstimator(BaseEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "seconds_")
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path, *, key: str | bytes | None = None) -> None:
         """Write a folder of JSON and safetensors; see :mod:`lstmzoo.saving`.
+
+        Args:
+            path: The folder, which must not exist or be a saved model; that is then replaced as a whole.
+            key: Signs the folder, so that :func:`lstmzoo.load` with the same key shows that nobody without it made or changed
+                it. If None, the content of the file that the environment variable ``LSTMZOO_KEY_FILE`` names, if it is set.
 
         Raises:
             NotFittedError: If the estimator is not fitted.
-            SavedModelError: If the folder exists and is not a saved model.
+            ConfigError: If the key is empty or cannot be read.
+            SavedModelError: If the folder exists and is not a saved model, or cannot be written; the message says what is there.
         """
         self._check_fitted()
-        saving.write_bundle(path, *self._to_bundle())
+        saving.write_bundle(path, *self._to_bundle(), key=saving.signing_key(key))
 
     def _check_fitted(self) -> None:
         if not self.__sklearn_is_fitted__():
@@ -86,9 +93,12 @@ class ZooEstimator(BaseEstimator):
             self.config_ = parse_config(document["config"])
         self._restore(document["learned"], files["preprocessor.json"], files["state.safetensors"])
         if "config" in document:
+            weights = files["weights.safetensors"]
+            saving.check_finite(weights, "weights.safetensors")
+            check_settings(self.config_.hyperparameters, weights)
             with seeded(0):
-                self.model_ = self._build(self.config_, self.spec_)
-            set_weights(self.model_, files["weights.safetensors"])
+                self.model_ = build_like(weights, lambda: self._build(self.config_, self.spec_))
+            set_weights(self.model_, weights)
             compile_for_prediction(self.model_)
 
     def _build(self, config: ModelConfig, spec: Any) -> keras.Model:

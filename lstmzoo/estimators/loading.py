@@ -11,13 +11,20 @@ from lstmzoo.migrations import migrate
 TASKS = (forecasting, language_modelling, translation)  # importing a task's package registers its classes
 
 
-def load(path: str | Path) -> ZooEstimator:
+def load(path: str | Path, *, key: str | bytes | None = None) -> ZooEstimator:
     """The estimator that ``save`` wrote into a folder. Nothing in the folder is executed or unpickled.
 
+    Args:
+        path: The folder.
+        key: What the folder has to be signed with. If None, the content of the file that the environment variable
+            ``LSTMZOO_KEY_FILE`` names; without that variable a signature is neither needed nor looked at.
+
     Raises:
-        SavedModelError: If the folder is missing, incomplete, damaged, was tampered with, or is of a newer format.
+        ConfigError: If the key is empty or cannot be read.
+        SavedModelError: If the folder is missing, incomplete, damaged, of a newer format, inconsistent, or not signed with the
+            key.
     """
-    manifest, files = saving.read_bundle(path)
+    manifest, files = saving.read_bundle(path, saving.signing_key(key))
     cls = CLASSES.get(str(manifest.get("class")))
     if cls is None:
         raise SavedModelError(f"{path}: unknown class {manifest.get('class')!r}; valid: {', '.join(sorted(CLASSES))}")

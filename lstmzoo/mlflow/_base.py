@@ -19,6 +19,7 @@ import yaml
 
 from lstmzoo.errors import SavedModelError
 from lstmzoo.estimators import load
+from lstmzoo.folders import consistently, identity
 from lstmzoo.mlflow._stores import check_writable, sqlite_file, tried_once
 from lstmzoo.mlflow.defaults import ALIAS, EXPERIMENT
 from lstmzoo.mlflow.names import check_alias, check_experiment, check_registered_name
@@ -84,10 +85,18 @@ def _copy_bundle(model: str | os.PathLike[str], destination: Path, tracking_uri:
     if not is_bundle(source):
         raise SavedModelError(f"{model} is not a saved model: it has no manifest.json that lists its files")
     copy = destination / "model"
-    try:
-        shutil.copytree(source, copy, symlinks=True)
-    except (OSError, shutil.Error) as error:
-        raise SavedModelError(f"{model} cannot be copied: {one_line(str(error))}") from None
+
+    def copy_whole() -> None:
+        before = identity(source)
+        shutil.rmtree(copy, ignore_errors=True)
+        try:
+            shutil.copytree(source, copy, symlinks=True)
+        except (OSError, shutil.Error) as error:
+            raise SavedModelError(f"{model} cannot be copied: {one_line(str(error))}") from None
+        if identity(source) != before:
+            raise SavedModelError(f"{model} was replaced while it was being copied")
+
+    consistently(source, copy_whole)
     return copy
 
 

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 from lstmzoo.errors import ConfigError, LstmzooError
 from lstmzoo.estimators._base import plain
-from lstmzoo.saving import sync_folder
+from lstmzoo.folders import sync_folder
 from lstmzoo.tuning._base import Record, to_json
 
 _NAME = "search.jsonl"

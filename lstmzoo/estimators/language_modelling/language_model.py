@@ -26,6 +26,7 @@ from lstmzoo.estimators.language_modelling.embedding import Pooling, pooled_stat
 from lstmzoo.estimators.language_modelling.generation import continue_prompts, next_log_probs
 from lstmzoo.estimators.language_modelling.likelihood import carried_nll, separate_nll
 from lstmzoo.preprocessing import Corpus, StreamBatches, TextPreprocessor, softmax_cutoffs, token_counts
+from lstmzoo.saving import check_same
 from lstmzoo.seeding import seeded
 from lstmzoo.spec import LanguageModellingSpec
 from lstmzoo.training import Checkpoint, Trained, compile_for_prediction, train
@@ -265,6 +266,15 @@ class LanguageModel(TokenizingEstimator, TextModel):
         self.adaptation_ = {name: kind(**learned["adaptation_"][name]) for name, kind in ADAPTATIONS.items()}
         self.preprocessor_ = TextPreprocessor.from_json(preprocessor["text"])
         self.spec_ = LanguageModellingSpec(**{**learned["spec"], "cutoffs": tuple(learned["spec"]["cutoffs"])})
+        self._check_restored()
+
+    def _check_restored(self) -> None:
+        """Refuse a vocabulary or a config of another model."""
+        data, found = self.config_.data, self.preprocessor_
+        check_same("ids of the vocabulary", found.vocab_size_, self.spec_.vocab_size)
+        check_same("bptt", self.spec_.bptt, data.bptt)
+        check_same("tokenizer", found.tokenizer, data.tokenizer)
+        check_same("vocab_size", found.vocab_size, data.vocab_size)
 
 
 def _as_it_is(_: Any, nll: Any) -> Any:

@@ -40,6 +40,7 @@ from lstmzoo.models._writer import Writer
 from lstmzoo.options import checked_options
 from lstmzoo.preprocessing import PairBatches, PairPreprocessor, check_sentences, token_counts
 from lstmzoo.preprocessing.buckets import MOST_BUCKETS
+from lstmzoo.saving import check_same
 from lstmzoo.seeding import seeded
 from lstmzoo.spec import TranslationSpec
 from lstmzoo.training import Weights, compile_for_prediction, train
@@ -493,3 +494,13 @@ class Translator(TokenizingEstimator, SentenceTranslator):
         self._writers, self._averaged = {}, []
         self.preprocessor_ = PairPreprocessor.from_json(preprocessor["pairs"])
         self.spec_ = TranslationSpec(**learned["spec"])
+        self._check_restored()
+
+    def _check_restored(self) -> None:
+        """Refuse vocabularies of another model."""
+        pairs, spec = self.preprocessor_, self.spec_
+        check_same("source ids", pairs.source.vocab_size_, spec.source_vocab_size)
+        check_same("target ids", pairs.target.vocab_size_, spec.target_vocab_size)
+        check_same("joint", (pairs.joint, spec.joint), (self.config_.data.joint,) * 2)
+        check_same("tokenizer", pairs.tokenizer, self.config_.data.tokenizer)
+        check_same("vocab_size", pairs.vocab_size, self.config_.data.vocab_size)

@@ -1,0 +1,109 @@
+"""Building the network of a saved model, only as far as the stored weights go.
+
+What a saved model says of its network (``units: 1e9``, ``num_layers: 2000``) is not to be believed: it is built under a guard
+that compares each variable with the stored shapes before memory is taken for it, and counts the layers.
+"""
+
+import contextlib
+import functools
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
+from typing import Any
+
+import keras
+import numpy as np
+
+from lstmzoo.errors import SavedModelError
+
+_LAYERS_PER_VARIABLE = 10  # layers without variables, such as dropouts, come beside those that have some
+_MOST_SETTING = 100_000  # a whole number in the hyperparameters, unless that many weights are stored
+
+_guard: ContextVar["_Guard | None"] = ContextVar("_guard", default=None)
+_patching = threading.Lock()
+
+
+class _Guard:
+    """What may still be made."""
+
+    def __init__(self, weights: Mapping[str, np.ndarray]) -> None:
+        self.shapes = Counter(array.shape for array in weights.values())
+        self.layers = 100 + _LAYERS_PER_VARIABLE * len(weights)
+
+    def layer(self) -> None:
+        self.layers -= 1
+        if self.layers < 0:
+            raise SavedModelError("weights.safetensors: the config describes more layers than there are weights for")
+
+    def variable(self, shape: Any) -> None:
+        shape = () if shape is None else tuple(shape) if isinstance(shape, list | tuple) else (shape,)
+        self.shapes[shape] -= 1
+        if self.shapes[shape] < 0:
+            raise SavedModelError(
+                f"weights.safetensors: the config describes a variable of shape {shape} for which nothing is stored"
+            )
+
+
+def check_settings(settings: Mapping[str, Any], weights: Mapping[str, np.ndarray]) -> None:
+    """Refuse whole numbers that cannot be those of a network with such weights.
+
+    Raises:
+        SavedModelError: Naming the first.
+    """
+    most = max(_MOST_SETTING, sum(array.size for array in weights.values()))
+    for name, value in settings.items():
+        if isinstance(value, int) and abs(value) > most:
+            raise SavedModelError(f"params.json: {name} = {value} is more than any network with the stored weights has")
+
+
+def build_like(weights: Mapping[str, np.ndarray], build: Callable[[], keras.Model]) -> keras.Model:
+    """What ``build`` makes, if no variable of it is larger than, or additional to, those that are stored.
+
+    Args:
+        weights: The stored arrays.
+        build: Makes a network, whose variables are made by :meth:`keras.Layer.add_weight`.
+
+    Raises:
+        SavedModelError: As soon as ``build`` asks for a variable whose shape is not stored, or for too many layers.
+
+    Examples:
+        >>> def dense(units):
+        ...     return keras.Sequential([keras.Input((3,)), keras.layers.Dense(units)])
+        >>> stored = {v.path: np.asarray(v) for v in dense(2).weights}
+        >>> build_like(stored, lambda: dense(2)).count_params()
+        8
+        >>> build_like(stored, lambda: dense(10**9))
+        Traceback (most recent call last):
+        lstmzoo.errors.SavedModelError: weights.safetensors: the config describes a variable of shape (3, 1000000000) ...
+    """
+    with _guarded(_Guard(weights)):
+        return build()
+
+
+@contextlib.contextmanager
+def _guarded(guard: _Guard) -> Iterator[None]:
+    """Let Keras' layers ask the guard; those that other threads make at the same time do not."""
+    layer = keras.layers.Layer
+    with _patching:
+        init, add_weight = layer.__init__, layer.add_weight
+
+        @functools.wraps(init)
+        def checked_init(self: Any, *args: Any, **kwargs: Any) -> None:
+            if (now := _guard.get()) is not None:
+                now.layer()
+            init(self, *args, **kwargs)
+
+        @functools.wraps(add_weight)
+        def checked_add_weight(self: Any, *args: Any, **kwargs: Any) -> Any:
+            if (now := _guard.get()) is not None:
+                now.variable(kwargs.get("shape", args[0] if args else None))
+            return add_weight(self, *args, **kwargs)
+
+        token = _guard.set(guard)
+        layer.__init__, layer.add_weight = checked_init, checked_add_weight
+        try:
+            yield
+        finally:
+            layer.__init__, layer.add_weight = init, add_weight
+            _guard.reset(token)
