@@ -86,13 +86,12 @@ def _guarded(guard: _Guard) -> Iterator[None]:
     """Let Keras' layers ask the guard; those that other threads make at the same time do not."""
     layer = keras.layers.Layer
     with _patching:
-        init, add_weight = layer.__init__, layer.add_weight
+        new, add_weight = layer.__new__, layer.add_weight
 
-        @functools.wraps(init)
-        def checked_init(self: Any, *args: Any, **kwargs: Any) -> None:
+        def checked_new(cls: Any, *args: Any, **kwargs: Any) -> Any:
             if (now := _guard.get()) is not None:
                 now.layer()
-            init(self, *args, **kwargs)
+            return new(cls, *args, **kwargs)
 
         @functools.wraps(add_weight)
         def checked_add_weight(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -101,9 +100,9 @@ def _guarded(guard: _Guard) -> Iterator[None]:
             return add_weight(self, *args, **kwargs)
 
         token = _guard.set(guard)
-        layer.__init__, layer.add_weight = checked_init, checked_add_weight
+        layer.__new__, layer.add_weight = staticmethod(checked_new), checked_add_weight
         try:
             yield
         finally:
-            layer.__init__, layer.add_weight = init, add_weight
+            layer.__new__, layer.add_weight = staticmethod(new), add_weight
             _guard.reset(token)

@@ -225,7 +225,7 @@ def check_same(what: str, found: Any, expected: Any) -> None:
         raise SavedModelError(f"preprocessor.json is of another model: its {what}: {found!r}, expected {expected!r}")
 
 
-def check_finite(arrays: dict[str, np.ndarray], what: str) -> None:
+def check_arrays_finite(arrays: dict[str, np.ndarray], what: str) -> None:
     """Refuse arrays with NaN or infinity.
 
     Raises:

@@ -94,7 +94,7 @@ class ZooEstimator(BaseEstimator):
         self._restore(document["learned"], files["preprocessor.json"], files["state.safetensors"])
         if "config" in document:
             weights = files["weights.safetensors"]
-            saving.check_finite(weights, "weights.safetensors")
+            saving.check_arrays_finite(weights, "weights.safetensors")
             check_settings(self.config_.hyperparameters, weights)
             with seeded(0):
                 self.model_ = build_like(weights, lambda: self._build(self.config_, self.spec_))

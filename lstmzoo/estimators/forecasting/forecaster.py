@@ -59,6 +59,7 @@ from lstmzoo.preprocessing import (
     fixed_step,
     forecast_frame,
 )
+from lstmzoo.saving import check_arrays_finite
 from lstmzoo.seeding import reseed, seeded
 from lstmzoo.training import Batches, Checkpoint, Trained, compile_for_prediction, predict_padded, train
 
@@ -666,6 +667,18 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         self.preprocessor_ = WindowPreprocessor.from_json(preprocessor["windows"])
         self.spec_ = self.preprocessor_.spec_
         self._restore_panel(preprocessor["panel"], arrays)
+        self._check_restored()
+
+    def _check_restored(self) -> None:
+        """Refuse levels, series and corrections that do not fit the windows."""
+        levels = self.preprocessor_.quantiles
+        if self.spec_.distribution == "quantiles" and len(levels) != self.spec_.num_outputs:
+            raise SavedModelError(f"preprocessor.json: {len(levels)} levels, but {self.spec_.num_outputs} outputs")
+        longest, context = int(self.tail_.lengths.max()), self.preprocessor_.context
+        if longest < context:
+            raise SavedModelError(f"state.safetensors: series of {longest} steps, but windows of {context}")
+        if self.offsets_ is not None:
+            check_arrays_finite({"conformal_offsets": self.offsets_}, "state.safetensors")
 
 
 def _judged(model: Any, windows: Windows) -> tuple[dict[str, np.ndarray], np.ndarray, Scale, np.ndarray]:
