@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from lstmzoo.estimators import BaselineLanguageModel as BaselineLanguageModel
     from lstmzoo.estimators import BaselineTranslator as BaselineTranslator
     from lstmzoo.estimators import Forecaster as Forecaster
+    from lstmzoo.estimators import ForecastScorer as ForecastScorer
     from lstmzoo.estimators import LanguageModel as LanguageModel
     from lstmzoo.estimators import Translator as Translator
     from lstmzoo.estimators import load as load
+    from lstmzoo.model_selection import RollingOriginSplit as RollingOriginSplit
     from lstmzoo.registry import register_model as register_model
     from lstmzoo.tuning import ZooSearchCV as ZooSearchCV
     from lstmzoo.tuning import benchmark as benchmark
@@ -29,8 +31,10 @@ _PLACES = {
     "BaselineForecaster": "lstmzoo.estimators",
     "BaselineLanguageModel": "lstmzoo.estimators",
     "BaselineTranslator": "lstmzoo.estimators",
+    "ForecastScorer": "lstmzoo.estimators",
     "Forecaster": "lstmzoo.estimators",
     "LanguageModel": "lstmzoo.estimators",
+    "RollingOriginSplit": "lstmzoo.model_selection",
     "Translator": "lstmzoo.estimators",
     "ZooSearchCV": "lstmzoo.tuning",
     "benchmark": "lstmzoo.tuning",

@@ -21,8 +21,22 @@ TASKS = ("forecasting", "language_modelling", "translation", "classification", "
 Scalar = bool | int | float | str | None
 
 
+def without_numpy(value: Any) -> Any:
+    """A NumPy number or array as Python's, a tuple as a list, and so within lists and dicts."""
+    if type(value).__module__ == "numpy" and hasattr(value, "tolist"):
+        return without_numpy(value.tolist())  # an array of objects may hold NumPy's numbers
+    if isinstance(value, list | tuple):
+        return [without_numpy(v) for v in value]
+    return {k: without_numpy(v) for k, v in value.items()} if isinstance(value, dict) else value
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_numpy(cls, document: Any) -> Any:
+        return without_numpy(document)
 
 
 class IntRange(_Strict):
@@ -216,6 +230,11 @@ class ModelConfig(_Strict):
         return self.name.split("/", 1)[0]
 
     @property
+    def title(self) -> str:
+        """The second part of the name."""
+        return self.name.split("/", 1)[1]
+
+    @property
     def settings(self) -> dict[str, Scalar]:
         """Every value that can be overridden or searched, by key."""
         return {**self.hyperparameters, **self.data.model_dump(), **self.training.model_dump()}
@@ -251,7 +270,7 @@ class ModelConfig(_Strict):
             lstmzoo.errors.ConfigError: forecasting/lstm: unknown hyperparameter 'unit' (did you mean 'units'?); valid: ...
         """
         document = self.model_dump()
-        for key, value in values.items():
+        for key, value in without_numpy(dict(values)).items():
             section = next((s for s in _SECTIONS if key in document[s]), None)
             if section is None:
                 raise ConfigError(f"{self.name}: {unknown_name('hyperparameter', key, self.settings)}")

@@ -80,6 +80,83 @@ def smape(actual: np.ndarray, forecast: np.ndarray) -> np.ndarray:
     return 200 * _by_series(losses.smape(_frame(actual, y_hat=forecast), ["y_hat"]), actual, forecast)
 
 
+def mae(actual: np.ndarray, forecast: np.ndarray) -> np.ndarray:
+    """Mean absolute error of each series ``(N,)``, in its own units.
+
+    NaN for a series of which nothing is observed; infinity for a forecast that is not finite.
+
+    Args:
+        actual: ``(N, H)``; missing steps, NaN, are left out.
+        forecast: ``(N, H)``.
+
+    Examples:
+        >>> mae(np.array([[1.0, 2.0]]), np.array([[3.0, 2.0]]))
+        array([1.])
+    """
+    return _by_series(losses.mae(_frame(actual, y_hat=forecast), ["y_hat"]), actual, forecast)
+
+
+def rmse(actual: np.ndarray, forecast: np.ndarray) -> np.ndarray:
+    """Root mean squared error of each series ``(N,)``, in its own units; NaN and infinity as of :func:`mae`.
+
+    Args:
+        actual: ``(N, H)``; missing steps, NaN, are left out.
+        forecast: ``(N, H)``.
+
+    Examples:
+        >>> rmse(np.array([[1.0, 2.0]]), np.array([[3.0, 2.0]])).round(3)
+        array([1.414])
+    """
+    return _by_series(losses.rmse(_frame(actual, y_hat=forecast), ["y_hat"]), actual, forecast)
+
+
+def mape(actual: np.ndarray, forecast: np.ndarray) -> np.ndarray:
+    """Mean absolute percentage error of each series ``(N,)``, in percent of the values; NaN and infinity as of :func:`mae`.
+
+    Args:
+        actual: ``(N, H)``; missing steps, NaN, and those whose value is 0 are left out.
+        forecast: ``(N, H)``.
+
+    Examples:
+        >>> mape(np.array([[1.0, 2.0, 0.0]]), np.array([[3.0, 2.0, 1.0]]))
+        array([100.])
+    """
+    return 100 * _by_series(losses.mape(_frame(actual, y_hat=forecast), ["y_hat"]), actual, forecast)
+
+
+def wape(actual: np.ndarray, forecast: np.ndarray) -> np.ndarray:
+    """Weighted absolute percentage error of each series ``(N,)``: the sum of errors in percent of the sum of values.
+
+    NaN and infinity as of :func:`mae`; NaN too for a series that is all zeros.
+
+    Args:
+        actual: ``(N, H)``; missing steps, NaN, are left out.
+        forecast: ``(N, H)``.
+
+    References:
+        Kolassa & Schütz, "Advantages of the MAD/Mean ratio over the MAPE", Foresight 6, 2007.
+
+    Examples:
+        >>> wape(np.array([[1.0, 3.0]]), np.array([[3.0, 3.0]]))
+        array([50.])
+    """
+    return 100 * _by_series(losses.nd(_frame(actual, y_hat=forecast), ["y_hat"]), actual, forecast)
+
+
+def bias(actual: np.ndarray, forecast: np.ndarray) -> np.ndarray:
+    """Mean of forecast minus value of each series ``(N,)``; above 0, forecasts are too high. NaN and infinity as of :func:`mae`.
+
+    Args:
+        actual: ``(N, H)``; missing steps, NaN, are left out.
+        forecast: ``(N, H)``.
+
+    Examples:
+        >>> bias(np.array([[1.0, 2.0]]), np.array([[3.0, 1.0]]))
+        array([0.5])
+    """
+    return _by_series(losses.bias(_frame(actual, y_hat=forecast), ["y_hat"]), actual, forecast)
+
+
 def coverage(actual: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """Share of each series' steps that lie within their interval, bounds included; NaN if nothing is observed.
 
@@ -193,17 +270,21 @@ def msis(
     return _by_series(scores, actual, low, high) / np.where(naive > 0, naive, np.nan)
 
 
-def mean_over_series(values: np.ndarray) -> float:
+def mean_over_series(values: np.ndarray, name: str = "mase") -> float:
     """The mean over the series for which a metric is defined.
+
+    Args:
+        values: ``(N,)``, NaN where it is not.
+        name: Of the metric, for the message.
 
     Raises:
         DataError: If it is defined for none.
     """
     if np.isnan(values).all():
-        raise DataError(
-            "MASE is undefined: no series varies in its history, or none is longer than a season, or nothing is observed of "
-            "what was forecast"
-        )
+        scaled = "no series varies in its history, or none is longer than a season, or "
+        relative = "all that was forecast is zero, or "
+        why = {"mase": scaled, "rmsse": scaled, "mape": relative, "wape": relative, "crps": relative}.get(name, "")
+        raise DataError(f"{name.upper()} is undefined: {why}nothing is observed of what was forecast")
     return float(np.nanmean(values))
 
 

@@ -67,6 +67,17 @@ def _time_dtype(files: Files) -> dict[str, Any] | None:
 
 _FORM = ("panel", "form")
 
+
+def params(*names: str) -> Callable[[Files], Any]:
+    """Those of the constructor parameters that the class has, by name."""
+    return lambda files: {name: value for name, value in files["params.json"]["params"].items() if name in names}
+
+
+_OF_FORECASTS = params(
+    "horizon", "quantiles", "freq", "missing", "irregular", "pad_short", "conformal", "id_col", "time_col", "target_col",
+    "past_covariates", "future_covariates", "static_covariates",
+)  # fmt: skip
+
 # What a folder of format N lacks that one of format N + 1 has, by N.
 MIGRATIONS: dict[int, tuple[Added, ...]] = {
     1: (
@@ -74,6 +85,8 @@ MIGRATIONS: dict[int, tuple[Added, ...]] = {
         Added("PanelForecaster", "preprocessor.json", _FORM, "time", _time_dtype),
         Added("PanelForecaster", "preprocessor.json", _FORM, "text", constant(None)),
         Added("PanelForecaster", "preprocessor.json", _FORM, "index", constant(None)),
+        Added("PanelForecaster", "params.json", ("learned",), "params_", _OF_FORECASTS),
+        Added("BaselineForecaster", "params.json", ("learned",), "method_", param("method")),
     ),
 }
 

@@ -156,7 +156,7 @@ def test_irregular_backtests_know_the_usual_step_of_their_history(tiny):
     frame = pd.DataFrame({"unique_id": "a", "ds": np.cumsum(steps), "y": np.sin(np.arange(300) / 7)})
     backtest = Forecaster(**tiny, irregular=True).cross_validation(frame, n_windows=30)
     fitted = Forecaster(**tiny, irregular=True).fit(frame[:120])
-    assert fitted.tail_.freq != Forecaster(**tiny, irregular=True)._read(frame)[0].freq
+    assert fitted.tail_.freq != Forecaster(**tiny, irregular=True)._given_params.read(frame)[0].freq
     for end in (120, 210):
         expected = fitted.predict(history=frame[:end], future=frame.loc[end : end + 5, ["unique_id", "ds"]])
         window = backtest[backtest["cutoff"] == frame["ds"][end - 1]]

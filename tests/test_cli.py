@@ -457,14 +457,14 @@ def test_predict_with_covariates(shops, shops_model):
         future = future_of(shops, steps)
         future.to_csv("future.csv", index=False)
         forecast = run_json("predict", shops_model, "--future", "future.csv", "--horizon", steps)
-        expected = estimator.predict(steps, quantiles=[0.1, 0.9], future=future)
+        expected = estimator.predict(horizon=steps, quantiles=[0.1, 0.9], future=future)
         np.testing.assert_allclose([row["y_hat_q0.9"] for row in forecast], expected["y_hat_q0.9"], rtol=1e-6)
     future = future_of(shops, 6)
     future.to_csv("future.csv", index=False)
     longer = ["predict", shops_model, "--future", "future.csv", "--horizon", "6"]
     assert_refused(run(*longer), 2, "conformal", 'pass --quantiles "" for the median alone')
     forecast = run_json(*longer, "--quantiles", "")
-    expected = estimator.predict(6, quantiles=[], future=future)
+    expected = estimator.predict(horizon=6, quantiles=[], future=future)
     np.testing.assert_allclose([row["y_hat"] for row in forecast], expected["y_hat"], rtol=1e-6)
     one = shops[shops["unique_id"] == "001"]  # whose region looks like a number, and was read as text
     one.to_csv("one.csv", index=False)
@@ -602,6 +602,14 @@ def test_evaluate(model, files, sales, monkeypatch):
     assert_refused(run("evaluate", model, "absent.csv"), 2, "absent.csv: no such file")
     sales.groupby("unique_id").head(4).to_csv("short.csv", index=False)
     assert_refused(run("evaluate", model, "short.csv"), 2, "'001' has 4 observations")
+
+
+def test_evaluate_by_metrics_that_are_named(model):
+    report = run_json("evaluate", model, "sales.csv", "--metrics", "mae, bias")
+    assert list(report["mean"]) == ["mae", "bias"]
+    assert_refused(
+        run("evaluate", model, "sales.csv", "--metrics", "mea"), 2, "unknown metric 'mea' (did you mean 'mae'?)"
+    )
 
 
 def test_evaluate_with_covariates(shops, shops_model):

@@ -258,7 +258,7 @@ def test_what_is_missing_does_not_count_in_the_loss(hourly, tiny):
     """A value that is missing changes neither target nor loss, whatever stands there."""
     holes = hourly.assign(y=hourly["y"].where(np.arange(len(hourly)) % 240 < 200))
     forecaster = Forecaster(**tiny, missing="mask", validation_size=0).fit(holes)
-    windows = forecaster.preprocessor_.windows(forecaster._read(holes)[0])
+    windows = forecaster.preprocessor_.windows(forecaster.params_.filled(forecaster.params_.read(holes)[0]))
     _, target, _ = windows.batch(np.arange(len(windows)))
     assert np.isnan(target).any()
     assert np.isfinite([row["loss"] for row in forecaster.history_]).all()
@@ -323,7 +323,7 @@ def test_the_first_step_of_a_window_is_as_long_in_training_as_in_prediction(tiny
     forecaster = Forecaster(**{**tiny, "lookback": lookback}, season_length=1, irregular=True).fit(frame[:200])
     pre = forecaster.preprocessor_
     assert pre.context == lookback
-    windows = pre.windows(forecaster._read(frame)[0])
+    windows = pre.windows(forecaster.params_.filled(forecaster.params_.read(frame)[0]))
     for first in (0, 50, 176):
         trained, _, _ = windows.batch(np.array([first]))
         history, _ = forecaster._read_history(frame[: first + lookback])
@@ -339,7 +339,7 @@ def test_held_out_windows_of_irregular_steps_are_those_of_the_whole(tiny):
     times = np.cumsum(np.random.default_rng(0).choice([1, 2, 5], 300))
     frame = pd.DataFrame({"unique_id": "a", "ds": times, "y": np.sin(times / 7)})
     forecaster = Forecaster(**tiny, season_length=1, irregular=True, validation_size=10).fit(frame)
-    panel, _ = forecaster._read(frame)
+    panel = forecaster.params_.filled(forecaster.params_.read(frame)[0])
     held_out = forecaster._validation(forecaster.preprocessor_, panel)
     windows = forecaster.preprocessor_.windows(panel)
     one, other = held_out.batch(np.arange(5)), windows.batch(np.arange(len(windows) - 5, len(windows)))

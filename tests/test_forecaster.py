@@ -343,9 +343,35 @@ def test_numpy_numbers_and_tuples_are_taken(hourly, tiny, tmp_path):
     pd.testing.assert_frame_equal(lstmzoo.load(tmp_path / "m").predict(), forecaster.predict())
 
 
-def test_a_frame_in_the_place_of_the_horizon(fitted, hourly):
+def test_series_come_first_and_steps_by_name(fitted, hourly):
+    pd.testing.assert_frame_equal(fitted.predict(hourly), fitted.predict(history=hourly))
+    with pytest.raises(ConfigError, match="pass the steps to forecast as horizon=12"):
+        fitted.predict(12)
     with pytest.raises(ConfigError, match=r"got a DataFrame; series go into history="):
-        fitted.predict(hourly)
+        fitted.predict(horizon=hourly)
+
+
+def test_some_series_are_forecast(fitted, hourly):
+    whole = fitted.predict()
+    some = fitted.predict(ids=["s2", "s0"])
+    expected = pd.concat([whole[whole["unique_id"] == name] for name in ("s2", "s0")], ignore_index=True)
+    pd.testing.assert_frame_equal(some, expected, rtol=1e-6)
+    pd.testing.assert_frame_equal(fitted.predict(hourly, ids=pd.Series(["s2", "s0"])), expected, rtol=1e-6)
+    for ids, message in ((["s1", "s9"], "unknown series 's9'.*valid: s0, s1, s2"), ("s1", "a list of names"), ([], "empty"),
+                         (["s1", "s1"], "'s1' is there twice")):  # fmt: skip
+        with pytest.raises((ConfigError, LookupError), match=message):
+            fitted.predict(ids=ids)
+
+
+def test_the_future_of_other_series_is_ignored(hourly):
+    frame = hourly.assign(price=np.arange(len(hourly)) % 7)
+    baseline = BaselineForecaster(horizon=3, future_covariates=["price"]).fit(frame)
+    future = baseline.make_future_frame().assign(price=1.0)
+    one = baseline.predict(future=future, ids=["s1"])
+    assert set(one["unique_id"]) == {"s1"}
+    pd.testing.assert_frame_equal(one, baseline.predict(future=future[future["unique_id"] == "s1"], ids=["s1"]))
+    with pytest.raises(DataError, match="series 's9' is not one of those"):
+        baseline.predict(future=future.replace({"unique_id": {"s0": "s9"}}), ids=["s1"])
 
 
 def test_digest_tells_data_apart_and_nothing_else(hourly, tiny, fitted):

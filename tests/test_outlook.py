@@ -9,7 +9,7 @@ import pytest
 import lstmzoo
 from lstmzoo import Forecaster
 from lstmzoo.errors import ConfigError, DataError, TrainingError
-from lstmzoo.estimators.forecasting.conformal import (
+from lstmzoo.estimators.forecasting.network.conformal import (
     check_held_out,
     conformal_offsets,
     corrected_paths,
@@ -61,7 +61,7 @@ def test_flat_windows_do_not_calibrate(hourly, tiny):
 
 
 def test_paths_are_corrected_as_quantiles_are(conformal):
-    paths = conformal.sample_paths(2000).filter(like="path").to_numpy()
+    paths = conformal.sample_paths(2000, random_state=0).filter(like="path").to_numpy()
     levels = conformal.predict()
     for level in (0.1, 0.9):
         share = (paths < levels[[f"y_hat_q{level:g}"]].to_numpy()).mean(axis=1)
@@ -137,9 +137,9 @@ def test_quantiles_may_be_an_array(hourly, tiny):
 
 def test_rolled_paths_do_not_depend_on_the_company(hourly, tiny, monkeypatch):
     forecaster = Forecaster(**tiny, distribution="normal").fit(hourly)
-    together = forecaster.sample_paths(4, horizon=13)
+    together = forecaster.sample_paths(4, horizon=13, random_state=0)
     monkeypatch.setattr("lstmzoo.estimators.forecasting.forecaster.ROWS", 5)
-    pd.testing.assert_frame_equal(forecaster.sample_paths(4, horizon=13), together, rtol=1e-5)
+    pd.testing.assert_frame_equal(forecaster.sample_paths(4, horizon=13, random_state=0), together, rtol=1e-5)
 
 
 @pytest.fixture

@@ -39,9 +39,9 @@ def test_distributions(model, distribution, counts, tiny, tmp_path):
         assert (forecast["y_hat_q0.05"] >= 0).all()
     forecaster.save(tmp_path / "model")
     pd.testing.assert_frame_equal(lstmzoo.load(tmp_path / "model").predict(quantiles=[0.05, 0.3, 0.95]), forecast)
-    paths = forecaster.sample_paths(20)
+    paths = forecaster.sample_paths(20, random_state=0)
     assert list(paths.columns) == ["unique_id", "ds", *(f"y_hat_path{i}" for i in range(20))]
-    pd.testing.assert_frame_equal(paths, forecaster.sample_paths(20))
+    pd.testing.assert_frame_equal(paths, forecaster.sample_paths(20, random_state=0))
 
 
 def test_negative_counts_are_refused(hourly, counts, tiny):
@@ -80,6 +80,19 @@ def test_paths_have_the_marginals_of_the_forecast(hourly, tiny):
         for level in (0.1, 0.9):
             share = (paths < levels[[f"y_hat_q{level:g}"]].to_numpy()).mean(axis=1)
             np.testing.assert_allclose(share, level, atol=0.04)
+
+
+def test_paths_are_drawn_anew_or_by_random_state(normal, tiny, hourly):
+    drawn, again = normal.sample_paths(5), normal.sample_paths(5)
+    assert not drawn.filter(like="path").eq(again.filter(like="path")).all(axis=None)
+    first, same, other = (normal.sample_paths(5, random_state=seed) for seed in (1, np.int64(1), 2))
+    pd.testing.assert_frame_equal(first, same)
+    assert not first.filter(like="path").eq(other.filter(like="path")).all(axis=None)
+    for wrong in (-1, 1.5, "a", True):
+        with pytest.raises(ConfigError, match="random_state"):
+            normal.sample_paths(5, random_state=wrong)
+    longer = normal.predict(horizon=9, quantiles=[0.1])
+    pd.testing.assert_frame_equal(longer, normal.predict(horizon=9, quantiles=[0.1]))
 
 
 def test_paths_need_a_spread(hourly, tiny):
@@ -180,13 +193,13 @@ def test_a_stream_is_the_whole_window(name, hourly, tiny):
         anchor = 150 if i < 150 + lookback else 150 + lookback
         if i - anchor not in (0, 5, lookback - 1):
             continue
-        _, scale = pre.last_windows(forecaster._read(y[:anchor])[0])
+        _, scale = pre.last_windows(forecaster.params_.filled(forecaster.params_.read(y[:anchor])[0]))
         whole = scale.apply(y[None, anchor - lookback : i + 1])[..., None].astype("float32")
         longer = dataclasses.replace(forecaster.spec_, lookback=whole.shape[1])
         network = build_model(forecaster.config_.builder, longer, forecaster.config_.hyperparameters)
         network.set_weights(forecaster.model_.get_weights())
-        inputs, _ = pre.last_windows(forecaster._read(y[: i + 1])[0])
-        own = pre.last_windows(forecaster._read(y[: i + 1])[0])[1]
+        inputs, _ = pre.last_windows(forecaster.params_.filled(forecaster.params_.read(y[: i + 1])[0]))
+        own = pre.last_windows(forecaster.params_.filled(forecaster.params_.read(y[: i + 1])[0]))[1]
         future = scale.apply(own.shift[..., None] + own.scale[..., None] * inputs["future"]).astype("float32")
         expected = pre.invert(network.predict_on_batch({"window": whole, "future": future}), scale)
         np.testing.assert_allclose(forecast[:, [1, 0, 2]], expected[0], rtol=2e-4, atol=2e-3)
@@ -304,7 +317,9 @@ def test_updates_train_on_windows_that_reach_into_the_new_rows(alone, tiny, irre
     forecaster = Forecaster(**tiny, irregular=irregular).fit(frame[:120]).update(frame[120:124])
     (windows,) = trained
     assert len(windows) == 4
-    whole = forecaster.preprocessor_.windows(forecaster._read(frame[:124], forecaster.tail_)[0])
+    whole = forecaster.preprocessor_.windows(
+        forecaster.params_.filled(forecaster.params_.read(frame[:124], forecaster.tail_)[0])
+    )
     expected, target, _ = whole.batch(np.arange(len(whole) - 4, len(whole)))
     inputs, ahead, _ = windows.batch(np.arange(4))
     np.testing.assert_array_equal(ahead, target)

@@ -7,7 +7,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from lstmzoo import BaselineForecaster, Forecaster, LanguageModel, Translator, ZooSearchCV
-from lstmzoo.estimators.forecasting import _base as forecasting
+from lstmzoo.estimators.forecasting import params as forecasting
 from lstmzoo.tuning.budget import refit_limit, trial_limit
 from lstmzoo.tuning.trials import blank_record
 

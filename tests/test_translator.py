@@ -240,7 +240,7 @@ def test_epochs_that_were_averaged_can_be_ensembled(tmp_path):
     np.testing.assert_array_equal(load(tmp_path / "first").score_samples(*FEW), first.score_samples(*FEW))
     for copied in (load(tmp_path / "first"), first, pickle.loads(pickle.dumps(averaged))):
         with pytest.raises(
-            ConfigError, match="this one was loaded or copied: a translator has epochs that were averaged"
+            ConfigError, match="this one was loaded, copied or updated: a translator has epochs that were averaged"
         ):
             copied.averaged_epochs()
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from lstmzoo._version import __version__
-from lstmzoo.cli import benchmark, demo, evaluate, export, fit, generate, predict, serve, translate, tune, zoo
+from lstmzoo.cli import benchmark, demo, evaluate, export, fit, generate, predict, serve, translate, tune, update, zoo
 from lstmzoo.cli._base import ZooGroup
 
 _EPILOG = (
@@ -18,6 +18,7 @@ _COMMANDS: dict[str, Callable[..., Any]] = {
     "show": zoo.show,
     "demo": demo.demo,
     "fit": fit.fit,
+    "update": update.update,
     "tune": tune.tune,
     "benchmark": benchmark.benchmark,
     "predict": predict.predict,
@@ -31,7 +32,7 @@ _COMMANDS: dict[str, Callable[..., Any]] = {
 app = typer.Typer(
     name="lstmzoo",
     cls=ZooGroup,
-    help="Recurrent networks for your sequences: list, search, fit, predict, export, serve.",
+    help="Recurrent networks for your sequences: list, search, fit, update, predict, export, serve.",
     epilog=_EPILOG,
     add_completion=False,
     pretty_exceptions_enable=False,

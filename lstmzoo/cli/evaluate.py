@@ -8,6 +8,7 @@ from lstmzoo.cli import _options as o
 from lstmzoo.cli import _tasks as t
 from lstmzoo.cli._output import as_records, print_json, print_table
 from lstmzoo.cli._saved import load_any
+from lstmzoo.cli._tasks._base import parse_names
 from lstmzoo.cli._tasks.frames import read_history
 from lstmzoo.cli._tasks.text import read_texts
 from lstmzoo.cli._tasks.translation import read_sides
@@ -27,7 +28,8 @@ def evaluate(
 
 
 def _evaluate_series(estimator: Any, data: Path, options: dict[str, Any], json: bool) -> None:
-    scores = estimator.evaluate(read_history(data, estimator))
+    names = parse_names(options.get("metrics"), "--metrics")
+    scores = estimator.evaluate(read_history(data, estimator), metrics=names)
     mean = scores.iloc[:, 1:].mean()
     if json:
         print_json({"mean": mean.to_dict(), "series": as_records(scores)})

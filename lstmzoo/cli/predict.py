@@ -60,8 +60,8 @@ def predict(
     history = None if data is None else read_history(data, estimator)
     ahead = _read_ahead(future, estimator, history)
     if levels is None:
-        levels = sorted(estimator.quantiles or [])
-    forecast = as_frame(estimator.predict(horizon, history, levels, ahead), levels)
+        levels = sorted(estimator.params_.quantiles)
+    forecast = as_frame(estimator.predict(history, horizon=horizon, quantiles=levels, future=ahead), levels)
     if out is not None:
         write_frame(forecast, out)
     if plot is not None:
@@ -76,17 +76,17 @@ def predict(
 
 
 def _read_ahead(path: Path | None, estimator: Any, history: "pd.DataFrame | None") -> "pd.DataFrame | None":
-    known = getattr(estimator, "future_covariates", None)
+    columns = estimator.params_.columns
     if path is not None:
-        if not known and not estimator.irregular:
+        if not columns.known and not estimator.params_.irregular:
             raise DataError(
                 f"--future {path}: the model, a {type(estimator).__name__}, has no future covariates: leave it out"
             )
         return read_future(path, estimator, history)
-    if known:
-        names = [name for name in (estimator.id_col, estimator.time_col, *known) if name]
+    if columns.known:
+        names = [name for name in (columns.id, columns.time, *columns.known) if name]
         raise DataError(
-            f"the model needs the future of {', '.join(map(repr, known))}: pass --future, a file with the columns "
+            f"the model needs the future of {', '.join(map(repr, columns.known))}: pass --future, a file with the columns "
             f"{', '.join(names)}"
         )
     return None

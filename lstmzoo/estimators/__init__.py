@@ -1,12 +1,12 @@
 """Estimators in scikit-learn's manner, one file or package per task."""
 
 from lstmzoo.estimators._base import ZooEstimator, check_picture
-from lstmzoo.estimators.forecasting import BaselineForecaster, Forecaster
+from lstmzoo.estimators.forecasting import BaselineForecaster, Forecaster, ForecastScorer
 from lstmzoo.estimators.language_modelling import BaselineLanguageModel, LanguageModel
 from lstmzoo.estimators.loading import load
 from lstmzoo.estimators.translation import Alignment, BaselineTranslator, Translator
 
 __all__ = [
-    "Alignment", "BaselineForecaster", "BaselineLanguageModel", "BaselineTranslator", "Forecaster", "LanguageModel", "Translator",
-    "ZooEstimator", "check_picture", "load",
+    "Alignment", "BaselineForecaster", "BaselineLanguageModel", "BaselineTranslator", "ForecastScorer", "Forecaster",
+    "LanguageModel", "Translator", "ZooEstimator", "check_picture", "load",
 ]  # fmt: skip

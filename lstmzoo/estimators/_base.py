@@ -4,6 +4,7 @@ import functools
 import hashlib
 import inspect
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, get_type_hints
 
@@ -15,16 +16,18 @@ from sklearn.exceptions import NotFittedError
 from tokenizers import Tokenizer
 
 from lstmzoo import saving
-from lstmzoo.config import ModelConfig, TokenizerName, full_name, load_config, parse_config
+from lstmzoo.config import ModelConfig, TokenizerName, full_name, load_config, parse_config, without_numpy
 from lstmzoo.errors import ConfigError, arg
+from lstmzoo.estimators.updating import chained_digest, train_further
 from lstmzoo.migrations import FORMAT, migrate
 from lstmzoo.outputs import check_file, check_folder
 from lstmzoo.preprocessing import tokenizer_name
 from lstmzoo.rebuilding import build_like, check_settings
 from lstmzoo.registry import build_model
 from lstmzoo.seeding import seeded
-from lstmzoo.training import Checkpoint, compile_for_prediction
+from lstmzoo.training import Checkpoint, Trained, compile_for_prediction
 
+_NESTED = "hyperparameters__"
 CLASSES: dict[str, type["ZooEstimator"]] = {}
 
 
@@ -58,15 +61,20 @@ class ZooEstimator(BaseEstimator):
 
         Raises:
             NotFittedError: If the estimator is not fitted.
-            ConfigError: If the key is empty or cannot be read.
+            ConfigError: If the key is empty or cannot be read, or a parameter was set since to a value that it must not have.
             SavedModelError: If the folder exists and is not a saved model, or cannot be written; the message says what is there.
         """
-        self._check_fitted()
+        self._check_savable()
         saving.write_bundle(path, *self._to_bundle(), key=saving.signing_key(key))
 
     def _check_fitted(self) -> None:
         if not self.__sklearn_is_fitted__():
             raise NotFittedError(f"this {type(self).__name__} is not fitted yet: call fit first")
+
+    def _check_savable(self) -> None:
+        """Refuse what would be saved and could not be loaded."""
+        self._check_fitted()
+        self._check_params()
 
     def _check_params(self) -> None:
         """Check each parameter against the type that ``__init__`` declares."""
@@ -146,6 +154,32 @@ class ZooNetworkEstimator(ZooEstimator):
     Subclasses have the parameters ``model``, ``hyperparameters``, ``time_limit``, ``random_state`` and ``verbose``.
     """
 
+    hyperparameters: dict[str, Any] | None
+    data_digest_: str
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Parameters by name; with ``deep``, each of ``hyperparameters`` too, as ``hyperparameters__<name>``."""
+        params = super().get_params(deep=False)
+        given = params["hyperparameters"] or {} if deep else {}
+        return {**params, **{f"{_NESTED}{name}": value for name, value in given.items()}}
+
+    def set_params(self, **params: Any) -> "ZooNetworkEstimator":
+        """Set parameters by name; ``hyperparameters__<name>`` sets, or adds, one of ``hyperparameters``.
+
+        Raises:
+            ValueError: If there is no parameter of such a name.
+
+        Examples:
+            >>> from lstmzoo import Forecaster
+            >>> Forecaster(horizon=6).set_params(hyperparameters__units=8).hyperparameters
+            {'units': 8}
+        """
+        nested = {key.removeprefix(_NESTED): value for key, value in params.items() if key.startswith(_NESTED)}
+        super().set_params(**{key: value for key, value in params.items() if not key.startswith(_NESTED)})
+        if nested:
+            self.hyperparameters = {**(self.hyperparameters or {}), **nested}
+        return self
+
     @property
     def num_parameters_(self) -> int:
         """Numbers in the network."""
@@ -173,9 +207,15 @@ class ZooNetworkEstimator(ZooEstimator):
     def _fit_identity(self) -> str:
         """The parameters of a fit, in a form that is the same however they were written."""
         in_config = {"model", "hyperparameters", "tokenizer"}
-        params = {k: v for k, v in self.get_params().items() if k not in {"verbose", *in_config}}
+        params = {k: v for k, v in self.get_params(deep=False).items() if k not in {"verbose", *in_config}}
         config = self._resolve_config().model_dump(include={"name", "builder", "hyperparameters", "data", "training"})
         return canonical_json({"params": params, "config": config})
+
+    def _update(self, epochs: int, train: Callable[[ModelConfig, int], Trained] | None, new_digest: str) -> None:
+        """Train on new data, if there is any to train on, and note that its digest is of the training data."""
+        if train is not None:
+            train_further(self, epochs, train)
+        self.data_digest_ = chained_digest(self.data_digest_, new_digest)
 
     def refit_clone(self) -> "ZooNetworkEstimator":
         """An unfitted copy that trains on all data, without validation, for as many epochs as were best."""
@@ -191,6 +231,14 @@ class Tokenizing(ZooEstimator):
 
     tokenizer: Any
     preprocessor_: Any
+
+    def _check_savable(self) -> None:
+        super()._check_savable()
+        fitted = self.preprocessor_.library
+        if isinstance(self.tokenizer, Tokenizer) and (fitted is None or fitted.to_str() != self.tokenizer.to_str()):
+            raise ConfigError(
+                f"{arg('tokenizer')}: it is another one than fit used, which alone is saved: set it back, or fit with the new one"
+            )
 
     def _to_bundle(self) -> tuple[dict[str, Any], saving.Bundle]:
         header, files = super()._to_bundle()
@@ -291,14 +339,11 @@ def check_params(estimator: Any) -> None:
 
 
 def plain(value: Any) -> Any:
-    """A NumPy number as Python's, a tuple or array as a list, a tokenizer as its JSON, and so within lists and dicts."""
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
-        return plain(value.tolist())  # an array of objects may hold NumPy's numbers
+    """A NumPy number or array as Python's, a tuple as a list, a tokenizer as its JSON, and so within lists and dicts."""
     if isinstance(value, Tokenizer):
         return value.to_str()
-    if isinstance(value, list | tuple):
+    value = without_numpy(value)
+    if isinstance(value, list):
         return [plain(v) for v in value]
     return {k: plain(v) for k, v in value.items()} if isinstance(value, dict) else value
 

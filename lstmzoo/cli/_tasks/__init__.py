@@ -16,7 +16,7 @@ from lstmzoo.errors import ConfigError, DataError
 __all__ = [
     "FORECASTING", "LANGUAGE_MODELLING", "TASKS", "TRANSLATION", "Measure", "Options", "Source", "Task", "check_data",
     "check_task", "find_model", "find_models", "make_estimator", "task_of", "with_evaluation_options",
-    "with_training_options",
+    "with_training_options", "with_update_options",
 ]  # fmt: skip
 TASKS: dict[str, Task] = {task.name: task for task in (FORECASTING, LANGUAGE_MODELLING, TRANSLATION)}
 
@@ -157,6 +157,11 @@ def with_training_options(*left_out: str) -> Callable:
 def with_evaluation_options(command: Callable) -> Callable:
     """Add the options of evaluation, of all tasks, to a command, in the place of its parameter ``options``."""
     return _with_options({task.name: task.evaluation for task in TASKS.values()}, command)
+
+
+def with_update_options(command: Callable) -> Callable:
+    """Add the options of updates, of all tasks, to a command, in the place of its parameter ``options``."""
+    return _with_options({task.name: task.updating for task in TASKS.values()}, command)
 
 
 def _with_options(by_task: dict[str, dict[str, Any]], command: Callable) -> Callable:

@@ -85,6 +85,8 @@ class Task:
         suffixes: Its files' names end in one of these.
         options: Annotated options of training, by parameter, beyond those that every task has.
         evaluation: Those of evaluation.
+        updating: Those of updates.
+        further: From a file, options and a fitted estimator to what its ``update`` takes.
         read: From a file and options to what they say.
         about: What a report says of a fitted estimator, beyond what it says of all.
         score: What a score is.
@@ -107,8 +109,10 @@ class Task:
     measure: Measure
     reference: str
     use: tuple[str, str]
+    further: Callable[[Path, dict[str, Any], Any], tuple[Any, ...]]
     unit: Callable[[Any], str] = lambda _: ""
     evaluation: dict[str, Any] = field(default_factory=dict)
+    updating: dict[str, Any] = field(default_factory=dict)
     stdin: bool = False
     otherwise: str = ""
 

@@ -15,7 +15,7 @@ from lstmzoo.cli._tasks._base import (
     parse_number,
     parse_numbers,
 )
-from lstmzoo.cli._tasks.frames import SUFFIXES, read_frame
+from lstmzoo.cli._tasks.frames import SUFFIXES, read_frame, read_history
 from lstmzoo.errors import ConfigError, UnknownNameError
 
 _option = partial(option, panel="Forecasting")
@@ -102,4 +102,10 @@ TASK = Task(
     measure=Measure("mase", "MASE"),
     reference="seasonal_naive",
     use=("predict", "forecasts"),
+    evaluation={
+        "metrics": _option(
+            str | None, "Metrics: mae,rmse,mape,wape,bias,smape,mase,rmsse,crps,coverage; else the usual ones."
+        )
+    },
+    further=lambda path, options, estimator: (read_history(path, estimator),),
 )

@@ -80,10 +80,9 @@ def read_history(path: Path, estimator: Any) -> "pd.DataFrame":
         FileNotFoundError: If there is no such file.
         DataError: If it cannot be read, a column is missing, or a time or number cannot be read.
     """
-    past, known, static = (
-        list(getattr(estimator, f"{kind}_covariates", None) or ()) for kind in ("past", "future", "static")
-    )
-    id_col, time_col, target_col = estimator.id_col, estimator.time_col, estimator.target_col
+    columns = estimator.params_.columns
+    past, known, static = list(columns.past), list(columns.known), list(columns.static)
+    id_col, time_col, target_col = columns.id, columns.time, columns.target
     text = [c for c in (id_col, time_col, *static) if c]
     wanted = [*text, target_col, *past, *known]
     _check_columns(path, _column_names(path), wanted, "the model was fitted with it")
@@ -109,8 +108,8 @@ def read_future(path: Path, estimator: Any, history: "pd.DataFrame | None") -> "
         FileNotFoundError: If there is no such file.
         DataError: If it cannot be read, a column is missing or one too many, or a time cannot be read.
     """
-    id_col, time_col = estimator.id_col, estimator.time_col
-    known = list(getattr(estimator, "future_covariates", None) or ())
+    columns = estimator.params_.columns
+    id_col, time_col, known = columns.id, columns.time, list(columns.known)
     text = [c for c in (id_col, time_col) if c]
     names = _column_names(path)
     expected = f"expected {', '.join(map(repr, [*text, *known]))}"

@@ -2,5 +2,6 @@
 
 from lstmzoo.estimators.forecasting.baselines import BaselineForecaster
 from lstmzoo.estimators.forecasting.forecaster import Forecaster
+from lstmzoo.estimators.forecasting.scoring import ForecastScorer
 
-__all__ = ["BaselineForecaster", "Forecaster"]
+__all__ = ["BaselineForecaster", "ForecastScorer", "Forecaster"]

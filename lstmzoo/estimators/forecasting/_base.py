@@ -1,7 +1,7 @@
 """What networks and baselines have in common as forecasters: frames in, frames out, score and plot."""
 
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -12,31 +12,31 @@ from pydantic import Field
 from sklearn.base import clone
 
 from lstmzoo.errors import ConfigError, DataError, UnknownNameError, arg
-from lstmzoo.estimators._base import ZooEstimator, check_picture, digest, plain, shortened
+from lstmzoo.estimators._base import check_picture, digest, plain, shortened
 from lstmzoo.estimators.forecasting.backtesting import (
     backtest_frame,
     check_origins,
     origins,
-    scores_by_series,
 )
 from lstmzoo.estimators.forecasting.panel_state import panel_state, restored_panel
-from lstmzoo.metrics import mase, mean_over_series
+from lstmzoo.estimators.forecasting.params import ForecastParams, SeriesRead
+from lstmzoo.estimators.forecasting.scoring import ScoredForecaster
+from lstmzoo.estimators.forecasting.selection import future_of, series_numbers
 from lstmzoo.preprocessing import (
+    Ahead,
     Columns,
     Form,
     Panel,
-    continued,
+    ahead_of,
     eager_frame,
-    filled,
     find_season,
     forecast_frame,
     make_future_frame,
+    observed_values,
     panel_frame,
     plain_times_of,
     read_future,
-    read_panel,
     usual_seasons,
-    with_known_filled,
 )
 
 if TYPE_CHECKING:
@@ -50,55 +50,6 @@ Missing = Literal["error", "mask", "interpolate"]
 _LONGEST = 20  # times the horizon trained for, that forecasts are rolled at the most
 
 
-@dataclass(frozen=True)
-class Ahead:
-    """What is known of the steps to forecast.
-
-    Attributes:
-        times: ``(N, H)``.
-        known: ``(N, H, covariates)``; None if there are none, or they were not given.
-    """
-
-    times: np.ndarray
-    known: np.ndarray | None
-
-    def part(self, first: int, last: int) -> "Ahead":
-        """The steps from ``first`` up to ``last``."""
-        return Ahead(self.times[:, first:last], None if self.known is None else self.known[:, first:last])
-
-    def of(self, series: np.ndarray) -> "Ahead":
-        """That of some series, by number."""
-        return Ahead(self.times[series], None if self.known is None else self.known[series])
-
-
-@dataclass(frozen=True)
-class SeriesRead:
-    """Series that were read by an estimator, for itself and its clones.
-
-    Attributes:
-        given: The user's frame, Series or array, for what reads it in comparison with fitted series.
-        panel: Its series, with NaN where something is missing.
-        form: What the user's object was.
-    """
-
-    given: Any
-    panel: Panel
-    form: Form
-
-
-def refuse_second(X: Any) -> None:
-    """Refuse a second argument of ``fit`` or ``score``, which scikit-learn passes as None.
-
-    Raises:
-        DataError: If it is not None.
-    """
-    if X is not None:
-        raise DataError(
-            "a forecaster takes one argument of data, a long frame: covariates are columns of it, named by "
-            f"{arg('past_covariates')}, {arg('future_covariates')} and {arg('static_covariates')}"
-        )
-
-
 def panel_digest(panel: Panel) -> str:
     """SHA-256 of a panel."""
     more = [
@@ -107,34 +58,41 @@ def panel_digest(panel: Panel) -> str:
     return digest(panel.ids, panel.offsets, panel.values, panel.times, *more)
 
 
-class PanelForecaster(ZooEstimator):
+class PanelForecaster(ScoredForecaster):
     """Base of the forecasters; see :class:`lstmzoo.Forecaster` for what the methods take and give.
 
     A subclass has the parameters ``horizon``, ``season_length``, ``freq``, ``quantiles``, ``missing``, ``irregular``,
     ``past_covariates``, ``future_covariates``, ``static_covariates``, ``id_col``, ``time_col`` and ``target_col``, learns
-    ``tail_`` (the :class:`Panel` it forecasts from), and implements
+    ``params_`` (these parameters, as ``fit`` found them) and ``tail_`` (the :class:`Panel` it forecasts from), and implements
     :meth:`_forecast`.
     """
 
     task: ClassVar[str] = "forecasting"
+    params_: ForecastParams
     tail_: Panel
     form_: Form
 
     def predict(
         self,
-        horizon: int | None = None,
         history: Any = None,
+        *,
+        horizon: int | None = None,
         quantiles: list[float] | None = None,
         future: Any = None,
+        ids: Any = None,
     ) -> Any:
         """Forecast what follows each series.
 
         Args:
+            history: Series to forecast, seen in training or not, as ``fit`` takes them; the training series if None.
             horizon: Steps to forecast; those trained for if None. More are rolled: what was forecast is read as if it had
                 been observed.
-            history: Series to forecast, seen in training or not, as ``fit`` takes them; the training series if None.
-            quantiles: Levels, out of those trained for, or any of a distribution; those of the parameter if None.
-            future: Where there are future covariates, the frame of :meth:`make_future_frame`, filled in.
+            quantiles: Levels, out of those trained for, or any of a distribution; those that were trained for if None. Where
+                they have no closed form (autoregressive entries, and any beyond the horizon trained for), they are those of
+                200 sample paths, drawn from ``seed_``: the same call gives the same answer.
+            future: Where there are future covariates, the frame of :meth:`make_future_frame`, filled in; rows of series that
+                ``ids`` leaves out are ignored.
+            ids: Names of the series to forecast, in the order of the answer; all if None.
 
         Returns:
             A long frame of the kind that ``history`` (or what was fitted) is: id, time, ``y_hat`` (the median) and a column
@@ -143,78 +101,21 @@ class PanelForecaster(ZooEstimator):
 
         Raises:
             NotFittedError: If the estimator is not fitted.
-            ConfigError: If the horizon is not between 1 and 20 times the one trained for, or a quantile was not trained.
+            ConfigError: If the horizon is not between 1 and 20 times the one trained for, a quantile was not trained, or
+                ``ids`` is no list of names.
+            UnknownNameError: If there is no series of such a name.
             DataError: If the history is too short, or it or the future is refused.
         """
         self._check_fitted()
         steps = self._checked_horizon(horizon)
         levels = self._checked_quantiles(quantiles)
-        panel, form = (self.tail_, self.form_) if history is None else self._read_history(history)
+        panel, form = self._history(history)
+        if ids is not None:
+            numbers = series_numbers(ids, panel)
+            panel, future = panel.select(numbers), future_of(future, panel, numbers, self.params_.columns)
         ahead = self._ahead(panel, steps, future)
-        return forecast_frame(panel, self._forecast_columns(panel, levels, ahead), form, self._columns, ahead.times)
-
-    def score(self, y: Any, X: None = None) -> float:
-        """Negative MASE of the last ``horizon`` observations of each series, forecast from those before them.
-
-        Args:
-            y: Series as ``fit`` takes them, longer than the horizon and the lookback together.
-            X: Nothing; scikit-learn's pipelines and searches pass it.
-
-        Returns:
-            The mean over the series (higher is better); those whose history does not vary are left out.
-
-        Raises:
-            DataError: If a series is too short, or MASE is defined for none.
-        """
-        refuse_second(X)
-        _, actual, past, forecasts = self._last_horizon(y, [0.5])
-        return -mean_over_series(mase(actual, forecasts[0.5], past, self.season_length_))
-
-    def evaluate(self, y: Any, X: None = None) -> pd.DataFrame:
-        """Scores of the last ``horizon`` observations of each series, forecast from those before them.
-
-        Args:
-            y: As for :meth:`score`.
-            X: Nothing.
-
-        Returns:
-            A row per series: ``mase``, ``smape`` and ``rmsse`` of the median; with quantiles, ``crps`` (scaled by the series'
-            mean) and ``coverage_<percent>`` of each symmetric interval. See :mod:`lstmzoo.metrics`.
-
-        Raises:
-            DataError: As of :meth:`score`.
-        """
-        refuse_second(X)
-        ids, actual, past, forecasts = self._last_horizon(y, sorted({0.5, *self._checked_quantiles(None)}))
-        scores = scores_by_series(actual, forecasts, past, self.season_length_)
-        if self.id_col in scores:
-            raise ConfigError(
-                f"{arg('id_col')}: {self.id_col!r} is the name of a score, which would overwrite it: rename yours"
-            )
-        return pd.DataFrame({self.id_col or "series": ids, **scores})
-
-    def _last_horizon(
-        self, y: Any, levels: list[float]
-    ) -> tuple[np.ndarray, np.ndarray, list[np.ndarray], dict[float, np.ndarray]]:
-        """Ids, the last ``horizon`` values ``(N, H)``, what is before them, and what is forecast from it, by level."""
-        self._check_fitted()
-        panel, _ = self._read_unfilled(y, self.tail_)
-        short = panel.lengths <= self.horizon
-        if short.any():
-            i = int(short.argmax())
-            raise DataError(
-                f"series {panel.ids[i]!r} has {panel.lengths[i]} observations; scoring needs more than {self.horizon}"
-            )
-        history, actual = self._parted(panel)
-        try:
-            prepared = self._prepared(history)
-            forecasts = self._forecast(prepared, levels, ahead_of(actual, self.horizon))
-        except DataError as error:
-            raise DataError(
-                f"without the last {self.horizon} observations, which are scored: {error.message}"
-            ) from None
-        past = np.split(observed_values(history), history.offsets[1:-1])
-        return panel.ids, observed_values(actual, self.horizon), past, forecasts
+        columns = self._forecast_columns(panel, levels, ahead)
+        return forecast_frame(panel, columns, form, self.params_.columns, ahead.times)
 
     def cross_validation(
         self, y: Any, *, n_windows: Positive = 5, step_size: Positive | None = None, refit: bool = False
@@ -236,14 +137,15 @@ class PanelForecaster(ZooEstimator):
             DataError: If a series is too short.
         """
         self._check_params()
-        panel, form = self._read_unfilled(y)
-        steps = self.horizon if step_size is None else step_size
-        check_origins(panel, self.horizon, n_windows, steps)
+        params = self._given_params
+        panel, form = params.read(y)
+        steps = params.horizon if step_size is None else step_size
+        check_origins(panel, params.horizon, n_windows, steps)
         pieces = []
         for first in range(n_windows) if refit else (0,):
             after = (n_windows - 1 - first) * steps
-            fitted = clone(self).fit(panel_frame(panel.head(after + self.horizon), form, self._columns))
-            read = fitted._read_unfilled(y, fitted.tail_)[0] if self.irregular else panel
+            fitted = clone(self).fit(panel_frame(panel.head(after + params.horizon), form, params.columns))
+            read = fitted._read_like_fitted(y)[0] if params.irregular else panel
             until, count = (read.head(after), 1) if refit else (read, n_windows)
             for history, actual in origins(until, count, steps, fitted._needed_and_actual):
                 pieces.append(fitted._backtested(history, actual, form))
@@ -265,28 +167,21 @@ class PanelForecaster(ZooEstimator):
         """
         if path is not None:
             check_picture(path)
-        frame = _read_backtest(backtest, self._columns)
-        names = list(dict.fromkeys(frame[self.id_col])) if self.id_col in frame else [0]
+        columns = self._given_params.columns
+        frame = _read_backtest(backtest, columns)
+        names = list(dict.fromkeys(frame[columns.id])) if columns.id in frame else [0]
         for name in ids or ():
             if name not in names:
                 raise UnknownNameError("series", name, names[:20])
         from lstmzoo.estimators.forecasting.drawing import draw_backtest
 
-        figure = draw_backtest(frame, names[:6] if ids is None else ids, self._columns)
+        figure = draw_backtest(frame, names[:6] if ids is None else ids, columns)
         if path is not None:
             figure.savefig(path)
         return figure
 
-    def _parted(self, panel: Panel) -> tuple[Panel, Panel]:
-        """Of an unfilled panel, what is before the last ``horizon`` steps, filled by itself, and those steps.
-
-        Of these, only the future covariates are filled, which are known beforehand.
-        """
-        known = with_known_filled(panel, self.missing, self._columns)
-        return self._filled(panel.head(self.horizon)), known.tail(self.horizon)
-
     def _needed_and_actual(self, panel: Panel) -> tuple[Panel, Panel]:
-        history, actual = self._parted(panel)
+        history, actual = self.params_.parted(panel)
         return self._needed(history), actual
 
     def _needed(self, history: Panel) -> Panel:
@@ -301,9 +196,12 @@ class PanelForecaster(ZooEstimator):
         return {"y_hat": forecast[0.5], **{f"y_hat_q{level:g}": forecast[level] for level in levels}}
 
     def _backtested(self, history: Panel, actual: Panel, form: Form) -> Any:
-        ahead = ahead_of(actual, self.horizon)
-        columns = self._forecast_columns(history, self._checked_quantiles(None), ahead)
-        return backtest_frame(history, observed_values(actual, self.horizon), ahead.times, columns, form, self._columns)
+        params = self.params_
+        ahead = ahead_of(actual, params.horizon)
+        columns = self._forecast_columns(history, list(params.quantiles), ahead)
+        return backtest_frame(
+            history, observed_values(actual, params.horizon), ahead.times, columns, form, params.columns
+        )
 
     def plot(
         self,
@@ -333,9 +231,10 @@ class PanelForecaster(ZooEstimator):
         if path is not None:
             check_picture(path)
         steps, levels = self._checked_horizon(horizon), sorted({0.5, *self._checked_quantiles(quantiles)})
-        panel = self.tail_ if history is None else self._read_history(history)[0]
-        chosen = self._chosen(panel, ids)
-        shown, ahead = panel.select(chosen), self._ahead(panel, steps, future).of(chosen)
+        panel, _ = self._history(history)
+        numbers = np.arange(min(6, len(panel))) if ids is None else series_numbers(ids, panel)
+        shown = panel.select(numbers)
+        ahead = self._ahead(shown, steps, future_of(future, panel, numbers, self.params_.columns))
         forecast = self._forecast(shown, levels, ahead)
         from lstmzoo.estimators.forecasting.drawing import draw_forecast
 
@@ -347,13 +246,14 @@ class PanelForecaster(ZooEstimator):
     def holdout_split(self, y: Any) -> tuple[tuple[Any], tuple[Any]]:
         """For a search: ``(what to fit,), (what to score,)``; the first lacks the last ``horizon`` steps of each series."""
         self._check_params()
-        panel, form = self._read_unfilled(y)
-        if (panel.lengths <= self.horizon).any():
-            i = int((panel.lengths <= self.horizon).argmax())
+        params = self._given_params
+        panel, form = params.read(y)
+        if (panel.lengths <= params.horizon).any():
+            i = int((panel.lengths <= params.horizon).argmax())
             raise DataError(
-                f"series {panel.ids[i]!r} has {panel.lengths[i]} observations, too few to hold out {self.horizon}"
+                f"series {panel.ids[i]!r} has {panel.lengths[i]} observations, too few to hold out {params.horizon}"
             )
-        return (panel_frame(panel.head(self.horizon), form, self._columns),), (y,)
+        return (panel_frame(panel.head(params.horizon), form, params.columns),), (y,)
 
     def read_once(self, y: Any) -> tuple["SeriesRead"]:
         """What the hooks of a search, and ``fit`` and ``score``, take in place of the series, read and checked once.
@@ -366,32 +266,32 @@ class PanelForecaster(ZooEstimator):
         """
         if isinstance(y, SeriesRead):
             return (y,)
-        return (SeriesRead(y, *self._read_unfilled(y)),)
+        return (SeriesRead(y, *self._given_params.read(y)),)
 
     def data_digest(self, y: Any) -> str:
         """SHA-256 of series, whatever the order of their rows and the kind of their frame."""
-        return panel_digest(self._read(y)[0])
+        return panel_digest(self._given_params.filled(self._given_params.read(y)[0]))
 
     def serving_example(self) -> pd.DataFrame:
         """Raw input that :meth:`serve` takes: the history of one series, and its future covariates, if there are any."""
         self._check_fitted()
         series = replace(self.tail_.select(np.array([0])), observed=None)  # filled: it may have no other values
-        columns = self._columns
+        columns = self.params_.columns
         example = panel_frame(series, Form(), columns)
         if not columns.known:
             return example
-        future = make_future_frame(series, self.horizon, Form(), columns)
+        future = make_future_frame(series, self.horizon_, Form(), columns)
         return pd.concat([example, future.assign(**{name: example[name].iloc[-1] for name in columns.known})])
 
     def serving_params(self) -> dict[str, Any]:
         """The parameters that :meth:`serve` takes, with their defaults."""
-        levels = [level for level in self._levels() if level in self._asked]
-        return {"horizon": self.horizon, **({"quantiles": levels} if levels or self._any_level else {})}
+        levels = [level for level in self.levels_ if level in self.params_.quantiles]
+        return {"horizon": self.horizon_, **({"quantiles": levels} if levels or self._any_level else {})}
 
     def serving_nullable(self) -> list[str]:
         """Columns in which rows that :meth:`serve` takes may lack a value."""
-        columns = self._columns
-        filled = [columns.target, *columns.past, *columns.known] if self.missing != "error" else []
+        columns = self.params_.columns
+        filled = [columns.target, *columns.past, *columns.known] if self.params_.missing != "error" else []
         ahead = [columns.target, *columns.past, *columns.static] if columns.known else []
         return list(dict.fromkeys([*filled, *ahead]))
 
@@ -409,7 +309,7 @@ class PanelForecaster(ZooEstimator):
         unknown = set(params) - set(self.serving_params())
         if unknown:
             raise UnknownNameError("parameter", sorted(unknown)[0], self.serving_params())
-        columns = self._columns
+        columns = self.params_.columns
         names = [columns.id, columns.time, columns.target, *columns.past, *columns.known, *columns.static]
         known = [name for name in names if name is not None]
         odd = [c for c in model_input.columns if c not in known]
@@ -417,7 +317,7 @@ class PanelForecaster(ZooEstimator):
             raise UnknownNameError("column", odd[0], known)
         if not columns.known or columns.target not in model_input:
             return self.predict(history=model_input, **params)
-        most = None if self.missing == "error" else self._checked_horizon(params.get("horizon"))
+        most = None if self.params_.missing == "error" else self._checked_horizon(params.get("horizon"))
         history, future = _split_future(model_input, columns, most)
         return self.predict(history=history, future=future, **params)
 
@@ -433,82 +333,45 @@ class PanelForecaster(ZooEstimator):
             DataError: If the history is refused.
         """
         self._check_fitted()
-        panel, form = (self.tail_, self.form_) if history is None else self._read_history(history)
-        return make_future_frame(panel, self._checked_horizon(horizon), form, self._columns)
+        panel, form = self._history(history)
+        return make_future_frame(panel, self._checked_horizon(horizon), form, self.params_.columns)
 
     def _ahead(self, panel: Panel, steps: int, future: Any) -> Ahead:
         """What is known of the next steps of a panel's series."""
         if future is None:
             return Ahead(panel.future_times(steps), None)
-        if not self._columns.known and not self.irregular:
+        if not self.params_.columns.known and not self.params_.irregular:
             raise DataError(
                 f"{arg('future')}: there are no future covariates; name them by {arg('future_covariates')}, and fit with them"
             )
-        return Ahead(*read_future(future, panel, self._columns, steps))
+        return Ahead(*read_future(future, panel, self.params_.columns, steps))
 
-    def _forecast(self, panel: Panel, levels: list[float], ahead: Ahead) -> dict[float, np.ndarray]:
-        """Forecasts ``(N, H)`` by quantile level, for as many steps as ``ahead`` has."""
-        raise NotImplementedError
-
-    def _read(self, data: Any, like: Panel | None = None) -> tuple[Panel, Form]:
-        panel, form = self._read_unfilled(data, like)
-        return self._filled(panel), form
-
-    def _read_unfilled(self, data: Any, like: Panel | None = None, after: Panel | None = None) -> tuple[Panel, Form]:
-        """The panel with NaN where something is missing, to be cut before it is filled; if ``like``, read as that was."""
-        if isinstance(data, SeriesRead):
-            if like is None and after is None:
-                return data.panel, data.form
-            data = data.given
-        missing, freq = "error" if self.missing == "error" else "keep", self.freq if like is None else like.freq
-        read = read_panel(data, self._columns, freq, missing=missing, irregular=self.irregular, like=like, after=after)
-        if like is not None and self.id_col is not None and self.form_.kind == read[1].kind == "frame":
-            self._check_ids(read[0].ids, like.ids)
+    def _read_like_fitted(self, data: Any, after: Panel | None = None) -> tuple[Panel, Form]:
+        """Series, unfilled, of the kind that was fitted; ``after`` as for :meth:`ForecastParams.read`."""
+        read = self.params_.read(data, self.tail_, after)
+        if self.params_.columns.id is not None and self.form_.kind == read[1].kind == "frame":
+            self._check_ids(read[0].ids, self.tail_.ids)
         return read
 
     def _check_ids(self, ids: np.ndarray, fitted: np.ndarray) -> None:
         kinds = ["text" if isinstance(names[0], str) else "whole numbers" for names in (ids, fitted)]
         if kinds[0] != kinds[1]:
-            raise DataError(f"column {self.id_col!r} names the series by {kinds[0]}, such as {ids[0]!r}, but those fitted have "
+            name = self.params_.columns.id
+            raise DataError(f"column {name!r} names the series by {kinds[0]}, such as {ids[0]!r}, but those fitted have "
                             f"{kinds[1]}, such as {fitted[0]!r}: convert it")  # fmt: skip
 
-    def _filled(self, panel: Panel, held_out: int = 0) -> Panel:
-        """See :func:`lstmzoo.preprocessing.filled`."""
-        return filled(panel, self.missing, self._columns, held_out)
-
-    def _read_further(self, y: Any) -> Panel:
-        """``tail_`` and the rows that follow it."""
-        new, _ = self._read_unfilled(y, self.tail_, after=self.tail_)
-        return continued(self.tail_, new, self._columns, missing=self.missing)
-
-    def _prepared(self, panel: Panel) -> Panel:
-        """History, long enough to be forecast from.
-
-        Raises:
-            DataError: If it is not.
-        """
-        raise NotImplementedError
-
     @property
-    def _columns(self) -> Columns:
-        covariates = (self.past_covariates, self.future_covariates, self.static_covariates)
-        return Columns(self.id_col, self.time_col, self.target_col, *(tuple(names or ()) for names in covariates))
-
-    @property
-    def _asked(self) -> list[float]:
-        """The quantiles that the parameter names."""
-        return [] if self.quantiles is None else [float(level) for level in self.quantiles]
-
-    def _levels(self) -> list[float]:
-        return sorted({0.5, *self._asked})
+    def _given_params(self) -> ForecastParams:
+        """The parameters as they are now, for the next fit."""
+        return ForecastParams.of(plain(self.get_params(deep=False)))
 
     def _checked_horizon(self, horizon: int | None) -> int:
-        steps = self.horizon if horizon is None else horizon
+        steps = self.horizon_ if horizon is None else horizon
         if not isinstance(steps, int | float | str | np.generic):
             raise ConfigError(
                 f"{arg('horizon')}: expected a whole number, got {shortened(steps)}; series go into {arg(history=...)}"
             )
-        longest = _LONGEST * self.horizon
+        longest = _LONGEST * self.horizon_
         if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or not 1 <= steps <= longest:
             raise ConfigError(
                 f"{arg('horizon')}: expected a whole number from 1 to {longest}, {_LONGEST} times the horizon trained for; "
@@ -518,13 +381,13 @@ class PanelForecaster(ZooEstimator):
 
     def _checked_quantiles(self, quantiles: list[float] | None) -> list[float]:
         if quantiles is None:
-            return self._asked
+            return list(self.params_.quantiles)
         if isinstance(quantiles, str) or not np.iterable(quantiles):
             raise ConfigError(
                 f"{arg('quantiles')}: expected a list of levels between 0 and 1, got {shortened(quantiles)}"
             )
         check_quantiles(quantiles)
-        levels = self._levels()
+        levels = self.levels_
         for level in quantiles if not self._any_level else ():
             if level not in levels:
                 raise ConfigError(
@@ -539,11 +402,18 @@ class PanelForecaster(ZooEstimator):
 
     def _check_params(self) -> None:
         super()._check_params()
-        check_quantiles(self._asked)
+        check_quantiles(plain(self.quantiles) or [])
 
-    def _read_history(self, history: Any) -> tuple[Panel, Form]:
-        panel, form = self._read(history, self.tail_)
-        return self._prepared(panel), form
+    def _history(self, history: Any) -> tuple[Panel, Form]:
+        """The series to forecast, and the form of the answer: those fitted if ``history`` is None."""
+        if history is None:
+            return self.tail_, self.form_
+        if isinstance(history, int | np.integer):
+            raise ConfigError(
+                f"{arg('history')}: expected series, got {history!r}: pass the steps to forecast as {arg(horizon=int(history))}"
+            )
+        panel, form = self._read_like_fitted(history)
+        return self._prepared(self.params_.filled(panel)), form
 
     def _seasons(self, panel: Panel) -> list[int]:
         """Season lengths, shortest first: those given; else the usual ones that the series hold twice; else the one found.
@@ -558,29 +428,12 @@ class PanelForecaster(ZooEstimator):
         fitting = [s for s in usual_seasons(panel.freq) if 2 * (s + self.horizon) <= length]
         return fitting or [find_season(panel.head(self.horizon))]
 
-    def _chosen(self, panel: Panel, ids: list | None) -> np.ndarray:
-        if ids is None:
-            return np.arange(min(6, len(panel)))
-        names = list(panel.ids)
-        for name in ids:
-            if name not in names:
-                raise UnknownNameError("series", name, names[:20])
-        return np.array([names.index(name) for name in ids])
-
     def _panel_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """``tail_`` and ``form_`` as JSON and arrays."""
         return panel_state(self.tail_, self.form_)
 
     def _restore_panel(self, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        self.tail_, self.form_ = restored_panel(document, arrays, self._columns)
-
-
-def ahead_of(tail: Panel, horizon: int) -> Ahead:
-    """The last ``horizon`` steps of each series, as if they were still ahead."""
-    return Ahead(
-        tail.times.reshape(len(tail), horizon),
-        tail.known.reshape(len(tail), horizon, -1) if tail.known.shape[1] else None,
-    )
+        self.tail_, self.form_ = restored_panel(document, arrays, self.params_.columns)
 
 
 def check_finite(panel: Panel, forecasts: np.ndarray) -> None:
@@ -595,12 +448,6 @@ def check_finite(panel: Panel, forecasts: np.ndarray) -> None:
             f"the forecast of series {panel.ids[int((~finite).argmax())]!r} is beyond what a number can hold "
             f"({int((~finite).sum())} such series in all): rescale the values"
         )
-
-
-def observed_values(panel: Panel, horizon: int | None = None) -> np.ndarray:
-    """``(R,)``, or ``(N, horizon)``: the values, NaN where none was observed."""
-    values = panel.values if panel.observed is None else np.where(panel.observed, panel.values, np.nan)
-    return values if horizon is None else values.reshape(len(panel), horizon)
 
 
 def check_quantiles(quantiles: list[float]) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from lstmzoo.errors import DataError
-from lstmzoo.metrics import coverage, crps, mase, rmsse, smape
 from lstmzoo.options import require_counts
 from lstmzoo.preprocessing import Columns, Form, Panel, forecast_frame, stack
 
@@ -75,29 +74,3 @@ def backtest_frame(
     if form.kind != "frame":
         form, columns = replace(form, kind="frame", index=None), Columns(None, columns.time, columns.target)
     return forecast_frame(history, data, form, columns, times, time_columns=("cutoff",))
-
-
-def scores_by_series(
-    actual: np.ndarray, forecasts: dict[float, np.ndarray], past: list[np.ndarray], season_length: int
-) -> dict[str, np.ndarray]:
-    """The field's scores ``(N,)``, by name; CRPS and coverage where there are quantiles.
-
-    Args:
-        actual: ``(N, H)``, NaN where nothing was observed.
-        forecasts: ``(N, H)`` by level; 0.5 is there.
-        past: N histories.
-        season_length: Of the seasonal naive forecast that scaled errors are relative to.
-    """
-    median, levels = forecasts[0.5], sorted(forecasts)
-    scores = {
-        "mase": mase(actual, median, past, season_length),
-        "smape": smape(actual, median),
-        "rmsse": rmsse(actual, median, past, season_length),
-    }
-    if len(levels) > 1:
-        scores["crps"] = crps(actual, np.stack([forecasts[level] for level in levels], axis=-1), levels)
-    for low in levels:
-        high = next((level for level in levels if low < 0.5 and np.isclose(level, 1 - low)), None)
-        if high is not None:
-            scores[f"coverage_{100 * (high - low):g}"] = coverage(actual, forecasts[low], forecasts[high])
-    return scores

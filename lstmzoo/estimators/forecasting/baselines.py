@@ -6,23 +6,23 @@ from typing import Any, Literal, get_args
 import numpy as np
 from scipy.stats import norm
 
-from lstmzoo.errors import DataError
+from lstmzoo.errors import DataError, SavedModelError
 from lstmzoo.estimators._base import Untrained
 from lstmzoo.estimators.forecasting._base import (
-    Ahead,
+    ForecastParams,
     Level,
     Missing,
     PanelForecaster,
     Positive,
     Seasons,
     panel_digest,
-    refuse_second,
 )
-from lstmzoo.preprocessing import Panel
+from lstmzoo.preprocessing import Ahead, Panel
 from lstmzoo.scales import mean_and_deviation
 
 Method = Literal["naive", "seasonal_naive", "drift", "window_average"]
 METHODS: tuple[Method, ...] = get_args(Method)
+_LEARNED = ("seconds_", "data_digest_", "season_length_", "method_")
 
 
 class BaselineForecaster(Untrained, PanelForecaster):
@@ -52,6 +52,15 @@ class BaselineForecaster(Untrained, PanelForecaster):
         id_col: Column that names the series; None if the frame holds one series.
         time_col: Column of timestamps, dates or integers.
         target_col: Column of values.
+
+    Attributes:
+        params_: Those of the parameters that forecasts depend on, as ``fit`` found them.
+        horizon_: Steps to forecast.
+        levels_: Quantiles to forecast, the median among them.
+        method_: The method.
+        season_length_: The season that is repeated, and that MASE is scaled by; 1 if there is none.
+        seconds_: Of fitting.
+        data_digest_: SHA-256 of the training data.
 
     References:
         Hyndman & Athanasopoulos, "Forecasting: Principles and Practice", 3rd ed., sections 5.2 and 5.5.
@@ -107,10 +116,13 @@ class BaselineForecaster(Untrained, PanelForecaster):
         """
         started = time.perf_counter()
         self._check_params()
-        refuse_second(X)
-        panel, form = self._read(y)
-        self.season_length_ = self._seasons(panel)[0]
-        self.tail_, self.form_ = self._prepared(panel), form
+        self._refuse_second(X)
+        params = self._given_params
+        read, form = params.read(y)
+        panel = params.filled(read)
+        season = self._seasons(panel)[0]
+        self.tail_, self.form_ = _long_enough(panel, self.method, season, params.pad_short), form
+        self.params_, self.method_, self.season_length_ = params, self.method, season
         self.data_digest_ = panel_digest(panel)
         self.seconds_ = time.perf_counter() - started
         return self
@@ -127,40 +139,58 @@ class BaselineForecaster(Untrained, PanelForecaster):
 
     def _forecast_one(self, y: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         season = self.season_length_
-        if self.method == "naive":
+        if self.method_ == "naive":
             return np.full(len(steps), y[-1]), _spread(y[1:] - y[:-1]) * np.sqrt(steps)
-        if self.method == "seasonal_naive":
+        if self.method_ == "seasonal_naive":
             return y[len(y) - season + (steps - 1) % season], _spread(y[season:] - y[:-season]) * np.sqrt(
                 (steps - 1) // season + 1
             )
-        if self.method == "drift":
+        if self.method_ == "drift":
             slope = (y[-1] - y[0]) / (len(y) - 1)
             return y[-1] + slope * steps, _spread(np.diff(y) - slope) * np.sqrt(steps * (1 + steps / (len(y) - 1)))
-        width = min(season if season > 1 else self.horizon, len(y))
+        width = min(season if season > 1 else self.horizon_, len(y))
         mean, deviation = (float(x[0]) for x in mean_and_deviation(y[-width:]))
         return np.full(len(steps), mean), np.full(len(steps), deviation * np.sqrt(1 + 1 / width))
 
+    @property
+    def _fewest_rows(self) -> int:
+        return 1 if self.params_.pad_short else _rows_needed(self.method_, self.season_length_)
+
     def _prepared(self, panel: Panel) -> Panel:
-        needed = {"seasonal_naive": self.season_length_, "drift": 2}.get(self.method, 1)
-        if self.pad_short:
-            return panel.padded(needed)
-        short = panel.lengths < needed
-        if short.any():
-            i = int(short.argmax())
-            raise DataError(
-                f"series {panel.ids[i]!r} has {panel.lengths[i]} observations; {self.method} needs {needed}"
-            )
-        return panel
+        return _long_enough(panel, self.method_, self.season_length_, self.params_.pad_short)
 
     def _learned(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, np.ndarray]]:
         document, arrays = self._panel_state()
-        names = ("seconds_", "data_digest_", "season_length_")
-        return {n: getattr(self, n) for n in names}, {"panel": document}, arrays
+        learned = {name: getattr(self, name) for name in _LEARNED}
+        return {**learned, "params_": self.params_.to_json()}, {"panel": document}, arrays
 
     def _restore(self, learned: dict[str, Any], preprocessor: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        for name in ("seconds_", "data_digest_", "season_length_"):
+        for name in _LEARNED:
             setattr(self, name, learned[name])
+        if self.method_ not in METHODS:
+            raise SavedModelError(f"params.json: unknown method {self.method_!r}; valid: {', '.join(METHODS)}")
+        self.params_ = ForecastParams.of(learned["params_"])
         self._restore_panel(preprocessor["panel"], arrays)
+
+
+def _long_enough(panel: Panel, method: Method, season: int, pad_short: bool) -> Panel:
+    """Series that a method can forecast from.
+
+    Raises:
+        DataError: If one is too short, and is not to be padded.
+    """
+    needed = _rows_needed(method, season)
+    if pad_short:
+        return panel.padded(needed)
+    short = panel.lengths < needed
+    if short.any():
+        i = int(short.argmax())
+        raise DataError(f"series {panel.ids[i]!r} has {panel.lengths[i]} observations; {method} needs {needed}")
+    return panel
+
+
+def _rows_needed(method: Method, season: int) -> int:
+    return {"seasonal_naive": season, "drift": 2}.get(method, 1)
 
 
 def _spread(residuals: np.ndarray) -> float:

@@ -1,6 +1,5 @@
 """Networks as forecasters."""
 
-import itertools
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,13 +12,12 @@ from lstmzoo.config import (
     DistributionName,
     ForecastingData,
     ModelConfig,
-    TrainingConfig,
     list_models,
 )
 from lstmzoo.errors import ConfigError, DataError, SavedModelError, arg
 from lstmzoo.estimators._base import ZooNetworkEstimator
 from lstmzoo.estimators.forecasting._base import (
-    Ahead,
+    ForecastParams,
     Level,
     Missing,
     PanelForecaster,
@@ -27,41 +25,36 @@ from lstmzoo.estimators.forecasting._base import (
     Seasons,
     check_finite,
     panel_digest,
-    refuse_second,
 )
 from lstmzoo.estimators.forecasting.baselines import METHODS, BaselineForecaster
-from lstmzoo.estimators.forecasting.conformal import (
-    check_held_out,
-    conformal_offsets,
-    corrected_paths,
-    corrected_quantiles,
-)
-from lstmzoo.estimators.forecasting.outlook import (
+from lstmzoo.estimators.forecasting.network import (
     PATHS,
-    ROWS,
     Outlook,
+    Projection,
+    check_held_out,
     check_sampled,
+    conformal_offsets,
     is_autoregressive,
-    quantiles_of,
     step_correlation,
 )
 from lstmzoo.estimators.forecasting.residuals import reference_periods, useful_residuals
 from lstmzoo.estimators.forecasting.streaming import ForecastStream
 from lstmzoo.exporting import ExportFormat, ExportReport, export_model
 from lstmzoo.layers import DISTRIBUTIONS, distribution_loss, pinball_loss
-from lstmzoo.options import require_counts
+from lstmzoo.options import checked_options, require_counts
 from lstmzoo.preprocessing import (
+    Ahead,
     Channels,
     Panel,
     Scale,
     WindowPreprocessor,
     Windows,
-    fixed_step,
+    continued,
     forecast_frame,
 )
 from lstmzoo.saving import check_arrays_finite
-from lstmzoo.seeding import reseed, seeded
-from lstmzoo.training import Batches, Checkpoint, Trained, compile_for_prediction, predict_padded, train
+from lstmzoo.seeding import seeded
+from lstmzoo.training import Batches, Checkpoint, Trained, predict_padded, train
 
 _LEARNED = (
     "history_", "best_epoch_", "seconds_", "data_digest_", "season_length_", "seed_", "step_correlation_",
@@ -107,13 +100,16 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         model_: The trained Keras model.
         config_: The resolved zoo entry.
         spec_: Sizes learned from the data.
+        params_: Those of the parameters that forecasts depend on, as ``fit`` found them.
+        horizon_: Steps that were trained for.
+        levels_: Quantiles that were trained for, the median among them.
         preprocessor_: The fitted :class:`lstmzoo.preprocessing.WindowPreprocessor`.
         season_length_: The shortest season, which MASE is scaled by; 1 if there is none.
-        seed_: That the fit drew from, and that sampled paths are drawn from.
+        seed_: Seed that ``fit`` used, and that the sample paths behind quantiles are drawn from.
         history_: A row per epoch: ``epoch``, ``loss``, ``val_loss``, ``learning_rate``, ``seconds``.
-        best_epoch_: The epoch whose weights were kept.
-        seconds_: Of fitting.
-        data_digest_: SHA-256 of the training data.
+        best_epoch_: The epoch of ``fit`` whose weights were kept, and from which updates start.
+        seconds_: Of fitting and updates.
+        data_digest_: SHA-256 of the training data; after an update, of the digest before and that of the new rows.
 
     Examples:
         >>> import numpy as np
@@ -191,13 +187,13 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         """
         started = time.perf_counter()
         self._check_params()
-        refuse_second(X)
-        config = self._resolve_config()
-        read, form = self._read_unfilled(y)
-        whole, held_out, seed = self._filled(read), self._held_out(), self._seed()
-        given, panel = panel_digest(whole), self._filled(read, held_out)
+        self._refuse_second(X)
+        config, params = self._resolve_config(), self._given_params
+        read, form = params.read(y)
+        whole, held_out, seed = params.filled(read), self._held_out(), self._seed()
+        given, panel = panel_digest(whole), params.filled(read, held_out)
         seasons = self._seasons(panel)
-        preprocessor = self._preprocessor(config.data, seasons)
+        preprocessor = self._preprocessor(config.data, seasons, params.levels)
         panel = self._long_enough(panel, preprocessor)
         preprocessor.fit(panel.head(held_out))
         checkpoint = self._checkpoint(checkpoint_dir, given)
@@ -211,11 +207,11 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         with seeded(seed):
             model = self._build(config, preprocessor.spec_)
         if is_autoregressive(model):
-            check_sampled(self._levels(), PATHS)
-        if self.conformal and validation is not None:
-            check_held_out(int(np.isfinite(_judged(model, validation)[1]).sum()), self._levels())
-        trained = self._train(model, windows, validation, config.training, seed, checkpoint)
-        self.model_, self.config_, self.seed_ = model, config, seed
+            check_sampled(params.levels, PATHS)
+        if params.conformal and validation is not None:
+            check_held_out(int(np.isfinite(_judged(model, validation)[1]).sum()), params.levels)
+        trained = self._train(model, windows, validation, config, seed, params.levels, checkpoint)
+        self.model_, self.config_, self.seed_, self.params_ = model, config, seed, params
         self.preprocessor_, self.spec_ = preprocessor, preprocessor.spec_
         self.tail_ = self._kept(self._long_enough(whole, preprocessor))
         self.form_, self.season_length_ = form, seasons[0]
@@ -226,12 +222,14 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         return self
 
     def update(self, y: Any, *, epochs: Positive = 1) -> "Forecaster":
-        """Go on training on what was observed since, with a tenth of the learning rate; forecasts then begin after it.
+        """Continue training on what was observed since, with a tenth of the learning rate; forecasts then begin after it.
+
+        An update that fails or is interrupted leaves the forecaster as it was.
 
         Args:
             y: Further rows of the series that were fitted: each series goes on where it ended, or is left out; what has no
-                times of its own, as an array, begins at the next step. Scales, categories and corrections stay as they were
-                learned.
+                times of its own, as an array, begins at the next step. Scales, categories, conformal corrections and the
+                correlation of steps stay as they were learned.
             epochs: Passes over the windows whose forecasts reach into the new rows.
 
         Raises:
@@ -243,32 +241,18 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         self._check_fitted()
         require_counts(epochs=epochs)
         started = time.perf_counter()
-        longer = self._read_further(y)
+        new, _ = self._read_like_fitted(y, after=self.tail_)
+        longer = continued(self.tail_, new, self.params_.columns, missing=self.params_.missing)
         trained = np.maximum(self.tail_.lengths - self.preprocessor_.min_length + 1, 0)
         windows = self.preprocessor_.windows(longer, skip=trained)
-        if len(windows):
-            rate = self.config_.training.learning_rate / 10
-            settings = {"learning_rate": rate, "schedule": "constant", "epochs": epochs, "steps_per_epoch": 10**6}
-            training = self.config_.training.model_copy(update=settings)
-            rows = self._trained_on(windows, training)
-            self.history_ = [
-                *self.history_,
-                *({**row, "epoch": len(self.history_) + i} for i, row in enumerate(rows, 1)),
-            ]
+
+        def train_on(config: ModelConfig, seed: int) -> Trained:
+            return self._train(self.model_, windows, None, config, seed, self.levels_)
+
+        self._update(epochs, train_on if len(windows) else None, panel_digest(new))
         self.tail_ = self._kept(longer)
         self.seconds_ += time.perf_counter() - started
         return self
-
-    def _trained_on(self, windows: Windows, training: TrainingConfig) -> list[dict[str, float | None]]:
-        """Rows of further epochs; a training that fails or is interrupted leaves the weights as they were."""
-        seed, weights = self.seed_ + len(self.history_), self.model_.get_weights()
-        try:
-            reseed(self.model_, seed)
-            return self._train(self.model_, windows, None, training, seed).history
-        except BaseException:
-            self.model_.set_weights(weights)
-            compile_for_prediction(self.model_)
-            raise
 
     def stream(self, history: Any = None) -> ForecastStream:
         """Forecast one series as it is observed: each observation costs one step of the network.
@@ -296,7 +280,7 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
             raise ConfigError(
                 f"stream: {self.config_.name} cannot step, for it has to see a window whole; entries that can: {', '.join(steps)}"
             )
-        panel, form = (self.tail_, self.form_) if history is None else self._read_history(history)
+        panel, form = self._history(history)
         if len(panel) != 1:
             raise DataError(
                 f"a stream is of one series, but there are {len(panel)}: pass {arg(history=...)}, the rows of one"
@@ -320,12 +304,15 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         self._check_fitted()
         series = self.tail_.select(np.arange(min(8, len(self.tail_))))
         inputs, _ = self.preprocessor_.last_windows(series, known=self._blank_future(len(series)))
-        inputs["previous"] = np.zeros((len(series), self.horizon, 1), dtype=np.float32)
-        conformal = None if self.offsets_ is None else {"levels": self._levels(), "offsets": self.offsets_.tolist()}
+        inputs["previous"] = np.zeros((len(series), self.horizon_, 1), dtype=np.float32)
+        conformal = None if self.offsets_ is None else {"levels": self.levels_, "offsets": self.offsets_.tolist()}
         learned = {"preprocessor": self.preprocessor_.to_json(), "conformal": conformal}
         return export_model(self.model_, path, format, inputs, learned)
 
-    def sample_paths(self, n: int = 100, horizon: int | None = None, history: Any = None, future: Any = None) -> Any:
+    def sample_paths(
+        self, n: int = 100, horizon: int | None = None, history: Any = None, future: Any = None,
+        random_state: int | None = None,
+    ) -> Any:  # fmt: skip
         """Draw possible futures: whole paths, whose steps hang together.
 
         An autoregressive entry draws each step given the one before. Others draw from each step's distribution, tied by a
@@ -336,6 +323,7 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
             horizon: As for :meth:`predict`.
             history: As for :meth:`predict`.
             future: As for :meth:`predict`.
+            random_state: The same one gives the same paths; None gives others each time.
 
         Returns:
             A long frame of the kind that ``history`` (or what was fitted) is: id, time and columns ``y_hat_path<i>``; for an
@@ -343,20 +331,21 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
 
         Raises:
             NotFittedError: If the estimator is not fitted.
-            ConfigError: If there are no quantiles on both sides of the median, and no distribution; or if quantiles are
-                conformal, and the horizon is longer than the one trained for.
+            ConfigError: If there are no quantiles on both sides of the median, and no distribution; if quantiles are
+                conformal, and the horizon is longer than the one trained for; or if a number is out of range.
             DataError: If the history or the future is refused.
         """
         self._check_fitted()
-        require_counts(n=n)
-        panel, form = (self.tail_, self.form_) if history is None else self._read_history(history)
+        checked_options(n=n, random_state=random_state)
+        panel, form = self._history(history)
         ahead = self._ahead(panel, self._checked_horizon(horizon), future)
-        paths = self._paths(panel, ahead, int(n))
+        seed = int(np.random.SeedSequence(random_state).generate_state(1)[0])
+        paths = self._projection.seeded(seed).paths(panel, ahead, int(n))
         check_finite(panel, paths)
         if form.kind == "array":
             return paths[0].T
         return forecast_frame(
-            panel, {f"y_hat_path{i}": paths[:, i] for i in range(n)}, form, self._columns, ahead.times
+            panel, {f"y_hat_path{i}": paths[:, i] for i in range(n)}, form, self.params_.columns, ahead.times
         )
 
     def baselines(self) -> dict[str, BaselineForecaster]:
@@ -374,7 +363,8 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
             search_space: Ranges by key, as in a zoo config.
             y: What is to be fitted, as for :meth:`fit`.
         """
-        panel, _ = self._read(y)
+        params = self._given_params
+        panel = params.filled(params.read(y)[0])
         space = {key: value for key, value in search_space.items() if key not in (self.hyperparameters or {})}
         if self.lookback is not None:
             space.pop("lookback_horizons", None)
@@ -401,26 +391,26 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         clone = super().refit_clone()
         return clone.set_params(validation_size=self.validation_size) if self.conformal else clone
 
-    def _preprocessor(self, data: ForecastingData, seasons: list[int]) -> WindowPreprocessor:
+    def _preprocessor(self, data: ForecastingData, seasons: list[int], levels: list[float]) -> WindowPreprocessor:
         lookback = int(self.lookback or data.lookback_horizons * self.horizon)
-        quantiles = data.distribution == "quantiles"
+        quantiles, columns = data.distribution == "quantiles", self._given_params.columns
         channels = Channels(
             calendar=data.calendar if self.calendar is None else list(self.calendar),
-            known=self.future_covariates or (),
-            past=self.past_covariates or (),
-            static=self.static_covariates or (),
+            known=columns.known,
+            past=columns.past,
+            static=columns.static,
             mask=self.missing == "mask",
             irregular=self.irregular,
         )
         return WindowPreprocessor(
             lookback=lookback,
             horizon=int(self.horizon),
-            quantiles=self._levels() if quantiles else [0.5],
+            quantiles=levels if quantiles else [0.5],
             periods=reference_periods(data.residual, seasons, lookback),
             scaling=data.scaling,
             transform=data.transform,
             distribution=data.distribution,
-            num_outputs=len(self._levels()) if quantiles else DISTRIBUTIONS[data.distribution].num_parameters,
+            num_outputs=len(levels) if quantiles else DISTRIBUTIONS[data.distribution].num_parameters,
             season_length=seasons[0],
             channels=channels,
         )
@@ -440,7 +430,7 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
             config = config.override({"distribution": self.distribution})
         if config.data.distribution == "negative_binomial":
             self._check_counts(config.data)
-        if self.conformal and not (len(self._levels()) > 1 and self._held_out()):
+        if self.conformal and not (len(self._given_params.levels) > 1 and self._held_out()):
             raise ConfigError(
                 f"{arg('conformal')}: needs {arg('quantiles')} to correct, and held-out windows: {arg('validation_size')} above 0"
             )
@@ -482,7 +472,7 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
 
     @property
     def _any_level(self) -> bool:
-        return self.spec_.distribution != "quantiles" and not self.conformal
+        return self.spec_.distribution != "quantiles" and self.offsets_ is None
 
     def _kept(self, panel: Panel) -> Panel:
         """What forecasts and updates need of each series: the reach of the next windows that reach into new rows."""
@@ -493,11 +483,12 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         return preprocessor.windows(panel.tail(held_out + preprocessor.reach), skip=1) if held_out else None
 
     def _train(
-        self, model: Any, windows: Windows, validation: Windows | None, config: TrainingConfig, seed: int,
+        self, model: Any, windows: Windows, validation: Windows | None, config: ModelConfig, seed: int, levels: list[float],
         checkpoint: Checkpoint | None = None,
     ) -> Trained:  # fmt: skip
-        names = set(model.input)
-        loss = self._loss(windows.spec)
+        names, training = set(model.input), config.training
+        distribution = windows.spec.distribution
+        loss = pinball_loss(levels) if distribution == "quantiles" else distribution_loss(distribution)
 
         def make(numbers: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
             inputs, target, _ = windows.batch(numbers)
@@ -506,8 +497,8 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         batches = Batches(
             make,
             num_items=len(windows),
-            batch_size=config.batch_size,
-            steps_per_epoch=config.steps_per_epoch,
+            batch_size=training.batch_size,
+            steps_per_epoch=training.steps_per_epoch,
             seed=seed,
         )
         validate = None
@@ -519,141 +510,51 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
                 return float(np.mean(np.asarray(loss(target, predict_padded(model, inputs)))))
 
         return train(
-            model, loss, batches, config=config, validate=validate, time_limit=self.time_limit, verbose=self.verbose,
-            title=self.model, checkpoint=checkpoint,
+            model, loss, batches, config=training, validate=validate, time_limit=self.time_limit, verbose=self.verbose,
+            title=config.title, checkpoint=checkpoint,
         )  # fmt: skip
-
-    def _loss(self, spec: Any) -> Any:
-        return (
-            pinball_loss(self._levels()) if spec.distribution == "quantiles" else distribution_loss(spec.distribution)
-        )
 
     def _learn_errors(self, windows: Windows) -> None:
         """From the errors on held-out windows (else, those trained on): how steps hang together, and conformal offsets."""
-        levels = self._levels()
+        levels, conformal = self.levels_, self.params_.conformal
         self.step_correlation_, self.offsets_ = 0.0, None
         paths = not is_autoregressive(self.model_) and (len(levels) > 2 or self.spec_.distribution != "quantiles")
-        if not (paths or self.conformal):
+        if not (paths or conformal):
             return
         inputs, target, scale, numbers = _judged(self.model_, windows)
-        quantiles = self._outlook.quantiles(inputs, scale.scale, levels, numbers)
+        quantiles = self._projection.outlook.quantiles(inputs, scale.scale, levels, numbers)
         self.step_correlation_ = step_correlation(target - quantiles[..., levels.index(0.5)])
-        self.offsets_ = conformal_offsets(target, quantiles, levels) if self.conformal else None
+        self.offsets_ = conformal_offsets(target, quantiles, levels) if conformal else None
+
+    @property
+    def _fewest_rows(self) -> int:
+        return 1 if self.params_.pad_short else self.preprocessor_.context
 
     def _needed(self, history: Panel) -> Panel:
         return self._prepared(history).tail(self.preprocessor_.reach)
 
     def _prepared(self, panel: Panel) -> Panel:
-        return panel.padded(self.preprocessor_.context) if self.pad_short else panel
+        return panel.padded(self.preprocessor_.context) if self.params_.pad_short else panel
 
     def _forecast(self, panel: Panel, levels: list[float], ahead: Ahead) -> dict[float, np.ndarray]:
-        steps = ahead.times.shape[1]
-        if steps <= self.horizon:
-            forecast = self._direct(panel, levels, self._whole(panel, ahead))[:, :steps]
-        elif levels == [0.5]:
-            forecast = self._rolled(panel, ahead, lambda p, a: self._direct(p, levels, a)[..., 0])[..., None]
-        else:
-            forecast = quantiles_of(self._paths(panel, ahead, PATHS), levels)
-        return {level: forecast[..., i] for i, level in enumerate(levels)}
+        return self._projection.forecast(panel, levels, ahead)
 
     def _blank_future(self, num_series: int) -> np.ndarray | None:
         """Future covariates ``(N, H, C)`` for where their numbers do not matter."""
-        count = len(self._columns.known)
-        return np.zeros((num_series, self.horizon, count)) if count else None
-
-    def _whole(self, panel: Panel, ahead: Ahead) -> Ahead:
-        """What is known of the steps ahead, made as long as the horizon trained for by repeating the last."""
-        missing = self.horizon - ahead.times.shape[1]
-        if missing <= 0:
-            return ahead
-        last = ahead.times[:, -1:]
-        times = last + np.arange(1, missing + 1) * fixed_step(panel.freq) if self.irregular else None
-        times = panel.future_times(self.horizon) if times is None else np.concatenate([ahead.times, times], axis=1)
-        known = ahead.known
-        if known is not None:
-            known = np.concatenate([known, np.repeat(known[:, -1:], missing, axis=1)], axis=1)
-        return Ahead(times, known)
-
-    def _direct(self, panel: Panel, levels: list[float], ahead: Ahead) -> np.ndarray:
-        """``(N, H, L)`` quantiles of the horizon trained for."""
-        inputs, scale = self.preprocessor_.last_windows(panel, ahead.times, ahead.known)
-        if self.offsets_ is None:
-            return self._finished(self._outlook.quantiles(inputs, scale.scale, levels, panel.ids), scale)
-        trained = self._levels()
-        finished = self._finished(self._outlook.quantiles(inputs, scale.scale, trained, panel.ids), scale)
-        return finished[..., [trained.index(level) for level in levels]]
-
-    def _finished(self, quantiles: np.ndarray, scale: Scale) -> np.ndarray:
-        """Scaled quantiles ``(N, H, L)``, corrected if conformal, of all levels then, in the data's own units."""
-        if self.offsets_ is not None:
-            quantiles = corrected_quantiles(quantiles, self.offsets_, self._levels())
-        return self.preprocessor_.invert(quantiles, scale)
-
-    def _rolled(self, panel: Panel, ahead: Ahead, forecast: Any) -> np.ndarray:
-        """Forecasts ``(N, steps)``, a horizon at a time, each read as history by the next."""
-        pieces, steps = [], ahead.times.shape[1]
-        for first in range(0, steps, self.horizon):
-            part = ahead.part(first, min(first + self.horizon, steps))
-            whole = self._whole(panel, part)
-            pieces.append(forecast(panel, whole))
-            if first + self.horizon < steps:
-                panel = panel.append(pieces[-1], part.times, part.known).tail(self.preprocessor_.reach)
-        return np.concatenate(pieces, axis=1)[:, :steps]
-
-    def _paths(self, panel: Panel, ahead: Ahead, n: int) -> np.ndarray:
-        """``(N, n, steps)`` sample paths, in the data's own units."""
-        levels, steps = self._levels(), ahead.times.shape[1]
-        if self.spec_.distribution == "quantiles" and not levels[0] < 0.5 < levels[-1]:
-            raise ConfigError(
-                "sample paths, which quantiles beyond the horizon trained for are of too, need quantiles on both sides of the "
-                f"median, or a distribution: fit with either, or pass {arg(quantiles=[])} for the median alone"
-            )
-        if steps <= self.horizon:
-            return self._direct_paths(panel, self._whole(panel, ahead), n)[..., :steps]
-        if self.offsets_ is not None:
-            raise ConfigError(
-                f"{arg('horizon')}: conformal corrections are of the {self.horizon} steps trained for, not of {steps}: pass "
-                f"{arg(quantiles=[])} for the median alone, or fit with a longer horizon"
-            )
-        panel, together = panel.tail(self.preprocessor_.reach), max(1, ROWS // n)
-        paths = np.empty((len(panel), n, steps))
-        for first in range(0, len(panel), together):
-            some = np.arange(first, min(first + together, len(panel)))
-            paths[some] = self._rolled_paths(panel.select(some), ahead.of(some), n)
-        return paths
-
-    def _rolled_paths(self, panel: Panel, ahead: Ahead, n: int) -> np.ndarray:
-        """``(N, n, steps)`` sample paths, each of which is rolled on as a series of its own."""
-        each, drawn = np.repeat(np.arange(len(panel)), n), itertools.count()
-
-        def piece(paths: Panel, part: Ahead) -> np.ndarray:
-            number = next(drawn)
-            names = [f"{name} {number} {i % n}" for i, name in enumerate(paths.ids)]
-            return self._direct_paths(paths, part, 1, names)[:, 0]
-
-        return self._rolled(panel.select(each), ahead.of(each), piece).reshape(len(panel), n, -1)
-
-    def _direct_paths(self, panel: Panel, ahead: Ahead, n: int, names: Any = None) -> np.ndarray:
-        """``(N, n, H)`` sample paths; a path is drawn by its series' name."""
-        inputs, scale = self.preprocessor_.last_windows(panel, ahead.times, ahead.known)
-        names = panel.ids if names is None else names
-        paths = self._outlook.paths(inputs, scale.scale, n, names)
-        if self.offsets_ is not None:
-            levels = self._levels()
-            before = self._outlook.quantiles(inputs, scale.scale, levels, names)
-            paths = corrected_paths(paths, before, corrected_quantiles(before, self.offsets_, levels))
-        return self.preprocessor_.invert(paths, scale)
+        count = len(self.params_.columns.known)
+        return np.zeros((num_series, self.horizon_, count)) if count else None
 
     @property
-    def _outlook(self) -> Outlook:
-        return Outlook(self.model_, self.spec_, self.preprocessor_.quantiles, self.step_correlation_, self.seed_)
+    def _projection(self) -> Projection:
+        outlook = Outlook(self.model_, self.spec_, self.preprocessor_.quantiles, self.step_correlation_, self.seed_)
+        return Projection(outlook, self.preprocessor_, self.levels_, self.offsets_)
 
     def _learned(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, np.ndarray]]:
         document, arrays = self._panel_state()
         if self.offsets_ is not None:
             arrays["conformal_offsets"] = self.offsets_
         return (
-            {n: getattr(self, n) for n in _LEARNED},
+            {**{name: getattr(self, name) for name in _LEARNED}, "params_": self.params_.to_json()},
             {"windows": self.preprocessor_.to_json(), "panel": document},
             arrays,
         )
@@ -661,11 +562,16 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
     def _restore(self, learned: dict[str, Any], preprocessor: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         for name in _LEARNED:
             setattr(self, name, learned[name])
+        self.params_ = params = ForecastParams.of(learned["params_"])
         self.offsets_ = arrays.get("conformal_offsets")
-        if self.conformal and (self.offsets_ is None or self.offsets_.shape != (self.horizon, len(self._levels()))):
+        expected = (params.horizon, len(params.levels)) if params.conformal else None
+        if (None if self.offsets_ is None else self.offsets_.shape) != expected:
             raise SavedModelError("state.safetensors: the conformal offsets are missing or of another shape")
         self.preprocessor_ = WindowPreprocessor.from_json(preprocessor["windows"])
         self.spec_ = self.preprocessor_.spec_
+        levels = params.levels if self.spec_.distribution == "quantiles" else [0.5]
+        if (self.spec_.horizon, self.preprocessor_.quantiles) != (params.horizon, levels):
+            raise SavedModelError("preprocessor.json: the horizon or the quantiles are not those of params.json")
         self._restore_panel(preprocessor["panel"], arrays)
         self._check_restored()
 

@@ -8,8 +8,8 @@ import pandas as pd
 
 from lstmzoo.errors import DataError, arg
 from lstmzoo.estimators._base import shortened
-from lstmzoo.estimators.forecasting._base import Ahead
 from lstmzoo.preprocessing import (
+    Ahead,
     Form,
     Panel,
     Scale,
@@ -77,7 +77,8 @@ class ForecastStream:
         Raises:
             DataError: If the time is not the next step's, or a value or covariate is missing or not finite.
         """
-        columns = self._forecaster._columns
+        params = self._forecaster.params_
+        columns = params.columns
         at = self._checked_time(time)
         value, observed = self._checked_value(y, at)
         seen, now = _row("past", past, columns.past, at), _row("known", known, columns.known, at)
@@ -86,8 +87,7 @@ class ForecastStream:
         ahead = self._checked_future(future, longer)
         self._panel = longer.tail(self._forecaster.preprocessor_.reach)
         quantiles = self._afresh(ahead) if self._outgrown() else self._step(ahead)
-        levels = self._forecaster._levels()
-        wanted = quantiles[0][:, [levels.index(level) for level in (0.5, *self._forecaster._asked)]]
+        wanted = quantiles[0][:, [params.levels.index(level) for level in (0.5, *params.quantiles)]]
         return wanted[:, 0] if wanted.shape[1] == 1 else wanted
 
     def _outgrown(self) -> bool:
@@ -97,16 +97,17 @@ class ForecastStream:
     def _afresh(self, ahead: Ahead) -> np.ndarray:
         """``(1, H, L)`` from the last T observations alone, where the stream is then anchored."""
         self._anchor()
-        return self._forecaster._direct(self._panel, self._forecaster._levels(), ahead)
+        return self._forecaster._projection.direct(self._panel, self._forecaster.levels_, ahead)
 
     def _step(self, ahead: Ahead) -> np.ndarray:
         """``(1, H, L)`` after one more step of the network, in the data's own units."""
-        forecaster, levels = self._forecaster, self._forecaster._levels()
+        forecaster, levels = self._forecaster, self._forecaster.levels_
         inputs = forecaster.preprocessor_.step_inputs(self._panel, self._scale, ahead.times, ahead.known)
         names, scale = self._panel.ids, self._scale.scale
-        scaled, self._state = forecaster._outlook.stepped(inputs, scale, levels, names, self._state)
+        projection = forecaster._projection
+        scaled, self._state = projection.outlook.stepped(inputs, scale, levels, names, self._state)
         self._since += 1
-        finished = forecaster._finished(scaled, self._scale)
+        finished = projection.finished(scaled, self._scale)
         if self._since == forecaster.preprocessor_.lookback:
             self._anchor()
         return finished
@@ -153,7 +154,7 @@ class ForecastStream:
 
     def _checked_value(self, y: Any, at: Any) -> tuple[float, bool]:
         value = _number(y, f"the value at {time_text(at)}")
-        if np.isnan(value) and self._forecaster.missing == "mask":
+        if np.isnan(value) and self._forecaster.params_.missing == "mask":
             return float(self._panel.values[-1]), False
         if not np.isfinite(value):
             raise DataError(
@@ -167,7 +168,7 @@ class ForecastStream:
 
     def _checked_future(self, future: Any, panel: Panel) -> Ahead:
         """What is known of the steps that follow a panel."""
-        names, horizon = self._forecaster._columns.known, self._forecaster.horizon
+        names, horizon = self._forecaster.params_.columns.known, self._forecaster.horizon_
         frame = isinstance(nw.from_native(future, eager_only=True, pass_through=True), nw.DataFrame)
         if frame or (future is None and not names):
             return self._forecaster._ahead(panel, horizon, future)

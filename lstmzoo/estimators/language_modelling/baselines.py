@@ -106,7 +106,8 @@ class BaselineLanguageModel(Untrained, Tokenizing, TextModel):
         rngs = [
             np.random.default_rng(seed) for seed in np.random.SeedSequence(options["random_state"]).spawn(len(prompts))
         ]
-        lasts = [deque(prompt, maxlen=self.order) for prompt in prompts]  # all that a token depends on
+        order = 1 if self._ngrams is None else self._ngrams.order
+        lasts = [deque(prompt, maxlen=order) for prompt in prompts]  # all that a token depends on
         seen = [np.isin(np.arange(self.preprocessor_.vocab_size_), prompt) for prompt in prompts]
         while True:
             tokens = [self._draw(*row, options) for row in zip(lasts, seen, rngs, strict=True)]

@@ -25,6 +25,7 @@ from lstmzoo.estimators.language_modelling.baselines import METHODS, BaselineLan
 from lstmzoo.estimators.language_modelling.embedding import Pooling, pooled_states
 from lstmzoo.estimators.language_modelling.generation import continue_prompts, next_log_probs
 from lstmzoo.estimators.language_modelling.likelihood import carried_nll, separate_nll
+from lstmzoo.options import require_counts
 from lstmzoo.preprocessing import Corpus, StreamBatches, TextPreprocessor, softmax_cutoffs, token_counts
 from lstmzoo.saving import check_same
 from lstmzoo.seeding import seeded
@@ -65,9 +66,9 @@ class LanguageModel(TokenizingEstimator, TextModel):
         adaptation_: Settings of ``cache`` and ``dynamic``; see :meth:`tune_adaptation`.
         seed_: That the fit drew from.
         history_: A row per epoch: ``epoch``, ``loss``, ``val_loss`` (nats per token), ``learning_rate``, ``seconds``.
-        best_epoch_: The epoch whose weights were kept.
-        seconds_: Of fitting.
-        data_digest_: SHA-256 of the training texts.
+        best_epoch_: The epoch of ``fit`` whose weights were kept, and from which updates start.
+        seconds_: Of fitting and updates.
+        data_digest_: SHA-256 of the training texts; after an update, of the digest before and that of the new texts.
 
     Examples:
         >>> text = "the quick brown fox jumps over the lazy dog. " * 50
@@ -123,7 +124,8 @@ class LanguageModel(TokenizingEstimator, TextModel):
         whole = Corpus(texts)
         corpus, held_out = self._parts(whole, validation)
         preprocessor = TextPreprocessor(self._tokenizer(config), config.data.vocab_size).fit(corpus)
-        stream = self._long_enough(preprocessor.stream(corpus, opened=True, spooled=corpus.spooled), config)
+        stream = preprocessor.stream(corpus, opened=True, spooled=corpus.spooled)
+        _check_length(stream, config, f"give more text, or lower the hyperparameter bptt or {arg('validation_size')}")
         counts = token_counts(stream, preprocessor.vocab_size_)
         spec = LanguageModellingSpec(len(counts), config.data.bptt, softmax_cutoffs(counts))
         checkpoint = self._checkpoint(checkpoint_dir, f"{whole.digest()} {held_out and held_out.digest()}")
@@ -143,6 +145,42 @@ class LanguageModel(TokenizingEstimator, TextModel):
         }
         self._example, self.data_digest_ = opening(corpus), whole.digest()
         self.seconds_ = time.perf_counter() - started
+        return self
+
+    def update(self, texts: Any, *, epochs: Annotated[int, Field(gt=0)] = 1) -> "LanguageModel":
+        """Continue training on further text, with a tenth of the learning rate and the vocabulary of the fit.
+
+        An update that fails or is interrupted leaves the model as it was. Settings of adaptations stay as they were tuned.
+
+        Args:
+            texts: As for :meth:`fit`. What the vocabulary lacks is ``<unk>``.
+            epochs: Passes over the texts.
+
+        Raises:
+            NotFittedError: If the model is not fitted.
+            ConfigError: If ``epochs`` is not a whole number above 0.
+            TrainingError: If the loss stops being finite.
+            DataError: If the texts are refused, or shorter than a window.
+
+        Examples:
+            >>> settings = {"epochs": 1, "units": 8, "embedding_dim": 8, "bptt": 16}
+            >>> model = LanguageModel("char_lstm", hyperparameters=settings, random_state=0, verbose=0).fit("to be or not " * 50)
+            >>> before = model.perplexity("not not not", per="char")
+            >>> model.update("not " * 200, epochs=3).perplexity("not not not", per="char") < before
+            True
+        """
+        self._check_fitted()
+        require_counts(epochs=epochs)
+        started = time.perf_counter()
+        corpus = Corpus(texts)
+        stream = self.preprocessor_.stream(corpus, opened=True, spooled=corpus.spooled)
+        _check_length(stream, self.config_, "give more text")
+
+        def train_on(config: ModelConfig, seed: int) -> Trained:
+            return self._train(self.model_, stream, None, config, seed, checkpoint=None)
+
+        self._update(epochs, train_on, corpus.digest())
+        self.seconds_ += time.perf_counter() - started
         return self
 
     def tune_adaptation(self, texts: Any, adapt: str) -> dict[str, float]:
@@ -206,16 +244,6 @@ class LanguageModel(TokenizingEstimator, TextModel):
             return whole, Corpus(validation, name="validation")
         return whole.split(self.validation_size) if self.validation_size else (whole, None)
 
-    @staticmethod
-    def _long_enough(stream: np.ndarray, config: ModelConfig) -> np.ndarray:
-        window = config.data.bptt
-        if len(stream) - 1 < window:
-            raise DataError(
-                f"the texts have {len(stream) - 1} tokens, validation apart, which is less than a window of {window}: give more "
-                "text, or lower the hyperparameter bptt"
-            )
-        return stream
-
     def _train(
         self, model: Any, stream: np.ndarray, valid: np.ndarray | None, config: ModelConfig, seed: int,
         checkpoint: Checkpoint | None,
@@ -230,7 +258,7 @@ class LanguageModel(TokenizingEstimator, TextModel):
         validate = _validation(stepper, valid, training.epochs)
         return train(
             trainer, _as_it_is, batches, config=training, validate=validate, time_limit=self.time_limit, verbose=self.verbose,
-            title=self.model, checkpoint=checkpoint,
+            title=config.title, checkpoint=checkpoint,
         )  # fmt: skip
 
     def _carried_nll(self, stream: np.ndarray, adapt: str | None) -> np.ndarray:
@@ -275,6 +303,19 @@ class LanguageModel(TokenizingEstimator, TextModel):
         check_same("bptt", self.spec_.bptt, data.bptt)
         check_same("tokenizer", found.tokenizer, data.tokenizer)
         check_same("vocab_size", found.vocab_size, data.vocab_size)
+
+
+def _check_length(stream: np.ndarray, config: ModelConfig, way_out: str) -> None:
+    """Refuse text that is shorter than a window.
+
+    Raises:
+        DataError: If it is.
+    """
+    count, window = len(stream) - 1, config.data.bptt
+    if count < window:
+        raise DataError(
+            f"the texts to train on have {count} tokens, which is less than a window of {window}: {way_out}"
+        )
 
 
 def _as_it_is(_: Any, nll: Any) -> Any:

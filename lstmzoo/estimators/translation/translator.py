@@ -37,13 +37,13 @@ from lstmzoo.estimators.translation.decoding import (
 )
 from lstmzoo.metrics import bleu
 from lstmzoo.models._writer import Writer
-from lstmzoo.options import checked_options
+from lstmzoo.options import checked_options, require_counts
 from lstmzoo.preprocessing import PairBatches, PairPreprocessor, check_sentences, token_counts
 from lstmzoo.preprocessing.buckets import MOST_BUCKETS
 from lstmzoo.saving import check_same
 from lstmzoo.seeding import seeded
 from lstmzoo.spec import TranslationSpec
-from lstmzoo.training import Weights, compile_for_prediction, train
+from lstmzoo.training import Checkpoint, Trained, Weights, compile_for_prediction, train
 
 if TYPE_CHECKING:
     from lstmzoo.figures import Figure
@@ -104,12 +104,12 @@ class Translator(TokenizingEstimator, SentenceTranslator):
         seed_: That the fit drew from.
         history_: A row per epoch: ``epoch``, ``loss``, smoothed as the entry says, ``val_loss`` (nats per token; or, if the entry
             validates by BLEU, 100 less that), ``learning_rate``, ``seconds``.
-        best_epoch_: The epoch whose weights were kept.
+        best_epoch_: The epoch of ``fit`` whose weights were kept, and from which updates start.
         padding_: Share of the positions of the first epoch that were padding.
         tokens_: In that epoch, of both languages, without padding.
-        left_out_: How many pairs were not trained on, being ``long`` or ``empty``.
-        seconds_: Of fitting.
-        data_digest_: SHA-256 of the training pairs.
+        left_out_: How many pairs were not trained on, being ``long`` or ``empty``, in the fit and updates.
+        seconds_: Of fitting and updates.
+        data_digest_: SHA-256 of the training pairs; after an update, of the digest before and that of the new pairs.
 
     Examples:
         >>> source = ["one dog", "two dogs", "one cat", "two cats"] * 8
@@ -181,10 +181,7 @@ class Translator(TokenizingEstimator, SentenceTranslator):
             model = self._build(config, spec)
         model.stepper.start_from(counts)
         validate = self._validation(model.stepper, preprocessor, held_out, ratio, config)
-        trained = train(
-            model.stepper.trainer(), lambda _, loss: loss, batches, config=config.training, validate=validate,
-            time_limit=self.time_limit, verbose=self.verbose, title=self.model, checkpoint=checkpoint,
-        )  # fmt: skip
+        trained = self._train(model, batches, config, validate, checkpoint)
         compile_for_prediction(model)
         self.model_, self.config_, self.seed_ = model, config, seed
         self.preprocessor_, self.spec_, self._ratio = preprocessor, spec, ratio
@@ -194,6 +191,40 @@ class Translator(TokenizingEstimator, SentenceTranslator):
         self._example, self.data_digest_ = opening(pairs[0]), data_digest
         self._writers: dict[tuple, Writer] = {}
         self.seconds_ = time.perf_counter() - started
+        return self
+
+    def update(self, source: Any, target: Any, *, epochs: Annotated[int, Field(gt=0)] = 1) -> "Translator":
+        """Continue training on further pairs, with a tenth of the learning rate and the vocabularies of the fit.
+
+        An update that fails or is interrupted leaves the translator as it was.
+
+        Args:
+            source: Sentences, as for :meth:`fit`.
+            target: Their translations, in the same order.
+            epochs: Passes over the pairs.
+
+        Raises:
+            NotFittedError: If the translator is not fitted.
+            ConfigError: If ``epochs`` is not a whole number above 0.
+            TrainingError: If the loss stops being finite.
+            DataError: If the sentences are refused, or none can be trained on.
+        """
+        self._check_fitted()
+        require_counts(epochs=epochs)
+        started = time.perf_counter()
+        pairs, pre = blanked_pairs(source, target), self.preprocessor_
+        ids = pre.encode_source(pairs[0]), pre.encode_target(pairs[1])
+        left_out: dict[str, int] = {}
+
+        def train_on(config: ModelConfig, seed: int) -> Trained:
+            batches = self._batches(pre, pairs, ids, config, seed)
+            left_out.update(batches.left_out)
+            return self._train(self.model_, batches, config, None, None)
+
+        self._update(epochs, train_on, pairs_digest(*pairs))
+        self._averaged = []
+        self.left_out_ = {why: count + left_out[why] for why, count in self.left_out_.items()}
+        self.seconds_ += time.perf_counter() - started
         return self
 
     def predict(
@@ -337,12 +368,14 @@ class Translator(TokenizingEstimator, SentenceTranslator):
 
         Raises:
             NotFittedError: If the translator is not fitted.
-            ConfigError: If no weights were averaged, or the translator was loaded or copied.
+            ConfigError: If no weights were averaged, or the translator was loaded, copied or updated.
         """
         self._check_fitted()
         if not self._averaged:
             why = (
-                "average_epochs is 1" if self.config_.training.average_epochs == 1 else "this one was loaded or copied"
+                "average_epochs is 1"
+                if self.config_.training.average_epochs == 1
+                else "this one was loaded, copied or updated"
             )
             raise ConfigError(
                 f"{why}: a translator has epochs that were averaged after fit, with average_epochs above 1"
@@ -407,6 +440,15 @@ class Translator(TokenizingEstimator, SentenceTranslator):
                 config.data.max_length,
             )  # fmt: skip
         return batches
+
+    def _train(
+        self, model: Any, batches: PairBatches, config: ModelConfig, validate: Callable[[], float] | None,
+        checkpoint: Checkpoint | None,
+    ) -> Trained:  # fmt: skip
+        return train(
+            model.stepper.trainer(), lambda _, loss: loss, batches, config=config.training, validate=validate,
+            time_limit=self.time_limit, verbose=self.verbose, title=config.title, checkpoint=checkpoint,
+        )  # fmt: skip
 
     def _most_buckets(self) -> int:
         """Fewer where time is short: a batch's shape may take 10 seconds to compile."""

@@ -1,0 +1,138 @@
+"""Forecasts of panels by a fitted network, of any number of steps.
+
+Sizes: N series, H steps trained for, L levels, n paths. All values are in the data's own units.
+"""
+
+import itertools
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from lstmzoo.errors import ConfigError, arg
+from lstmzoo.estimators.forecasting.network.conformal import corrected_paths, corrected_quantiles
+from lstmzoo.estimators.forecasting.network.outlook import PATHS, ROWS, Outlook, quantiles_of
+from lstmzoo.preprocessing import Ahead, Panel, Scale, WindowPreprocessor, fixed_step
+
+
+@dataclass(frozen=True)
+class Projection:
+    """What a fitted network forecasts of panels.
+
+    Attributes:
+        outlook: What the network says of windows.
+        preprocessor: Cuts the windows.
+        levels: L, trained for, ascending.
+        offsets: ``(H, L)`` conformal corrections of scaled quantiles; None if there are none.
+    """
+
+    outlook: Outlook
+    preprocessor: WindowPreprocessor
+    levels: list[float]
+    offsets: np.ndarray | None
+
+    @property
+    def horizon(self) -> int:
+        """H, steps trained for."""
+        return self.preprocessor.horizon
+
+    def seeded(self, seed: int) -> "Projection":
+        """The same network, whose paths are drawn from another seed."""
+        return replace(self, outlook=replace(self.outlook, seed=seed))
+
+    def forecast(self, panel: Panel, levels: list[float], ahead: Ahead) -> dict[float, np.ndarray]:
+        """Forecasts ``(N, steps)`` by level, for as many steps as ``ahead`` has."""
+        steps = ahead.times.shape[1]
+        if steps <= self.horizon:
+            forecast = self.direct(panel, levels, self._whole(panel, ahead))[:, :steps]
+        elif levels == [0.5]:
+            forecast = self._rolled(panel, ahead, lambda p, a: self.direct(p, levels, a)[..., 0])[..., None]
+        else:
+            forecast = quantiles_of(self.paths(panel, ahead, PATHS), levels)
+        return {level: forecast[..., i] for i, level in enumerate(levels)}
+
+    def paths(self, panel: Panel, ahead: Ahead, n: int) -> np.ndarray:
+        """``(N, n, steps)`` sample paths.
+
+        Raises:
+            ConfigError: If there are no quantiles on both sides of the median, and no distribution; or if quantiles are
+                conformal, and there are more steps than were trained for.
+        """
+        levels, steps = self.levels, ahead.times.shape[1]
+        if self.outlook.spec.distribution == "quantiles" and not levels[0] < 0.5 < levels[-1]:
+            raise ConfigError(
+                "sample paths, which quantiles beyond the horizon trained for are of too, need quantiles on both sides of the "
+                f"median, or a distribution: fit with either, or pass {arg(quantiles=[])} for the median alone"
+            )
+        if steps <= self.horizon:
+            return self._direct_paths(panel, self._whole(panel, ahead), n)[..., :steps]
+        if self.offsets is not None:
+            raise ConfigError(
+                f"{arg('horizon')}: conformal corrections are of the {self.horizon} steps trained for, not of {steps}: pass "
+                f"{arg(quantiles=[])} for the median alone, or fit with a longer horizon"
+            )
+        panel, together = panel.tail(self.preprocessor.reach), max(1, ROWS // n)
+        paths = np.empty((len(panel), n, steps))
+        for first in range(0, len(panel), together):
+            some = np.arange(first, min(first + together, len(panel)))
+            paths[some] = self._rolled_paths(panel.select(some), ahead.of(some), n)
+        return paths
+
+    def direct(self, panel: Panel, levels: list[float], ahead: Ahead) -> np.ndarray:
+        """``(N, H, L)`` quantiles of the steps trained for."""
+        inputs, scale = self.preprocessor.last_windows(panel, ahead.times, ahead.known)
+        if self.offsets is None:
+            return self.finished(self.outlook.quantiles(inputs, scale.scale, levels, panel.ids), scale)
+        finished = self.finished(self.outlook.quantiles(inputs, scale.scale, self.levels, panel.ids), scale)
+        return finished[..., [self.levels.index(level) for level in levels]]
+
+    def finished(self, quantiles: np.ndarray, scale: Scale) -> np.ndarray:
+        """Scaled quantiles ``(N, H, L)``, corrected if conformal, of all levels then, in the data's own units."""
+        if self.offsets is not None:
+            quantiles = corrected_quantiles(quantiles, self.offsets, self.levels)
+        return self.preprocessor.invert(quantiles, scale)
+
+    def _whole(self, panel: Panel, ahead: Ahead) -> Ahead:
+        """What is known of the steps ahead, made as long as the horizon trained for by repeating the last."""
+        missing = self.horizon - ahead.times.shape[1]
+        if missing <= 0:
+            return ahead
+        last = ahead.times[:, -1:]
+        times = last + np.arange(1, missing + 1) * fixed_step(panel.freq) if panel.irregular else None
+        times = panel.future_times(self.horizon) if times is None else np.concatenate([ahead.times, times], axis=1)
+        known = ahead.known
+        if known is not None:
+            known = np.concatenate([known, np.repeat(known[:, -1:], missing, axis=1)], axis=1)
+        return Ahead(times, known)
+
+    def _rolled(self, panel: Panel, ahead: Ahead, forecast: Any) -> np.ndarray:
+        """Forecasts ``(N, steps)``, a horizon at a time, each read as history by the next."""
+        pieces, steps = [], ahead.times.shape[1]
+        for first in range(0, steps, self.horizon):
+            part = ahead.part(first, min(first + self.horizon, steps))
+            whole = self._whole(panel, part)
+            pieces.append(forecast(panel, whole))
+            if first + self.horizon < steps:
+                panel = panel.append(pieces[-1], part.times, part.known).tail(self.preprocessor.reach)
+        return np.concatenate(pieces, axis=1)[:, :steps]
+
+    def _rolled_paths(self, panel: Panel, ahead: Ahead, n: int) -> np.ndarray:
+        """``(N, n, steps)`` sample paths, each of which is rolled on as a series of its own."""
+        each, drawn = np.repeat(np.arange(len(panel)), n), itertools.count()
+
+        def piece(paths: Panel, part: Ahead) -> np.ndarray:
+            number = next(drawn)
+            names = [f"{name} {number} {i % n}" for i, name in enumerate(paths.ids)]
+            return self._direct_paths(paths, part, 1, names)[:, 0]
+
+        return self._rolled(panel.select(each), ahead.of(each), piece).reshape(len(panel), n, -1)
+
+    def _direct_paths(self, panel: Panel, ahead: Ahead, n: int, names: Any = None) -> np.ndarray:
+        """``(N, n, H)`` sample paths; a path is drawn by its series' name."""
+        inputs, scale = self.preprocessor.last_windows(panel, ahead.times, ahead.known)
+        names = panel.ids if names is None else names
+        paths = self.outlook.paths(inputs, scale.scale, n, names)
+        if self.offsets is not None:
+            before = self.outlook.quantiles(inputs, scale.scale, self.levels, names)
+            paths = corrected_paths(paths, before, corrected_quantiles(before, self.offsets, self.levels))
+        return self.preprocessor.invert(paths, scale)

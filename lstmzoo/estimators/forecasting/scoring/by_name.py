@@ -1,0 +1,123 @@
+"""Scores of forecasts by name, for ``evaluate``, ``score`` and scikit-learn's ``scoring``."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+
+from lstmzoo import metrics as m
+from lstmzoo.errors import ConfigError, UnknownNameError, arg
+
+_POINT: dict[str, Callable[..., np.ndarray]] = {
+    "mae": m.mae, "rmse": m.rmse, "mape": m.mape, "wape": m.wape, "bias": m.bias, "smape": m.smape,
+}  # fmt: skip
+_SCALED: dict[str, Callable[..., np.ndarray]] = {"mase": m.mase, "rmsse": m.rmsse}
+METRICS = (*_POINT, *_SCALED, "crps", "coverage")
+_USUAL = ("mase", "smape", "rmsse", "crps", "coverage")
+
+
+def intervals(levels: list[float]) -> list[tuple[float, float]]:
+    """Pairs of levels that lie symmetrically around the median, the widest first."""
+    found = []
+    for low in levels:
+        high = next((level for level in levels if low < 0.5 and np.isclose(level, 1 - low)), None)
+        if high is not None:
+            found.append((low, high))
+    return found
+
+
+def checked_metrics(metrics: Any, levels: list[float]) -> list[str]:
+    """Names of metrics; the usual ones that forecasts of these levels have, if None.
+
+    Raises:
+        ConfigError: If it is no list of names, or one needs quantiles that are not forecast.
+        UnknownNameError: If there is no such metric; the message lists them.
+    """
+    lacking = {"crps": len(levels) < 2, "coverage": not intervals(levels)}
+    if metrics is None:
+        return [name for name in _USUAL if not lacking.get(name)]
+    if isinstance(metrics, str) or not np.iterable(metrics):
+        raise ConfigError(f"{arg('metrics')}: expected a list of names, such as ['mae', 'wape'], got {metrics!r}")
+    for name in metrics:
+        if name not in METRICS:
+            raise UnknownNameError("metric", name, METRICS)
+        if lacking.get(name):
+            what = "symmetric quantiles, such as [0.1, 0.9]" if name == "coverage" else "quantiles besides the median"
+            raise ConfigError(f"{arg('metrics')}: {name} needs {what}: fit with them")
+    return list(metrics)
+
+
+def scores_by_series(
+    actual: np.ndarray, forecasts: dict[float, np.ndarray], past: list[np.ndarray], season_length: int, metrics: list[str]
+) -> dict[str, np.ndarray]:  # fmt: skip
+    """Scores ``(N,)`` by name; of ``coverage``, one of each symmetric interval.
+
+    Args:
+        actual: ``(N, H)``, NaN where nothing was observed.
+        forecasts: ``(N, H)`` by level; 0.5 is there.
+        past: N histories.
+        season_length: Of the seasonal naive forecast that scaled errors are relative to.
+        metrics: Their names, checked.
+    """
+    median, levels = forecasts[0.5], sorted(forecasts)
+    scores: dict[str, np.ndarray] = {}
+    for name in metrics:
+        if name in _POINT:
+            scores[name] = _POINT[name](actual, median)
+        elif name in _SCALED:
+            scores[name] = _SCALED[name](actual, median, past, season_length)
+        elif name == "crps":
+            scores[name] = m.crps(actual, np.stack([forecasts[level] for level in levels], axis=-1), levels)
+        else:
+            for low, high in intervals(levels):
+                scores[f"coverage_{100 * (high - low):g}"] = m.coverage(actual, forecasts[low], forecasts[high])
+    return scores
+
+
+def check_scored(metric: Any) -> str:
+    """Refuse a metric that forecasts are not ranked by.
+
+    Raises:
+        UnknownNameError: Listing those that they are.
+    """
+    scored = [name for name in METRICS if name != "coverage"]
+    if metric not in scored:
+        raise UnknownNameError("metric", metric, scored)
+    return str(metric)
+
+
+@dataclass(frozen=True)
+class ForecastScorer:
+    """Scores forecasters by a metric, as scikit-learn's ``scoring`` takes it; see :meth:`lstmzoo.Forecaster.score`.
+
+    Args:
+        metric: ``mase``, ``smape``, ``rmsse``, ``mae``, ``rmse``, ``mape``, ``wape``, ``bias`` or ``crps``.
+
+    Raises:
+        UnknownNameError: If there is no such metric.
+
+    Examples:
+        >>> from lstmzoo import BaselineForecaster
+        >>> ForecastScorer("mae")(BaselineForecaster("naive", horizon=2).fit([1.0, 2.0]), [1.0, 2.0, 3.0, 5.0])
+        -2.0
+    """
+
+    metric: str = "mase"
+
+    def __post_init__(self) -> None:
+        check_scored(self.metric)
+
+    def __call__(self, estimator: Any, X: Any, y: None = None) -> float:
+        """Score a fitted forecaster, or a pipeline that ends with one; higher is better.
+
+        Args:
+            estimator: Fitted.
+            X: Series as its ``score`` takes them.
+            y: Nothing; scikit-learn passes it.
+        """
+        if isinstance(estimator, Pipeline):
+            X = estimator[:-1].transform(X) if len(estimator) > 1 else X
+            estimator = estimator[-1]
+        return estimator.score(X, metric=self.metric)

@@ -1,0 +1,192 @@
+"""How forecasters are judged: scores, and forecasts of what has been observed."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lstmzoo.errors import ConfigError, DataError, arg
+from lstmzoo.estimators._base import ZooEstimator
+from lstmzoo.estimators.forecasting.scoring.by_name import check_scored, checked_metrics, scores_by_series
+from lstmzoo.estimators.forecasting.scoring.insample import insample_frame
+from lstmzoo.metrics import mean_over_series
+from lstmzoo.options import require_counts
+from lstmzoo.preprocessing import Ahead, Form, Panel, ahead_of, observed_values
+
+
+class ScoredForecaster(ZooEstimator):
+    """Base of the forecasters: what they say of series whose end is known.
+
+    A subclass has ``params_``, ``horizon_``, ``levels_`` and ``season_length_`` once it is fitted, reads series and forecasts.
+    """
+
+    params_: Any
+    season_length_: int
+
+    @property
+    def horizon_(self) -> int:
+        """H, steps that were trained for."""
+        return self.params_.horizon
+
+    @property
+    def levels_(self) -> list[float]:
+        """Quantiles that were trained for, the median among them, ascending."""
+        return self.params_.levels
+
+    def score(self, y: Any, X: None = None, *, metric: str = "mase") -> float:
+        """Score of the last ``horizon`` observations of each series, forecast from those before them; higher is better.
+
+        Args:
+            y: Series as ``fit`` takes them, longer than the horizon and the lookback together.
+            X: Nothing; scikit-learn's pipelines and searches pass it.
+            metric: ``mase``, ``smape``, ``rmsse``, ``mae``, ``rmse``, ``mape``, ``wape``, ``bias`` or ``crps``. For
+                scikit-learn's ``scoring``, pass a :class:`lstmzoo.ForecastScorer`.
+
+        Returns:
+            The negative mean of the metric (of its absolute value, for ``bias``) over the series for which it is defined;
+            ``mase`` is not for those whose history does not vary.
+
+        Raises:
+            NotFittedError: If the estimator is not fitted.
+            UnknownNameError: If the metric is unknown.
+            ConfigError: If the metric needs quantiles, and none are forecast.
+            DataError: If a series is too short, or the metric is defined for none.
+        """
+        self._refuse_second(X)
+        self._check_fitted()
+        checked_metrics([check_scored(metric)], self.levels_)
+        _, actual, past, forecasts = self._last_horizon(y, self.levels_ if metric == "crps" else [0.5])
+        (values,) = scores_by_series(actual, forecasts, past, self.season_length_, [metric]).values()
+        return -mean_over_series(np.abs(values), metric)
+
+    def evaluate(self, y: Any, X: None = None, *, metrics: list[str] | None = None) -> pd.DataFrame:
+        """Scores of the last ``horizon`` observations of each series, forecast from those before them.
+
+        Args:
+            y: As for :meth:`score`.
+            X: Nothing.
+            metrics: Of the median: ``mase``, ``smape``, ``rmsse``, ``mae``, ``rmse``, ``mape``, ``wape`` and ``bias``. Of
+                quantiles: ``crps`` (scaled by the series' mean), and ``coverage`` of each symmetric interval. If None, the first
+                three, and, with quantiles, the last two. See :mod:`lstmzoo.metrics`.
+
+        Returns:
+            A row per series, a column per metric in their order; of ``coverage``, a column ``coverage_<percent>`` per interval.
+
+        Raises:
+            NotFittedError: If the estimator is not fitted.
+            UnknownNameError: If a metric is unknown.
+            ConfigError: If a metric needs quantiles that are not forecast.
+            DataError: As of :meth:`score`.
+        """
+        self._refuse_second(X)
+        self._check_fitted()
+        names = checked_metrics(metrics, self.levels_)
+        ids, actual, past, forecasts = self._last_horizon(y, self.levels_)
+        scores = scores_by_series(actual, forecasts, past, self.season_length_, names)
+        name = self.params_.columns.id
+        if name in scores:
+            raise ConfigError(
+                f"{arg('id_col')}: {name!r} is the name of a score, which would overwrite it: rename yours"
+            )
+        return pd.DataFrame({name or "series": ids, **scores})
+
+    def _last_horizon(
+        self, y: Any, levels: list[float]
+    ) -> tuple[np.ndarray, np.ndarray, list[np.ndarray], dict[float, np.ndarray]]:
+        """Ids, the last ``horizon`` values ``(N, H)``, what is before them, and what is forecast from it, by level."""
+        self._check_fitted()
+        panel, horizon = self._read_like_fitted(y)[0], self.horizon_
+        short = panel.lengths <= horizon
+        if short.any():
+            i = int(short.argmax())
+            raise DataError(
+                f"series {panel.ids[i]!r} has {panel.lengths[i]} observations; scoring needs more than {horizon}"
+            )
+        history, actual = self.params_.parted(panel)
+        try:
+            prepared = self._prepared(history)
+            forecasts = self._forecast(prepared, levels, ahead_of(actual, horizon))
+        except DataError as error:
+            raise DataError(f"without the last {horizon} observations, which are scored: {error.message}") from None
+        past = np.split(observed_values(history), history.offsets[1:-1])
+        return panel.ids, observed_values(actual, horizon), past, forecasts
+
+    def fitted_values(self, y: Any, *, step: int = 1) -> Any:
+        """Forecast each observation of some series from those before it.
+
+        In-sample, if they are the series that were fitted, which a forecaster does not keep whole; for forecasts of what training
+        did not see, see :meth:`cross_validation`.
+
+        Args:
+            y: Series, as ``fit`` takes them.
+            step: How many steps before an observation its forecast is made: each is the last of
+                ``predict(horizon=step)`` from what came before.
+
+        Returns:
+            A frame of the kind that ``y`` is: id, time, the target (missing where it was not observed), ``y_hat`` and a column
+            ``y_hat_q<level>`` per quantile; a row for each observation that has enough before it to be forecast from.
+
+        Raises:
+            NotFittedError: If the estimator is not fitted.
+            ConfigError: If ``step`` is not a whole number from 1 to the horizon trained for.
+            DataError: If ``y`` is refused, or every series is too short.
+        """
+        return self._insample(y, step, residuals=False)
+
+    def residuals(self, y: Any, *, step: int = 1) -> Any:
+        """Subtract forecasts of each observation from it.
+
+        Args:
+            y: As for :meth:`fitted_values`.
+            step: As for :meth:`fitted_values`.
+
+        Returns:
+            The frame of :meth:`fitted_values`, with a column ``residual``, the observation less ``y_hat``.
+
+        Raises:
+            NotFittedError: As of :meth:`fitted_values`.
+            ConfigError: As of :meth:`fitted_values`.
+            DataError: As of :meth:`fitted_values`.
+        """
+        return self._insample(y, step, residuals=True)
+
+    def _insample(self, y: Any, step: Any, *, residuals: bool) -> Any:
+        self._check_fitted()
+        require_counts(step=step)
+        if step > self.horizon_:
+            raise ConfigError(f"{arg('step')}: at most {self.horizon_}, the horizon trained for, got {step}")
+        return insample_frame(self, *self._read_like_fitted(y), int(step), residuals=residuals)
+
+    @staticmethod
+    def _refuse_second(X: Any) -> None:
+        """Refuse a second argument of ``fit`` or ``score``, which scikit-learn passes as None.
+
+        Raises:
+            DataError: If it is not None.
+        """
+        if X is not None:
+            raise DataError(
+                "a forecaster takes one argument of data, a long frame: covariates are columns of it, named by "
+                f"{arg('past_covariates')}, {arg('future_covariates')} and {arg('static_covariates')}"
+            )
+
+    def _read_like_fitted(self, data: Any, after: Panel | None = None) -> tuple[Panel, Form]:
+        """Series, unfilled, of the kind that was fitted."""
+        raise NotImplementedError
+
+    def _forecast(self, panel: Panel, levels: list[float], ahead: Ahead) -> dict[float, np.ndarray]:
+        """Forecasts ``(N, H)`` by quantile level, for as many steps as ``ahead`` has."""
+        raise NotImplementedError
+
+    @property
+    def _fewest_rows(self) -> int:
+        """Rows that a history needs to be forecast from."""
+        raise NotImplementedError
+
+    def _prepared(self, panel: Panel) -> Panel:
+        """History, long enough to be forecast from.
+
+        Raises:
+            DataError: If it is not.
+        """
+        raise NotImplementedError

@@ -1,0 +1,58 @@
+"""Some of the series, by name."""
+
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+
+from lstmzoo.errors import ConfigError, UnknownNameError, arg
+from lstmzoo.preprocessing import Columns, Panel
+
+_LISTED = 20
+
+
+def series_numbers(ids: Any, panel: Panel) -> np.ndarray:
+    """Find series by name; the answer is in the order of the names.
+
+    Args:
+        ids: Names, a list, tuple, array or series of them, each once.
+        panel: The series that there are.
+
+    Raises:
+        ConfigError: If it is no list of names, is empty, or has a name twice.
+        UnknownNameError: If there is no such series; the message lists those that there are.
+
+    Examples:
+        >>> panel = Panel(np.array(["a", "b"]), np.array([0, 1, 2]), np.array([1.0, 2]), np.array([0, 0]), 1)
+        >>> series_numbers(["b"], panel)
+        array([1])
+    """
+    if nw.dependencies.is_into_series(ids):
+        ids = nw.from_native(ids, series_only=True).to_list()
+    if isinstance(ids, str) or not np.iterable(ids):
+        raise ConfigError(f"{arg('ids')}: expected a list of names of series, got {ids!r}")
+    names = list(ids)
+    places = {name: i for i, name in enumerate(panel.ids)}
+    for name in names:
+        if name not in places:
+            raise UnknownNameError("series", name, panel.ids[:_LISTED])
+    if not names or len(set(names)) < len(names):
+        twice = next((name for name in names if names.count(name) > 1), None)
+        raise ConfigError(f"{arg('ids')}: {twice!r} is there twice" if names else f"{arg('ids')}: the list is empty")
+    return np.array([places[name] for name in names])
+
+
+def future_of(future: Any, panel: Panel, numbers: np.ndarray, columns: Columns) -> Any:
+    """Leave out the rows of a panel's other series from a frame of the steps ahead; anything else stays as it is.
+
+    Args:
+        future: As for :func:`lstmzoo.preprocessing.read_future`.
+        panel: All series.
+        numbers: Those to forecast.
+        columns: The frame's column names.
+    """
+    frame = nw.from_native(future, eager_only=True, pass_through=True)
+    if not isinstance(frame, nw.DataFrame) or columns.id not in frame.columns:
+        return future
+    others = set(np.delete(panel.ids, numbers))
+    return frame.filter([name not in others for name in frame[columns.id].to_list()]).to_native()

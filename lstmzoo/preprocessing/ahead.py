@@ -1,0 +1,42 @@
+"""What is known of the steps to forecast."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lstmzoo.preprocessing._base import Panel
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """What is known of the steps to forecast.
+
+    Attributes:
+        times: ``(N, H)``.
+        known: ``(N, H, covariates)``; None if there are none, or they were not given.
+    """
+
+    times: np.ndarray
+    known: np.ndarray | None
+
+    def part(self, first: int, last: int) -> "Ahead":
+        """The steps from ``first`` up to ``last``."""
+        return Ahead(self.times[:, first:last], None if self.known is None else self.known[:, first:last])
+
+    def of(self, series: np.ndarray) -> "Ahead":
+        """That of some series, by number."""
+        return Ahead(self.times[series], None if self.known is None else self.known[series])
+
+
+def ahead_of(tail: Panel, horizon: int) -> Ahead:
+    """The last ``horizon`` steps of each series, as if they were still ahead."""
+    return Ahead(
+        tail.times.reshape(len(tail), horizon),
+        tail.known.reshape(len(tail), horizon, -1) if tail.known.shape[1] else None,
+    )
+
+
+def observed_values(panel: Panel, horizon: int | None = None) -> np.ndarray:
+    """``(R,)``, or ``(N, horizon)``: the values, NaN where none was observed."""
+    values = panel.values if panel.observed is None else np.where(panel.observed, panel.values, np.nan)
+    return values if horizon is None else values.reshape(len(panel), horizon)
