@@ -5,6 +5,7 @@ import pytest
 
 from lstmzoo import BaselineLanguageModel, LanguageModel
 from lstmzoo.errors import ConfigError, DataError, UnknownNameError
+from lstmzoo.preprocessing import filled_up, most_calls, side_by_side
 
 TEXTS = [f"sentence {i} is about the number {i * i}, and about nothing else at all.\n" for i in range(30)]
 SETTINGS = {"epochs": 2, "steps_per_epoch": 4, "units": 16, "embedding_dim": 12, "bptt": 16, "batch_size": 8}
@@ -85,3 +86,20 @@ def test_vectors_tell_texts_apart(network):
     one, same, other = network.embed([TEXTS[0], TEXTS[0], "0 1 2 3 4 5 6 7"])
     np.testing.assert_array_equal(one, same)
     assert np.abs(one - other).max() > 1e-3
+
+
+def test_streams_are_read_side_by_side_with_others_of_like_length():
+    streams = [np.arange(length) for length in [3, 900, 5, 40, 41, 10, *[7] * 70]]
+    groups = list(side_by_side(streams, window=8))
+    assert sorted(i for group in groups for i in group) == list(range(76))
+    for group in groups:
+        lengths = [len(streams[i]) for i in group]
+        assert len(group) <= 64
+        assert max(lengths) <= 4 * max(min(lengths), 8)
+    assert most_calls([np.zeros(80)] * 128, window=8) == 20
+
+
+def test_streams_are_filled_up_to_the_longest_and_to_a_power_of_four():
+    tokens, targets = filled_up([np.array([0, 5, 0]), np.array([0, 7, 8, 9, 0])])
+    assert tokens.tolist() == [[0, 5, 0, 0], [0, 7, 8, 9], [0] * 4, [0] * 4]
+    assert targets.tolist() == [[5, 0, -1, -1], [7, 8, 9, 0], [-1] * 4, [-1] * 4]

@@ -12,7 +12,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from lstmzoo import BaselineLanguageModel, LanguageModel, Translator, load
 from lstmzoo.errors import ConfigError, DataError, SavedModelError
-from lstmzoo.preprocessing import PairPreprocessor, TextPreprocessor
+from lstmzoo.preprocessing import PairPreprocessor, TextPreprocessor, tokenizer_name
 
 TEXTS = [f"the quick brown fox number {i} jumps over the lazy naïve dog 😀" for i in range(30)]
 SETTINGS = {"epochs": 1, "steps_per_epoch": 2, "units": 8, "embedding_dim": 8, "bptt": 8, "batch_size": 4}
@@ -56,6 +56,7 @@ def test_ids_are_the_tokenizer_s_plus_one(tokenizer):
     pre = TextPreprocessor(tokenizer).fit(["these texts teach nothing"])
     np.testing.assert_array_equal(pre.encode(TEXTS[0]), np.array(tokenizer.encode(TEXTS[0]).ids) + 1)
     assert pre.vocab_size_ == tokenizer.get_vocab_size() + 1
+    assert pre.tokenizer == tokenizer_name(tokenizer) == "pretrained"
     assert pre.stream(TEXTS[:2]).tolist().count(0) == 2
     assert pre.token(int(pre.encode(TEXTS[0])[0])) == tokenizer.encode(TEXTS[0]).tokens[0]
 
