@@ -21,6 +21,7 @@ class Overrides:
         optimizer: A Keras optimizer or its config; the entry's one if None. It is copied, so that each fit begins with a new one.
         loss: From targets and forecasts ``(B, H)`` to a loss; the entry's one if None.
         metrics: Names of Keras metrics, or metrics, of targets and forecasts.
+        point: Which of the outputs is the point forecast that metrics are of.
 
     Raises:
         ConfigError: If one of them is not such.
@@ -30,6 +31,7 @@ class Overrides:
     optimizer: keras.optimizers.Optimizer | dict[str, Any] | None = None
     loss: Callable[[Any, Any], Any] | None = None
     metrics: Sequence[str | keras.metrics.Metric] | None = None
+    point: int = 0
 
     def __post_init__(self) -> None:
         callbacks = _listed("callbacks", self.callbacks)
@@ -53,7 +55,7 @@ class Overrides:
 
     def make_metrics(self) -> list["PointMetric"]:
         """Return new metrics like those given."""
-        metrics = [PointMetric(_metric(metric)) for metric in _listed("metrics", self.metrics)]
+        metrics = [PointMetric(_metric(metric), self.point) for metric in _listed("metrics", self.metrics)]
         names = [metric.name for metric in metrics]
         for name in names:
             if names.count(name) > 1 or name in _TAKEN or name.startswith("val_"):
@@ -92,19 +94,22 @@ _TAKEN = ("loss", "epoch", "learning_rate", "seconds")
 
 
 class PointMetric(keras.metrics.Metric):
-    """A metric of targets ``(B, H, 1)``, NaN where missing, and forecasts ``(B, H, 1)``: of those steps that were observed.
+    """A metric of targets ``(B, H, 1)``, NaN where missing, and outputs ``(B, H, Q)``: of those steps that were observed.
 
     Args:
         metric: Of targets and forecasts ``(B, 1)``, with weights.
+        point: Which of the Q outputs is the forecast.
     """
 
-    def __init__(self, metric: keras.metrics.Metric) -> None:
+    def __init__(self, metric: keras.metrics.Metric, point: int = 0) -> None:
         super().__init__(name=metric.name)
         self.metric = metric
+        self._point = point
 
     def update_state(self, target: Any, forecast: Any, sample_weight: Any = None) -> Any:
         """Take account of a batch."""
-        target, forecast = (ops.reshape(part, (-1, 1)) for part in (ops.convert_to_tensor(target), forecast))
+        forecast = ops.reshape(ops.convert_to_tensor(forecast)[..., self._point], (-1, 1))
+        target = ops.cast(ops.reshape(ops.convert_to_tensor(target), (-1, 1)), forecast.dtype)
         observed = ops.logical_not(ops.isnan(target))
         self.metric.update_state(ops.where(observed, target, forecast), forecast, sample_weight=observed[:, 0])
 

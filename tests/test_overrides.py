@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from lstmzoo import Forecaster, LanguageModel, Translator
 from lstmzoo.config import TrainingConfig
 from lstmzoo.errors import ConfigError
 from lstmzoo.overrides import Overrides, PointMetric, measured, point_loss
@@ -219,3 +220,71 @@ def test_what_is_refused(given, message):
 
 def test_a_metric_is_what_keras_expects():
     assert isinstance(PointMetric(keras.metrics.MeanAbsoluteError()), keras.metrics.Metric)
+
+
+TEXTS = [f"the quick brown fox number {i} jumps over the lazy dog." for i in range(30)]
+
+
+def tasks():
+    """Of each task an estimator, and what it is fitted on."""
+    small = {"epochs": 2, "steps_per_epoch": 3, "units": 8}
+    common = {"random_state": 0, "verbose": 0}
+    yield Forecaster("gru", horizon=6, hyperparameters=small, **common), (10 + np.sin(np.arange(120) * np.pi / 6),)
+    text = {**small, "embedding_dim": 8, "bptt": 16, "batch_size": 4}
+    yield LanguageModel("char_lstm", hyperparameters=text, **common), (TEXTS,)
+    pairs = {**small, "embedding_dim": 8, "vocab_size": None}
+    yield (
+        Translator("conditional_gru_mini", tokenizer="word", hyperparameters=pairs, **common),
+        (TEXTS[:20], TEXTS[:20]),
+    )
+
+
+@pytest.mark.parametrize(("estimator", "data"), list(tasks()), ids=lambda value: type(value).__name__)
+def test_every_task_takes_callbacks_and_an_optimizer(estimator, data, tmp_path, without_xla):
+    recorder = Recorder()
+    recorder.on_train_begin = lambda logs=None: None
+    saver = keras.callbacks.ModelCheckpoint(tmp_path / "best.weights.h5", save_weights_only=True)
+    estimator.fit(*data, callbacks=[recorder, saver], optimizer=keras.optimizers.SGD(0.01))
+    assert [logs["loss"] for logs in recorder.logs] == [row["loss"] for row in estimator.history_]
+    assert estimator.history_[0]["learning_rate"] <= 0.01
+    bare = estimator._build(estimator.config_, estimator.spec_)
+    bare.load_weights(tmp_path / "best.weights.h5")  # what is saved is the network itself, after the last epoch
+    if estimator.best_epoch_ == 2:
+        for loaded, kept in zip(bare.get_weights(), estimator.model_.get_weights(), strict=True):
+            np.testing.assert_array_equal(loaded, kept)
+    with pytest.raises(ConfigError, match="callbacks: expected a list"):
+        estimator.fit(*data, callbacks=recorder)
+
+
+def forecaster(**params):
+    settings = {"epochs": 3, "steps_per_epoch": 5, "units": 8, **params.pop("hyperparameters", {})}
+    return Forecaster("gru", horizon=6, hyperparameters=settings, random_state=0, verbose=0, **params)
+
+
+def test_a_forecaster_takes_a_loss_and_metrics(without_xla):
+    y = 10 + np.sin(np.arange(120) * np.pi / 6)
+    plain = forecaster().fit(y, metrics=["mae", "mse"])
+    assert {"mae", "mse", "val_mae", "val_mse"} <= plain.history_[0].keys()
+    np.testing.assert_allclose(plain.history_[0]["val_mae"], plain.history_[0]["val_loss"], rtol=1e-4)
+    same = forecaster().fit(y, loss=lambda target, forecast: ops.mean(ops.abs(target - forecast), axis=-1))
+    np.testing.assert_allclose(same.predict(), plain.predict(), rtol=1e-4)
+    squared = forecaster().fit(
+        y, loss=lambda target, forecast: ops.mean((target - forecast) ** 2, axis=-1), metrics=["mse"]
+    )
+    assert squared.history_[0]["val_loss"] == pytest.approx(squared.history_[0]["val_mse"], rel=1e-4)
+    assert abs(squared.predict() - plain.predict()).max() > 0
+    quantiles = forecaster(quantiles=[0.1, 0.9]).fit(y, metrics=["mae"])
+    assert quantiles.history_[0]["val_mae"] > 0
+
+
+@pytest.mark.parametrize(
+    ("params", "given", "message"),
+    [
+        ({"quantiles": [0.1]}, {"loss": abs}, "loss: one of your own needs point forecasts"),
+        ({"distribution": "normal"}, {"loss": abs}, "loss: one of your own needs point forecasts"),
+        ({"distribution": "normal"}, {"metrics": ["mae"]}, "metrics: they need quantiles or point forecasts"),
+    ],
+)
+def test_losses_and_metrics_are_of_points(params, given, message):
+    with pytest.raises(ConfigError, match=message):
+        forecaster(**params).fit(np.arange(100.0), **given)

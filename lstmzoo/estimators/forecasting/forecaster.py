@@ -1,9 +1,11 @@
 """Networks as forecasters."""
 
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import keras
 import numpy as np
 from pydantic import Field
 
@@ -42,6 +44,7 @@ from lstmzoo.estimators.forecasting.streaming import ForecastStream
 from lstmzoo.exporting import ExportFormat, ExportReport, export_model
 from lstmzoo.layers import DISTRIBUTIONS, distribution_loss, pinball_loss
 from lstmzoo.options import checked_options, require_counts
+from lstmzoo.overrides import Overrides, measured, point_loss
 from lstmzoo.preprocessing import (
     Ahead,
     Channels,
@@ -170,7 +173,12 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, y: Any, X: None = None, *, checkpoint_dir: str | Path | None = None) -> "Forecaster":
+    def fit(
+        self, y: Any, X: None = None, *, checkpoint_dir: str | Path | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] | None = None,
+        optimizer: keras.optimizers.Optimizer | dict[str, Any] | None = None,
+        loss: Callable[[Any, Any], Any] | None = None, metrics: Sequence[str | keras.metrics.Metric] | None = None,
+    ) -> "Forecaster":  # fmt: skip
         """Train on a long frame (pandas, polars or pyarrow), on one Series, or on one array ``(T,)``.
 
         Args:
@@ -178,9 +186,17 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
             X: Nothing; scikit-learn's pipelines and searches pass it.
             checkpoint_dir: Where the state of training is kept. A fit that was killed, called again with the same data and
                 parameters, goes on from there, and ends with the same bits; it needs a ``random_state``.
+            callbacks: Keras callbacks. Their hooks of training, epochs and batches are called; a learning rate that one sets
+                multiplies the entry's schedule; ``model.stop_training`` ends the training.
+            optimizer: A Keras optimizer, or its config, in place of the entry's. Its learning rate is where the entry's schedule
+                begins, unless it has a schedule of its own.
+            loss: A function of scaled targets and forecasts ``(B, H)``, in place of the entry's; only for point forecasts. Where
+                a target is missing, it is given as what was forecast. :meth:`update` trains by the entry's own again.
+            metrics: Keras metrics, or their names, of scaled targets and medians: columns of ``history_``, of the training set
+                (means over batches) and, as ``val_...``, of the validation set.
 
         Raises:
-            ConfigError: If a parameter or hyperparameter is wrong, or the checkpoint is of another fit.
+            ConfigError: If a parameter, hyperparameter or argument is wrong, or the checkpoint is of another fit.
             UnknownNameError: If the zoo has no such entry.
             TrainingError: If the loss stops being finite.
             DataError: If the data is refused; see :func:`lstmzoo.preprocessing.read_panel`, or a series is too short.
@@ -189,6 +205,7 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         self._check_params()
         self._refuse_second(X)
         config, params = self._resolve_config(), self._given_params
+        overrides = _overrides(config.data.distribution, params.levels, callbacks, optimizer, loss, metrics)
         read, form = params.read(y)
         whole, held_out, seed = params.filled(read), self._held_out(), self._seed()
         given, panel = panel_digest(whole), params.filled(read, held_out)
@@ -210,7 +227,7 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
             check_sampled(params.levels, PATHS)
         if params.conformal and validation is not None:
             check_held_out(int(np.isfinite(_judged(model, validation)[1]).sum()), params.levels)
-        trained = self._train(model, windows, validation, config, seed, params.levels, checkpoint)
+        trained = self._train(model, windows, validation, config, seed, params.levels, checkpoint, overrides)
         self.model_, self.config_, self.seed_, self.params_ = model, config, seed, params
         self.preprocessor_, self.spec_ = preprocessor, preprocessor.spec_
         self.tail_ = self._kept(self._long_enough(whole, preprocessor))
@@ -484,11 +501,10 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
 
     def _train(
         self, model: Any, windows: Windows, validation: Windows | None, config: ModelConfig, seed: int, levels: list[float],
-        checkpoint: Checkpoint | None = None,
+        checkpoint: Checkpoint | None = None, overrides: Overrides | None = None,
     ) -> Trained:  # fmt: skip
-        names, training = set(model.input), config.training
-        distribution = windows.spec.distribution
-        loss = pinball_loss(levels) if distribution == "quantiles" else distribution_loss(distribution)
+        names, training, overrides = set(model.input), config.training, overrides or Overrides()
+        loss = _loss(windows.spec.distribution, levels) if overrides.loss is None else point_loss(overrides.loss)
 
         def make(numbers: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
             inputs, target, _ = windows.batch(numbers)
@@ -506,12 +522,14 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
             inputs, target, _ = validation.batch(validation.spread())
             inputs = {name: inputs[name] for name in names}
 
-            def validate() -> float:
-                return float(np.mean(np.asarray(loss(target, predict_padded(model, inputs)))))
+            def validate() -> dict[str, float]:
+                output = predict_padded(model, inputs)
+                own = measured(overrides.make_metrics(), target, output)
+                return {"loss": float(np.mean(np.asarray(loss(target, output)))), **own}
 
         return train(
             model, loss, batches, config=training, validate=validate, time_limit=self.time_limit, verbose=self.verbose,
-            title=config.title, checkpoint=checkpoint,
+            title=config.title, checkpoint=checkpoint, overrides=overrides,
         )  # fmt: skip
 
     def _learn_errors(self, windows: Windows) -> None:
@@ -585,6 +603,25 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
             raise SavedModelError(f"state.safetensors: series of {longest} steps, but windows of {context}")
         if self.offsets_ is not None:
             check_arrays_finite({"conformal_offsets": self.offsets_}, "state.safetensors")
+
+
+def _loss(distribution: str, levels: list[float]) -> Callable[[Any, Any], Any]:
+    return pinball_loss(levels) if distribution == "quantiles" else distribution_loss(distribution)
+
+
+def _overrides(
+    distribution: str, levels: list[float], callbacks: Any, optimizer: Any, loss: Any, metrics: Any
+) -> Overrides:
+    """Callbacks, optimizer, loss and metrics of a fit; a loss is of point forecasts, and metrics are of the median."""
+    overrides = Overrides(callbacks, optimizer, loss, metrics, point=levels.index(0.5))
+    if overrides.loss is not None and (distribution != "quantiles" or len(levels) > 1):
+        raise ConfigError(f"{arg('loss')}: one of your own needs point forecasts: leave out {arg('quantiles')}, and pass "
+                          f"{arg(distribution='quantiles')}")  # fmt: skip
+    if overrides.metrics is not None and distribution != "quantiles":
+        raise ConfigError(
+            f"{arg('metrics')}: they need quantiles or point forecasts: pass {arg(distribution='quantiles')}"
+        )
+    return overrides
 
 
 def _judged(model: Any, windows: Windows) -> tuple[dict[str, np.ndarray], np.ndarray, Scale, np.ndarray]:

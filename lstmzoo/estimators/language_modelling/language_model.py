@@ -1,11 +1,12 @@
 """The language model: one network, trained on a stream of text."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
+import keras
 import numpy as np
 from pydantic import Field
 from tokenizers import Tokenizer
@@ -26,6 +27,7 @@ from lstmzoo.estimators.language_modelling.embedding import Pooling, pooled_stat
 from lstmzoo.estimators.language_modelling.generation import continue_prompts, next_log_probs
 from lstmzoo.estimators.language_modelling.likelihood import carried_nll, separate_nll
 from lstmzoo.options import require_counts
+from lstmzoo.overrides import Overrides
 from lstmzoo.preprocessing import Corpus, StreamBatches, TextPreprocessor, softmax_cutoffs, token_counts
 from lstmzoo.saving import check_same
 from lstmzoo.seeding import seeded
@@ -100,8 +102,10 @@ class LanguageModel(TokenizingEstimator, TextModel):
         self.verbose = verbose
 
     def fit(
-        self, texts: Any, y: None = None, *, validation: Any = None, checkpoint_dir: str | Path | None = None
-    ) -> "LanguageModel":
+        self, texts: Any, y: None = None, *, validation: Any = None, checkpoint_dir: str | Path | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] | None = None,
+        optimizer: keras.optimizers.Optimizer | dict[str, Any] | None = None,
+    ) -> "LanguageModel":  # fmt: skip
         """Train on text.
 
         Args:
@@ -111,6 +115,10 @@ class LanguageModel(TokenizingEstimator, TextModel):
             validation: Texts that choose the best epoch; if None, the end of the texts, as ``validation_size`` says.
             checkpoint_dir: Where the state of training is kept. A fit that was killed, called again with the same data and
                 parameters, goes on from there, and ends with the same bits; it needs a ``random_state``.
+            callbacks: Keras callbacks. Their hooks of training, epochs and batches are called; a learning rate that one sets
+                multiplies the entry's schedule; ``model.stop_training`` ends the training.
+            optimizer: A Keras optimizer, or its config, in place of the entry's. Its learning rate is where the entry's schedule
+                begins, unless it has a schedule of its own.
 
         Raises:
             ConfigError: If a parameter or hyperparameter is wrong, or the checkpoint is of another fit.
@@ -120,7 +128,7 @@ class LanguageModel(TokenizingEstimator, TextModel):
         """
         started = time.perf_counter()
         self._check_params()
-        config, seed = self._resolve_config(), self._seed()
+        config, seed, overrides = self._resolve_config(), self._seed(), Overrides(callbacks, optimizer)
         whole = Corpus(texts)
         corpus, held_out = self._parts(whole, validation)
         preprocessor = TextPreprocessor(self._tokenizer(config), config.data.vocab_size).fit(corpus)
@@ -135,7 +143,7 @@ class LanguageModel(TokenizingEstimator, TextModel):
         if config.data.variable_bptt and model.stepper.needs_fixed_windows:
             raise ConfigError(f"{config.name} needs windows of one length: pass variable_bptt=False")
         model.stepper.start_from(counts)
-        trained = self._train(model, stream, valid, config, seed, checkpoint)
+        trained = self._train(model, stream, valid, config, seed, checkpoint, overrides)
         compile_for_prediction(model)
         self.model_, self.config_, self.seed_ = model, config, seed
         self.preprocessor_, self.spec_ = preprocessor, spec
@@ -246,7 +254,7 @@ class LanguageModel(TokenizingEstimator, TextModel):
 
     def _train(
         self, model: Any, stream: np.ndarray, valid: np.ndarray | None, config: ModelConfig, seed: int,
-        checkpoint: Checkpoint | None,
+        checkpoint: Checkpoint | None, overrides: Overrides | None = None,
     ) -> Trained:  # fmt: skip
         training: TrainingConfig = config.training
         batches = StreamBatches(
@@ -258,7 +266,7 @@ class LanguageModel(TokenizingEstimator, TextModel):
         validate = _validation(stepper, valid, training.epochs)
         return train(
             trainer, _as_it_is, batches, config=training, validate=validate, time_limit=self.time_limit, verbose=self.verbose,
-            title=config.title, checkpoint=checkpoint,
+            title=config.title, checkpoint=checkpoint, overrides=overrides,
         )  # fmt: skip
 
     def _carried_nll(self, stream: np.ndarray, adapt: str | None) -> np.ndarray:

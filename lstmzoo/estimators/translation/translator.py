@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import keras
 import numpy as np
 from pydantic import Field
 from tokenizers import Tokenizer
@@ -38,6 +39,7 @@ from lstmzoo.estimators.translation.decoding import (
 from lstmzoo.metrics import bleu
 from lstmzoo.models._writer import Writer
 from lstmzoo.options import checked_options, require_counts
+from lstmzoo.overrides import Overrides
 from lstmzoo.preprocessing import PairBatches, PairPreprocessor, check_sentences, token_counts
 from lstmzoo.preprocessing.buckets import MOST_BUCKETS
 from lstmzoo.saving import check_same
@@ -143,7 +145,8 @@ class Translator(TokenizingEstimator, SentenceTranslator):
 
     def fit(
         self, source: Any, target: Any, *, validation: tuple[Any, Any] | None = None,
-        checkpoint_dir: str | Path | None = None,
+        checkpoint_dir: str | Path | None = None, callbacks: Sequence[keras.callbacks.Callback] | None = None,
+        optimizer: keras.optimizers.Optimizer | dict[str, Any] | None = None,
     ) -> "Translator":  # fmt: skip
         """Train on pairs of sentences.
 
@@ -154,6 +157,10 @@ class Translator(TokenizingEstimator, SentenceTranslator):
                 says.
             checkpoint_dir: Where the state of training is kept. A fit that was killed, called again with the same data and
                 parameters, goes on from there, and ends with the same bits; it needs a ``random_state``.
+            callbacks: Keras callbacks. Their hooks of training, epochs and batches are called; a learning rate that one sets
+                multiplies the entry's schedule; ``model.stop_training`` ends the training.
+            optimizer: A Keras optimizer, or its config, in place of the entry's. Its learning rate is where the entry's schedule
+                begins, unless it has a schedule of its own.
 
         Raises:
             ConfigError: If a parameter or hyperparameter is wrong, or the checkpoint is of another fit.
@@ -163,7 +170,7 @@ class Translator(TokenizingEstimator, SentenceTranslator):
         """
         started = time.perf_counter()
         self._check_params()
-        config, seed = self._resolve_config(), self._seed()
+        config, seed, overrides = self._resolve_config(), self._seed(), Overrides(callbacks, optimizer)
         whole = blanked_pairs(source, target)
         pairs, held_out = self._parts(whole, validation, seed)
         data_digest = pairs_digest(*whole)
@@ -181,7 +188,7 @@ class Translator(TokenizingEstimator, SentenceTranslator):
             model = self._build(config, spec)
         model.stepper.start_from(counts)
         validate = self._validation(model.stepper, preprocessor, held_out, ratio, config)
-        trained = self._train(model, batches, config, validate, checkpoint)
+        trained = self._train(model, batches, config, validate, checkpoint, overrides)
         compile_for_prediction(model)
         self.model_, self.config_, self.seed_ = model, config, seed
         self.preprocessor_, self.spec_, self._ratio = preprocessor, spec, ratio
@@ -443,11 +450,12 @@ class Translator(TokenizingEstimator, SentenceTranslator):
 
     def _train(
         self, model: Any, batches: PairBatches, config: ModelConfig, validate: Callable[[], float] | None,
-        checkpoint: Checkpoint | None,
+        checkpoint: Checkpoint | None, overrides: Overrides | None = None,
     ) -> Trained:  # fmt: skip
         return train(
             model.stepper.trainer(), lambda _, loss: loss, batches, config=config.training, validate=validate,
             time_limit=self.time_limit, verbose=self.verbose, title=config.title, checkpoint=checkpoint,
+            overrides=overrides,
         )  # fmt: skip
 
     def _most_buckets(self) -> int:
