@@ -6,11 +6,17 @@ import math
 import threading
 from collections.abc import Iterator
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import keras
+import numpy as np
+
+from lstmzoo.turns import aside, holding, pause
 
 _STEPS_THAT_PAY = 200  # compiling by XLA takes as long as so many steps of a small network
 _PREDICTING = threading.RLock()
+_LOCK, _COMPILING = threading.Lock(), threading.Lock()
+_COMPILED: WeakKeyDictionary[keras.Model, set[int]] = WeakKeyDictionary()
 
 
 def jit_compile(steps: float = math.inf) -> bool | str:
@@ -32,12 +38,32 @@ def train_batch(model: keras.Model, inputs: Any, targets: Any) -> dict[str, floa
         return model.train_on_batch(inputs, targets, return_dict=True)
 
 
-def predict_batch(model: keras.Model, inputs: Any) -> Any:
-    """A compiled model's outputs, as NumPy arrays; from any thread.
+def predict_batch(model: keras.Model, inputs: dict[str, np.ndarray]) -> Any:
+    """A compiled model's outputs, as NumPy arrays; from any thread. It is a block of work; see :mod:`lstmzoo.turns`.
+
+    The first batch of each size is compiled, which takes seconds: other work goes on meanwhile. Models are compiled one at a
+    time, for Keras' layers are not made to be called by several threads.
 
     On JAX one thread predicts at a time: there, Keras gives the arrays of a model's variables away to a step and takes back
     others, and several models read the same variables.
+
+    Args:
+        model: Compiled, of inputs whose other sizes are fixed.
+        inputs: Arrays by name.
     """
+    pause()
+    size = max(len(array) for array in inputs.values() if np.ndim(array))
+    with _LOCK:
+        sizes = _COMPILED.setdefault(model, set())
+    if size in sizes:
+        return _predict_batch(model, inputs)
+    with aside(), holding(_COMPILING):
+        answer = _predict_batch(model, inputs)
+        sizes.add(size)
+        return answer
+
+
+def _predict_batch(model: keras.Model, inputs: dict[str, np.ndarray]) -> Any:
     alone = _PREDICTING if keras.backend.backend() == "jax" else contextlib.nullcontext()
     with alone, _without_warnings_of_retracing():
         return model.predict_on_batch(inputs)

@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 from keras import ops
 
 from lstmzoo.backend import jit_compile
-from lstmzoo.decoding import NEVER, BeamSearch, beam_search, greedy_search, repeat_rows, sampled_search
+from lstmzoo.decoding import (
+    NEVER,
+    BeamSearch,
+    beam_search,
+    begin_search,
+    continue_search,
+    greedy_search,
+    repeat_rows,
+    sampled_search,
+)
 from lstmzoo.errors import ConfigError
 
 SENTENCES, VOCAB, SOURCE, STATES, LENGTH = 3, 5, 4, 7, 7
@@ -123,6 +132,26 @@ def program(size, ngram=0, covering=False):
 
 
 @lru_cache
+def wide_program():
+    """A search for any number of hypotheses up to ``WIDTH`` and any n-grams, in two blocks."""
+
+    def run(inputs):
+        beam = BeamSearch(inputs["size"], inputs["alpha"], inputs["beta"], inputs["ngram"], width=WIDTH)
+        state, mask = repeat_rows([inputs["begin"]], WIDTH), inputs["mask"]
+        carry = begin_search(inputs["first"], state, beam, length=LENGTH, source_mask=mask)
+        for until in (inputs["until"], LENGTH):
+            carry, going = continue_search(
+                stepper(inputs), carry, inputs["limits"], beam, until=until, source_mask=mask
+            )
+        _, _, (tokens, scores, log_probs), _ = carry
+        return {"tokens": tokens, "scores": scores, "log_probs": log_probs, "going": going}
+
+    made = Program(run)
+    made.compile(jit_compile=jit_compile())
+    return made
+
+
+@lru_cache
 def greedy_program():
     def run(inputs):
         step, begin = stepper(inputs), [inputs["begin"]]
@@ -146,17 +175,23 @@ def check(language, beam, limits):
     compiled = program(beam.size, beam.no_repeat_ngram, covering)
     inputs = inputs_of(language, limits, beam.length_penalty, beam.coverage_penalty or 0)
     answer = compiled.predict_on_batch(inputs)
+    assert_found(answer, language, beam, limits, beam.size)
+    return answer
+
+
+def assert_found(answer, language, beam, limits, places):
+    """That an answer has the hypotheses of the slow search, and nothing in the other places."""
     for b, limit in enumerate(limits):
         expected = slow_search(language, b, beam, limit)
-        missing = beam.size - len(expected)
+        missing = places - len(expected)
         tokens = [tokens + [0] * (LENGTH - len(tokens)) for tokens, _, _ in expected] + [[0] * LENGTH] * missing
         assert answer["tokens"][b].tolist() == tokens
         for name, place in (("scores", 1), ("log_probs", 2)):
             values = [one[place] for one in expected] + [NEVER] * missing
             np.testing.assert_allclose(answer[name][b], values, rtol=1e-4, atol=1e-4)
-    return answer
 
 
+WIDTH = 5
 LIMITS = st.lists(st.integers(1, LENGTH), min_size=SENTENCES, max_size=SENTENCES)
 SEEDS = st.integers(0, 10_000)
 
@@ -178,6 +213,23 @@ def test_of_equals_the_first_comes_first(seed, limits, size):
 @given(SEEDS, LIMITS, st.floats(0, 2), st.floats(0, 2))
 def test_coverage_is_that_of_its_equation(seed, limits, alpha, beta):
     check(Language(seed), BeamSearch(3, alpha, beta), limits)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.integers(0, 10**6), st.integers(1, WIDTH), st.integers(0, 4), st.sampled_from([0.0, 0.5]), st.integers(0, LENGTH),
+    LIMITS,
+)  # fmt: skip
+def test_one_compiled_search_serves_all_sizes_and_n_grams(seed, size, ngram, beta, until, limits):
+    """Masked places and blocks change nothing; neither does a coverage penalty of 0."""
+    language, beam = Language(seed, banned=0.2), BeamSearch(size, 0.6, beta, ngram)
+    numbers = {"size": np.int32(size), "ngram": np.int32(ngram), "until": np.int32(until)}
+    answer = wide_program().predict_on_batch({**inputs_of(language, limits, 0.6, beta), **numbers})
+    assert not answer["going"]
+    order = np.argsort(-answer["scores"], axis=1, kind="stable")
+    ranked = {name: np.take_along_axis(answer[name], order, axis=1) for name in ("scores", "log_probs")}
+    ranked["tokens"] = np.take_along_axis(answer["tokens"], order[..., None], axis=1)
+    assert_found(ranked, language, beam, limits, WIDTH)
 
 
 @pytest.mark.parametrize("ngram", [1, 3])
@@ -330,7 +382,7 @@ def test_vocabularies_of_any_size(vocab):
 
 
 @pytest.mark.parametrize(("options", "said"), [
-    ({"size": 0}, "size=0: give 1 or more"), ({"size": 2, "no_repeat_ngram": -1}, "no_repeat_ngram=-1: give 0 or more"),
+    ({"size": 6, "width": 5}, "size=6: give at most 5"), ({"size": 0}, "size=0: give 1 or more"), ({"size": 2, "no_repeat_ngram": -1}, "no_repeat_ngram=-1: give 0 or more"),
 ])  # fmt: skip
 def test_options_that_are_refused(options, said):
     with pytest.raises(ConfigError, match=said):

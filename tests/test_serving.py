@@ -20,7 +20,7 @@ from mlflow.exceptions import MlflowException
 
 from lstmzoo import BaselineForecaster, Forecaster
 from lstmzoo.errors import SavedModelError
-from lstmzoo.mlflow import build_app, load_model, save_model, serve_in_background
+from lstmzoo.mlflow import ServingLimits, build_app, load_model, save_model, serve_in_background
 from lstmzoo.mlflow import serving as serving_module
 from lstmzoo.mlflow.guard import Guard
 from lstmzoo.mlflow.loader import ServedModel
@@ -46,7 +46,7 @@ def folder(forecaster, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def url(folder):
-    with serve_in_background(folder, max_request_bytes=LIMIT) as address:
+    with serve_in_background(folder, limits=ServingLimits(max_request_bytes=LIMIT)) as address:
         yield address
 
 
@@ -148,7 +148,7 @@ BAD = {
     "odd-index": (lambda h: {"dataframe_split": {"columns": ["y"], "data": [[1]], "index": 3}}, ""),
     "extreme-numbers": (
         lambda h: {"dataframe_split": split(h.assign(y=np.where(h.index % 2, 1e308, -1e308)))},
-        "not finite",
+        "rescale the column",
     ),
     "unknown-column": (
         lambda h: {"dataframe_split": split(h.assign(price=1.0))},
@@ -361,10 +361,10 @@ def test_a_fault_of_the_model_is_a_500_that_tells_nothing(folder, history, monke
     app = build_app(folder)
     monkeypatch.setattr(Forecaster, "serve", lambda *_: 1 / 0)
     body = json.dumps({"dataframe_split": split(history)}).encode()
-    sent = []
+    parts, sent = [{"type": "http.request", "body": body}], []
 
     async def receive():
-        return {"type": "http.request", "body": body}
+        return parts.pop() if parts else await asyncio.Event().wait()
 
     async def send(message):
         sent.append(message)

@@ -1,13 +1,16 @@
 """The translator as an estimator: translations, likelihoods, what it refuses, and its baselines."""
 
+import copy
 import math
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from lstmzoo import BaselineTranslator, Translator, ZooSearchCV, checks, load, training
 from lstmzoo.config import list_models, load_config
+from lstmzoo.decoding.shapes import SERVED
 from lstmzoo.errors import ConfigError, DataError, UnknownNameError
 from lstmzoo.estimators.translation import decoding
 from lstmzoo.metrics import bleu
@@ -482,18 +485,34 @@ def test_a_refit_is_of_all_pairs(fitted):
     ],
 )
 def test_requests_that_are_refused(fitted, rows, params, error):
-    import pandas as pd
-
     with pytest.raises((ConfigError, DataError, UnknownNameError), match=error):
         fitted.serve(pd.DataFrame({"text": pd.Series(rows, dtype=object)}), params)
 
 
 def test_it_is_served(fitted):
-    import pandas as pd
-
     served = ServedModel(fitted)
     answer = served.predict(pd.DataFrame({"text": ["one two", ""]}), params={"beam_size": 2})
     assert list(answer["text"]) == [fitted.predict(["one two"], beam_size=2)[0], ""]
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_requests_of_any_size_and_options_share_few_programs(fitted):
+    """And are answered as by programs of their own. A new program is seconds of compiling, in which nothing else happens."""
+    sentences = [*numbers(3, seed=3)[0], ""]
+    rows, served = pd.DataFrame({"text": sentences}), ServedModel(copy.copy(fitted))
+    for size, ngram, coverage in [(1, 0, 0.0), (3, 2, 0.3), (7, 1, 0.0)]:
+        options = {"beam_size": size, "no_repeat_ngram": ngram, "coverage_penalty": coverage}
+        assert served.predict(rows, options)["text"].tolist() == fitted.predict(sentences, **options)
+    (writer,) = served.estimator._writers.values()
+    programs = writer._programs._programs
+    assert {key[1] for key in programs} == {(8, 32)}
+    assert {key[3] for key in programs} == {5, 12}
+    before = len(programs)
+    served.predict(rows, {"beam_size": 4, "no_repeat_ngram": 3})
+    served.predict(pd.DataFrame({"text": [" ".join(DIGITS)] * 2}), {"beam_size": 2, "no_repeat_ngram": 4})
+    assert len(programs) == before
+    sizes = [SERVED.places(size) for size in (1, 5, 6, 12, 13, 50)]
+    assert sizes == [5, 5, 12, 12, 50, 50]
 
 
 # Bad input.

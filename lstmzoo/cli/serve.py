@@ -8,20 +8,32 @@ import typer
 from lstmzoo.cli import _options as o
 from lstmzoo.cli._base import import_networks
 from lstmzoo.errors import ConfigError
+from lstmzoo.limits import LIMITS, ServingLimits
 from lstmzoo.mlflow.defaults import HOST, PORT
 
 Model = Annotated[str, typer.Argument(help="Saved model's folder, or its MLflow URI.", show_default=False)]
 Host = Annotated[str, typer.Option(help="Address to listen at; there is no authentication.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen at.")]
+MaxRequestBytes = Annotated[int, typer.Option(min=1, help="Largest body of a request.")]
+MaxRows = Annotated[int, typer.Option(min=1, help="Most rows of a request.")]
+MaxSteps = Annotated[int, typer.Option(min=1, help="Most steps of a request: series times horizon, characters, ...")]
+MaxRequests = Annotated[int, typer.Option(min=1, help="Most requests that are answered or wait at a time.")]
+Timeout = Annotated[float, typer.Option(min=0.001, help="Seconds until a request is given up.")]
 
 
-def serve(model: Model, *, host: Host = HOST, port: Port = PORT, tracking_uri: o.TrackingUri = None) -> None:
+def serve(
+    model: Model, *, host: Host = HOST, port: Port = PORT, max_request_bytes: MaxRequestBytes = LIMITS.max_request_bytes,
+    max_rows: MaxRows = LIMITS.max_rows, max_steps: MaxSteps = LIMITS.max_steps,
+    max_requests: MaxRequests = LIMITS.max_requests, timeout: Timeout = LIMITS.timeout,
+    tracking_uri: o.TrackingUri = None,
+) -> None:  # fmt: skip
     """Serve a saved model over HTTP as MLflow does (POST /invocations, GET /ping), until interrupted."""
     _check_free(host, port)
     import_networks()
     from lstmzoo.mlflow import serve as run
 
-    run(model, host=host, port=port, tracking_uri=tracking_uri)
+    limits = ServingLimits(max_request_bytes, max_rows, max_steps, max_requests, timeout)
+    run(model, host=host, port=port, limits=limits, tracking_uri=tracking_uri)
 
 
 def _check_free(host: str, port: int) -> None:

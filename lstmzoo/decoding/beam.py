@@ -18,6 +18,7 @@ _LEAST_ATTENTION = 1e-9  # what a source place has at least, so that its logarit
 _BLOCK = 32  # tokens; on a CPU, of 16 to 128 the fastest at V = 8,000, and several times faster than a top k of all
 
 Step = Callable[[Any, Any], tuple[Any, Any, Any]]  # tokens and state to log-probabilities, state and attention
+Carry = tuple[Any, Any, Any, Any]
 
 
 @dataclass(frozen=True)
@@ -28,29 +29,42 @@ class BeamSearch:
 
     The length counts the eos. The sum over s is over the places of the source that are real.
 
+    ``size`` and ``no_repeat_ngram`` may be scalar tensors, so that one compiled search serves all sizes up to ``width``. The
+    result is that of a search which is compiled for the size.
+
     Attributes:
-        size: K.
+        size: Hypotheses that are followed.
         length_penalty: 0 for none, and 1 for something near the mean over tokens; a number or a scalar tensor.
         coverage_penalty: Of source places that were little attended to, likewise; None, and no attention is looked at.
         no_repeat_ngram: So many tokens in a row do not come twice in a hypothesis; 0 for no such rule.
+        width: K, the places for hypotheses, at least ``size``; ``size`` if None.
 
     Raises:
-        ConfigError: If ``size`` is less than 1, or ``no_repeat_ngram`` less than 0.
+        ConfigError: If ``size`` is less than 1 or more than ``width``, or ``no_repeat_ngram`` less than 0.
 
     References:
         Wu et al., "Google's Neural Machine Translation System", 2016, section 7 (penalties).
         Paulus et al., "A Deep Reinforced Model for Abstractive Summarization", ICLR 2018, section 2.5 (n-grams).
     """
 
-    size: int
+    size: Any
     length_penalty: Any = 0.0
     coverage_penalty: Any = None
-    no_repeat_ngram: int = 0
+    no_repeat_ngram: Any = 0
+    width: int | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("size", 1), ("no_repeat_ngram", 0)):
-            if getattr(self, name) < least:
-                raise ConfigError(f"{name}={getattr(self, name)}: give {least} or more")
+            value = getattr(self, name)
+            if isinstance(value, int) and value < least:
+                raise ConfigError(f"{name}={value}: give {least} or more")
+        if self.width is not None and isinstance(self.size, int) and self.size > self.width:
+            raise ConfigError(f"size={self.size}: give at most {self.width}, the width")
+
+    @property
+    def places(self) -> int:
+        """K."""
+        return self.size if self.width is None else self.width
 
 
 def repeat_rows(nest: Any, times: int) -> Any:
@@ -104,27 +118,65 @@ def beam_search(
         >>> ops.convert_to_numpy(tokens), np.exp(ops.convert_to_numpy(log_probs)).round(2)
         (array([[[2, 0, 0], [1, 2, 0]]], dtype=int32), array([[0.36, 0.14]], dtype=float32))
     """
-    batch, size = first.shape[0], beam.size
-    first_rows = ops.expand_dims(ops.arange(batch, dtype="int32") * size, -1)
-    limits = ops.cast(limits, "int32")
-    covering = beam.coverage_penalty is not None
-    if covering and source_mask is None:
+    carry = begin_search(first, state, beam, length=length, source_mask=source_mask)
+    carry, _ = continue_search(step, carry, limits, beam, until=length, source_mask=source_mask)
+    _, _, (tokens, scores, log_p), _ = carry
+    scores, order = ops.top_k(scores, beam.places)
+    tokens = ops.take_along_axis(tokens, ops.expand_dims(order, -1), axis=1)
+    return tokens, scores, _picked(log_p, order)
+
+
+def begin_search(first: Any, state: Any, beam: BeamSearch, *, length: int, source_mask: Any = None) -> Carry:
+    """What :func:`continue_search` begins with; the arguments are those of :func:`beam_search`."""
+    batch, width = first.shape[0], beam.places
+    if beam.coverage_penalty is not None and source_mask is None:
         raise ConfigError(f"a coverage penalty needs source_mask: pass it, or {arg(coverage_penalty=None)}")
+    never = ops.full((batch, width), NEVER, dtype="float32")
+    live = ops.where(ops.arange(width) == 0, ops.zeros_like(never), never)  # all hypotheses are the same
+    last = ops.cast(repeat_rows(first, width), "int32")
+    histories = ops.zeros((batch * width, length), dtype="int32")
+    covering = beam.coverage_penalty is not None
+    coverage = ops.zeros((batch * width, source_mask.shape[-1]), dtype="float32") if covering else ()
+    nothing = ops.reshape(histories, (batch, width, length)), never, never
+    count = ops.zeros((batch,), dtype="int32")
+    return ops.zeros((), dtype="int32"), (live, last, state, histories, coverage), nothing, count
+
+
+def continue_search(
+    step: Step, carry: Carry, limits: Any, beam: BeamSearch, *, until: Any, source_mask: Any = None
+) -> tuple[Carry, Any]:
+    """Search until hypotheses have so many tokens, or all sentences are done.
+
+    Args:
+        step: As for :func:`beam_search`.
+        carry: From :func:`begin_search` or the last call: ``(tokens so far, hypotheses, finished, how many are finished)``,
+            the finished being tokens ``(B, K, L)``, scores and log P ``(B, K)``, not in order.
+        limits: As for :func:`beam_search`.
+        beam: As for :func:`begin_search`.
+        until: Number of tokens, at most L; a number or a scalar tensor.
+        source_mask: As for :func:`beam_search`.
+
+    Returns:
+        The carry, and whether a sentence is not done, a scalar.
+    """
+    limits = ops.cast(limits, "int32")
+    batch, width, size = limits.shape[0], beam.places, beam.size
+    first_rows = ops.expand_dims(ops.arange(batch, dtype="int32") * width, -1)
+    covering = beam.coverage_penalty is not None
 
     def searching(i: Any, live: Any, count: Any) -> Any:
         """``(B,)`` whether a sentence is not done."""
         return ops.logical_and(ops.logical_and(count < size, i < limits), ops.any(live > NEVER, axis=-1))
 
     def goes_on(i: Any, hypotheses: Any, finished: Any, count: Any) -> Any:
-        return ops.any(searching(i, hypotheses[0], count))
+        return ops.logical_and(i < until, ops.any(searching(i, hypotheses[0], count)))
 
     def body(i: Any, hypotheses: Any, finished: Any, count: Any) -> Any:
         live, last, state, histories, coverage = hypotheses
         log_probs, state, attention = step(last, state)
-        log_probs = ops.cast(log_probs, "float32")
-        if beam.no_repeat_ngram:
-            log_probs = _without_repeats(log_probs, histories, i, beam.no_repeat_ngram)
-        log_p, parents, tokens = _continuations(live, log_probs, 2 * size)
+        log_probs = _without_repeats(ops.cast(log_probs, "float32"), histories, i, beam.no_repeat_ngram)
+        log_p, parents, tokens = _continuations(live, log_probs, 2 * width)
+        log_p = ops.where(ops.arange(2 * width) < 2 * size, log_p, NEVER)
         rows = first_rows + parents
         scores = log_p / ((6.0 + ops.cast(i, "float32")) / 6.0) ** beam.length_penalty
         if covering:
@@ -133,13 +185,13 @@ def beam_search(
 
         ending, going = _numbers(log_p, tokens, ops.expand_dims(limits == i + 1, -1), size)
         full = ops.where(searching(i, live, count), count, size)
-        chosen, filled = _places(ops.expand_dims(full, -1) + ending, size)
+        chosen, filled = _places(ops.expand_dims(full, -1) + ending, width, size)
         new = _extended(histories, i, rows, tokens, chosen), _picked(scores, chosen), _picked(log_p, chosen)
         masks = ops.expand_dims(filled, -1), filled, filled
         finished = tuple(ops.where(mask, x, y) for mask, x, y in zip(masks, new, finished, strict=True))
         count = count + ops.sum(ops.cast(filled, "int32"), axis=-1)
 
-        chosen, filled = _places(going, size)
+        chosen, filled = _places(going, width, size)
         live = ops.where(filled, _picked(log_p, chosen), NEVER)
         histories = ops.reshape(_extended(histories, i, rows, tokens, chosen), histories.shape)
         last = ops.reshape(ops.where(filled, _picked(tokens, chosen), _EOS), (-1,))
@@ -147,17 +199,9 @@ def beam_search(
         state, coverage = keras.tree.map_structure(lambda x: ops.take(x, rows, axis=0), (state, coverage))
         return i + 1, (live, last, state, histories, coverage), finished, count
 
-    never = ops.full((batch, size), NEVER, dtype="float32")
-    live = ops.where(ops.arange(size) == 0, ops.zeros_like(never), never)  # all hypotheses are the same
-    last = ops.cast(repeat_rows(first, size), "int32")
-    histories = ops.zeros((batch * size, length), dtype="int32")
-    coverage = ops.zeros((batch * size, source_mask.shape[-1]), dtype="float32") if covering else ()
-    nothing = ops.reshape(histories, (batch, size, length)), never, never
-    begin = ops.zeros((), dtype="int32"), (live, last, state, histories, coverage), nothing, ops.zeros_like(limits)
-    _, _, (tokens, scores, log_p), _ = ops.while_loop(goes_on, body, begin)
-    scores, order = ops.top_k(scores, size)
-    tokens = ops.take_along_axis(tokens, ops.expand_dims(order, -1), axis=1)
-    return tokens, scores, _picked(log_p, order)
+    carry = ops.while_loop(goes_on, body, carry)
+    i, hypotheses, _, count = carry
+    return carry, ops.any(searching(i, hypotheses[0], count))
 
 
 def greedy_search(step: Step, first: Any, state: Any, limits: Any, *, length: int) -> tuple[Any, Any]:
@@ -282,20 +326,29 @@ def _continuations(live: Any, log_probs: Any, wanted: int) -> tuple[Any, Any, An
     return log_p, places // blocks, places % blocks * _BLOCK + inside % _BLOCK
 
 
-def _without_repeats(log_probs: Any, histories: Any, i: Any, n: int) -> Any:
+def _without_repeats(log_probs: Any, histories: Any, i: Any, n: Any) -> Any:
     """``(N, V)`` log-probabilities, -1e30 for what would end an n-gram that the ``i`` tokens so far have already."""
     rows, length = histories.shape
-    windows = length - n + 1
-    if windows < 1:
-        return log_probs
-    met = ops.broadcast_to(ops.arange(windows) + n - 1 < i, (rows, windows))
-    for j in range(n - 1):
-        latest = ops.take(histories, ops.maximum(i - n + 1 + j, 0), axis=1)
-        met = ops.logical_and(met, histories[:, j : j + windows] == ops.expand_dims(latest, -1))
-    numbers = ops.broadcast_to(ops.expand_dims(ops.arange(rows, dtype="int32"), -1), (rows, windows))
-    where = ops.reshape(ops.stack([numbers, histories[:, n - 1 :]], axis=-1), (-1, 2))
-    taken = ops.reshape(ops.where(met, NEVER, 0.0), (-1,))
-    return ops.maximum(ops.scatter_update(log_probs, where, taken, reduction="add"), NEVER)
+    places = ops.arange(length, dtype="int32")
+
+    def matching(back: Any, met: Any) -> Any:
+        """``(N, L)`` whether the tokens so many places back are the same, before each place and before the next token."""
+        latest = ops.take(histories, ops.maximum(i - back, 0), axis=1)
+        return ops.logical_and(
+            met, ops.take(histories, ops.maximum(places - back, 0), axis=1) == ops.expand_dims(latest, -1)
+        )
+
+    def banned() -> Any:
+        met = ops.broadcast_to(ops.logical_and(places >= n - 1, places < i), (rows, length))
+        met = ops.fori_loop(1, n, matching, met)
+        numbers = ops.broadcast_to(ops.expand_dims(ops.arange(rows, dtype="int32"), -1), (rows, length))
+        where = ops.reshape(ops.stack([numbers, histories], axis=-1), (-1, 2))
+        taken = ops.reshape(ops.where(met, NEVER, 0.0), (-1,))
+        return ops.maximum(ops.scatter_update(log_probs, where, taken, reduction="add"), NEVER)
+
+    if isinstance(n, int):
+        return banned() if n else log_probs
+    return ops.cond(n > 0, banned, lambda: log_probs)
 
 
 def _log_coverage(coverage: Any, source_mask: Any) -> Any:
@@ -315,24 +368,27 @@ def _checked(attention: Any) -> Any:
     return attention
 
 
-def _numbers(log_p: Any, tokens: Any, at_limit: Any, size: int) -> tuple[Any, Any]:
+def _numbers(log_p: Any, tokens: Any, at_limit: Any, size: Any) -> tuple[Any, Any]:
     """Of continuations ``(B, 2 K)``, best first, the numbers of those that finish, and of those that go on; else ``-2 K``.
 
-    Numbers of K and more are too many. At the limit those that go on finish, too, after those that end.
+    Numbers of ``size`` and more are too many. At the limit those that go on finish, too, after those that end.
     """
+    none = -log_p.shape[-1]
     possible, ends = log_p > NEVER, tokens == _EOS
     goes = ops.logical_and(possible, ops.logical_not(ends))
-    ends = ops.logical_and(ops.logical_and(possible, ends), ops.arange(2 * size) < size)
+    ends = ops.logical_and(ops.logical_and(possible, ends), ops.arange(-none) < size)
     ended, gone = (ops.cumsum(ops.cast(mask, "int32"), axis=-1) for mask in (ends, goes))
-    going = ops.where(goes, gone - 1, -2 * size)
-    at_last = ops.where(ops.logical_and(goes, at_limit), ended[:, -1:] + going, -2 * size)
+    going = ops.where(goes, gone - 1, none)
+    at_last = ops.where(ops.logical_and(goes, at_limit), ended[:, -1:] + going, none)
     return ops.where(ends, ended - 1, at_last), going
 
 
-def _places(numbers: Any, size: int) -> tuple[Any, Any]:
-    """Where in ``(B, M)`` the numbers 0 to K - 1 are, and whether they are there, ``(B, K)``."""
-    here = ops.expand_dims(numbers, 1) == ops.expand_dims(ops.arange(size, dtype="int32"), -1)
-    return ops.cast(ops.argmax(ops.cast(here, "int32"), axis=-1), "int32"), ops.any(here, axis=-1)
+def _places(numbers: Any, width: int, size: Any) -> tuple[Any, Any]:
+    """Where in ``(B, M)`` the numbers 0 to K - 1 are, and whether they are there and less than ``size``, ``(B, K)``."""
+    wanted = ops.arange(width, dtype="int32")
+    here = ops.expand_dims(numbers, 1) == ops.expand_dims(wanted, -1)
+    there = ops.logical_and(ops.any(here, axis=-1), wanted < size)
+    return ops.cast(ops.argmax(ops.cast(here, "int32"), axis=-1), "int32"), there
 
 
 def _picked(x: Any, chosen: Any) -> Any:

@@ -4,6 +4,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lstmzoo.limits import ServingLimits as ServingLimits
     from lstmzoo.mlflow._base import resolve_tracking_uri as resolve_tracking_uri
     from lstmzoo.mlflow.autologging import autolog as autolog
     from lstmzoo.mlflow.flavor import load_model as load_model
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from lstmzoo.mlflow.tracking import log_search as log_search
 
 _MODULES = {
+    "ServingLimits": "serving",
     "autolog": "autologging",
     "build_app": "serving",
     "load_model": "flavor",
@@ -29,6 +31,7 @@ _MODULES = {
 }
 
 __all__ = [
+    "ServingLimits",
     "autolog",
     "build_app",
     "load_model",

@@ -4,4 +4,3 @@ EXPERIMENT = "lstmzoo"
 ALIAS = "champion"
 HOST = "127.0.0.1"
 PORT = 5000
-MAX_REQUEST_BYTES = 10_000_000

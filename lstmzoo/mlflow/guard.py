@@ -1,19 +1,25 @@
 """What stands before MLflow's scoring app.
 
-The app by itself has no limit of size, fails at deep nesting, and sends stack traces. The guard looks at each
-request before the app does, and at each answer after it.
+The app by itself has no limit of size, fails at deep nesting, sends stack traces, answers no more requests at a time than
+asyncio has threads, and computes for clients that have left. The guard looks at each request before the app does, at its client
+and the clock meanwhile, and at the answer after it.
 """
 
+import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse
 
-from lstmzoo.errors import LstmzooError
+from lstmzoo.errors import DataError, LstmzooError
+from lstmzoo.limits import ServingLimits
 from lstmzoo.mlflow._base import one_line
+from lstmzoo.turns import REQUEST, Request, timeout_message
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -27,25 +33,32 @@ _MAX_DEPTH = 8
 _logger = logging.getLogger(__name__)
 
 
+_Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
+
+
 class Guard:
     """ASGI middleware: refuses what is too large, nested or odd; errors become JSON with one sentence.
 
+    A request whose client leaves, or that takes too long, is given up: its work stops after the current block.
+
     Args:
         app: MLflow's scoring app.
-        max_request_bytes: Larger requests are refused.
+        limits: Of the requests.
     """
 
-    def __init__(self, app: App, max_request_bytes: int) -> None:
+    def __init__(self, app: App, limits: ServingLimits) -> None:
         self._app = app
-        self._max_request_bytes = max_request_bytes
+        self._limits = limits
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._working: set[asyncio.Task] = set()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        self._give_threads()
         try:
-            body = await self._checked_body(Request(scope, receive))
-            status, headers, answer = await _answer(self._app, scope, body)
+            status, headers, answer = await self._answer(scope, receive)
         except ClientDisconnect:
             return
         except _Refused as refused:
@@ -59,21 +72,65 @@ class Guard:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": answer})
 
-    async def _checked_body(self, request: Request) -> bytes:
-        path = request.scope["path"]
-        if path not in _PATHS:
+    async def _answer(self, scope: Message, receive: Receive) -> _Answer:
+        """The app's answer, if it comes in time.
+
+        Raises:
+            ClientDisconnect: If the client leaves.
+            _Refused: If the request is not taken on, or takes too long.
+        """
+        if scope["path"] not in _PATHS:
             raise _Refused(f"there is nothing here; there are {', '.join(_PATHS)}", 404)
+        if scope["path"] != "/invocations" or scope["method"] != "POST":
+            return await _asked(self._app, scope, await self._body(scope, receive))
+        if len(self._working) >= self._limits.max_requests:
+            raise _Refused(f"{len(self._working)} requests are being answered (max_requests): try again later", 503)
+        request = Request(self._limits.timeout)
+        work = asyncio.ensure_future(self._invocation(scope, receive, request))
+        self._working.add(work)
+        work.add_done_callback(self._ended)
+        await asyncio.wait({work}, timeout=self._limits.timeout)
+        if work.done():
+            return work.result()
+        request.leave()
+        raise _Refused(timeout_message(self._limits.timeout), 504)
+
+    async def _invocation(self, scope: Message, receive: Receive, request: Request) -> _Answer:
+        body = await self._body(scope, receive)
+        gone = asyncio.ensure_future(_left(receive, request))
+        try:
+            await asyncio.to_thread(_check_request, scope, body, self._limits)
+            REQUEST.set(request)
+            return await _asked(self._app, scope, body)
+        finally:
+            gone.cancel()
+
+    async def _body(self, scope: Message, receive: Receive) -> bytes:
         body = bytearray()
-        async for chunk in request.stream():
+        async for chunk in HttpRequest(scope, receive).stream():
             body += chunk
-            if len(body) > self._max_request_bytes:
-                raise _Refused(f"the request is larger than {self._max_request_bytes} bytes", 413)
-        if path == "/invocations" and request.method == "POST":
-            kind = request.headers.get("content-type", "").partition(";")[0]
-            if kind.strip().lower() != "application/json":
-                raise _Refused("send JSON, with the header 'Content-Type: application/json'", 415)
-            _check_json(bytes(body))
+            if len(body) > self._limits.max_request_bytes:
+                raise _Refused(f"the request is larger than {self._limits.max_request_bytes} bytes", 413)
         return bytes(body)
+
+    def _ended(self, work: asyncio.Task) -> None:
+        self._working.discard(work)
+        if not work.cancelled():
+            work.exception()  # of a request that was given up, nobody else asks for it
+
+    def _give_threads(self) -> None:
+        """Let as many requests wait for their turn as are taken on: MLflow's app answers each in a thread of the loop."""
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._loop = loop
+            loop.set_default_executor(ThreadPoolExecutor(self._limits.max_requests, thread_name_prefix="request"))
+
+
+async def _left(receive: Receive, request: Request) -> None:
+    """Wait for the client to leave."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    request.leave()
 
 
 class _Refused(LstmzooError):
@@ -84,7 +141,8 @@ class _Refused(LstmzooError):
         self.status = status
 
 
-async def _answer(app: App, scope: Message, body: bytes) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+async def _asked(app: App, scope: Message, body: bytes) -> _Answer:
+    """What the app answers: status, headers and body."""
     sent: list[Message] = []
     parts = [{"type": "http.request", "body": body}]
 
@@ -99,8 +157,19 @@ async def _answer(app: App, scope: Message, body: bytes) -> tuple[int, list[tupl
     return sent[0]["status"], sent[0]["headers"], answer
 
 
-def _check_json(body: bytes) -> None:
-    """Refuse what MLflow's parser, or pandas', would stumble over."""
+def _check_request(scope: Message, body: bytes, limits: ServingLimits) -> None:
+    """Refuse what MLflow's parser, or pandas', would stumble over, and what is too much."""
+    kind = HttpRequest(scope).headers.get("content-type", "").partition(";")[0]
+    if kind.strip().lower() != "application/json":
+        raise _Refused("send JSON, with the header 'Content-Type: application/json'", 415)
+    document = _checked_json(body)
+    try:
+        limits.check_rows(len(_checked_rows(document)))
+    except DataError as error:
+        raise _Refused(str(error), 413) from None
+
+
+def _checked_json(body: bytes) -> dict[str, Any]:
     if not body.strip():
         raise _Refused("the request is empty; send {'dataframe_split': {'columns': [...], 'data': [...]}}")
     try:
@@ -121,7 +190,7 @@ def _check_json(body: bytes) -> None:
         raise _Refused(f"the request must have one of {', '.join(_FORMATS)}")
     if not isinstance(document.get("params", {}), dict):
         raise _Refused("params must be an object of names and values")
-    _check_table(document)
+    return document
 
 
 def _refuse_constant(text: str) -> None:
@@ -143,12 +212,12 @@ def _children(value: Any) -> Any:
     return value if isinstance(value, list) else ()
 
 
-def _check_table(document: dict[str, Any]) -> None:
+def _checked_rows(document: dict[str, Any]) -> list[Any]:
     if "dataframe_records" in document:
         rows = document["dataframe_records"]
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise _Refused("dataframe_records must be a list of objects, one per row")
-        return
+        return rows
     table = document["dataframe_split"]
     if not isinstance(table, dict) or not {"columns", "data"} <= set(table) <= {"columns", "data", "index"}:
         raise _Refused("dataframe_split must be an object with the keys columns and data")
@@ -160,6 +229,7 @@ def _check_table(document: dict[str, Any]) -> None:
     odd = next((i for i, row in enumerate(rows) if len(row) != len(columns)), None)
     if odd is not None:
         raise _Refused(f"dataframe_split: row {odd} has {len(rows[odd])} values for {len(columns)} columns")
+    return rows
 
 
 def _error(status: int, answer: bytes) -> JSONResponse:
@@ -169,7 +239,8 @@ def _error(status: int, answer: bytes) -> JSONResponse:
         message = document.get("detail") or document["message"]
     except (ValueError, LookupError, AttributeError):
         message = answer.decode("utf-8", "replace")
-    codes = {400: "INVALID_PARAMETER_VALUE", 404: "NOT_FOUND"}
+    codes = {400: "INVALID_PARAMETER_VALUE", 404: "NOT_FOUND", 503: "TEMPORARILY_UNAVAILABLE", 504: "DEADLINE_EXCEEDED"}
     code = codes.get(status, "INTERNAL_ERROR" if status >= 500 else "BAD_REQUEST")
     sentence = one_line(str(message).partition("\n")[0])
-    return JSONResponse({"error_code": code, "message": sentence}, status_code=status)
+    headers = {"Retry-After": "1"} if status == 503 else None
+    return JSONResponse({"error_code": code, "message": sentence}, status_code=status, headers=headers)

@@ -3,18 +3,24 @@
 A loaded model checks each request before its estimator sees it.
 """
 
-import threading
+import math
+import os
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from mlflow.environment_variables import MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT
 from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import DEADLINE_EXCEEDED
 
 from lstmzoo.errors import DataError, LstmzooError, UnknownNameError
 from lstmzoo.estimators import load
+from lstmzoo.limits import ServingLimits
 from lstmzoo.mlflow._base import one_line
+from lstmzoo.turns import REQUEST, Queue, Request, RequestEnded, RequestTurn, working_by
 
+IN_SERVING = "_MLFLOW_IS_IN_SERVING_ENVIRONMENT"
 _ISO = "times as ISO 8601 text, such as '2026-01-31T00:00:00'"
 
 
@@ -37,17 +43,22 @@ class ServedModel:
     values but where the estimator takes them; with no parameters but the estimator's own, each of the kind of its
     default.
 
+    Requests of several threads take turns: between two blocks of work, a long one lets others go first.
+
     Args:
         estimator: Fitted; any class that has the serving hooks.
+        limits: What a request may ask for. If None, the defaults within MLflow's scoring server, with its timeout, and none
+            elsewhere, such as in a batch job.
     """
 
-    def __init__(self, estimator: Any) -> None:
+    def __init__(self, estimator: Any, limits: ServingLimits | None = None) -> None:
         example = estimator.serving_example()
         self.estimator = estimator
         nullable = estimator.serving_nullable()
         self.columns = {str(name): _Column(str(name), example[name], name in nullable) for name in example.columns}
         self.params = dict(estimator.serving_params())
-        self._lock = threading.Lock()
+        self._limits = limits
+        self._queue = Queue()
 
     def predict(self, model_input: Any, params: Mapping[str, Any] | None = None) -> pd.DataFrame:
         """The estimator's answer.
@@ -58,16 +69,33 @@ class ServedModel:
 
         Raises:
             MlflowException: With the code ``INVALID_PARAMETER_VALUE`` (HTTP 400) and one sentence, if the
-                request cannot be answered.
+                request cannot be answered; ``DEADLINE_EXCEEDED`` (HTTP 504) if it takes too long.
         """
+        limits = self._limits_now()
+        request = REQUEST.get() or Request(limits.timeout if limits else math.inf)
         try:
+            if limits is not None:
+                limits.check_rows(len(model_input) if isinstance(model_input, pd.DataFrame) else 1)
             frame, values = self._checked_frame(model_input), self._checked_params(params)
-            with self._lock, np.errstate(all="ignore"):  # what overflows is found in the answer
-                answer = self.estimator.serve(frame, values)
+            if limits is not None:
+                limits.check_steps(*self.estimator.serving_steps(frame, values))
+            answer = self._served(frame, values, request)
             _check_finite(answer)
         except LstmzooError as error:
             raise _refusal(str(error)) from error
+        except RequestEnded as ended:
+            raise MlflowException(str(ended), DEADLINE_EXCEEDED, detail=str(ended)) from None
         return answer
+
+    def _served(self, frame: pd.DataFrame, values: dict[str, Any], request: Request) -> pd.DataFrame:
+        quiet = np.errstate(all="ignore")  # what overflows is found in the answer
+        with RequestTurn(self._queue, request) as turn, working_by(turn), quiet:
+            return self.estimator.serve(frame, values)
+
+    def _limits_now(self) -> ServingLimits | None:
+        if self._limits is not None or os.environ.get(IN_SERVING) != "true":
+            return self._limits
+        return ServingLimits(timeout=MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT.get())
 
     def _checked_frame(self, model_input: Any) -> pd.DataFrame:
         if not isinstance(model_input, pd.DataFrame):

@@ -1,6 +1,7 @@
 """Serving over HTTP: MLflow's scoring app, behind a guard."""
 
 import logging
+import math
 import os
 import socket
 import threading
@@ -14,13 +15,14 @@ import uvicorn
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
+from lstmzoo.limits import LIMITS, ServingLimits
 from lstmzoo.mlflow._base import fetch_model
-from lstmzoo.mlflow.defaults import HOST, MAX_REQUEST_BYTES, PORT
+from lstmzoo.mlflow.defaults import HOST, PORT
 from lstmzoo.mlflow.guard import FAILED, App, Guard
-from lstmzoo.mlflow.loader import ServedModel
+from lstmzoo.mlflow.loader import IN_SERVING, ServedModel
 
 _logger = logging.getLogger(__name__)
-_IN_SERVING = "_MLFLOW_IS_IN_SERVING_ENVIRONMENT"
+_MLFLOW_TIMEOUT = "MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT"
 
 
 def serve(
@@ -28,7 +30,7 @@ def serve(
     *,
     host: str = HOST,
     port: int = PORT,
-    max_request_bytes: int = MAX_REQUEST_BYTES,
+    limits: ServingLimits = LIMITS,
     tracking_uri: str | None = None,
 ) -> None:
     """Serve a model until interrupted: ``POST /invocations`` as MLflow has it, and ``GET /ping``.
@@ -37,20 +39,25 @@ def serve(
         model: A folder that an estimator saved, an MLflow model folder, or a URI (``models:/name@champion``).
         host: Address to listen at. There is no authentication: put a proxy between this and the world.
         port: Port to listen at.
-        max_request_bytes: Larger requests are refused.
+        limits: What requests may ask for.
         tracking_uri: Where URIs are looked up.
 
     Raises:
         SavedModelError: If there is no such model, or it is damaged.
     """
-    app = build_app(model, max_request_bytes=max_request_bytes, tracking_uri=tracking_uri)
+    app = build_app(model, limits=limits, tracking_uri=tracking_uri)
     uvicorn.run(app, host=host, port=port, ws="none")
 
 
-def build_app(
-    model: str | os.PathLike[str], *, max_request_bytes: int = MAX_REQUEST_BYTES, tracking_uri: str | None = None
-) -> App:
-    """The ASGI application that :func:`serve` runs, for a server of your own. The model is loaded and warm.
+def build_app(model: str | os.PathLike[str], *, limits: ServingLimits = LIMITS, tracking_uri: str | None = None) -> App:
+    """The ASGI application that :func:`serve` runs, for a server of your own.
+
+    The model is loaded, and what usual requests need is compiled.
+
+    Args:
+        model: As for :func:`serve`.
+        limits: What requests may ask for.
+        tracking_uri: Where URIs are looked up.
 
     Raises:
         SavedModelError: If there is no such model, or it is damaged.
@@ -58,9 +65,12 @@ def build_app(
     from mlflow.pyfunc import scoring_server
 
     estimator = fetch_model(model, tracking_uri)
-    served = ServedModel(estimator)
-    served.predict(estimator.serving_example())
-    return Guard(scoring_server.init(cast(Any, _AsMlflowHasIt(served))), max_request_bytes)
+    served = ServedModel(estimator, limits)
+    for params in estimator.serving_warmup():
+        estimator.serve(estimator.serving_example(), params)
+    with _environment(**{_MLFLOW_TIMEOUT: str(math.ceil(limits.timeout) + 60)}):  # the guard answers before MLflow does
+        app = scoring_server.init(cast(Any, _AsMlflowHasIt(served)))
+    return Guard(app, limits)
 
 
 @contextmanager
@@ -69,7 +79,7 @@ def serve_in_background(
     *,
     host: str = HOST,
     port: int = 0,
-    max_request_bytes: int = MAX_REQUEST_BYTES,
+    limits: ServingLimits = LIMITS,
     tracking_uri: str | None = None,
 ) -> Iterator[str]:
     """Serve in a thread of this process, for demonstrations and tests; yields the URL, and stops at the end.
@@ -78,29 +88,40 @@ def serve_in_background(
         model: As for :func:`serve`.
         host: Address to listen at.
         port: Port to listen at; with 0, a free one.
-        max_request_bytes: Larger requests are refused.
+        limits: What requests may ask for.
         tracking_uri: Where URIs are looked up.
 
     Raises:
         SavedModelError: If there is no such model, or it is damaged.
         OSError: If the port is taken.
     """
-    before = os.environ.get(_IN_SERVING)
-    app = build_app(model, max_request_bytes=max_request_bytes, tracking_uri=tracking_uri)
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none"))
-    with _listener(host, port) as listener:
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-        thread.start()
-        try:
-            while not server.started and thread.is_alive():
-                time.sleep(0.01)
-            yield f"http://{host}:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join()
-            os.environ.pop(_IN_SERVING, None)
-            if before is not None:
-                os.environ[_IN_SERVING] = before
+    with _environment(IN_SERVING):  # which MLflow sets, and leaves so
+        app = build_app(model, limits=limits, tracking_uri=tracking_uri)
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none"))
+        with _listener(host, port) as listener:
+            thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+            thread.start()
+            try:
+                while not server.started and thread.is_alive():
+                    time.sleep(0.01)
+                yield f"http://{host}:{listener.getsockname()[1]}"
+            finally:
+                server.should_exit = True
+                thread.join()
+
+
+@contextmanager
+def _environment(*kept: str, **changed: str) -> Iterator[None]:
+    """Variables of the environment that are as they were afterwards: those named, and those changed meanwhile."""
+    before = {name: os.environ.get(name) for name in (*kept, *changed)}
+    os.environ.update(changed)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
 
 
 def _listener(host: str, port: int) -> socket.socket:

@@ -41,6 +41,11 @@ class Memory:
     keys: Any
     mask: Any
 
+    @property
+    def tensors(self) -> list[Any]:
+        """Those of the attributes that are not None."""
+        return [part for part in (self.values, self.keys, self.mask) if part is not None]
+
     def of(self, change: Callable[[Any], Any]) -> "Memory":
         """The memory with each tensor changed; None stays None."""
         return Memory(*(None if part is None else change(part) for part in (self.values, self.keys, self.mask)))
@@ -232,7 +237,7 @@ class TranslationStepper:
         write: From ``previous`` (B, T), memory and states to hidden states, weights and states.
         head: Predicts tokens from hidden states.
         states: The model's own, for their structure.
-        memory: Likewise.
+        memory: The model's own, for its structure.
         label_smoothing: Of training.
     """
 
@@ -244,7 +249,7 @@ class TranslationStepper:
         self.read = read
         self.write = write
         self.head = head
-        self._states = states
+        self.states = states
         self._memory = memory
         self._label_smoothing = label_smoothing
         self._programs = Programs(network)
@@ -253,6 +258,16 @@ class TranslationStepper:
     def attends(self) -> bool:
         """Whether there is an attention over the source."""
         return self._memory.values is not None
+
+    @property
+    def memory_size(self) -> int:
+        """How many tensors the memory has."""
+        return len(self._memory.tensors)
+
+    def memory_of(self, tensors: list[Any]) -> Memory:
+        """The memory whose :attr:`Memory.tensors` these are."""
+        parts = iter(tensors)
+        return self._memory.of(lambda _: next(parts))
 
     def start_from(self, counts: np.ndarray) -> None:
         """Let an untrained model begin with the tokens' frequencies; see :meth:`lstmzoo.layers.TokenSoftmax.start_from`."""
@@ -293,8 +308,7 @@ class TranslationStepper:
 
         def run(inputs: dict[str, Any]) -> dict[str, Any]:
             memory, states = self.read(inputs["source"])
-            tensors = [part for part in (memory.values, memory.keys, memory.mask) if part is not None]
-            return {**named(tensors, "memory"), **named(states)}
+            return {**named(memory.tensors, "memory"), **named(states)}
 
         answer = self._programs.run(("encode", source.shape), run, {"source": source}, 1)
         return unnamed(answer, "memory"), unnamed(answer)
@@ -314,9 +328,8 @@ class TranslationStepper:
         """
 
         def run(inputs: dict[str, Any]) -> dict[str, Any]:
-            states = keras.tree.pack_sequence_as(self._states, unnamed(inputs))
-            tensors = iter(unnamed(inputs, "memory"))
-            known = self._memory.of(lambda _: next(tensors))
+            states = keras.tree.pack_sequence_as(self.states, unnamed(inputs))
+            known = self.memory_of(unnamed(inputs, "memory"))
             hidden, _, states = self.write(ops.expand_dims(inputs["tokens"], 1), known, states)
             return {"log_probs": self.head.log_probs(hidden[:, 0]), **named(states)}
 

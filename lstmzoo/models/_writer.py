@@ -5,14 +5,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
-from lstmzoo.decoding import NEVER, BeamSearch, Sampling, beam_search, greedy_search, repeat_rows, sampled_search
+from lstmzoo.decoding import (
+    NEVER,
+    BeamSearch,
+    Sampling,
+    begin_search,
+    continue_search,
+    greedy_search,
+    repeat_rows,
+    sampled_search,
+)
 from lstmzoo.layers import gumbel
 from lstmzoo.models._base import State
-from lstmzoo.models._translation import TranslationStepper, real
-from lstmzoo.programs import Programs
+from lstmzoo.models._translation import Memory, TranslationStepper, real
+from lstmzoo.programs import Programs, named, unnamed
+
+_BLOCK = 32  # tokens that one compiled call searches for
 
 
 class Writer:
@@ -41,7 +53,7 @@ class Writer:
         """
 
         def run(inputs: dict[str, Any]) -> dict[str, Any]:
-            step, states = self._begun(inputs["source"], 1)
+            step, states = self._begun(inputs["source"])
             first = ops.zeros_like(inputs["limits"])
             tokens, log_probs = greedy_search(step, first, states, inputs["limits"], length=length)
             return {"tokens": tokens, "log_probs": log_probs}
@@ -53,7 +65,10 @@ class Writer:
     def search(
         self, source: np.ndarray, limits: np.ndarray, length: int, beam: BeamSearch
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Tokens ``(B, K, length)`` of the K best hypotheses, and their scores ``(B, K)``.
+        """Tokens ``(B, K, length)`` of the K best hypotheses, and their scores ``(B, K)``, -1e30 where there are fewer.
+
+        The search is compiled for ``beam.width`` hypotheses, or, if that is None, for ``beam.size``; penalties and n-grams are
+        inputs. It runs in blocks of 32 tokens, so that whoever serves it can stop it or let others go first.
 
         Args:
             source: ``(B, S)``.
@@ -61,20 +76,44 @@ class Writer:
             length: The most of all.
             beam: How they are searched for.
         """
+        covering, banning = beam.coverage_penalty is not None, beam.width is not None or beam.no_repeat_ngram > 0
+        how = replace(beam, coverage_penalty=0.0 if covering else None, no_repeat_ngram=0, width=beam.places)
+        template = self._carry_template(covering)
 
-        def run(inputs: dict[str, Any]) -> dict[str, Any]:
-            step, states = self._begun(inputs["source"], beam.size)
-            first = ops.zeros_like(inputs["limits"])
-            how = replace(beam, **{name: inputs[name] for name in penalties})
-            mask = real(inputs["source"])
-            tokens, scores, _ = beam_search(step, first, states, inputs["limits"], how, length=length, source_mask=mask)
-            return {"tokens": tokens, "scores": scores}
+        def begin(inputs: dict[str, Any]) -> dict[str, Any]:
+            memories, states = self._read(inputs["source"])
+            first, mask = ops.zeros_like(inputs["source"][:, 0]), real(inputs["source"])
+            carry = begin_search(first, repeat_rows(states, how.places), how, length=length, source_mask=mask)
+            tensors = [tensor for memory in memories for tensor in memory.tensors]
+            return {**named(carry, "carry"), **named(tensors, "memory")}
 
-        both = {"length_penalty": beam.length_penalty, "coverage_penalty": beam.coverage_penalty}
-        penalties = {name: np.asarray(value, "float32") for name, value in both.items() if value is not None}
-        key = ("search", source.shape, length, beam.size, beam.no_repeat_ngram, *penalties)
-        answer = self._programs.run(key, run, {"source": source, "limits": limits, **penalties})
-        return answer["tokens"], answer["scores"]
+        def advance(inputs: dict[str, Any]) -> dict[str, Any]:
+            given = replace(how, **{name: inputs[name] for name in numbers})
+            carry = keras.tree.pack_sequence_as(template, unnamed(inputs, "carry"))
+            step = self._step([memory.of(lambda part: repeat_rows(part, how.places)) for memory in self._known(inputs)])
+            carry, going = continue_search(
+                step, carry, inputs["limits"], given, until=inputs["until"], source_mask=real(inputs["source"])
+            )
+            return {**named(carry, "carry"), "going": going}
+
+        numbers: dict[str, Any] = {"length_penalty": np.float32(beam.length_penalty)}
+        numbers |= {"coverage_penalty": np.float32(beam.coverage_penalty)} if covering else {}
+        numbers |= {"no_repeat_ngram": np.int32(beam.no_repeat_ngram)} if banning else {}
+        numbers |= {"size": np.int32(beam.size)} if beam.width is not None else {}
+        key = (source.shape, length, how.places, covering, banning, beam.width is not None)
+        carry = self._programs.run(("begin", *key), begin, {"source": source})
+        memory = {name: array for name, array in carry.items() if name.startswith("memory_")}
+        given = {"source": source, "limits": limits, **memory, **{k: np.asarray(v) for k, v in numbers.items()}}
+        going, place = True, 0
+        while going:
+            place += _BLOCK
+            carried = {name: array for name, array in carry.items() if name.startswith("carry_")}
+            until = np.asarray(min(place, length), "int32")
+            carry = self._programs.run(("search", *key), advance, {**given, **carried, "until": until})
+            going = bool(carry["going"])
+        _, _, (tokens, scores, _), _ = keras.tree.pack_sequence_as(template, unnamed(carry, "carry"))
+        order = np.argsort(-scores, axis=-1, kind="stable")
+        return np.take_along_axis(tokens, order[..., None], axis=1), np.take_along_axis(scores, order, axis=1)
 
     def sample(
         self, source: np.ndarray, limits: np.ndarray, length: int, sampling: Sampling, seeds: np.ndarray
@@ -90,7 +129,7 @@ class Writer:
         """
 
         def run(inputs: dict[str, Any]) -> dict[str, Any]:
-            step, states = self._begun(inputs["source"], 1)
+            step, states = self._begun(inputs["source"])
             given, size = sampling.given(inputs), len(self._banned)
 
             def draw(log_probs: Any, i: Any) -> Any:
@@ -106,10 +145,32 @@ class Writer:
         )
         return answer["tokens"], answer["log_probs"]
 
-    def _begun(self, source: Any, times: int) -> tuple[Callable, list[State]]:
-        """A step of the models together, and their states, each row so many times; the source is encoded once."""
+    def _begun(self, source: Any) -> tuple[Callable, list[State]]:
+        """A step of the models together, and their states."""
+        memories, states = self._read(source)
+        return self._step(memories), states
+
+    def _read(self, source: Any) -> tuple[list[Memory], list[State]]:
+        """What each model knows of a source, and begins with."""
         memories, states = zip(*(stepper.read(source) for stepper in self._steppers), strict=True)
-        known = [memory.of(lambda part: repeat_rows(part, times)) for memory in memories]
+        return list(memories), list(states)
+
+    def _known(self, inputs: dict[str, Any]) -> list[Memory]:
+        """Each model's memory, of the tensors ``memory_0``, ``memory_1``, ..."""
+        tensors, known = unnamed(inputs, "memory"), []
+        for stepper in self._steppers:
+            count = stepper.memory_size
+            known.append(stepper.memory_of(tensors[:count]))
+            tensors = tensors[count:]
+        return known
+
+    def _carry_template(self, covering: bool) -> Any:
+        """The structure of what a search carries; see :func:`lstmzoo.decoding.continue_search`."""
+        states = [stepper.states for stepper in self._steppers]
+        return 0, (0, 0, states, 0, 0 if covering else ()), (0, 0, 0), 0
+
+    def _step(self, known: list[Memory]) -> Callable:
+        """A step of the models together."""
 
         def step(tokens: Any, states: list[State]) -> tuple[Any, list[State], Any]:
             log_probs, weights, after = [], [], []
@@ -121,7 +182,7 @@ class Writer:
             mixed = log_probs[0] if len(log_probs) == 1 else _averaged(log_probs)
             return ops.where(self._banned, NEVER, mixed), after, _mean(weights) if weights else None
 
-        return step, repeat_rows(list(states), times)
+        return step
 
 
 def _averaged(log_probs: list[Any]) -> Any:

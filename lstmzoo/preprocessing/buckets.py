@@ -204,7 +204,9 @@ def padded_sentences(ids: _Ids, length: int | None = None, rows: int | None = No
     return table
 
 
-def decoding_batches(lengths: np.ndarray, rows: Callable[[int], int]) -> Iterator[tuple[np.ndarray, int]]:
+def decoding_batches(
+    lengths: np.ndarray, rows: Callable[[int], int], widths: Sequence[int] = ()
+) -> Iterator[tuple[np.ndarray, int]]:
     """Sentences to be decoded together, by ascending length, and the length S that they are padded to.
 
     Whatever the sentences, S is one of few: 8, 12, 16, 24, 32, 48, 64, ...
@@ -212,6 +214,7 @@ def decoding_batches(lengths: np.ndarray, rows: Callable[[int], int]) -> Iterato
     Args:
         lengths: ``(N,)`` tokens, without ``eos``; where there are none, the sentence is left out.
         rows: From S to how many sentences a batch has at the most: the longer they are, the fewer.
+        widths: The S that there are, ascending; the last holds all sentences. If there are none, those above.
 
     Yields:
         The numbers of the sentences of a batch, and S.
@@ -224,14 +227,16 @@ def decoding_batches(lengths: np.ndarray, rows: Callable[[int], int]) -> Iterato
     order = order[np.count_nonzero(np.asarray(lengths) == 0) :]
     place = 0
     while place < len(order):
-        members = order[place : place + rows(_decoding_width(lengths[order[place]]))]
-        members = members[: rows(_decoding_width(lengths[members[-1]]))]
-        yield members, _decoding_width(lengths[members[-1]])
+        members = order[place : place + rows(_decoding_width(lengths[order[place]], widths))]
+        members = members[: rows(_decoding_width(lengths[members[-1]], widths))]
+        yield members, _decoding_width(lengths[members[-1]], widths)
         place += len(members)
 
 
-def _decoding_width(length: int) -> int:
-    """The next of 8, 12, 16, 24, 32, ... that holds so many tokens and an ``eos``."""
+def _decoding_width(length: int, widths: Sequence[int]) -> int:
+    """The next of 8, 12, 16, 24, 32, ..., or of those given, that holds so many tokens and an ``eos``."""
+    if widths:
+        return next(size for size in widths if size > length)
     power = _SHORTEST
     while 2 * power <= length:
         power *= 2

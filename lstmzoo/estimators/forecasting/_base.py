@@ -288,6 +288,15 @@ class PanelForecaster(ScoredForecaster):
         levels = [level for level in self.levels_ if level in self.params_.quantiles]
         return {"horizon": self.horizon_, **({"quantiles": levels} if levels or self._any_level else {})}
 
+    def serving_steps(self, model_input: pd.DataFrame, params: dict[str, Any]) -> tuple[int, str]:
+        """The steps that a request asks for, and what they are."""
+        series = 1 if self.id_col is None else model_input[self.id_col].nunique()
+        return series * max(params["horizon"], 1), f"{series:,} series times horizon {params['horizon']:,}"
+
+    def serving_warmup(self) -> list[dict[str, Any]]:
+        """Parameters of requests that compile what usual requests need."""
+        return [self.serving_params()]
+
     def serving_nullable(self) -> list[str]:
         """Columns in which rows that :meth:`serve` takes may lack a value."""
         columns = self.params_.columns

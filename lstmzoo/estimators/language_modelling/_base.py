@@ -1,5 +1,6 @@
 """What networks and baselines have in common as language models: texts in, likelihoods and texts out."""
 
+import itertools
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
@@ -13,10 +14,12 @@ from lstmzoo.estimators._base import ZooEstimator
 from lstmzoo.estimators.language_modelling.continuation import Continuation, check_stop
 from lstmzoo.options import checked_options, require_counts
 from lstmzoo.preprocessing import Corpus, TextPreprocessor
+from lstmzoo.turns import pause
 
 Per = Literal["word", "token", "char", "byte"]
 Share = Annotated[float, Field(ge=0, lt=1)]
 MAX_SERVED_TOKENS = 4096
+_SIDE_BY_SIDE = 64  # rows that are generated together
 _MODES = ("generate", "score")
 
 
@@ -192,10 +195,11 @@ class TextModel(ZooEstimator):
             repetition_penalty=repetition_penalty, random_state=random_state,
         )  # fmt: skip
         stops, (given, single) = check_stop(stop), _prompts(prompts)
-        rows = [Continuation(self.preprocessor_, stops, max_tokens) for _ in range(len(given) * n)]
-        texts = [
-            "".join(pieces) for pieces in _joined(self._pieces([p for p in given for _ in range(n)], rows, options))
-        ]
+        repeated, texts = [p for p in given for _ in range(n)], []
+        for first in range(0, len(repeated), _SIDE_BY_SIDE):
+            some = repeated[first : first + _SIDE_BY_SIDE]
+            rows = [Continuation(self.preprocessor_, stops, max_tokens) for _ in some]
+            texts += ["".join(pieces) for pieces in _joined(self._pieces(some, rows, options, first))]
         nested = [texts[i * n : (i + 1) * n] if n > 1 else texts[i] for i in range(len(given))]
         return nested[0] if single else nested
 
@@ -270,6 +274,20 @@ class TextModel(ZooEstimator):
             "stop": "", "random_state": 0,
         }  # fmt: skip
 
+    def serving_steps(self, model_input: pd.DataFrame, params: dict[str, Any]) -> tuple[int, str]:
+        """The steps that a request asks for, and what they are."""
+        characters = int(model_input["text"].str.len().sum())
+        if params["mode"] == "score":
+            return characters, "characters"
+        rows = len(model_input)
+        return characters + rows * params["max_tokens"], f"{rows:,} rows: their characters, and max_tokens for each"
+
+    def serving_warmup(self) -> list[dict[str, Any]]:
+        """Parameters of requests that compile what usual requests need."""
+        kinds = itertools.product((0, 1), (1.0, 1.1))
+        generate = [{"max_tokens": 1, "top_k": top_k, "repetition_penalty": penalty} for top_k, penalty in kinds]
+        return [*generate, {"mode": "score"}]
+
     def serving_nullable(self) -> list[str]:
         """Columns in which rows that :meth:`serve` takes may lack a value: none."""
         return []
@@ -317,6 +335,7 @@ class TextModel(ZooEstimator):
 
     def _stream(self, texts: Any) -> np.ndarray:
         """Token ids of texts, the end of a text before the first and after each."""
+        pause()
         return self.preprocessor_.stream(texts, opened=True)
 
     def _streams(self, texts: Any) -> list[np.ndarray]:
@@ -327,10 +346,13 @@ class TextModel(ZooEstimator):
     def _encoded(self, prompt: str | None) -> np.ndarray:
         return np.zeros(0, np.int32) if prompt is None else self.preprocessor_.encode(prompt)
 
-    def _pieces(self, prompts: list, rows: list[Continuation], options: dict[str, Any]) -> Iterator[list[str]]:
-        """What each row's text goes on with, step by step, until all have ended."""
+    def _pieces(
+        self, prompts: list, rows: list[Continuation], options: dict[str, Any], first: int = 0
+    ) -> Iterator[list[str]]:
+        """What each row's text continues with, step by step, until all have ended; ``first`` is the number of the first row."""
         encoded = [self._encoded(prompt) for prompt in prompts]
-        for tokens in self._continue(encoded, options):
+        for tokens in self._continue(encoded, options, first):
+            pause()
             yield [row.feed(ids) for row, ids in zip(rows, tokens, strict=True)]
             if all(row.ended for row in rows):
                 return
@@ -347,8 +369,14 @@ class TextModel(ZooEstimator):
         """Return the log probabilities ``(n, V)`` of the tokens that follow prompts."""
         raise NotImplementedError
 
-    def _continue(self, prompts: list[np.ndarray], options: dict[str, Any]) -> Iterator[np.ndarray]:
-        """Tokens ``(B, any)`` that follow prompts, piece by piece, without end."""
+    def _continue(self, prompts: list[np.ndarray], options: dict[str, Any], first: int) -> Iterator[np.ndarray]:
+        """Tokens ``(B, any)`` that follow prompts, piece by piece, without end.
+
+        Args:
+            prompts: At most 64.
+            options: Arguments of :meth:`generate`, checked.
+            first: Number of the first prompt: what is drawn depends on the seed and the prompt's number.
+        """
         raise NotImplementedError
 
 

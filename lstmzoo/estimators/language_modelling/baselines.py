@@ -102,9 +102,11 @@ class BaselineLanguageModel(Untrained, Tokenizing, TextModel):
     def _next_log_probs(self, prompts: list[np.ndarray]) -> np.ndarray:
         return np.log([self._next_probs(prompt) for prompt in prompts])
 
-    def _continue(self, prompts: list[np.ndarray], options: dict[str, Any]) -> Iterator[np.ndarray]:
+    def _continue(self, prompts: list[np.ndarray], options: dict[str, Any], first: int) -> Iterator[np.ndarray]:
+        entropy = np.random.SeedSequence(options["random_state"]).entropy
         rngs = [
-            np.random.default_rng(seed) for seed in np.random.SeedSequence(options["random_state"]).spawn(len(prompts))
+            np.random.default_rng(np.random.SeedSequence(entropy, spawn_key=(row,)))
+            for row in range(first, first + len(prompts))
         ]
         order = 1 if self._ngrams is None else self._ngrams.order
         lasts = [deque(prompt, maxlen=order) for prompt in prompts]  # all that a token depends on

@@ -8,29 +8,39 @@ import numpy as np
 
 from lstmzoo.decoding import Sampling
 
+_MOST_ROWS = 64  # side by side
 _CHUNK = 16  # tokens that one compiled step generates
 _READ = 64  # tokens of a prompt that one compiled step reads; what is left is read one by one
-_MOST_ROWS = 64  # side by side
 
 
 def continue_prompts(
-    stepper: Any, prompts: list[np.ndarray], options: dict[str, Any], banned: np.ndarray
+    stepper: Any, prompts: list[np.ndarray], options: dict[str, Any], banned: np.ndarray, first: int = 0
 ) -> Iterator[np.ndarray]:
     """Tokens ``(B, 16)`` that follow prompts, without end.
+
+    Rows are filled up to a power of four, so that few numbers of them are compiled.
 
     Args:
         stepper: Of a language model.
         prompts: B arrays of token ids, which the end of a text is put before.
         options: Arguments of :meth:`lstmzoo.LanguageModel.generate`, checked.
         banned: ``(V,)`` whether a token may never come.
+        first: Number of the first prompt; what is drawn depends on the seed and the prompt's number.
     """
-    seeds = row_seeds(options["random_state"], len(prompts))
-    parts = [slice(first, first + _MOST_ROWS) for first in range(0, len(prompts), _MOST_ROWS)]
-    streams = [
-        _continue(stepper, prompts[part], seeds[part], _sampling(options, len(banned)), banned) for part in parts
-    ]
-    for pieces in zip(*streams, strict=True):
-        yield np.concatenate(pieces)
+    count, sampling, filled = len(prompts), _sampling(options, len(banned)), _filled_up(prompts)
+    rows = len(filled)
+    last, state = read_prompts(stepper, filled)
+    seen = np.zeros((rows, len(banned)), bool)
+    for row, prompt in enumerate(filled):
+        seen[row, prompt] = True
+    seeds = np.concatenate([_row_seeds(options["random_state"], first, count), np.zeros((rows - count, 2), np.int32)])
+    position = 0
+    while True:
+        tokens, state, seen = stepper.generate(
+            last, state, seen, sampling, length=_CHUNK, position=position, seeds=seeds, banned=banned
+        )
+        yield tokens[:count]
+        last, position = tokens[:, -1], position + _CHUNK
 
 
 def next_log_probs(stepper: Any, prompts: list[np.ndarray]) -> np.ndarray:
@@ -42,10 +52,10 @@ def next_log_probs(stepper: Any, prompts: list[np.ndarray]) -> np.ndarray:
     return np.concatenate(found).astype(float)
 
 
-def row_seeds(random_state: int | None, rows: int) -> np.ndarray:
-    """``(rows, 2)`` int32, one of its own for each row."""
+def _row_seeds(random_state: int | None, first: int, rows: int) -> np.ndarray:
+    """``(rows, 2)`` int32, one of its own for each row; ``first`` is the number of the first."""
     entropy = np.random.SeedSequence(random_state).entropy
-    words = [np.random.SeedSequence(entropy, spawn_key=(row,)).generate_state(2) for row in range(rows)]
+    words = [np.random.SeedSequence(entropy, spawn_key=(row,)).generate_state(2) for row in range(first, first + rows)]
     return np.array(words, np.uint32).reshape(rows, 2).view(np.int32)
 
 
@@ -59,26 +69,6 @@ def _sampling(options: dict[str, Any], vocab_size: int) -> Sampling:
         filtered=top_k < vocab_size or options["top_p"] < 1,
         penalized=options["repetition_penalty"] != 1,
     )
-
-
-def _continue(
-    stepper: Any, prompts: list[np.ndarray], seeds: np.ndarray, sampling: Sampling, banned: np.ndarray
-) -> Iterator[np.ndarray]:
-    """For at most 64 prompts; rows are filled up to a power of four, so that few numbers of them are compiled."""
-    count, filled = len(prompts), _filled_up(prompts)
-    rows = len(filled)
-    last, state = read_prompts(stepper, filled)
-    seen = np.zeros((rows, len(banned)), bool)
-    for row, prompt in enumerate(filled):
-        seen[row, prompt] = True
-    seeds = np.concatenate([seeds, np.zeros((rows - count, 2), np.int32)])
-    position = 0
-    while True:
-        tokens, state, seen = stepper.generate(
-            last, state, seen, sampling, length=_CHUNK, position=position, seeds=seeds, banned=banned
-        )
-        yield tokens[:count]
-        last, position = tokens[:, -1], position + _CHUNK
 
 
 def _filled_up(prompts: list[np.ndarray]) -> list[np.ndarray]:

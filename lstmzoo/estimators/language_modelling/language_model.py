@@ -288,8 +288,8 @@ class LanguageModel(TokenizingEstimator, TextModel):
     def _next_log_probs(self, prompts: list[np.ndarray]) -> np.ndarray:
         return next_log_probs(self.model_.stepper, prompts)
 
-    def _continue(self, prompts: list[np.ndarray], options: dict[str, Any]) -> Iterator[np.ndarray]:
-        return continue_prompts(self.model_.stepper, prompts, options, self.preprocessor_.banned)
+    def _continue(self, prompts: list[np.ndarray], options: dict[str, Any], first: int) -> Iterator[np.ndarray]:
+        return continue_prompts(self.model_.stepper, prompts, options, self.preprocessor_.banned, first)
 
     def _learned(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, np.ndarray]]:
         learned = {name: getattr(self, name) for name in _LEARNED}

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
+from lstmzoo.decoding.shapes import SERVED
 from lstmzoo.errors import ConfigError, DataError, UnknownNameError, arg
 from lstmzoo.estimators._base import ZooEstimator
 from lstmzoo.metrics import bleu, translation_scores
@@ -15,7 +16,7 @@ from lstmzoo.preprocessing import check_pairs, check_sentences
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 MAX_SERVED_CHARACTERS = 10_000
-MAX_SERVED = {"beam_size": 50, "no_repeat_ngram": 10}
+MAX_SERVED = {"beam_size": SERVED.beams[-1], "no_repeat_ngram": 10}
 
 
 class SentenceTranslator(ZooEstimator):
@@ -100,6 +101,15 @@ class SentenceTranslator(ZooEstimator):
     def serving_params(self) -> dict[str, Any]:
         """The parameters that :meth:`serve` takes, with their defaults."""
         return {"beam_size": 5, "length_penalty": 1.0, "coverage_penalty": 0.0, "no_repeat_ngram": 0}
+
+    def serving_steps(self, model_input: pd.DataFrame, params: dict[str, Any]) -> tuple[int, str]:
+        """The steps that a request asks for, and what they are."""
+        characters = int(model_input["text"].str.len().sum())
+        return characters * max(params["beam_size"], 1), f"beam_size times {characters:,} characters"
+
+    def serving_warmup(self) -> list[dict[str, Any]]:
+        """Parameters of requests that compile what usual requests need."""
+        return [{"beam_size": size} for size in SERVED.beams]
 
     def serving_nullable(self) -> list[str]:
         """Columns in which rows that :meth:`serve` takes may lack a value: none."""

@@ -2,20 +2,19 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from lstmzoo.decoding import NEVER, BeamSearch, Sampling
+from lstmzoo.decoding.shapes import ANY, MAX_TOKENS, Shapes
 from lstmzoo.errors import DataError
 from lstmzoo.preprocessing import decoding_batches, padded_sentences
 
-_ROWS = (64, 32, 16, 8, 1)  # sentences side by side; each number is compiled
 _HYPOTHESES = 64 * 64 * 5  # positions of the source, for each translation that is followed, at a time
 _PAIRS = 64**3  # positions of the source, for each of the target, at a time
 _SPARE = 10  # tokens that a translation may have beyond twice what is usual
-MAX_TOKENS = 1024
 
 
 @dataclass(frozen=True)
@@ -42,15 +41,16 @@ def decode_greedily(writer: Any, sources: list[np.ndarray], ratio: float) -> lis
 
 
 def decode_by_beam(
-    writer: Any, sources: list[np.ndarray], ratio: float, beam: BeamSearch, n_best: int
+    writer: Any, sources: list[np.ndarray], ratio: float, beam: BeamSearch, n_best: int, shapes: Shapes = ANY
 ) -> list[Decoded]:
     """The best of a beam search."""
+    beam = replace(beam, width=shapes.places(beam.size))
 
     def run(source: np.ndarray, limits: np.ndarray, length: int, _: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         tokens, scores = writer.search(source, limits, length, beam)
         return tokens[:, :n_best], scores[:, :n_best]
 
-    return _decoded(run, sources, ratio, beam.size)
+    return _decoded(run, sources, ratio, beam.places, shapes)
 
 
 def decode_by_sampling(
@@ -70,7 +70,9 @@ def decode_by_sampling(
     return _decoded(run, sources, ratio, 1)
 
 
-def _decoded(run: Callable, sources: list[np.ndarray], ratio: float, beam_size: int) -> list[Decoded]:
+def _decoded(
+    run: Callable, sources: list[np.ndarray], ratio: float, beam_size: int, shapes: Shapes = ANY
+) -> list[Decoded]:
     """What is written for each source; nothing for one without tokens.
 
     Args:
@@ -79,11 +81,16 @@ def _decoded(run: Callable, sources: list[np.ndarray], ratio: float, beam_size: 
         sources: Ids of each.
         ratio: How many tokens a translation has for each of its source.
         beam_size: How many are followed side by side.
+        shapes: That are compiled.
     """
     found = [Decoded([np.zeros(0, np.int32)], [0.0])] * len(sources)
     lengths = np.array([len(ids) for ids in sources])
-    for members, width in decoding_batches(lengths, lambda width: _most_rows(width * beam_size, _HYPOTHESES)):
-        source = padded_sentences([sources[i] for i in members], width, _rows(len(members)))
+
+    def most(width: int) -> int:
+        return _most_rows(width * beam_size, _HYPOTHESES, shapes)
+
+    for members, width in decoding_batches(lengths, most, shapes.lengths):
+        source = padded_sentences([sources[i] for i in members], width, _rows(len(members), shapes))
         limits = _limits(np.pad(lengths[members], (0, len(source) - len(members))), ratio)
         length = int(_limits(np.array([width]), ratio)[0])
         tokens, scores = run(source, limits, length, members)
@@ -102,14 +109,14 @@ def _cut(tokens: np.ndarray) -> np.ndarray:
     return tokens[: int((np.append(tokens, 0) == 0).argmax())]
 
 
-def _rows(count: int) -> int:
+def _rows(count: int, shapes: Shapes = ANY) -> int:
     """A number of rows that is compiled for, such as holds so many sentences."""
-    return min(rows for rows in _ROWS if rows >= count)
+    return min(rows for rows in shapes.rows if rows >= count)
 
 
-def _most_rows(positions: int, most: int) -> int:
+def _most_rows(positions: int, most: int, shapes: Shapes = ANY) -> int:
     """How many sentences of so many positions have no more than ``most`` together; one at least."""
-    return next(rows for rows in _ROWS if rows * positions <= most or rows == 1)
+    return next(rows for rows in shapes.rows if rows * positions <= most or rows == 1)
 
 
 def check_lengths(sentences: Sequence[np.ndarray], what: str) -> None:

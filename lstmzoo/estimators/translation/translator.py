@@ -15,6 +15,7 @@ from tokenizers import Tokenizer
 
 from lstmzoo.config import ModelConfig, TokenizerName
 from lstmzoo.decoding import BeamSearch, Sampling
+from lstmzoo.decoding.shapes import SERVED
 from lstmzoo.errors import ConfigError, DataError, arg
 from lstmzoo.estimators._base import TokenizingEstimator, check_picture
 from lstmzoo.estimators.translation._base import (
@@ -532,7 +533,13 @@ class Translator(TokenizingEstimator, SentenceTranslator):
         return [found[i] for i in range(len(sources))]
 
     def _answered(self, sentences: list[str], params: dict[str, Any]) -> list[str]:
-        return self.predict(sentences, **params)
+        """As of :meth:`predict`, in few compiled shapes, whatever the parameters."""
+        if params["coverage_penalty"]:
+            self._check_attends("coverage_penalty")
+        coverage = params["coverage_penalty"] if self.model_.stepper.attends else None
+        beam = BeamSearch(params["beam_size"], params["length_penalty"], coverage, params["no_repeat_ngram"])
+        found = decode_by_beam(self._writer(()), self._encoded(sentences), self._ratio, beam, 1, SERVED)
+        return [self.preprocessor_.decode(one.tokens[0]) for one in found]
 
     def _learned(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, np.ndarray]]:
         learned = {name: getattr(self, name) for name in _LEARNED}

@@ -3,6 +3,8 @@
 Sizes: B windows, H steps, Q outputs a step, L levels, n paths. All values are scaled, as the network's are.
 """
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from zlib import crc32
@@ -59,7 +61,8 @@ class Outlook:
             names: B, of the windows, in any kind of sequence.
         """
         if is_autoregressive(self.model):
-            return quantiles_of(self.paths(inputs, scale, PATHS, names), levels)
+            blocks = self._drawn(inputs, scale, PATHS, names)
+            return np.concatenate([quantiles_of(paths, levels) for paths in blocks])
         return self._quantiles(self._outputs(inputs), scale, levels)
 
     def stepped(
@@ -78,14 +81,17 @@ class Outlook:
             horizon, tied = self.spec.horizon, self.step_correlation
             scores = np.stack([correlated_scores(self._rng(name), n, horizon, tied) for name in names])
             return values_at_scores(scores, self._outputs(inputs), self.spec, self.trained, scale)
-        count, together = len(scale), max(1, ROWS // n)
-        drawn = []
+        return np.concatenate(list(self._drawn(inputs, scale, n, names)))
+
+    def _drawn(self, inputs: dict[str, np.ndarray], scale: np.ndarray, n: int, names: Any) -> Iterator[np.ndarray]:
+        """Sample paths ``(some, n, H)`` of an autoregressive network, at most ``ROWS`` at once; few sizes are compiled."""
+        count, most = len(scale), max(1, ROWS // n)
+        together = min(most, 2 ** math.ceil(math.log2(count)))
         for first in range(0, count, together):
-            take = np.minimum(np.arange(first, first + min(together, count)), count - 1)  # of one size, to compile once
+            take = np.minimum(np.arange(first, first + together), count - 1)
             some = {name: array[take] for name, array in inputs.items()}
             state = self.model.stepper.encode(some)
-            drawn.append(self._sampled(some, scale[take], n, [names[i] for i in take], state)[: count - first])
-        return np.concatenate(drawn)
+            yield self._sampled(some, scale[take], n, [names[i] for i in take], state)[: count - first]
 
     def _outputs(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
         return predict_padded(self.model, {name: inputs[name] for name in self.model.input})

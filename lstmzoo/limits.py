@@ -1,0 +1,69 @@
+"""What a server takes on for its clients; see docs/limits.md."""
+
+from dataclasses import dataclass, fields
+
+from lstmzoo.errors import ConfigError, DataError, arg
+
+
+@dataclass(frozen=True)
+class ServingLimits:
+    """What a server takes on for its clients.
+
+    A step is a unit of work. A request to a forecaster asks for its series times the horizon; one to a language model for the
+    characters of its texts and ``max_tokens`` for each, or for the characters alone to score them; one to a translator for
+    ``beam_size`` times the characters.
+
+    Attributes:
+        max_request_bytes: Size of a request's body.
+        max_rows: Rows of a request.
+        max_steps: Steps of a request.
+        max_requests: Requests that are answered or wait at a time.
+        timeout: Seconds until a request is given up.
+
+    Raises:
+        ConfigError: If a limit is not above 0.
+    """
+
+    max_request_bytes: int = 10_000_000
+    max_rows: int = 100_000
+    max_steps: int = 250_000
+    max_requests: int = 32
+    timeout: float = 60.0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            kinds = int | float if field.name == "timeout" else int
+            if isinstance(value, bool) or not isinstance(value, kinds) or not value > 0:
+                what = "a number" if field.name == "timeout" else "a whole number"
+                raise ConfigError(f"{arg(field.name)}: expected {what} above 0, got {value!r}")
+
+    def check_rows(self, rows: int) -> None:
+        """Refuse too many rows.
+
+        Raises:
+            DataError: If there are more than ``max_rows``.
+        """
+        if rows > self.max_rows:
+            raise DataError(
+                f"the request has {rows:,} rows, and at most {self.max_rows:,} are served (max_rows): send it in parts"
+            )
+
+    def check_steps(self, steps: int, unit: str) -> None:
+        """Refuse too much work.
+
+        Args:
+            steps: That a request asks for.
+            unit: What they are.
+
+        Raises:
+            DataError: If there are more than ``max_steps``.
+        """
+        if steps > self.max_steps:
+            raise DataError(
+                f"the request asks for {steps:,} steps ({unit}), and at most {self.max_steps:,} are served (max_steps): send it "
+                "in parts, or ask for less"
+            )
+
+
+LIMITS = ServingLimits()
