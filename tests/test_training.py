@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import pytest
 
-from lstmzoo import saving, training
+from lstmzoo import folders, training
 from lstmzoo.backend import predict_batch, train_batch
 from lstmzoo.config import TrainingConfig
 from lstmzoo.errors import ConfigError, SavedModelError, TrainingError
@@ -273,15 +273,15 @@ def test_a_checkpoint_of_another_network_is_refused(started, monkeypatch):
 
 def test_the_checkpoint_survives_a_kill_while_the_next_is_written(tmp_path, whole, monkeypatch):
     calls = iter(range(10))
-    replace_folder = saving._replace_folder
+    replace_folder = folders.replace_folder
 
-    def replace_or_die(staging, path):
+    def replace_or_die(staging, path, *more):
         if next(calls) == 1:
             (path.parent / f".{path.name}-left").mkdir()
             interrupt()
-        replace_folder(staging, path)
+        replace_folder(staging, path, *more)
 
-    monkeypatch.setattr(saving, "_replace_folder", replace_or_die)
+    monkeypatch.setattr(folders, "replace_folder", replace_or_die)
     with pytest.raises(KeyboardInterrupt):
         fit(tmp_path)
     assert (tmp_path / f"checkpoint-{STEPS:010d}").is_dir()
