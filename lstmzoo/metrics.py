@@ -107,7 +107,9 @@ def rmse(actual: np.ndarray, forecast: np.ndarray) -> np.ndarray:
         >>> rmse(np.array([[1.0, 2.0]]), np.array([[3.0, 2.0]])).round(3)
         array([1.414])
     """
-    return _by_series(losses.rmse(_frame(actual, y_hat=forecast), ["y_hat"]), actual, forecast)
+    unit = np.array([_power_of_two(values) for values in actual])
+    scaled, guess = actual / unit[:, None], forecast / unit[:, None]
+    return unit * _by_series(losses.rmse(_frame(scaled, y_hat=guess), ["y_hat"]), actual, forecast)
 
 
 def mape(actual: np.ndarray, forecast: np.ndarray) -> np.ndarray:
@@ -121,6 +123,7 @@ def mape(actual: np.ndarray, forecast: np.ndarray) -> np.ndarray:
         >>> mape(np.array([[1.0, 2.0, 0.0]]), np.array([[3.0, 2.0, 1.0]]))
         array([100.])
     """
+    actual, forecast, _ = _in_units(actual, forecast, actual)
     return 100 * _by_series(losses.mape(_frame(actual, y_hat=forecast), ["y_hat"]), actual, forecast)
 
 
@@ -140,6 +143,7 @@ def wape(actual: np.ndarray, forecast: np.ndarray) -> np.ndarray:
         >>> wape(np.array([[1.0, 3.0]]), np.array([[3.0, 3.0]]))
         array([50.])
     """
+    actual, forecast, _ = _in_units(actual, forecast, actual)
     return 100 * _by_series(losses.nd(_frame(actual, y_hat=forecast), ["y_hat"]), actual, forecast)
 
 
@@ -406,7 +410,7 @@ def _corpus_score(metric: Any, references: Sequence[str], hypotheses: Sequence[s
 
 
 def _in_units(
-    actual: np.ndarray, forecast: np.ndarray, history: Sequence[np.ndarray]
+    actual: np.ndarray, forecast: np.ndarray, history: Sequence[np.ndarray] | np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
     """Each series in units of its size, so that no square overflows or vanishes."""
     unit = np.array([_power_of_two(np.concatenate(both)) for both in zip(actual, history, strict=True)])

@@ -440,7 +440,7 @@ def test_baseline_spread_by_hand():
 def test_series_that_begin_too_late_are_refused(hourly, tiny):
     late = hourly.assign(y=hourly["y"].where(hourly.groupby("unique_id").cumcount(ascending=False) < 8))
     with pytest.raises(
-        DataError, match="no series has an observed value before what is to be forecast, validation apart"
+        DataError, match="no series has, before its validation steps, an observed value to forecast and one before that"
     ):
         Forecaster(**tiny, missing="mask").fit(late)
 

@@ -10,7 +10,7 @@ from lstmzoo.estimators.forecasting.outlook import step_correlation
 from lstmzoo import BaselineForecaster, Forecaster
 from lstmzoo.errors import DataError
 from lstmzoo.estimators.forecasting.baselines import METHODS
-from lstmzoo.metrics import crps, mase, rmsse, smape
+from lstmzoo.metrics import bias, crps, mae, mape, mase, rmse, rmsse, smape, wape
 from lstmzoo.preprocessing import Channels, Columns, WindowPreprocessor, find_season, read_panel
 from lstmzoo.scales import mean_and_deviation
 
@@ -141,7 +141,10 @@ def test_metrics_do_not_depend_on_units_or_levels():
         for metric in (mase, rmsse):
             expected = metric(actual, forecast, past, 1)
             np.testing.assert_allclose(metric(*scaled, [unit * past[0]], 1), expected, rtol=1e-9)
-        np.testing.assert_allclose(smape(*scaled), smape(actual, forecast), rtol=1e-9)
+        for metric in (smape, mape, wape):
+            np.testing.assert_allclose(metric(*scaled), metric(actual, forecast), rtol=1e-9)
+        for metric in (mae, rmse, bias):
+            np.testing.assert_allclose(metric(*scaled), unit * metric(actual, forecast), rtol=1e-9)
         np.testing.assert_allclose(
             crps(scaled[0], scaled[1][..., None], [0.5]), crps(actual, forecast[..., None], [0.5]), rtol=1e-9
         )

@@ -235,6 +235,8 @@ def test_padding_repeats_the_first_value():
     padded = panel.padded(6)
     assert padded.lengths.tolist() == [6, 8]
     assert padded.series(0).tolist() == [0, 0, 0, 1, 2, 3]
+    assert padded.observed.tolist() == [False] * 2 + [True] * 12
+    assert panel.padded(4) is panel
     assert (np.diff(padded.times[:6]) == np.timedelta64(1, "h")).all()
 
 
@@ -576,8 +578,11 @@ def test_parts_of_a_panel_keep_what_accompanies_the_values(masked):
 def test_padding_repeats_the_first_row(masked):
     padded = masked.padded(14)
     rows = [*range(20), 20, 20, *range(20, 32)]
-    for name in ("values", "observed", "past", "known"):
+    for name in ("values", "past", "known"):
         np.testing.assert_array_equal(getattr(padded, name), getattr(masked, name)[rows])
+    observed = masked.observed[rows]
+    observed[20:22] = False
+    np.testing.assert_array_equal(padded.observed, observed)
     assert (np.diff(padded.times)[20:] == np.timedelta64(1, "h")).all()
     monthly, _ = read_panel(pd.concat([frame(4, "MS"), frame(8, "MS", "b")]), Columns(), "MS")
     np.testing.assert_array_equal(

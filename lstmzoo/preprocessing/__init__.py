@@ -39,14 +39,15 @@ from lstmzoo.preprocessing.streams import (
     token_counts,
 )
 from lstmzoo.preprocessing.text import PairPreprocessor, TextPreprocessor, tokenizer_name
-from lstmzoo.preprocessing.windows import Scale, WindowPreprocessor, Windows
+from lstmzoo.preprocessing.windows import Scale, WindowPreprocessor, Windows, check_observed
 
 __all__ = [
     "CALENDAR", "Ahead", "Channels", "Columns", "Corpus", "Form", "PairBatches", "PairPreprocessor", "Panel", "Scale",
-    "StreamBatches", "TextPreprocessor", "TextSizes", "WindowPreprocessor", "Windows", "ahead_of", "calendar_features",
-    "check_pairs", "check_sentences", "continued", "decoding_batches", "eager_frame", "filled", "filled_up", "find_season",
-    "fixed_step", "forecast_frame", "in_rows", "is_shorter_than_a_day", "make_future_frame", "most_calls", "most_members",
-    "observed_values", "padded", "padded_sentences", "panel_frame", "plain_times_of", "read_future", "read_panel",
-    "side_by_side", "softmax_cutoffs", "stack", "time_text", "token_counts", "tokenizer_name", "user_time", "user_times",
+    "StreamBatches", "TextPreprocessor", "TextSizes", "WindowPreprocessor", "Windows", "ahead_of",
+    "calendar_features", "check_observed", "check_pairs", "check_sentences", "continued", "decoding_batches",
+    "eager_frame", "filled", "filled_up", "find_season", "fixed_step", "forecast_frame", "in_rows",
+    "is_shorter_than_a_day", "make_future_frame", "most_calls", "most_members", "observed_values", "padded",
+    "padded_sentences", "panel_frame", "plain_times_of", "read_future", "read_panel", "side_by_side",
+    "softmax_cutoffs", "stack", "time_text", "token_counts", "tokenizer_name", "user_time", "user_times",
     "usual_calendar", "usual_seasons", "wall_times", "with_known_filled",
 ]  # fmt: skip

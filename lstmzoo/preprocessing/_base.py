@@ -133,7 +133,7 @@ class Panel:
     def padded(self, length: int) -> "Panel":
         """Series shorter than ``length`` made longer, at the left, by repeating their first row.
 
-        The value, the covariates, and whether the value was observed are repeated; times go back by the frequency.
+        The value and the covariates are repeated, and were not observed; times go back by the frequency.
         """
         missing = np.maximum(length - self.lengths, 0)
         if not missing.any():
@@ -141,6 +141,8 @@ class Panel:
         offsets, take = spans(self.offsets[:-1] - missing, self.lengths + missing)
         start = np.repeat(self.offsets[:-1], self.lengths + missing)
         longer = self._at(offsets, np.maximum(take, start))
+        observed = was_observed(longer) & (take >= start)
+        longer = replace(longer, observed=observed)
         step = fixed_step(self.freq)
         if step is not None:
             longer.times[:] += step * np.minimum(take - start, 0)

@@ -115,7 +115,7 @@ class WindowPreprocessor:
         self.channels.fit(panel)
         self.series_ = {name: i + 1 for i, name in enumerate(panel.ids)}
         if self.scaling == "series":
-            scales = [self._series_scale(panel.series(i)) for i in range(len(panel))]
+            scales = [self._series_scale(values) for values in _observed_series(panel)]
             self.series_scales_ = dict(zip(panel.ids, scales, strict=True))
         return self
 
@@ -166,6 +166,29 @@ class WindowPreprocessor:
             scales = [(float(shift), float(scale)) for shift, scale in document["series_scales_"]]
             self.series_scales_ = dict(zip(self.series_, scales, strict=True))
         return self
+
+    def held_out_windows(self, panel: Panel, steps: int) -> "Windows":
+        """All windows whose forecasts lie in the last ``steps`` steps of each series, a horizon at the least.
+
+        Args:
+            panel: Series, of ``min_length + steps`` observations at least.
+            steps: Steps at each series' end.
+
+        Raises:
+            DataError: As of :meth:`windows`; or if there are no such windows, for in none of them a value was observed.
+        """
+        near = panel.tail(steps + self.reach)
+        begun = _unobserved_at_start(panel) < panel.lengths - near.lengths
+        self._check_values(near)
+        windows = Windows(self, near, drop=0, skip=1, begun=begun)
+        if not len(windows):
+            check_observed(panel, steps, "held out for validation", f"raise {arg('validation_size')}, or pass "
+                           f"{arg(validation_size=0)}")  # fmt: skip
+            raise DataError(
+                f"no series has an observed value before the {steps} steps held out for validation: lower "
+                f"{arg('validation_size')}, or pass {arg(validation_size=0)}"
+            )
+        return windows
 
     def windows(self, panel: Panel, *, drop: int = 0, skip: int | np.ndarray = 0) -> "Windows":
         """All windows whose forecasts lie before the last ``drop`` steps of each series, without its first ``skip``.
@@ -319,7 +342,8 @@ class WindowPreprocessor:
     def _stored_scales(self, panel: Panel) -> Scale:
         """The scales of known series; a series never seen has that of the history given."""
         pairs = [
-            self.series_scales_.get(name) or self._series_scale(panel.series(i)) for i, name in enumerate(panel.ids)
+            self.series_scales_.get(name) or self._series_scale(values)
+            for name, values in zip(panel.ids, _observed_series(panel), strict=True)
         ]
         table = np.array(pairs, dtype=float)
         return Scale(table[:, :1], table[:, 1:])
@@ -368,7 +392,7 @@ class Windows:
     """The windows of a panel, by number: ``len()`` of them, and :meth:`batch` makes the arrays of some.
 
     What is kept is the panel, its channels and one count a series. A window that begins before its series' first observed
-    value has one of them at least before what it forecasts.
+    value has one of them at least before what it forecasts; and every window has one at least among what it forecasts.
 
     The inputs of B windows are ``window`` (B, T, F): the scaled values, the channels known in the future too, those of the
     past; ``future`` (B, H, R + K): references, known channels; ``series`` (B,): the series' number; ``previous`` (B, H, 1):
@@ -376,11 +400,18 @@ class Windows:
     """
 
     def __init__(
-        self, preprocessor: WindowPreprocessor, panel: Panel, *, drop: int, skip: int | np.ndarray = 0
+        self,
+        preprocessor: WindowPreprocessor,
+        panel: Panel,
+        *,
+        drop: int,
+        skip: int | np.ndarray = 0,
+        begun: bool | np.ndarray = False,
     ) -> None:
         self._pre = preprocessor
         width, values = preprocessor.min_length, preprocessor._transformed(panel.values)
-        skip = np.maximum(skip, _unobserved_at_start(panel) - preprocessor.context + 1)
+        unobserved = np.where(begun, 0, _unobserved_at_start(panel))
+        skip = np.maximum(skip, unobserved - preprocessor.context + 1)
         self._counts = np.maximum(panel.lengths - drop - width + 1 - skip, 0)
         self._ends = np.cumsum(self._counts)
         self._first_row = panel.offsets[:-1] + skip
@@ -393,9 +424,24 @@ class Windows:
         self._seen = _sliding(preprocessor.channels.past(panel), preprocessor.lookback)
         self._scales = preprocessor._stored_scales(panel) if preprocessor.scaling == "series" else None
         self._described = preprocessor._described(panel)
+        self._chosen = None if panel.observed is None else self._with_target(panel.observed)
 
     def __len__(self) -> int:
+        if self._chosen is not None:
+            return len(self._chosen)
         return int(self._ends[-1]) if len(self._ends) else 0
+
+    def _with_target(self, observed: np.ndarray) -> np.ndarray | None:
+        """Numbers of the windows with an observed value to forecast; None if all have one."""
+        count = np.concatenate([[0], np.cumsum(observed)])
+        rows = self._rows(np.arange(self._counts.sum()))[1] + self._pre.context
+        some = count[rows + self._pre.horizon] > count[rows]
+        return None if some.all() else np.flatnonzero(some)
+
+    def _rows(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The series and the first rows of windows, counted among all."""
+        series = np.searchsorted(self._ends, numbers, side="right")
+        return series, self._first_row[series] + numbers - (self._ends[series] - self._counts[series])
 
     @property
     def spec(self) -> ForecastingSpec:
@@ -412,8 +458,7 @@ class Windows:
         The targets are ``(B, H, 1)``, scaled, NaN where not observed; or, for a distribution of counts, ``(B, H, 2)``: the
         scale is the second channel.
         """
-        series = np.searchsorted(self._ends, numbers, side="right")
-        rows = self._first_row[series] + numbers - (self._ends[series] - self._counts[series])
+        series, rows = self._rows(numbers if self._chosen is None else self._chosen[numbers])
         spans, context = self._spans[rows], self._pre.context
         first = rows + context - self._pre.lookback
         stored = None
@@ -448,6 +493,36 @@ class Windows:
         if self._pre.scaling == "window":
             scaled = np.clip(scaled, -_EXTREME, _EXTREME)
         return scaled[..., None].astype(np.float32)
+
+
+def check_observed(panel: Panel, steps: int, what: str, way_out: str) -> None:
+    """Refuse series none of which has an observed value in its last steps.
+
+    Args:
+        panel: Filled, or with NaN where something is missing.
+        steps: How many.
+        what: What is done with them, for the message.
+        way_out: For the message.
+
+    Raises:
+        DataError: Naming the first series, and the steps.
+    """
+    last = panel.tail(steps)
+    if (was_observed(last) & np.isfinite(last.values)).any():
+        return
+    first, end = last.times[0], last.times[last.lengths[0] - 1]
+    more = f", nor has any other of the {len(panel)} series in its last steps" if len(panel) > 1 else ""
+    raise DataError(
+        f"series {panel.ids[0]!r} has no observed value from {time_text(first)} to {time_text(end)}, the {steps} steps {what}"
+        f"{more}: {way_out}"
+    )
+
+
+def _observed_series(panel: Panel) -> list[np.ndarray]:
+    """The values of each series, from the first that was observed on; all, if none was."""
+    start = _unobserved_at_start(panel)
+    start = np.where(start < panel.lengths, start, 0)
+    return [panel.series(i)[n:] for i, n in enumerate(start)]
 
 
 def _unobserved_at_start(panel: Panel) -> np.ndarray:

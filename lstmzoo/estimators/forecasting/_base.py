@@ -28,6 +28,7 @@ from lstmzoo.preprocessing import (
     Form,
     Panel,
     ahead_of,
+    check_observed,
     eager_frame,
     find_season,
     forecast_frame,
@@ -253,6 +254,7 @@ class PanelForecaster(ScoredForecaster):
             raise DataError(
                 f"series {panel.ids[i]!r} has {panel.lengths[i]} observations, too few to hold out {params.horizon}"
             )
+        check_observed(panel, params.horizon, "held out for scores", "give observed values, or drop those rows")
         return (panel_frame(panel.head(params.horizon), form, params.columns),), (y,)
 
     def read_once(self, y: Any) -> tuple["SeriesRead"]:

@@ -217,7 +217,7 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         windows = preprocessor.windows(panel, drop=held_out)
         if not len(windows):
             raise DataError(
-                "no series has an observed value before what is to be forecast, validation apart: lower "
+                "no series has, before its validation steps, an observed value to forecast and one before that: lower "
                 f"{arg('lookback')}, {arg('horizon')} or {arg('validation_size')}, or give series with fewer missing values"
             )
         validation = self._validation(preprocessor, panel)
@@ -497,7 +497,7 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
 
     def _validation(self, preprocessor: WindowPreprocessor, panel: Panel) -> Windows | None:
         held_out = self._held_out()
-        return preprocessor.windows(panel.tail(held_out + preprocessor.reach), skip=1) if held_out else None
+        return preprocessor.held_out_windows(panel, held_out) if held_out else None
 
     def _train(
         self, model: Any, windows: Windows, validation: Windows | None, config: ModelConfig, seed: int, levels: list[float],

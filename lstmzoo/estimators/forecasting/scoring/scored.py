@@ -11,7 +11,7 @@ from lstmzoo.estimators.forecasting.scoring.by_name import check_scored, checked
 from lstmzoo.estimators.forecasting.scoring.insample import insample_frame
 from lstmzoo.metrics import mean_over_series
 from lstmzoo.options import require_counts
-from lstmzoo.preprocessing import Ahead, Form, Panel, ahead_of, observed_values
+from lstmzoo.preprocessing import Ahead, Form, Panel, ahead_of, check_observed, observed_values
 
 
 class ScoredForecaster(ZooEstimator):
@@ -102,6 +102,7 @@ class ScoredForecaster(ZooEstimator):
             raise DataError(
                 f"series {panel.ids[i]!r} has {panel.lengths[i]} observations; scoring needs more than {horizon}"
             )
+        check_observed(panel, horizon, "to be scored", "give observed values, or drop those rows")
         history, actual = self.params_.parted(panel)
         try:
             prepared = self._prepared(history)

@@ -1,0 +1,158 @@
+"""What was not observed is neither learned from nor judged by: gaps at the validation steps, and values that padding invents."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lstmzoo import BaselineForecaster, Forecaster
+from lstmzoo.errors import DataError
+from lstmzoo.preprocessing import Channels, Columns, WindowPreprocessor, read_panel
+
+pytestmark = pytest.mark.usefixtures("eagerly")
+
+TINY = {
+    "horizon": 4,
+    "lookback": 12,
+    "season_length": 4,
+    "random_state": 0,
+    "verbose": 0,
+    "hyperparameters": {"units": 4, "epochs": 2, "steps_per_epoch": 3, "residual": "naive"},
+}
+
+
+def series(name="a", length=60, gaps=()):
+    y = np.sin(np.arange(length)) + np.arange(length) / 20
+    for first, last in gaps:
+        y[first:last] = np.nan
+    return pd.DataFrame({"unique_id": name, "ds": pd.date_range("2024-01-01", periods=length), "y": y})
+
+
+def forecaster(**changed):
+    return Forecaster("gru", **{**TINY, "missing": "mask", **changed})
+
+
+def preprocessor(scaling="window", mask=False):
+    return WindowPreprocessor(
+        lookback=5, horizon=3, quantiles=[0.5], periods=[1], scaling=scaling, transform="none", distribution="quantiles",
+        num_outputs=1, season_length=1, channels=Channels(mask=mask),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("missing", ["mask", "interpolate"])
+def test_nothing_observed_in_the_validation_steps_is_refused(missing):
+    """All validation losses would be 0, and the first epoch the best."""
+    both = pd.concat([series("a", gaps=[(56, 60)]), series("b", gaps=[(56, 60)])])
+    message = (
+        r"series 'a' has no observed value from 2024-02-26 to 2024-02-29, the 4 steps held out for validation, nor has any other "
+        r"of the 2 series in its last steps: raise validation_size, or pass validation_size=0"
+    )
+    with pytest.raises(DataError, match=message):
+        forecaster(missing=missing).fit(both)
+    for way_out in ({"validation_size": 8}, {"validation_size": 0}):
+        fitted = forecaster(missing=missing, **way_out).fit(both)
+        assert all(row.get("val_loss", 1) > 0 for row in fitted.history_)
+
+
+def test_series_without_observed_validation_steps_do_not_dilute_the_loss_of_others():
+    alone = forecaster().fit(series("a"))
+    beside = forecaster().fit(pd.concat([series("a"), series("b", gaps=[(56, 60)])]))
+    validation = [f._validation(f.preprocessor_, read_panel(series("a"), f._columns)[0]) for f in (alone, beside)]
+    assert len(validation[0]) == len(validation[1]) == 1
+    panel, _ = read_panel(pd.concat([series("a"), series("b", gaps=[(56, 60)])]), beside._columns, missing="mask")
+    windows = beside.preprocessor_.held_out_windows(panel, 4)
+    assert len(windows) == 1
+    assert windows.batch(np.array([0]))[0]["series"].tolist() == [1]
+
+
+def test_a_gap_before_the_validation_steps_that_is_longer_than_the_context():
+    """The windows begin within the gap, filled by the value before it."""
+    gap = series(gaps=[(30, 56)])
+    fitted = forecaster().fit(gap)
+    assert all(row["val_loss"] > 0 for row in fitted.history_)
+    assert np.isfinite(fitted.predict()["y_hat"]).all()
+    panel = fitted._filled(read_panel(gap, fitted._columns, missing="keep")[0], 4)
+    inputs, target, scale = fitted._validation(fitted.preprocessor_, panel).batch(np.array([0]))
+    assert scale.shift[0, 0] == gap["y"][29]
+    assert scale.scale[0, 0] == 0
+    assert np.isfinite(target).all()
+    assert (inputs["window"][0, :, 1] == 0).all()  # none of it was observed
+    longer = pd.concat([gap, series("b")])
+    assert all(row["val_loss"] > 0 for row in forecaster().fit(longer).history_)
+
+
+def test_windows_have_an_observed_value_to_forecast():
+    panel, _ = read_panel(series(length=30, gaps=[(9, 20)]), Columns(), missing="mask")
+    pre = preprocessor().fit(panel)
+    windows = pre.windows(panel)
+    assert len(pre.windows(read_panel(series(length=30), Columns())[0])) == 23
+    inputs, target, _ = windows.batch(np.arange(len(windows)))
+    assert len(windows) == 23 - 9  # all but those whose three targets lie within the eleven steps of the gap
+    assert np.isfinite(target).any(axis=(1, 2)).all()
+    np.testing.assert_array_equal(windows.batch(np.array([4, 5]))[0]["window"], inputs["window"][[4, 5]])
+
+
+def test_no_observed_value_to_learn_from_is_refused():
+    y = series(length=40, gaps=[(13, 36)])
+    with pytest.raises(DataError, match="an observed value to forecast and one before that: lower lookback"):
+        forecaster(lookback=12).fit(y.assign(y=y["y"].where((y.index == 0) | (y.index > 35))))
+
+
+@pytest.mark.parametrize("call", ["score", "evaluate", "holdout_split"])
+def test_nothing_observed_to_score_is_refused(call):
+    gap = series(gaps=[(56, 60)])
+    estimator = BaselineForecaster(horizon=4, season_length=4, missing="mask").fit(series())
+    with pytest.raises(DataError, match=r"series 'a' has no observed value from 2024-02-26 to 2024-02-29, the 4 steps"):
+        getattr(estimator, call)(gap)
+    partly = series(gaps=[(56, 59)])
+    assert np.isfinite(estimator.score(estimator.holdout_split(partly)[1][0]))
+
+
+def test_a_backtest_whose_last_window_was_not_observed_has_the_others():
+    gap = series(gaps=[(56, 60)])
+    backtest = forecaster(quantiles=[0.1, 0.9]).cross_validation(gap, n_windows=2)
+    assert backtest["y"].isna().sum() == 4
+    assert np.isfinite(backtest["y_hat"]).all()
+
+
+def test_padded_values_are_not_forecast_nor_judged():
+    """A series of 7 values, made 16 long: the loss and the calibration know of 7."""
+    y = np.array([5.0, 1.0, 4.0, 2.0, 6.0, 3.0, 5.0])
+    panel, _ = read_panel(y, Columns())
+    padded = panel.padded(16)
+    windows = preprocessor(scaling="none").fit(padded).windows(padded)
+    _, target, _ = windows.batch(np.arange(len(windows)))
+    np.testing.assert_array_equal(target[..., 0], [y[1:4], y[2:5], y[3:6], y[4:7]])  # what is before them has the first
+
+
+def test_padded_values_are_no_part_of_a_series_scale():
+    y = np.array([50.0, 1.0, 4.0, 2.0, 6.0, 3.0, 5.0])
+    panel, _ = read_panel(y, Columns())
+    pre = preprocessor(scaling="series").fit(panel.padded(16))
+    assert pre.series_scales_["series"] == pytest.approx((y.mean(), y.std()))
+
+
+def test_padded_series_count_only_what_was_observed_in_calibration():
+    """Of the 9 held-out windows of a series of 8 values, 4 have a value among what they see."""
+    short, long = series(length=8), series("b")
+    settings = {
+        "missing": "error",
+        "pad_short": True,
+        "conformal": True,
+        "quantiles": [0.1, 0.9],
+        "validation_size": 12,
+    }
+    fitted = forecaster(**settings).fit(pd.concat([long, short]))
+    panel = fitted._long_enough(read_panel(short, fitted._columns)[0], fitted.preprocessor_)
+    assert panel.lengths.tolist() == [12 + 4 + 12]
+    windows = fitted.preprocessor_.held_out_windows(panel, 12)
+    _, target, scale = windows.batch(np.arange(len(windows)))
+    assert len(windows) == 4
+    values = scale.shift + scale.scale * target[..., 0]
+    np.testing.assert_allclose(values[1:], [short["y"][i : i + 4] for i in (2, 3, 4)], atol=1e-5)
+    assert fitted.tail_.observed.sum() == 8 + 16
+    assert fitted.predict()["unique_id"].nunique() == 2
+
+
+def test_a_series_too_short_to_learn_from_is_refused():
+    with pytest.raises(DataError, match="an observed value to forecast and one before that"):
+        forecaster(missing="error", pad_short=True).fit(series(length=3))
