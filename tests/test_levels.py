@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lstmzoo.estimators.forecasting.outlook import step_correlation
 
 from lstmzoo import BaselineForecaster, Forecaster
 from lstmzoo.errors import DataError
 from lstmzoo.estimators.forecasting.baselines import METHODS
+from lstmzoo.estimators.forecasting.network.outlook import step_correlation
 from lstmzoo.metrics import bias, crps, mae, mape, mase, rmse, rmsse, smape, wape
 from lstmzoo.preprocessing import Channels, Columns, WindowPreprocessor, find_season, read_panel
 from lstmzoo.scales import mean_and_deviation
