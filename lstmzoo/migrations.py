@@ -81,6 +81,8 @@ _OF_FORECASTS = params(
 # What a folder of format N lacks that one of format N + 1 has, by N.
 MIGRATIONS: dict[int, tuple[Added, ...]] = {
     1: (
+        Added("PanelForecaster", "preprocessor.json", ("panel",), "labels", constant({})),
+        Added("Forecaster", "preprocessor.json", ("windows", "channels"), "labels_", constant({})),
         Added("PanelForecaster", "preprocessor.json", _FORM, "id", constant(None)),
         Added("PanelForecaster", "preprocessor.json", _FORM, "time", _time_dtype),
         Added("PanelForecaster", "preprocessor.json", _FORM, "text", constant(None)),

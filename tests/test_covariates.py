@@ -47,9 +47,19 @@ ONE_OF_EACH_BUILDER = {load_config(name).builder: name for name in list_models("
 @pytest.mark.usefixtures("without_xla")
 @pytest.mark.parametrize("name", ONE_OF_EACH_BUILDER.values())
 def test_every_builder_takes_every_kind_of_covariate(name, shops, tiny, tmp_path):
-    holes = shops.assign(y=shops["y"].where(np.arange(len(shops)) % 7 > 0))
-    parameters = {**tiny, "model": name, "hyperparameters": SHORT}
-    forecaster = Forecaster(**parameters, **COVARIATES, calendar=["hour"], missing="mask").fit(holes)
+    texts = {
+        "promo": np.where(shops["price"] > 3, "none", "poster"),
+        "weather": np.where(shops["visitors"] > 99, "sun", "rain"),
+    }
+    holes = shops.assign(y=shops["y"].where(np.arange(len(shops)) % 7 > 0), **texts)
+    varying = {"past_covariates": ["weather", "visitors"], "future_covariates": ["price", "promo", "holiday"]}
+    parameters = {**tiny, "model": name, "hyperparameters": SHORT, **COVARIATES, **varying}
+    forecaster = Forecaster(**parameters, calendar=["hour", "holidays:DE"], missing="mask").fit(holes)
+    assert (forecaster.spec_.num_known, forecaster.spec_.num_past) == (2 + 1 + 1 + 2 + 1, 2 + 1 + 1)
+
+    def filled(forecaster):
+        return forecaster.make_future_frame().assign(price=3.0, promo="poster", holiday=False)
+
     forecast = forecaster.predict(future=filled(forecaster))
     assert len(forecast) == 18
     assert np.isfinite(forecast["y_hat"]).all()
@@ -211,7 +221,7 @@ def test_a_future_that_is_not_given(fitted, hourly, tiny):
     ("change", "message"),
     [
         (lambda f: f.drop(columns="visitors"), "'visitors'"),
-        (lambda f: f.assign(price="cheap"), "'price'"),
+        (lambda f: f.assign(price=pd.Timestamp("2024")), "'price'"),
         (lambda f: f.assign(price=np.where(np.arange(len(f)) == 5, np.nan, 1.0)), "'price'.*'s0'"),
         (lambda f: f.assign(price=np.where(np.arange(len(f)) == 5, np.inf, 1.0)), "'price'.*'s0'"),
         (lambda f: f.assign(region=np.where(np.arange(len(f)) == 5, "x", "y")), "'region'.*'s0'"),

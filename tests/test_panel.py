@@ -306,7 +306,7 @@ def with_cell(column, value, row=5):
 REFUSED_COVARIATES = {
     "missing column": (lambda: shops().drop(columns="price"), "column 'price' is missing; the frame has 'unique_id', .*: add it, or leave it out of future_covariates"),
     "missing static column": (lambda: shops().drop(columns="size"), "column 'size' is missing.*static_covariates"),
-    "text": (lambda: shops().assign(visitors="many"), "column 'visitors' is not numeric.*make it numeric, or pass it as one of static_covariates"),
+    "text": (lambda: shops().assign(visitors=pd.Timestamp("2024")), "column 'visitors' is not numeric, but Datetime.*make it numbers, or text, which is a category"),
     "times": (lambda: shops().assign(price=lambda d: d["ds"]), "column 'price' is not numeric"),
     "NaN": (lambda: with_cell("price", np.nan), "'price' of series 'a' is missing .NaN. at 2024-01-01 05:00:00 .1 such.*missing='mask'"),
     "NaN of the past": (lambda: with_cell("visitors", np.nan, 25), "'visitors' of series 'b' is missing .NaN. at 2024-02-01 05:00:00"),

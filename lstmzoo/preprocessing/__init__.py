@@ -10,7 +10,7 @@ from lstmzoo.preprocessing._base import (
 )
 from lstmzoo.preprocessing.ahead import Ahead, ahead_of, observed_values
 from lstmzoo.preprocessing.buckets import PairBatches, decoding_batches, padded_sentences
-from lstmzoo.preprocessing.channels import CALENDAR, Channels, calendar_features, usual_calendar
+from lstmzoo.preprocessing.channels import CALENDAR, Channels, calendar_features, check_calendar, usual_calendar
 from lstmzoo.preprocessing.corpus import Corpus, TextSizes
 from lstmzoo.preprocessing.frames import (
     Form,
@@ -44,10 +44,10 @@ from lstmzoo.preprocessing.windows import Scale, WindowPreprocessor, Windows, ch
 __all__ = [
     "CALENDAR", "Ahead", "Channels", "Columns", "Corpus", "Form", "PairBatches", "PairPreprocessor", "Panel", "Scale",
     "StreamBatches", "TextPreprocessor", "TextSizes", "WindowPreprocessor", "Windows", "ahead_of",
-    "calendar_features", "check_observed", "check_pairs", "check_sentences", "continued", "decoding_batches",
-    "eager_frame", "filled", "filled_up", "find_season", "fixed_step", "forecast_frame", "in_rows",
-    "is_shorter_than_a_day", "make_future_frame", "most_calls", "most_members", "observed_values", "padded",
-    "padded_sentences", "panel_frame", "plain_times_of", "read_future", "read_panel", "side_by_side",
+    "calendar_features", "check_calendar", "check_observed", "check_pairs", "check_sentences", "continued",
+    "decoding_batches", "eager_frame", "filled", "filled_up", "find_season", "fixed_step", "forecast_frame",
+    "in_rows", "is_shorter_than_a_day", "make_future_frame", "most_calls", "most_members", "observed_values",
+    "padded", "padded_sentences", "panel_frame", "plain_times_of", "read_future", "read_panel", "side_by_side",
     "softmax_cutoffs", "stack", "time_text", "token_counts", "tokenizer_name", "user_time", "user_times",
     "usual_calendar", "usual_seasons", "wall_times", "with_known_filled",
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -61,6 +61,7 @@ class Panel:
         irregular: Whether time steps may be of any length.
         own: Times on the wall, ascending, and their stamps in UTC, where these are the user's and not the first that the zone
             has, as at a midnight that is repeated; None if there are none.
+        labels: Of each covariate that is a category, what its whole numbers in ``past`` or ``known`` stand for.
     """
 
     ids: np.ndarray
@@ -75,6 +76,7 @@ class Panel:
     static: np.ndarray = None  # type: ignore[assignment]
     irregular: bool = False
     own: tuple[np.ndarray, np.ndarray] | None = None
+    labels: dict[str, list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, rows, kind in (
@@ -247,7 +249,7 @@ class Panel:
         )
 
     def extended(self, new: "Panel", at: np.ndarray) -> "Panel":
-        """Each series ``at[i]`` followed by series i of another panel, unchecked."""
+        """Each series ``at[i]`` followed by series i of another panel, unchecked; its labels begin with this panel's."""
         added = np.zeros_like(self.lengths)
         added[at] = new.lengths
         offsets = np.concatenate([[0], np.cumsum(self.lengths + added)])
@@ -276,6 +278,7 @@ class Panel:
             past=joined(self.past, new.past),
             known=joined(self.known, new.known),
             own=own,
+            labels=new.labels,
         )
 
     def _check_continues(self, new: "Panel", at: np.ndarray, gaps: bool) -> None:

@@ -7,9 +7,11 @@ import numpy as np
 import pandas as pd
 
 from lstmzoo.errors import DataError, UnknownNameError, arg
-from lstmzoo.preprocessing._base import Panel, fixed_step, is_shorter_than_a_day, offset_of
+from lstmzoo.preprocessing._base import Panel, fixed_step, is_shorter_than_a_day, offset_of, time_text
+from lstmzoo.public_holidays import PREFIX, are_holidays, check_region
 from lstmzoo.scales import LARGEST_INPUT, mean_and_deviation
 
+MOST_CATEGORIES = 256  # of a covariate, each of which is a channel
 CALENDAR: dict[str, Callable[[pd.DatetimeIndex], Any]] = {
     "minute": lambda t: (t.minute + t.second / 60) / 60,
     "hour": lambda t: (t.hour + t.minute / 60) / 24,
@@ -26,10 +28,13 @@ class Channels:
 
     Covariates are standardized by their mean and standard deviation over all series, a category is the place of its value
     among those of training, in order, and each calendar feature is the sine and cosine of a cycle: minute (of the hour),
-    hour (of the day), weekday, day (of the month), month, quarter, year (the place within it).
+    hour (of the day), weekday, day (of the month), month, quarter, year (the place within it). The holidays of a region have a
+    channel that is 1 on those days, and a covariate of categories has one for each category of training, which is 1 where the
+    covariate is that one.
 
     Args:
-        calendar: Names of calendar features, or True for those that the frequency resolves.
+        calendar: Names of calendar features, such as ``weekday`` and ``holidays:DE``, or True for those that the frequency
+            resolves.
         known: Names of the future covariates.
         past: Names of the past covariates.
         static: Names of what describes the series.
@@ -59,29 +64,37 @@ class Channels:
 
         Raises:
             UnknownNameError: If a calendar feature is unknown.
-            DataError: If calendar features are asked for where time is a count.
+            ConfigError: If holidays lack a country, or their package is not installed.
+            DataError: If calendar features are asked for where time is a count, or holidays where steps are longer than a day.
         """
         if self.calendar and not panel.has_calendar:
             raise DataError(
                 f"calendar features need timestamps, but the time column holds integers: pass {arg(calendar=[])}"
             )
         self.calendar_ = usual_calendar(panel.freq) if self.calendar is True else list(self.calendar or [])
-        for name in self.calendar_:
-            if name not in CALENDAR:
-                raise UnknownNameError("calendar feature", name, CALENDAR)
+        check_calendar(self.calendar_)
+        if self._regions and not resolves_days(panel.freq):
+            raise DataError(f"holidays are days, but a step of freq {panel.freq!r} is longer: leave them out of "
+                            f"{arg('calendar')}, or count them yourself, in a column of {arg('future_covariates')}")  # fmt: skip
         self.known_scales_, self.past_scales_ = _scales(panel.known), _scales(panel.past)
         self.static_ = [_learned_static(panel.static[:, i]) for i in range(panel.static.shape[1])]
+        self.labels_ = {name: list(labels) for name, labels in panel.labels.items()}
+        for name, labels in self.labels_.items():
+            if len(labels) > MOST_CATEGORIES:
+                raise DataError(
+                    f"covariate {name!r} has {len(labels)} categories, but may have {MOST_CATEGORIES}: group the rare ones"
+                )
         return self
 
     @property
     def num_known_(self) -> int:
         """K, channels known of the future."""
-        return 2 * len(self.calendar_) + len(self.known_names) + self.irregular
+        return 2 * len(self._cycles) + len(self._regions) + self._width(self.known_names) + self.irregular
 
     @property
     def num_past_(self) -> int:
         """P, channels of the past alone."""
-        return len(self.past_names) + self.mask
+        return self._width(self.past_names) + self.mask
 
     @property
     def num_static_(self) -> int:
@@ -95,7 +108,10 @@ class Channels:
 
     def known(self, panel: Panel) -> np.ndarray:
         """``(R, K)`` float32: calendar, future covariates, time differences."""
-        parts = [self._calendar(panel.times, panel), _standardized(panel.known, self.known_scales_)]
+        parts = [
+            self._calendar(panel.times, panel),
+            *self._covariates(panel, panel.known, self.known_names, panel.times),
+        ]
         if self.irregular:
             before = np.concatenate([panel.times[:1], panel.times[:-1]])
             ratio = _ratio(panel.times - before, panel.freq)
@@ -121,7 +137,7 @@ class Channels:
             )
         ahead = np.empty((*times.shape, 0)) if known is None else known
         flat = ahead.reshape(times.size, ahead.shape[-1])
-        parts = [self._calendar(times.ravel(), panel), _standardized(flat, self.known_scales_)]
+        parts = [self._calendar(times.ravel(), panel), *self._covariates(panel, flat, self.known_names, times.ravel())]
         if self.irregular:
             last = panel.times[panel.offsets[1:] - 1]
             steps = np.diff(np.concatenate([last[:, None], times], axis=1), axis=1)
@@ -130,7 +146,7 @@ class Channels:
 
     def past(self, panel: Panel) -> np.ndarray:
         """``(R, P)`` float32: past covariates, whether a value was observed."""
-        parts = [_standardized(panel.past, self.past_scales_)]
+        parts = self._covariates(panel, panel.past, self.past_names, panel.times)
         if self.mask:
             observed = np.ones(len(panel.values), bool) if panel.observed is None else panel.observed
             parts.append(observed[:, None].astype(float))
@@ -164,7 +180,7 @@ class Channels:
                 "mask": self.mask, "irregular": self.irregular,
             },
             "calendar_": self.calendar_, "known_scales_": self.known_scales_.tolist(),
-            "past_scales_": self.past_scales_.tolist(), "static_": self.static_,
+            "past_scales_": self.past_scales_.tolist(), "static_": self.static_, "labels_": self.labels_,
         }  # fmt: skip
 
     @classmethod
@@ -172,14 +188,54 @@ class Channels:
         """What :meth:`to_json` wrote."""
         self = cls(**document["parameters"])
         self.calendar_, self.static_ = document["calendar_"], document["static_"]
+        self.labels_ = document["labels_"]
         self.known_scales_ = np.array(document["known_scales_"], dtype=float).reshape(2, -1)
         self.past_scales_ = np.array(document["past_scales_"], dtype=float).reshape(2, -1)
         return self
 
+    def _width(self, names: list[str]) -> int:
+        return sum(len(self.labels_.get(name, " ")) for name in names)
+
+    def _covariates(self, panel: Panel, table: np.ndarray, names: list[str], times: np.ndarray) -> list[np.ndarray]:
+        """Numbers in units of their deviation, and for each category a channel that is 1 where it is the covariate's."""
+        scales = self.known_scales_ if names is self.known_names else self.past_scales_
+        if not self.labels_:
+            return [_standardized(table, scales)]
+        parts = [np.empty((len(table), 0))]
+        for i, name in enumerate(names):
+            if name in self.labels_:
+                parts.append(self._one_hot(panel, table[:, i], name, times))
+            else:
+                parts.append(_standardized(table[:, i : i + 1], scales[:, i : i + 1]))
+        return parts
+
+    def _one_hot(self, panel: Panel, codes: np.ndarray, name: str, times: np.ndarray) -> np.ndarray:
+        learned, labels = self.labels_[name], panel.labels[name]
+        places = np.array([learned.index(label) if label in learned else -1 for label in labels], dtype=int)
+        codes = codes.astype(int)
+        unseen = np.flatnonzero(places[codes] < 0)
+        if len(unseen):
+            row = int(unseen[0])
+            raise DataError(f"{name!r} is {labels[codes[row]]!r} at {time_text(times[row])}, a category that was not there in "
+                            f"training; known: {', '.join(map(repr, learned[:20]))}")  # fmt: skip
+        return np.eye(len(learned), dtype=np.float32)[places[codes]]
+
+    @property
+    def _regions(self) -> list[str]:
+        return [name for name in self.calendar_ if name not in CALENDAR]
+
+    @property
+    def _cycles(self) -> list[str]:
+        return [name for name in self.calendar_ if name in CALENDAR]
+
     def _calendar(self, times: np.ndarray, panel: Panel) -> np.ndarray:
-        if not self.calendar_:
-            return np.empty((len(times), 0))
-        return calendar_features(times, panel.freq, panel.tz, self.calendar_)
+        parts = [np.empty((len(times), 0))]
+        if self._cycles:
+            parts.append(calendar_features(times, panel.freq, panel.tz, self._cycles))
+        if self._regions:
+            days = _local(times, panel.freq, panel.tz).to_numpy()
+            parts += [are_holidays(days, name)[:, None] for name in self._regions]
+        return np.concatenate(parts, axis=1)
 
     @staticmethod
     def _codes(column: np.ndarray, values: list[str], name: str, ids: np.ndarray) -> np.ndarray:
@@ -190,6 +246,28 @@ class Channels:
             raise DataError(f"{name!r} of series {ids[i]!r} is {column[i]!r}, a category that was not there in training; known: "
                             f"{', '.join(map(repr, values[:20]))}")  # fmt: skip
         return np.array([codes[value] for value in column])
+
+
+def check_calendar(names: list[str]) -> None:
+    """Refuse calendar features that are none.
+
+    Raises:
+        UnknownNameError: If one is unknown, or a country of holidays.
+        ConfigError: If holidays lack a country, or their package is not installed.
+    """
+    for name in names:
+        if name.partition(":")[0] == PREFIX:
+            check_region(name)
+        elif name not in CALENDAR:
+            raise UnknownNameError("calendar feature", name, [*CALENDAR, f"{PREFIX}:<country>"])
+
+
+def resolves_days(freq: str | int) -> bool:
+    """Whether a step is of a day, a business day, or less."""
+    if isinstance(freq, int):
+        return False
+    step = fixed_step(freq)
+    return isinstance(offset_of(freq), pd.offsets.BusinessDay) if step is None else bool(step <= np.timedelta64(1, "D"))
 
 
 def usual_calendar(freq: str | int) -> list[str]:
@@ -215,11 +293,17 @@ def calendar_features(times: np.ndarray, freq: str | int, tz: str | None, names:
         >>> calendar_features(np.array(["2024-01-01T06:00"], "datetime64[us]"), "h", None, ["hour", "weekday"]).round(2)
         array([[1., 0., 0., 1.]], dtype=float32)
     """
-    index = pd.DatetimeIndex(times)
-    if tz is not None and is_shorter_than_a_day(freq):
-        index = index.tz_localize("UTC").tz_convert(tz)
+    index = _local(times, freq, tz)
     angles = 2 * np.pi * np.stack([np.asarray(CALENDAR[name](index)) for name in names], axis=1)
     return np.stack([np.sin(angles), np.cos(angles)], axis=2).reshape(len(index), -1).astype(np.float32)
+
+
+def _local(times: np.ndarray, freq: str | int, tz: str | None) -> pd.DatetimeIndex:
+    """Times as on the wall."""
+    index = pd.DatetimeIndex(times)
+    if tz is None or not is_shorter_than_a_day(freq):
+        return index
+    return index.tz_localize("UTC").tz_convert(tz).tz_localize(None)
 
 
 def _scales(columns: np.ndarray) -> np.ndarray:

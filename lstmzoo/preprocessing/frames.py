@@ -83,19 +83,53 @@ def as_pandas(column: Any) -> pd.Series:
     return column.to_pandas().reset_index(drop=True)
 
 
-def number_columns(frame: Any, names: tuple[str, ...], way_out: str) -> np.ndarray:
-    """``(R, columns)`` float64: numbers, and true and false as 1 and 0.
+def read_covariates(
+    frame: Any, names: tuple[str, ...], like: dict[str, list[str]] | None, way_out: str
+) -> tuple[np.ndarray, dict[str, list[str]]]:
+    """``(R, columns)`` float64: numbers, true and false as 1 and 0, and categories as their places among the labels.
+
+    Args:
+        frame: A narwhals frame.
+        names: Of the columns.
+        like: The labels of the columns that are categories, to which new ones are added; None if nothing was fitted yet.
+        way_out: For messages.
+
+    Returns:
+        The table, NaN where a value is missing, and the labels of the columns that are categories.
 
     Raises:
-        DataError: Naming a column that is neither.
+        DataError: Naming a column that is none of these, or not of the kind that was fitted.
     """
-    table = np.empty((len(frame), len(names)))
+    table, labels = np.empty((len(frame), len(names))), {}
     for i, name in enumerate(names):
         column = frame[name]
-        if not column.dtype.is_numeric() and column.dtype != nw.Boolean:
+        if like is not None and name in like:
+            table[:, i], labels[name] = _categories(column, like[name])
+        elif column.dtype.is_numeric() or column.dtype == nw.Boolean:
+            table[:, i] = column.cast(nw.Float64).to_numpy()
+        elif like is None and _is_text(column):
+            table[:, i], labels[name] = _categories(column, [])
+        else:
             raise DataError(f"column {name!r} is not numeric, but {column.dtype}: {way_out}")
-        table[:, i] = column.cast(nw.Float64).to_numpy()
-    return table
+    return table, labels
+
+
+def _is_text(column: Any) -> bool:
+    return pd.api.types.infer_dtype(as_pandas(column), skipna=True) in ("string", "categorical")
+
+
+def _categories(column: Any, known: list[str]) -> tuple[np.ndarray, list[str]]:
+    """Text as places among labels, those known followed by the new ones in order."""
+    missing = column.is_null().to_numpy()
+    if not missing.all() and not _is_text(column):
+        raise DataError(f"column {column.name!r} is {column.dtype}, but what was fitted has categories, such as {known[0]!r}: "
+                        "make it text")  # fmt: skip
+    codes, found = pd.factorize(as_pandas(column).astype(object))
+    texts = [str(value) for value in found]
+    labels = [*known, *sorted(set(texts) - set(known))]
+    places = {label: place for place, label in enumerate(labels)}
+    at = np.array([*(places[text] for text in texts), np.nan], dtype=float)
+    return at[codes], labels
 
 
 def read_ids(frame: Any, name: str) -> tuple[pd.Series, DType]:
@@ -291,11 +325,19 @@ def panel_frame(panel: Panel, form: Form, columns: Columns) -> Any:
     """The panel as the long frame, series or array that it was read from; values that were not observed are missing."""
     values = panel.values if panel.observed is None else np.where(panel.observed, panel.values, np.nan)
     data: dict[str, Any] = {columns.target: values}
-    data |= {name: panel.past[:, i] for i, name in enumerate(columns.past)}
-    data |= {name: panel.known[:, i] for i, name in enumerate(columns.known)}
+    data |= {name: _labelled(panel, name, panel.past[:, i]) for i, name in enumerate(columns.past)}
+    data |= {name: _labelled(panel, name, panel.known[:, i]) for i, name in enumerate(columns.known)}
     described = {name: np.repeat(panel.static[:, i], panel.lengths) for i, name in enumerate(columns.static)}
     data |= {name: pd.Series(column).infer_objects() for name, column in described.items()}
     return assemble(np.repeat(panel.ids, panel.lengths), panel.times, data, panel, form, columns)
+
+
+def _labelled(panel: Panel, name: str, column: np.ndarray) -> Any:
+    """A covariate, categories as text."""
+    if name not in panel.labels:
+        return column
+    texts = np.array([*panel.labels[name], None], dtype=object)
+    return pd.Series(texts[np.where(np.isnan(column), -1, column).astype(int)]).astype("str")
 
 
 def assemble(

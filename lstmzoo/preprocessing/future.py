@@ -14,7 +14,7 @@ from lstmzoo.preprocessing.frames import (
     as_times,
     assemble,
     eager_frame,
-    number_columns,
+    read_covariates,
     read_ids,
     read_time_column,
     wall_times,
@@ -41,7 +41,9 @@ def make_future_frame(panel: Panel, horizon: int, form: Form, columns: Columns) 
         0         a   3    NaN
         1         a   4    NaN
     """
-    empty = {name: np.full(len(panel) * horizon, np.nan) for name in columns.known}
+    rows = len(panel) * horizon
+    empty: dict[str, Any] = {name: np.full(rows, np.nan) for name in columns.known}
+    empty |= {name: pd.Series([None] * rows, dtype="str") for name in columns.known if name in panel.labels}
     times = panel.future_times(horizon).ravel()
     return assemble(np.repeat(panel.ids, horizon), times, empty, panel, replace(form, kind="frame"), columns)
 
@@ -75,7 +77,8 @@ def read_future(frame: Any, panel: Panel, columns: Columns, horizon: int) -> tup
             f"{arg('future')}: expected a frame, that of make_future_frame() filled in, got {type(frame).__name__}"
         )
     _check_columns(native, columns)
-    known = number_columns(native, columns.known, "fill it with numbers")
+    known, labels = read_covariates(native, columns.known, panel.labels, "fill it with numbers")
+    _check_labels(columns, known, labels, panel)
     series = _series_of(native, panel, columns)
     times = _times_of(native, panel, columns)
     order = np.lexsort((times, series))
@@ -105,6 +108,17 @@ def _check_columns(frame: Any, columns: Columns) -> None:
     for name in frame.columns:
         if name not in expected:
             raise DataError(f"{arg('future')}: column {name!r} is none of the future covariates: drop it; {wanted}")
+
+
+def _check_labels(columns: Columns, known: np.ndarray, labels: dict[str, list[str]], panel: Panel) -> None:
+    """Refuse a category that no series has had."""
+    for i, name in enumerate(columns.known):
+        fitted = panel.labels.get(name, [])
+        new = labels[name][len(fitted) :] if name in labels else []
+        if new:
+            row = int((known[:, i] == len(fitted)).argmax())
+            raise DataError(f"{arg('future')}: {name!r} is {new[0]!r} in row {row}, a category that was not there in "
+                            f"training; known: {', '.join(map(repr, fitted[:20]))}")  # fmt: skip
 
 
 def _series_of(frame: Any, panel: Panel, columns: Columns) -> np.ndarray:

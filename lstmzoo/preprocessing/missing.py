@@ -15,7 +15,8 @@ def filled(panel: Panel, how: str, columns: Columns, held_out: int = 0) -> Panel
     Args:
         panel: With NaN where something is missing.
         how: ``mask``: by the last value, or the first where there is none yet; ``interpolate``: linearly, in steps (in time,
-            if they are irregular), and at the ends by the nearest. Past covariates are filled by the last value in either case.
+            if they are irregular), and at the ends by the nearest. Past covariates and categories are filled by the last value
+            in either case.
         columns: Names, for messages.
         held_out: Steps at each series' end which what is before them is filled without; and each of them is filled by the
             last value before it, so that nowhere in them does a step tell of later ones.
@@ -60,7 +61,10 @@ def open_ended(panel: Panel) -> Panel:
 def _filled_columns(panel: Panel, table: np.ndarray, how: str, names: tuple[str, ...]) -> np.ndarray:
     if not np.isnan(table).any():
         return table
-    return np.stack([_filled(panel, table[:, i], how, name) for i, name in enumerate(names)], axis=1)
+    return np.stack(
+        [_filled(panel, table[:, i], "mask" if name in panel.labels else how, name) for i, name in enumerate(names)],
+        axis=1,
+    )
 
 
 def _filled(panel: Panel, values: np.ndarray, how: str, name: str) -> np.ndarray:

@@ -16,9 +16,9 @@ from lstmzoo.preprocessing.frames import (
     as_times,
     check_whole,
     eager_frame,
-    number_columns,
     own_times,
     plain_times,
+    read_covariates,
     read_ids,
     read_time_column,
     user_times,
@@ -40,6 +40,7 @@ class _Rows:
         past: ``(R, P)``.
         known: ``(R, K)``.
         static: By column, ``(R,)`` codes and what they stand for; -1 is missing.
+        labels: Of each covariate that is a category, what its numbers stand for.
     """
 
     ids: pd.Series
@@ -48,6 +49,7 @@ class _Rows:
     past: np.ndarray
     known: np.ndarray
     static: dict[str, tuple[np.ndarray, np.ndarray]]
+    labels: dict[str, list[str]]
 
 
 def read_panel(
@@ -72,7 +74,7 @@ def read_panel(
             none yet), with ``interpolate`` linearly, and at the ends by the nearest, past covariates as with ``mask``; the
             panel's ``observed`` says which values were. With ``keep`` it stays NaN, for what is cut off before it is filled.
         irregular: Whether time steps may be of any length: then there are no gaps, and the frequency is the median step.
-        like: Series that have been read: timestamps are read in their time zone.
+        like: Series that have been read: timestamps are read in their time zone, and covariates are of the same kinds.
         after: The series that the data go on from: what has no times of its own begins at its next step.
 
     Raises:
@@ -91,7 +93,7 @@ def read_panel(
     """
     if missing not in _MISSING:
         raise ConfigError(f"{arg('missing')}: expected one of {', '.join(map(repr, _MISSING))}, got {missing!r}")
-    rows, form, columns = _read_rows(data, columns)
+    rows, form, columns = _read_rows(data, columns, None if like is None else like.labels)
     if after is not None and (form.kind == "array" or (form.kind == "series" and form.backend != "pandas")):
         rows.times = pd.Series(user_times(after.future_times(len(rows.values))[0], after.freq, after.tz, after.own))
     sorted_, wall = _sorted_panel(rows, columns, missing, like, _TIMES_OF[form.kind].format(columns.time))
@@ -128,7 +130,7 @@ def continued(panel: Panel, new: Panel, columns: Columns, *, missing: str) -> Pa
     return filled(longer if longer.irregular else with_rows_in_gaps(longer), missing, columns)
 
 
-def _read_rows(data: Any, columns: Columns) -> tuple[_Rows, Form, Columns]:
+def _read_rows(data: Any, columns: Columns, labels: dict[str, list[str]] | None) -> tuple[_Rows, Form, Columns]:
     if isinstance(data, list | tuple | np.ndarray):
         _check_no_covariates("an array", columns)
         values = _array_values(data)
@@ -140,7 +142,7 @@ def _read_rows(data: Any, columns: Columns) -> tuple[_Rows, Form, Columns]:
     if not isinstance(native, nw.DataFrame):
         lazy = ": collect it first" if hasattr(data, "collect") else ""
         raise DataError(f"expected a frame, a series or an array, got {type(data).__name__}{lazy}")
-    return *_read_frame(native, columns, index), columns
+    return *_read_frame(native, columns, index, labels), columns
 
 
 def _check_no_covariates(what: str, columns: Columns) -> None:
@@ -187,10 +189,12 @@ def _read_series(series: Any) -> tuple[_Rows, Form]:
 def _one_series(values: np.ndarray, times: Any) -> _Rows:
     ids = pd.Series(["series"] * len(values), dtype=object)
     none = np.empty((len(values), 0))
-    return _Rows(ids, pd.Series(times), values, none, none, {})
+    return _Rows(ids, pd.Series(times), values, none, none, {}, {})
 
 
-def _read_frame(frame: Any, columns: Columns, index: list | None) -> tuple[_Rows, Form]:
+def _read_frame(
+    frame: Any, columns: Columns, index: list | None, labels: dict[str, list[str]] | None
+) -> tuple[_Rows, Form]:
     _check_columns(frame, columns)
     if not len(frame):
         raise DataError("the frame is empty: no rows")
@@ -200,11 +204,12 @@ def _read_frame(frame: Any, columns: Columns, index: list | None) -> tuple[_Rows
     values = target.cast(nw.Float64).to_numpy().astype(float)
     ids, id_dtype = (pd.Series([0] * len(frame)), None) if columns.id is None else read_ids(frame, columns.id)
     times, time_dtype, text = read_time_column(frame, columns.time)
-    way_out = f"make it numeric, or pass it as one of {arg('static_covariates')} if it describes the series"
-    past, known = (number_columns(frame, names, way_out) for names in (columns.past, columns.known))
+    way_out = "make it numbers" if labels is not None else "make it numbers, or text, which is a category"
+    past, past_labels = read_covariates(frame, columns.past, labels, way_out)
+    known, known_labels = read_covariates(frame, columns.known, labels, way_out)
     static = {name: _static_codes(frame[name]) for name in columns.static}
     form = Form("frame", str(frame.implementation), id_dtype, time_dtype, text, index)
-    return _Rows(ids, times, values, past, known, static), form
+    return _Rows(ids, times, values, past, known, static, past_labels | known_labels), form
 
 
 def _check_columns(frame: Any, columns: Columns) -> None:
@@ -278,7 +283,7 @@ def _sorted_panel(
         past, known = past[order], known[order]
         static = {name: (column[order], kinds) for name, (column, kinds) in static.items()}
     offsets = np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=len(names)))])
-    panel = Panel(names, offsets, values, stamps, freq=1, tz=tz, past=past, known=known)
+    panel = Panel(names, offsets, values, stamps, freq=1, tz=tz, past=past, known=known, labels=rows.labels)
     _check_finite(panel, values, columns.target, missing)
     for table, covariates in ((past, columns.past), (known, columns.known)):
         for i, column in enumerate(covariates):

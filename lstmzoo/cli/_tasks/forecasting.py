@@ -16,7 +16,7 @@ from lstmzoo.cli._tasks._base import (
     parse_numbers,
 )
 from lstmzoo.cli._tasks.frames import SUFFIXES, read_frame, read_history
-from lstmzoo.errors import ConfigError, UnknownNameError
+from lstmzoo.errors import ConfigError
 
 _option = partial(option, panel="Forecasting")
 _COLUMNS = ("id_col", "time_col", "target_col")
@@ -30,13 +30,13 @@ _OPTIONS = {
     "id_col": _option(str | None, 'Column that names the series; "" if there is one only; else unique_id.'),
     "time_col": _option(str | None, "Column of times (ISO 8601, or whole numbers); else ds."),
     "target_col": _option(str | None, "Column of values; else y."),
-    "past_covariates": _option(str | None, "Columns of numbers that are known up to now: visitors,rain."),
+    "past_covariates": _option(str | None, "Columns that are known up to now, of numbers or categories: visitors,rain."),
     "future_covariates": _option(
-        str | None, "Columns of numbers that are known of the future too; predict --future gives them."
+        str | None, "Columns that are known of the future too, of numbers or categories; predict --future gives them."
     ),
     "static_covariates": _option(str | None, "Columns that describe a series: numbers, or text, which is a category."),
     "calendar": _option(
-        str | None, 'Calendar features to show: hour,weekday; "" for none; else the entry\'s own.'
+        str | None, 'Calendar features to show: hour,weekday,holidays:DE; "" for none; else the entry\'s own.'
     ),
     "missing": _option(str | None, "Missing values and gaps: error, mask or interpolate; else error."),
     "irregular": _option(bool, "Time steps may be of any length.", names=("--irregular",)),
@@ -81,12 +81,10 @@ def _parsed(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _parse_calendar(text: str | None) -> list[str] | None:
-    from lstmzoo.preprocessing import CALENDAR
+    from lstmzoo.preprocessing import check_calendar
 
     names = parse_names(text, "--calendar")
-    for name in names or ():
-        if name not in CALENDAR:
-            raise UnknownNameError("calendar feature", name, CALENDAR)
+    check_calendar(names or [])
     return names
 
 

@@ -36,8 +36,8 @@ def read_frame(
         time_col: Column of times; the usual one if None. Text is read as whole numbers, if all of it is, or else as
             ISO 8601.
         target_col: Column of values; the usual one if None.
-        past_covariates: Columns of numbers.
-        future_covariates: Columns of numbers.
+        past_covariates: Columns of numbers; or of text, each a category, if no cell can be read as a number.
+        future_covariates: As ``past_covariates``.
         static_covariates: Columns of numbers, if all of a column can be read so, or else of text.
 
     Returns:
@@ -64,7 +64,8 @@ def read_frame(
         _check_columns(path, names, wanted, f"name yours with {option}{one}")
     text = [c for c in (id_col, time_col, *static) if c]
     frame = _read_columns(path, text, [target_col, *covariates])
-    _check_cells(frame, path, id_col, [target_col, *(c for c in covariates if c not in static)])
+    varying = [c for c in covariates if c not in static]
+    _check_cells(frame, path, id_col, [target_col, *(c for c in varying if not _is_text(frame[c]))])
     frame[time_col] = _times(frame[time_col], path)
     for name in static:
         frame[name] = _described(frame[name], path)
@@ -83,11 +84,12 @@ def read_history(path: Path, estimator: Any) -> "pd.DataFrame":
     columns = estimator.params_.columns
     past, known, static = list(columns.past), list(columns.known), list(columns.static)
     id_col, time_col, target_col = columns.id, columns.time, columns.target
-    text = [c for c in (id_col, time_col, *static) if c]
-    wanted = [*text, target_col, *past, *known]
-    _check_columns(path, _column_names(path), wanted, "the model was fitted with it")
-    frame = _read_columns(path, text, [target_col, *past, *known])
-    _check_cells(frame, path, id_col, [target_col, *past, *known])
+    labels = estimator.tail_.labels
+    numbers = [target_col, *(c for c in (*past, *known) if c not in labels)]
+    wanted = [c for c in (id_col, time_col, *static) if c]
+    _check_columns(path, _column_names(path), [*wanted, target_col, *past, *known], "the model was fitted with it")
+    frame = _read_columns(path, [*wanted, *labels], numbers)
+    _check_cells(frame, path, id_col, numbers)
     frame[time_col] = _times(frame[time_col], path)
     for name, value in zip(static, estimator.tail_.static[0], strict=True):
         frame[name] = frame[name] if isinstance(value, str) else _described(frame[name], path, numbers=True)
@@ -117,8 +119,10 @@ def read_future(path: Path, estimator: Any, history: "pd.DataFrame | None") -> "
     for name in names:
         if name not in (*text, *known):
             raise DataError(f"{path}: column {name!r} is none of the model's future covariates: drop it; {expected}")
-    frame = _read_columns(path, text, known)
-    _check_cells(frame, path, id_col, known)
+    labels = [c for c in known if c in estimator.tail_.labels]
+    numbers = [c for c in known if c not in labels]
+    frame = _read_columns(path, [*text, *labels], numbers)
+    _check_cells(frame, path, id_col, numbers)
     frame[time_col] = _times(frame[time_col], path)
     if id_col:
         frame[id_col] = _named_as(frame[id_col], estimator.tail_.ids if history is None else history[id_col].unique())
@@ -219,6 +223,13 @@ def _check_cells(frame: "pd.DataFrame", path: Path, id_col: str | None, numbers:
             row = int(bad.argmax())
             raise DataError(f"{path}: column {name!r} holds {str(frame[name].iloc[row])[:40]!r} in row {row + 1}, which is not a "
                             "number: correct it")  # fmt: skip
+
+
+def _is_text(column: "pd.Series") -> bool:
+    """Whether no cell can be read as a number, so that they are categories."""
+    import pandas as pd
+
+    return not pd.api.types.is_numeric_dtype(column) and bool(_parsed(column)[0].isna().all())
 
 
 def _described(column: "pd.Series", path: Path, *, numbers: bool = False) -> "pd.Series":

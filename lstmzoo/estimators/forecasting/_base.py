@@ -56,6 +56,7 @@ def panel_digest(panel: Panel) -> str:
     more = [
         array for array in (panel.past, panel.known, panel.static, panel.observed) if array is not None and array.size
     ]
+    more += [np.array([name, *labels], dtype=object) for name, labels in panel.labels.items()]
     return digest(panel.ids, panel.offsets, panel.values, panel.times, *more)
 
 

@@ -81,11 +81,12 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
             distribution, which has all quantiles; the entry's choice if None.
         conformal: Whether to correct the quantiles by what the held-out windows show, so that the right share of values lies
             below each.
-        past_covariates: Columns of numbers that are known up to now.
-        future_covariates: Columns of numbers that are known of the future as well.
+        past_covariates: Columns that are known up to now: numbers, or categories (text).
+        future_covariates: Columns that are known of the future as well: numbers, or categories (text).
         static_covariates: Columns that describe a series: numbers, or categories (text, or true and false).
-        calendar: Calendar features to show, out of minute, hour, weekday, day, month, quarter, year; if None, those that the
-            frequency resolves, where the entry's ``calendar`` is set.
+        calendar: Calendar features to show, out of minute, hour, weekday, day, month, quarter, year, and the public holidays of
+            a country or a part of one, such as ``holidays:DE`` or ``holidays:US-CA`` (the extra ``lstmzoo[holidays]``); if None,
+            those that the frequency resolves, where the entry's ``calendar`` is set.
         missing: Missing values and gaps are refused (``error``), filled and shown as such, without counting in the loss
             (``mask``), or filled linearly (``interpolate``).
         irregular: Whether time steps may be of any length; the network is shown how long each is.

@@ -15,7 +15,7 @@ def panel_state(panel: Panel, form: Form) -> tuple[dict[str, Any], dict[str, np.
     document = {
         "ids": [i.item() if isinstance(i, np.generic) else i for i in panel.ids],
         "freq": panel.freq, "tz": panel.tz, "form": vars(form), "irregular": panel.irregular,
-        "static": panel.static.tolist(),
+        "static": panel.static.tolist(), "labels": panel.labels,
     }  # fmt: skip
     times = panel.times if panel.times.dtype == np.int64 else panel.times.astype("datetime64[us]").astype(np.int64)
     arrays = {"values": panel.values, "times": times, "offsets": panel.offsets.astype(np.int64)}
@@ -44,6 +44,7 @@ def restored_panel(document: dict[str, Any], arrays: dict[str, np.ndarray], colu
     for name, covariates, names in (("past", past, columns.past), ("known", known, columns.known)):
         if covariates.shape != (len(values), len(names)) or covariates.dtype != np.float64:
             raise SavedModelError(f"state.safetensors: {name} covariates have another type or shape than they should")
+        _check_codes(covariates, names, document["labels"])
     if observed is not None and (observed.shape != values.shape or observed.dtype != np.bool_):
         raise SavedModelError("state.safetensors: 'observed' has another type or shape than it should")
     own = arrays.get("own_times")
@@ -58,9 +59,16 @@ def restored_panel(document: dict[str, Any], arrays: dict[str, np.ndarray], colu
     stamps = None if own is None else own.astype("datetime64[us]")
     panel = Panel(
         ids, offsets, values, times, freq, document["tz"], observed, past, known, static, document["irregular"],
+        labels=document["labels"],
         own=None if stamps is None else (stamps[0], stamps[1]),
     )  # fmt: skip
     return panel, _restored_form(document["form"])
+
+
+def _check_codes(covariates: np.ndarray, names: tuple[str, ...], labels: dict[str, list[str]]) -> None:
+    for i, name in enumerate(names):
+        if name in labels and not np.isin(covariates[:, i], np.arange(len(labels[name]))).all():
+            raise SavedModelError(f"state.safetensors: the categories of {name!r} are not those of its labels")
 
 
 def _restored_form(document: dict[str, Any]) -> Form:

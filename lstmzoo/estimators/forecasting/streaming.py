@@ -57,8 +57,8 @@ class ForecastStream:
         y: float,
         time: Any = None,
         *,
-        past: dict[str, float] | None = None,
-        known: dict[str, float] | None = None,
+        past: dict[str, float | str] | None = None,
+        known: dict[str, float | str] | None = None,
         future: Any = None,
     ) -> np.ndarray:
         """Read one observation, and forecast what follows it.
@@ -81,7 +81,8 @@ class ForecastStream:
         columns = params.columns
         at = self._checked_time(time)
         value, observed = self._checked_value(y, at)
-        seen, now = _row("past", past, columns.past, at), _row("known", known, columns.known, at)
+        labels = self._panel.labels
+        seen, now = _row("past", past, columns.past, at, labels), _row("known", known, columns.known, at, labels)
         one = [np.array([[each]]) for each in (value, at, observed)]
         longer = self._panel.append(one[0], one[1], now[None, None], seen[None, None], one[2])
         ahead = self._checked_future(future, longer)
@@ -178,14 +179,27 @@ class ForecastStream:
         wanted += f"of shape {(horizon, len(names))} of {', '.join(names) or 'nothing'}"
         if future is None:
             raise DataError(wanted)
+        coded = _coded(future, names, panel.labels)
         try:
-            array = np.asarray(future, dtype=float)
+            array = np.asarray(coded, dtype=float)
         except (TypeError, ValueError):
             raise DataError(f"{wanted}; got {shortened(future)}") from None
         if not names or array.shape != (horizon, len(names)) or not np.isfinite(array).all():
             odd = "numbers that are not finite" if np.isfinite(array).sum() < array.size else f"shape {array.shape}"
             raise DataError(f"{wanted}; got {odd}")
         return Ahead(panel.future_times(horizon), array[None])
+
+
+def _coded(future: Any, names: tuple[str, ...], labels: dict[str, list[str]]) -> Any:
+    """An array of covariates, categories as their places among the labels; what is of another shape is left alone."""
+    array = np.asarray(future, dtype=object)
+    if not labels or array.ndim != 2 or array.shape[1] != len(names):
+        return future
+    what = "{!r} of the future"
+    coded = [
+        [_entry(value, labels.get(name), what.format(name)) for value in array[:, i]] for i, name in enumerate(names)
+    ]
+    return np.array(coded).T
 
 
 def _whole(time: Any) -> int:
@@ -203,14 +217,30 @@ def _number(value: Any, what: str) -> float:
         raise DataError(f"stream: {what} is {shortened(value)}, not a number") from None
 
 
-def _row(argument: str, given: dict[str, float] | None, names: tuple[str, ...], at: Any) -> np.ndarray:
+def _entry(value: Any, labels: list[str] | None, what: str) -> float:
+    """A covariate as the panel has it: a number, or the place of a category among its labels."""
+    if labels is None:
+        return _number(value, what)
+    if str(value) not in labels:
+        raise DataError(f"stream: {what} is {shortened(value)}, a category that was not there in training; known: "
+                        f"{', '.join(map(repr, labels[:20]))}")  # fmt: skip
+    return float(labels.index(str(value)))
+
+
+def _row(
+    argument: str,
+    given: dict[str, float | str] | None,
+    names: tuple[str, ...],
+    at: Any,
+    labels: dict[str, list[str]],
+) -> np.ndarray:
     """``(C,)`` covariates in their order."""
     odd = sorted(set(given or {}) ^ set(names))
     if odd:
         wanted = f"a dict of {', '.join(names)}" if names else "nothing"
         raise DataError(f"stream: {arg(**{argument: ...})} takes {wanted}, the covariates at {time_text(at)}; "
                         f"missing or unknown: {', '.join(odd)}")  # fmt: skip
-    row = np.array([_number((given or {})[name], f"{name!r} at {time_text(at)}") for name in names])
+    row = np.array([_entry((given or {})[name], labels.get(name), f"{name!r} at {time_text(at)}") for name in names])
     if not np.isfinite(row).all():
         raise DataError(
             f"stream: the covariate {names[int((~np.isfinite(row)).argmax())]!r} at {time_text(at)} is not finite"
