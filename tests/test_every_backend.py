@@ -58,7 +58,7 @@ def test_a_language_model(policy):
 @pytest.mark.parametrize("policy", ["mixed_bfloat16"], indirect=True)
 @pytest.mark.usefixtures("without_xla")
 def test_a_translator(policy):
-    """In float32, other tests train them."""
+    """In float32, the test of dropout trains them on every backend."""
     model = Translator("bahdanau_gru", hyperparameters=SMALL, random_state=0, verbose=0, validation_size=0)
     model.fit(*PAIRS)
     options = {"beam_size": 2, "coverage_penalty": 0.2}
