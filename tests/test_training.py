@@ -409,6 +409,6 @@ def test_others_are_still_warned_of_retracing(caplog, monkeypatch):
             other.join()
             return inputs
 
-    predict_batch(Model(), 1)
+    predict_batch(Model(), {"x": np.ones(1)})
     logger.warning("of the user: " + message)
     assert [record.getMessage().split(":")[0] for record in caplog.records] == ["of another thread", "of the user"]
