@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from lstmzoo.estimators import Translator as Translator
     from lstmzoo.estimators import load as load
     from lstmzoo.model_selection import RollingOriginSplit as RollingOriginSplit
+    from lstmzoo.networks import build_model as build_model
     from lstmzoo.registry import register_model as register_model
+    from lstmzoo.tuning import HyperModel as HyperModel
     from lstmzoo.tuning import ZooSearchCV as ZooSearchCV
     from lstmzoo.tuning import benchmark as benchmark
 
@@ -33,11 +35,13 @@ _PLACES = {
     "BaselineTranslator": "lstmzoo.estimators",
     "ForecastScorer": "lstmzoo.estimators",
     "Forecaster": "lstmzoo.estimators",
+    "HyperModel": "lstmzoo.tuning",
     "LanguageModel": "lstmzoo.estimators",
     "RollingOriginSplit": "lstmzoo.model_selection",
     "Translator": "lstmzoo.estimators",
     "ZooSearchCV": "lstmzoo.tuning",
     "benchmark": "lstmzoo.tuning",
+    "build_model": "lstmzoo.networks",
     "checks": "lstmzoo.checks",
     "datasets": "lstmzoo.datasets",
     "list_models": "lstmzoo.config",

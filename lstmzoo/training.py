@@ -267,7 +267,7 @@ def train(
         (3, 3)
     """
     overrides = overrides or Overrides()
-    optimizer = overrides.make_optimizer() or _optimizer(config)
+    optimizer = overrides.make_optimizer() or make_optimizer(config)
     model.compile(
         optimizer=optimizer, loss=loss, metrics=overrides.make_metrics() or None,
         jit_compile=jit_compile(steps=config.epochs * len(batches)),
@@ -297,7 +297,8 @@ def train(
     return Trained(rows, state.best_epoch, kept if config.average_epochs > 1 else [])
 
 
-def _optimizer(config: TrainingConfig) -> keras.optimizers.Optimizer:
+def make_optimizer(config: TrainingConfig) -> keras.optimizers.Optimizer:
+    """The optimizer that a config names, at its highest learning rate."""
     own = {"beta_2": config.beta_2} if config.optimizer.startswith("adam") else {}
     return _OPTIMIZERS[config.optimizer](learning_rate=config.learning_rate, global_clipnorm=config.clipnorm, **own)
 

@@ -65,7 +65,13 @@ def hourly() -> pd.DataFrame:
 @pytest.fixture
 def without_xla(monkeypatch):
     """For tests of every entry, where compiling would take most of the time; others run what is compiled."""
-    for module in ("lstmzoo.training", "lstmzoo.models._base", "lstmzoo.programs", "lstmzoo.checks"):
+    for module in (
+        "lstmzoo.training",
+        "lstmzoo.models._base",
+        "lstmzoo.programs",
+        "lstmzoo.checks",
+        "lstmzoo.tuning.hypermodel",
+    ):
         monkeypatch.setattr(
             f"{module}.jit_compile", lambda steps=0: "auto" if keras.backend.backend() == "jax" else False
         )

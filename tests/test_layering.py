@@ -14,7 +14,7 @@ LAYERS = {
     "saving": 1, "rebuilding": 1, "options": 1, "overrides": 1, "figures": 1, "seeding": 1, "model_selection": 1,
     "models": 2, "training": 2, "exporting": 2,
     "estimators": 3, "inspection": 3,
-    "mlflow": 4, "checks": 4,
+    "mlflow": 4, "checks": 4, "networks": 4,
     "tuning": 5,
     "cli": 6, "demo": 6,
 }  # fmt: skip

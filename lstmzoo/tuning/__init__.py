@@ -1,6 +1,7 @@
 """Search: which model and which hyperparameters are best for these data, within this time."""
 
 from lstmzoo.tuning.benchmarking import benchmark
+from lstmzoo.tuning.hypermodel import HyperModel, mean_nll
 from lstmzoo.tuning.search import ZooSearchCV
 
-__all__ = ["ZooSearchCV", "benchmark"]
+__all__ = ["HyperModel", "ZooSearchCV", "benchmark", "mean_nll"]

@@ -92,7 +92,7 @@ def make_space(estimator: Any, configs: list[ModelConfig], overrides: Mapping[st
     for key, value in fixed.items():
         if not any(key in c.settings for c in configs):
             configs[0].override({key: value})  # raises, and lists the valid names
-    parsed = {key: _parse(key, value, configs) for key, value in overrides.items()}
+    parsed = {key: parse_range(key, value, configs) for key, value in overrides.items()}
     space, dropped = {}, Counter[str]()
     for entry in configs:
         name = entry.name.split("/", 1)[1]
@@ -144,7 +144,13 @@ def decode(space: Space, values: Mapping[str, Any]) -> tuple[str, dict[str, Scal
 _ADAPTER: TypeAdapter[Range] = TypeAdapter(SearchParameter)
 
 
-def _parse(key: str, value: Any, configs: list[ModelConfig]) -> Range | None:
+def parse_range(key: str, value: Any, configs: list[ModelConfig]) -> Range | None:
+    """A range of a search space, from the YAML's form; None stays None.
+
+    Raises:
+        UnknownNameError: If no config has such a setting.
+        ConfigError: If it is no range.
+    """
     valid = {k for c in configs for k in c.settings}
     if key not in valid:
         raise UnknownNameError(f"key in {arg('search_space')}:", key, valid)

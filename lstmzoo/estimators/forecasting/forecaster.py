@@ -57,6 +57,7 @@ from lstmzoo.preprocessing import (
 )
 from lstmzoo.saving import check_arrays_finite
 from lstmzoo.seeding import seeded
+from lstmzoo.spec import ForecastingSpec
 from lstmzoo.training import Batches, Checkpoint, Trained, predict_padded, train
 
 _LEARNED = (
@@ -211,9 +212,7 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         whole, held_out, seed = params.filled(read), self._held_out(), self._seed()
         given, panel = panel_digest(whole), params.filled(read, held_out)
         seasons = self._seasons(panel)
-        preprocessor = self._preprocessor(config.data, seasons, params.levels)
-        panel = self._long_enough(panel, preprocessor)
-        preprocessor.fit(panel.head(held_out))
+        preprocessor, panel = self._fitted_preprocessor(config, panel, seasons)
         checkpoint = self._checkpoint(checkpoint_dir, given)
         windows = preprocessor.windows(panel, drop=held_out)
         if not len(windows):
@@ -433,6 +432,29 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
             channels=channels,
         )
 
+    def network_sizes(self, y: Any) -> tuple[ModelConfig, ForecastingSpec]:
+        """The config and the sizes of the network that :meth:`fit` would train on the data; see :func:`lstmzoo.build_model`.
+
+        Args:
+            y: As for :meth:`fit`.
+
+        Raises:
+            ConfigError: As of :meth:`fit`.
+            DataError: As of :meth:`fit`.
+        """
+        self._check_params()
+        config = self._resolve_config()
+        params = self._given_params
+        panel = params.filled(params.read(y)[0], self._held_out())
+        return config, self._fitted_preprocessor(config, panel, self._seasons(panel))[0].spec_
+
+    def _fitted_preprocessor(self, config: ModelConfig, panel: Panel, seasons: Any) -> tuple[WindowPreprocessor, Panel]:
+        """What makes windows, fitted on what is not held out, and the panel, extended if need be."""
+        preprocessor = self._preprocessor(config.data, seasons, self._given_params.levels)
+        panel = self._long_enough(panel, preprocessor)
+        preprocessor.fit(panel.head(self._held_out()))
+        return preprocessor, panel
+
     def _resolve_config(self) -> ModelConfig:
         if self.lookback is not None and "lookback_horizons" in (self.hyperparameters or {}):
             raise ConfigError(
@@ -532,6 +554,10 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
             model, loss, batches, config=training, validate=validate, time_limit=self.time_limit, verbose=self.verbose,
             title=config.title, checkpoint=checkpoint, overrides=overrides,
         )  # fmt: skip
+
+    def network_loss(self, spec: ForecastingSpec) -> Any:
+        """The loss that networks of these sizes are trained with."""
+        return _loss(spec.distribution, self._given_params.levels)
 
     def _learn_errors(self, windows: Windows) -> None:
         """From the errors on held-out windows (else, those trained on): how steps hang together, and conformal offsets."""

@@ -131,11 +131,7 @@ class LanguageModel(TokenizingEstimator, TextModel):
         config, seed, overrides = self._resolve_config(), self._seed(), Overrides(callbacks, optimizer)
         whole = Corpus(texts)
         corpus, held_out = self._parts(whole, validation)
-        preprocessor = TextPreprocessor(self._tokenizer(config), config.data.vocab_size).fit(corpus)
-        stream = preprocessor.stream(corpus, opened=True, spooled=corpus.spooled)
-        _check_length(stream, config, f"give more text, or lower the hyperparameter bptt or {arg('validation_size')}")
-        counts = token_counts(stream, preprocessor.vocab_size_)
-        spec = LanguageModellingSpec(len(counts), config.data.bptt, softmax_cutoffs(counts))
+        preprocessor, stream, counts, spec = self._tokenized(corpus, config)
         checkpoint = self._checkpoint(checkpoint_dir, f"{whole.digest()} {held_out and held_out.digest()}")
         valid = None if held_out is None else preprocessor.stream(held_out, opened=True)
         with seeded(seed):
@@ -251,6 +247,32 @@ class LanguageModel(TokenizingEstimator, TextModel):
         if validation is not None:
             return whole, Corpus(validation, name="validation")
         return whole.split(self.validation_size) if self.validation_size else (whole, None)
+
+    def network_sizes(self, texts: Any) -> tuple[ModelConfig, LanguageModellingSpec]:
+        """The config and the sizes of the network that :meth:`fit` would train on the texts; see :func:`lstmzoo.build_model`.
+
+        Args:
+            texts: As for :meth:`fit`.
+
+        Raises:
+            ConfigError: As of :meth:`fit`.
+            DataError: As of :meth:`fit`.
+        """
+        self._check_params()
+        config = self._resolve_config()
+        corpus, _ = self._parts(Corpus(texts), None)
+        return config, self._tokenized(corpus, config)[-1]
+
+    def _tokenized(
+        self, corpus: Corpus, config: ModelConfig
+    ) -> tuple[TextPreprocessor, np.ndarray, np.ndarray, LanguageModellingSpec]:
+        """The fitted tokenizer, the corpus as one stream of ids, how often each occurs, and the network's sizes."""
+        preprocessor = TextPreprocessor(self._tokenizer(config), config.data.vocab_size).fit(corpus)
+        stream = preprocessor.stream(corpus, opened=True, spooled=corpus.spooled)
+        _check_length(stream, config, f"give more text, or lower the hyperparameter bptt or {arg('validation_size')}")
+        counts = token_counts(stream, preprocessor.vocab_size_)
+        spec = LanguageModellingSpec(len(counts), config.data.bptt, softmax_cutoffs(counts))
+        return preprocessor, stream, counts, spec
 
     def _train(
         self, model: Any, stream: np.ndarray, valid: np.ndarray | None, config: ModelConfig, seed: int,

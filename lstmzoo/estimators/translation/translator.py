@@ -176,13 +176,8 @@ class Translator(TokenizingEstimator, SentenceTranslator):
         pairs, held_out = self._parts(whole, validation, seed)
         data_digest = pairs_digest(*whole)
         checkpoint = self._checkpoint(checkpoint_dir, f"{data_digest} {held_out and pairs_digest(*held_out)}")
-        preprocessor = PairPreprocessor(self._tokenizer(config), config.data.vocab_size, config.data.joint).fit(*pairs)
-        ids = preprocessor.encode_source(pairs[0]), preprocessor.encode_target(pairs[1])
+        preprocessor, ids, counts, spec = self._tokenized(pairs, config)
         batches = self._batches(preprocessor, pairs, ids, config, seed)
-        counts = token_counts(
-            np.concatenate([np.zeros(len(ids[1]), np.int32), *ids[1]]), preprocessor.target.vocab_size_
-        )
-        spec = TranslationSpec(preprocessor.source.vocab_size_, len(counts), config.data.joint)
         padding, tokens = batches.padding, batches.tokens
         ratio = (1 + sum(map(len, ids[1]))) / (1 + sum(map(len, ids[0])))
         with seeded(seed):
@@ -415,6 +410,37 @@ class Translator(TokenizingEstimator, SentenceTranslator):
     def baselines(self) -> dict[str, BaselineTranslator]:
         """What a network has to beat, unfitted, by name."""
         return {method: BaselineTranslator(method) for method in METHODS}
+
+    def network_sizes(self, source: Any, target: Any) -> tuple[ModelConfig, TranslationSpec]:
+        """The config and the sizes of the network that :meth:`fit` would train on the pairs; see :func:`lstmzoo.build_model`.
+
+        Args:
+            source: As for :meth:`fit`.
+            target: As for :meth:`fit`.
+
+        Raises:
+            ConfigError: As of :meth:`fit`.
+            DataError: As of :meth:`fit`.
+        """
+        self._check_params()
+        config = self._resolve_config()
+        pairs, _ = self._parts(blanked_pairs(source, target), None, self._seed())
+        return config, self._tokenized(pairs, config)[-1]
+
+    def _tokenized(
+        self, pairs: tuple[list[str], list[str]], config: ModelConfig
+    ) -> tuple[PairPreprocessor, tuple[list, list], np.ndarray, TranslationSpec]:
+        """The fitted tokenizers, the pairs as ids, how often each of the target's occurs, and the network's sizes."""
+        preprocessor = PairPreprocessor(self._tokenizer(config), config.data.vocab_size, config.data.joint).fit(*pairs)
+        ids = preprocessor.encode_source(pairs[0]), preprocessor.encode_target(pairs[1])
+        ends = np.zeros(len(ids[1]), np.int32)
+        counts = token_counts(np.concatenate([ends, *ids[1]]), preprocessor.target.vocab_size_)
+        return (
+            preprocessor,
+            ids,
+            counts,
+            TranslationSpec(preprocessor.source.vocab_size_, len(counts), config.data.joint),
+        )
 
     def _parts(
         self, whole: tuple[list[str], list[str]], validation: tuple[Any, Any] | None, seed: int

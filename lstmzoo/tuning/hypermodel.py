@@ -1,0 +1,163 @@
+"""Zoo entries for plain keras-tuner."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import keras_tuner
+from keras_tuner.errors import FailedTrialError
+
+from lstmzoo.backend import jit_compile
+from lstmzoo.config import Categorical, IntRange, ModelConfig
+from lstmzoo.errors import ConfigError, arg
+from lstmzoo.layers import distribution_loss
+from lstmzoo.networks import Network, build_network, resolve
+from lstmzoo.training import make_optimizer
+from lstmzoo.tuning.space import Range, parse_range
+
+_TRAINING = ("optimizer", "learning_rate", "beta_2", "clipnorm", "batch_size")
+
+
+@keras.saving.register_keras_serializable(package="lstmzoo")
+def mean_nll(_: Any, nll: Any) -> Any:
+    """The loss of networks whose outputs are negative log-likelihoods already: their mean, whatever the target."""
+    return nll
+
+
+class HyperModel(keras_tuner.HyperModel):
+    """A zoo entry as keras-tuner's tuners take it: its search space, and models compiled with its training settings.
+
+    The learning rate is constant; pass ``keras.callbacks.LearningRateScheduler`` to ``search`` for a schedule. What shapes the
+    data (``scaling``, ``lookback_horizons``, ``vocab_size``, ...) is not searched: the data is the tuner's already.
+
+    Args:
+        name: The entry, with or without its task.
+        data: A spec, or what the task's estimator is fitted on; see :func:`lstmzoo.build_model`.
+        *more: Further data: the translations, for an entry for translation.
+        hyperparameters: Settings by key in the place of the entry's own; they are not searched.
+        search_space: Ranges by key, in the form of the entries' YAML, that replace the entry's own or come beside them; None
+            takes a key out of the search.
+        loss: A Keras loss. If None: of forecasts, the pinball loss of the data's ``quantiles``, the distribution's, or the
+            absolute error of a single output; of the other tasks, the mean of what the network gives, whatever the target.
+        metrics: Keras metrics.
+        **params: With data, further parameters of the task's estimator, such as ``horizon=12``.
+
+    Raises:
+        UnknownNameError: If there is no such entry, or setting.
+        ConfigError: If a setting or range is wrong, or several outputs need a ``loss``.
+        DataError: If the data is refused.
+
+    Examples:
+        >>> from lstmzoo.spec import ForecastingSpec
+        >>> spec = ForecastingSpec(lookback=24, horizon=6, num_references=1, num_outputs=1)
+        >>> hp = keras_tuner.HyperParameters()
+        >>> model = HyperModel("gru", spec, search_space={"dropout": None}, hyperparameters={"num_layers": 1}).build(hp)
+        >>> "units" in hp.values, "dropout" in hp.values, type(model.optimizer).__name__
+        (True, False, 'Adam')
+    """
+
+    def __init__(
+        self,
+        name: str,
+        data: Any,
+        *more: Any,
+        hyperparameters: Mapping[str, Any] | None = None,
+        search_space: Mapping[str, Any] | None = None,
+        loss: Any = None,
+        metrics: Any = None,
+        **params: Any,
+    ) -> None:
+        name = name if "/" in name else _of_task(name, data)
+        config, spec, estimator = resolve(name, (data, *more), hyperparameters, params)
+        super().__init__(name=config.name)
+        self.config, self.spec = config, spec
+        self.ranges = _ranges(config, search_space or {})
+        self._loss = _loss(config, spec, estimator) if loss is None else loss
+        self._metrics = metrics
+
+    def build(self, hp: keras_tuner.HyperParameters) -> Network:
+        """A compiled model with the values that the tuner draws.
+
+        Raises:
+            FailedTrialError: If the values do not go together; the tuner goes on with others.
+        """
+        try:
+            config = self._drawn(hp)
+            model = build_network(config, self.spec)
+        except ConfigError as error:
+            raise FailedTrialError(str(error)) from None
+        optimizer = make_optimizer(config.training)
+        optimizer.build(model.trainable_variables)  # or the weights that a tuner has saved do not load
+        model.compile(optimizer=optimizer, loss=self._loss, metrics=self._metrics, jit_compile=jit_compile())
+        return model
+
+    def fit(self, hp: keras_tuner.HyperParameters, model: keras.Model, *args: Any, **kwargs: Any) -> Any:
+        """Train as the tuner says; ``epochs`` and, of arrays, ``batch_size`` are the entry's unless they are given."""
+        training = self._drawn(hp).training
+        x = args[0] if args else kwargs.get("x")
+        if isinstance(x, dict | list | tuple) or hasattr(x, "shape"):
+            kwargs.setdefault("batch_size", training.batch_size)
+        kwargs.setdefault("epochs", training.epochs)
+        return model.fit(*args, **kwargs)
+
+    def _drawn(self, hp: keras_tuner.HyperParameters) -> ModelConfig:
+        values = {key: _draw(hp, key, r, self.config.settings[key]) for key, r in self.ranges.items()}
+        return self.config.override(values)
+
+
+def _of_task(name: str, data: Any) -> str:
+    """The name with its task, which a spec tells where several have such an entry."""
+    tasks = {
+        "ForecastingSpec": "forecasting",
+        "LanguageModellingSpec": "language_modelling",
+        "TranslationSpec": "translation",
+    }
+    task = tasks.get(type(data).__name__)
+    return name if task is None else f"{task}/{name}"
+
+
+def _ranges(config: ModelConfig, overrides: Mapping[str, Any]) -> dict[str, Range]:
+    parsed = {key: parse_range(key, value, [config]) for key, value in overrides.items()}
+    known = {*config.hyperparameters, *_TRAINING}
+    for key, r in parsed.items():
+        if r is not None and key not in known:
+            raise ConfigError(
+                f"{arg('search_space')}: {key!r} is not of the network, but of the data or the schedule: leave it out"
+            )
+    ranges = {key: r for key, r in {**config.search_space, **parsed}.items() if r is not None and key in known}
+    for key, r in ranges.items():
+        for value in r.values if isinstance(r, Categorical) else (r.min, r.max):
+            config.override({key: value})
+    return ranges
+
+
+def _loss(config: ModelConfig, spec: Any, estimator: Any) -> Any:
+    if config.task != "forecasting":
+        return mean_nll
+    if estimator is not None:
+        return estimator.network_loss(spec)
+    if spec.distribution != "quantiles":
+        return distribution_loss(spec.distribution)
+    if spec.num_outputs == 1:
+        return "mae"
+    raise ConfigError(
+        f"{arg('loss')}: the spec has {spec.num_outputs} outputs: pass one, such as lstmzoo.layers.pinball_loss([0.1, 0.5, 0.9])"
+    )
+
+
+def _draw(hp: keras_tuner.HyperParameters, key: str, r: Range, own: Any) -> Any:
+    """A value from a range, the entry's own by default."""
+    default = {"default": own} if r.contains(own) else {}
+    if isinstance(r, IntRange):
+        return hp.Int(key, r.min, r.max, step=r.step, sampling=r.sampling, **default)
+    if not isinstance(r, Categorical):
+        if r.step is None:
+            return hp.Float(key, r.min, r.max, sampling=r.sampling, **default)
+        steps = round((r.max - r.min) / r.step)
+        return hp.Choice(key, [round(r.min + i * r.step, 10) for i in range(steps + 1)])
+    plain = all(isinstance(v, str) for v in r.values) or all(type(v) in (int, float) for v in r.values)
+    if plain:
+        return hp.Choice(key, r.values, **default)
+    texts = [json.dumps(value) for value in r.values]  # keras-tuner has no None, and makes numbers of booleans
+    return json.loads(hp.Choice(key, texts, **({"default": json.dumps(own)} if default else {})))
