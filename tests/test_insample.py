@@ -80,3 +80,6 @@ def test_what_is_refused(hourly):
         DataError, match="no series is long enough: 's0' has 20 observations, but 24 are forecast from, 1 ahead"
     ):
         baseline.residuals(hourly.groupby("unique_id").head(20))
+    renamed = hourly.rename(columns={"y": "residual"})
+    with pytest.raises(ConfigError, match="a column is named 'residual'"):
+        BaselineForecaster("naive", horizon=2, target_col="residual").fit(renamed).residuals(renamed)

@@ -516,7 +516,7 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
 
     def _kept(self, panel: Panel) -> Panel:
         """What forecasts and updates need of each series: the reach of the next windows that reach into new rows."""
-        return panel.tail(self.preprocessor_.reach + self.horizon - 1)
+        return panel.tail(self.preprocessor_.reach + self.horizon_ - 1)
 
     def _validation(self, preprocessor: WindowPreprocessor, panel: Panel) -> Windows | None:
         held_out = self._held_out()

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lstmzoo.errors import DataError
+from lstmzoo.errors import ConfigError, DataError
 from lstmzoo.preprocessing import Columns, Form, Panel, ahead_of, forecast_frame, observed_values, stack
 
 _TOGETHER = 2**22  # values that are forecast from at once
@@ -23,9 +23,12 @@ def insample_frame(forecaster: Any, panel: Panel, form: Form, step: int, *, resi
         residuals: Whether a column ``residual`` is added.
 
     Raises:
+        ConfigError: If a column of the user's is named as that of residuals is.
         DataError: If every series is too short.
     """
     params = forecaster.params_
+    if residuals and "residual" in (params.columns.id, params.columns.time, params.columns.target):
+        raise ConfigError("a column is named 'residual', as the column of residuals is: rename yours, and fit")
     fewest = np.maximum(forecaster._fewest_rows, _first_whole_rows(panel) + 1)
     if (panel.lengths < fewest + step).all():
         longest = int((panel.lengths - fewest).argmax())
