@@ -140,7 +140,7 @@ ENTRY_CHECKS: tuple[Callable[[str], None], ...] = (
 def check_params_are_stored(estimator: Any, data: tuple[Any, ...]) -> None:
     """``__init__`` only assigns, ``fit`` leaves parameters alone; ``clone``, ``get_params``, ``set_params`` and ``repr`` work."""
     params = estimator.get_params()
-    for name, value in params.items():
+    for name, value in estimator.get_params(deep=False).items():
         assert getattr(estimator, name) is value, f"__init__ changes {name}"
     assert clone(estimator).set_params(**params).get_params() == params, "clone or set_params loses parameters"
     assert type(estimator).__name__ in repr(estimator)

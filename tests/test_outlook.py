@@ -109,7 +109,10 @@ def test_counts_are_rolled(model, hourly, tiny):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"hyperparameters": {"scaling": "level"}}, "not of differences from the last one: pass scaling='window'"),
+        (
+            {"hyperparameters": {"scaling": "level"}},
+            r"not of differences from the last one: pass hyperparameters=\{'scaling': 'window'\}",
+        ),
         ({"missing": "interpolate"}, "pass missing='mask'"),
     ],
 )
@@ -138,7 +141,7 @@ def test_quantiles_may_be_an_array(hourly, tiny):
 def test_rolled_paths_do_not_depend_on_the_company(hourly, tiny, monkeypatch):
     forecaster = Forecaster(**tiny, distribution="normal").fit(hourly)
     together = forecaster.sample_paths(4, horizon=13, random_state=0)
-    monkeypatch.setattr("lstmzoo.estimators.forecasting.forecaster.ROWS", 5)
+    monkeypatch.setattr("lstmzoo.estimators.forecasting.network.projection.ROWS", 5)
     pd.testing.assert_frame_equal(forecaster.sample_paths(4, horizon=13, random_state=0), together, rtol=1e-5)
 
 
@@ -159,7 +162,8 @@ def test_updates_have_the_same_bits_after_loading(halves, tiny, tmp_path):
 def test_an_update_that_fails_changes_nothing(halves, tiny, monkeypatch):
     forecaster = Forecaster(**tiny).fit(halves[0])
     before, rows = forecaster.predict(), len(forecaster.history_)
-    monkeypatch.setattr(Forecaster, "_loss", lambda self, spec: lambda target, forecast: forecast[:, 0, 0] * np.nan)
+    undefined = "lstmzoo.estimators.forecasting.forecaster._loss"
+    monkeypatch.setattr(undefined, lambda *_: lambda target, forecast: forecast[:, 0, 0] * np.nan)
     with pytest.raises(TrainingError):
         forecaster.update(halves[1])
     assert len(forecaster.history_) == rows

@@ -310,12 +310,16 @@ def test_updates_over_a_gap(hourly, tiny, missing):
 
 @pytest.mark.parametrize("irregular", [False, True])
 def test_updates_train_on_windows_that_reach_into_the_new_rows(alone, tiny, irregular, monkeypatch):
-    trained = []
-    monkeypatch.setattr(Forecaster, "_trained_on", lambda self, windows, _: trained.append(windows) or [])
+    trained, train = [], Forecaster._train
+    monkeypatch.setattr(
+        Forecaster,
+        "_train",
+        lambda self, model, windows, *a, **k: trained.append(windows) or train(self, model, windows, *a, **k),
+    )
     times = np.cumsum(np.random.default_rng(0).choice([1, 2, 5], 160)) if irregular else np.arange(160)
     frame = pd.DataFrame({"unique_id": "a", "ds": times, "y": alone})
     forecaster = Forecaster(**tiny, irregular=irregular).fit(frame[:120]).update(frame[120:124])
-    (windows,) = trained
+    _, windows = trained
     assert len(windows) == 4
     whole = forecaster.preprocessor_.windows(
         forecaster.params_.filled(forecaster.params_.read(frame[:124], forecaster.tail_)[0])
