@@ -336,7 +336,7 @@ def test_the_first_step_of_a_window_is_as_long_in_training_as_in_prediction(tiny
     windows = pre.windows(forecaster.params_.filled(forecaster.params_.read(frame)[0]))
     for first in (0, 50, 176):
         trained, _, _ = windows.batch(np.array([first]))
-        history, _ = forecaster._read_history(frame[: first + lookback])
+        history, _ = forecaster._history(frame[: first + lookback])
         for panel in (history, forecaster._needed(history)):
             shown, _ = pre.last_windows(panel, times[None, first + lookback : first + lookback + 6])
             np.testing.assert_allclose(shown["window"], trained["window"], rtol=1e-6)
