@@ -8,6 +8,7 @@ import datetime
 import re
 from typing import Any
 
+import narwhals as nw
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -15,6 +16,13 @@ import pyarrow as pa
 from lstmzoo.errors import DataError
 
 DType = dict[str, Any]
+
+
+def as_pandas(column: Any) -> pd.Series:
+    """A narwhals column as a pandas Series, numbered from 0."""
+    if column.dtype == nw.Categorical and str(column.implementation) == "pyarrow":
+        return column.to_native().to_pandas()  # narwhals loses a dictionary's missing values
+    return column.to_pandas().reset_index(drop=True)
 
 
 def describe(native: Any, backend: str) -> DType:

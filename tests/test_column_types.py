@@ -168,6 +168,7 @@ def test_answers_are_joined_to_the_frame(key, tmp_path):
     assert len(joined(backtest, frame)) == 2 * count
     cutoff = backtest.schema.field("cutoff").type if isinstance(backtest, pa.Table) else backtest["cutoff"].dtype
     assert cutoff == types_of(frame)[1]
+    assert len(joined(baseline.residuals(frame), frame)) == 2 * (DAYS - 1)
     baseline.save(tmp_path / "model")
     again = lstmzoo.load(tmp_path / "model")
     assert len(joined(again.predict(), frame)) == count
@@ -369,3 +370,11 @@ def test_times_of_any_type_are_read_and_written_alike():
         assert (np.asarray(plain[:DAYS]) == (AWARE.tz_convert("UTC") if "zone" in key[2] else STAMPS).to_numpy()).all()
         panel, form = read_panel(FRAMES[key], Columns("id", "time"))
         assert user_time(panel.times[3], panel, form) == FRAMES[key]["time"][3]
+
+
+def test_residuals_of_a_target_of_any_name():
+    frame = pd.DataFrame({"id": "a", "time": STAMPS, "series": np.arange(float(DAYS))})
+    columns = {"id_col": "id", "time_col": "time", "target_col": "series"}
+    left = BaselineForecaster("naive", horizon=2, **columns).fit(frame).residuals(frame)
+    assert left["series"].tolist() == frame["series"].tolist()[1:]
+    assert (left["residual"] == 1).all()

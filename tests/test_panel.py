@@ -360,6 +360,7 @@ def test_nulls_of_a_dictionary_are_missing():
         ),
         (Columns(target="y_hat"), "target_col: 'y_hat' is the name"),
         (Columns(time="cutoff"), "time_col: 'cutoff' is the name"),
+        (Columns(target="residual"), "target_col: 'residual' is the name"),
         (Columns(past=("y_hat_q0.1",)), "past_covariates: 'y_hat_q0.1' is the name"),
         (Columns(known=("y_hat_path3",)), "future_covariates: 'y_hat_path3' is the name"),
         (Columns(static=("unique_id",)), "column 'unique_id' is named by id_col and by static_covariates"),

@@ -9,12 +9,12 @@ import pandas as pd
 
 from lstmzoo.errors import DataError, arg
 from lstmzoo.preprocessing._base import Columns, Panel, is_shorter_than_a_day, time_kind, time_text
+from lstmzoo.preprocessing.covariates import read_covariates
 from lstmzoo.preprocessing.frames import (
     Form,
     as_times,
     assemble,
     eager_frame,
-    read_covariates,
     read_ids,
     read_time_column,
     wall_times,

@@ -7,18 +7,17 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from lstmzoo.dtypes import describe
+from lstmzoo.dtypes import as_pandas, describe
 from lstmzoo.errors import ConfigError, DataError, arg
 from lstmzoo.preprocessing._base import Columns, Panel, is_shorter_than_a_day, time_kind, time_text
+from lstmzoo.preprocessing.covariates import read_covariates
 from lstmzoo.preprocessing.frames import (
     Form,
-    as_pandas,
     as_times,
     check_whole,
     eager_frame,
     own_times,
     plain_times,
-    read_covariates,
     read_ids,
     read_time_column,
     user_times,
@@ -230,7 +229,7 @@ def _check_columns(frame: Any, columns: Columns) -> None:
 
 def _check_not_a_result(role: str, column: str) -> None:
     key = role in ("id_col", "time_col", "target_col")
-    if column == "y_hat" or column.startswith("y_hat_") or (key and column == "cutoff"):
+    if column == "y_hat" or column.startswith("y_hat_") or (key and column in ("cutoff", "residual")):
         raise ConfigError(
             f"{arg(role)}: {column!r} is the name of a column of forecasts, which would overwrite it: rename yours"
         )

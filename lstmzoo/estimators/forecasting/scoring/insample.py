@@ -36,26 +36,23 @@ def insample_frame(forecaster: Any, panel: Panel, form: Form, step: int, *, resi
             f"no series is long enough: {panel.ids[longest]!r} has {panel.lengths[longest]} observations, but "
             f"{fewest[longest]} are forecast from, {step} ahead"
         )
-    parts: list[dict[str, np.ndarray]] = []
+    parts: list[tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]] = []
     for number, history, actual in _histories(forecaster, panel, fewest, step):
         ahead = ahead_of(actual, step)
         columns = forecaster._forecast_columns(history, list(params.quantiles), ahead)
         last = {name: values[:, -1] for name, values in columns.items()}
         y = observed_values(actual, step)[:, -1]
-        parts.append({"series": number, "time": ahead.times[:, -1], params.columns.target: y, **last})
-    whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    order = np.lexsort((whole["time"], whole["series"]))
-    series, times, data = _split({name: values[order, None] for name, values in whole.items()})
+        parts.append((number, ahead.times[:, -1], {params.columns.target: y, **last}))
+    series, times = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
+    order = np.lexsort((times, series))
+    names = parts[0][2]
+    data = {name: np.concatenate([part[2][name] for part in parts])[order, None] for name in names}
     if residuals:
         data["residual"] = data[params.columns.target] - data["y_hat"]
     columns = params.columns
     if form.kind != "frame":
         form, columns = replace(form, kind="frame", index=None), Columns(None, columns.time, columns.target)
-    return forecast_frame(panel.tail(1).select(series), data, form, columns, times)
-
-
-def _split(table: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
-    return table.pop("series")[:, 0], table.pop("time"), table
+    return forecast_frame(panel.tail(1).select(series[order]), data, form, columns, times[order, None])
 
 
 def _histories(
