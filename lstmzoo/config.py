@@ -6,16 +6,19 @@ shipped ones. This module imports neither Keras nor pandas.
 """
 
 import fnmatch
+import logging
 import os
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, TypeAdapter, ValidationError, model_validator
 
 from lstmzoo.errors import ConfigError, UnknownNameError, unknown_name
+from lstmzoo.yaml_files import read_yaml
+
+_logger = logging.getLogger(__name__)
 
 TASKS = ("forecasting", "language_modelling", "translation", "classification", "regression", "transcription")
 Scalar = bool | int | float | str | None
@@ -316,7 +319,7 @@ def list_models(pattern: str | Iterable[str] = "*", *, task: str | None = None, 
     Args:
         pattern: One or more names or shell patterns, with the task (``forecasting/*gru``) or without (``*gru``).
         task: Only entries of this task.
-        tag: Only entries with this tag.
+        tag: Only entries with this tag. An entry whose file is broken has none, and is named in a warning of the logger.
 
     Raises:
         UnknownNameError: If a pattern matches nothing; the message lists the task's names, or all.
@@ -329,7 +332,15 @@ def list_models(pattern: str | Iterable[str] = "*", *, task: str | None = None, 
         ['forecasting/gru', 'forecasting/segment_gru', 'forecasting/segment_lstm']
     """
     names = {name for one in ([pattern] if isinstance(pattern, str) else pattern) for name in _matching(one, task)}
-    return sorted(n for n in names if tag is None or tag in load_config(n).tags)
+    return sorted(n for n in names if tag is None or _has_tag(n, tag))
+
+
+def _has_tag(name: str, tag: str) -> bool:
+    try:
+        return tag in load_config(name).tags
+    except ConfigError as error:
+        _logger.warning("%s is left out: %s", name, error)
+        return False
 
 
 def _matching(pattern: str, task: str | None) -> list[str]:
@@ -388,7 +399,11 @@ def load_config(name: str) -> ModelConfig:
     files = _config_files()
     name = name if name in files else full_name(name)
     path = files[name]
-    return _read_config(name, path, path.stat().st_mtime_ns)
+    try:
+        modified = path.stat().st_mtime_ns
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+    return _read_config(name, path, modified)
 
 
 def config_directories() -> list[Path]:
@@ -416,23 +431,15 @@ def _config_files() -> dict[str, Path]:
 @cache
 def _read_config(name: str, path: Path, mtime: int) -> ModelConfig:
     del mtime  # part of the cache's key, so that an edited file is read again
-    text = path.read_text(encoding="utf-8")
-    try:
-        root = yaml.compose(text, Loader=_LOADER)
-        _refuse_duplicate_keys(root, path)
-        document = yaml.load(text, Loader=_LOADER)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(f"{path}, line {line}: not valid YAML: {error.problem}") from None
-    if not isinstance(document, dict):
-        raise ConfigError(f"{path}, line 1: expected keys and values, such as 'builder: recurrent_forecaster'")
+    file = read_yaml(path)
+    document = file.document
     if "name" in document:
         raise ConfigError(f"{path}: key 'name': an entry's name is its file's place")
     schema = _schema(name, path)
     try:
         return schema.model_validate({"name": name, **document})
     except ValidationError as error:
-        line = _line_of(root, _worst(error)["loc"])
+        line = file.line_of(_worst(error)["loc"])
         raise ConfigError(f"{path}, line {line}: {_first_problem(error, schema)}") from None
 
 
@@ -454,31 +461,6 @@ def _schema(name: str, where: Path | str) -> type[ModelConfig]:
     if task not in _SCHEMAS:
         raise ConfigError(f"{where}: unknown task {task!r}; valid: {', '.join(sorted(_SCHEMAS))}")
     return _SCHEMAS[task]
-
-
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-def _refuse_duplicate_keys(node: yaml.Node | None, path: Path) -> None:
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            if key.value in seen:
-                raise ConfigError(f"{path}, line {key.start_mark.line + 1}: key {key.value!r} is there twice")
-            seen.add(key.value)
-            _refuse_duplicate_keys(value, path)
-
-
-def _line_of(node: yaml.Node | None, location: tuple[Any, ...]) -> int:
-    line = 1
-    for part in location:
-        if not isinstance(node, yaml.MappingNode):
-            break
-        pair = next(((k, v) for k, v in node.value if k.value == part), None)
-        if pair is None:
-            continue
-        line, node = pair[0].start_mark.line + 1, pair[1]
-    return line
 
 
 def _first_problem(error: ValidationError, schema: type[BaseModel]) -> str:

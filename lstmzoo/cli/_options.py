@@ -59,7 +59,7 @@ def _parse_value(text: str) -> Any:
         return float(text)
     try:
         return yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, RecursionError):  # such as 2024-13-45
         return text
 
 

@@ -1,6 +1,8 @@
 """``lstmzoo list`` and ``lstmzoo show``: what is in the zoo, without loading a network."""
 
 import re
+import sys
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
@@ -9,6 +11,7 @@ from lstmzoo.cli._options import Json
 from lstmzoo.cli._output import print_json, print_table
 from lstmzoo.cli._tasks import find_model
 from lstmzoo.config import Categorical, ModelConfig, config_directories, list_models, load_config
+from lstmzoo.errors import ConfigError
 
 Pattern = Annotated[str, typer.Argument(help="Part of a name, or a shell pattern: 'segment_*', 'forecasting/*gru'.")]
 Entry = Annotated[str, typer.Argument(help="Zoo entry, such as forecasting/lstm.", show_default=False)]
@@ -18,13 +21,22 @@ Tag = Annotated[str | None, typer.Option(help="Only entries with this tag.")]
 def list_entries(pattern: Pattern = "*", *, tag: Tag = None, json: Json = False) -> None:
     """List the zoo's entries."""
     pattern = pattern if set(pattern) & set("*?[") else f"*{pattern}*"
-    configs = [load_config(name) for name in list_models(pattern, tag=tag)]
+    configs = list(_readable(list_models(pattern, tag=tag)))
     if json:
         keys = ("name", "summary", "tags", "reference")
         print_json([{key: getattr(config, key) for key in keys} for config in configs])
         return
     rows = [(c.name, c.summary, ", ".join(c.tags), short_reference(c.reference)) for c in configs]
     print_table(("name", "summary", "tags", "reference"), rows)
+
+
+def _readable(names: list[str]) -> Iterator[ModelConfig]:
+    """The configs of entries; one whose file is broken is named on stderr, and the others are still listed."""
+    for name in names:
+        try:
+            yield load_config(name)
+        except ConfigError as error:
+            print(f"lstmzoo: warning: {name} is left out: {error}", file=sys.stderr)
 
 
 def show(name: Entry, *, json: Json = False) -> None:

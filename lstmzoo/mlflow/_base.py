@@ -127,7 +127,7 @@ def _data_folder(folder: Path) -> Path:
             raise SavedModelError(f"{path} is not a plain file of at most {_MAX_MLMODEL_BYTES} bytes")
         flavor = yaml.safe_load(path.read_text(encoding="utf-8"))["flavors"]["python_function"]
         loader, data, code = flavor["loader_module"], Path(flavor["data"]), flavor.get("code")
-    except (OSError, UnicodeError, yaml.YAMLError, LookupError, TypeError, RecursionError):
+    except (OSError, ValueError, yaml.YAMLError, LookupError, TypeError, AttributeError, RecursionError):
         raise SavedModelError(f"{path} is not the description of a pyfunc model") from None
     if loader != LOADER or code:
         raise SavedModelError(f"{folder} is an MLflow model of another kind: its loader is not {LOADER}")
