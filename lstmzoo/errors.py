@@ -87,13 +87,14 @@ class ConfigError(LstmzooError, ValueError):
 class UnknownNameError(LstmzooError, LookupError):
     """A name is not registered; the message lists those that are."""
 
-    def __init__(self, kind: str, name: object, valid: Iterable[object]) -> None:
-        super().__init__(kind, name, tuple(valid))
+    def __init__(self, kind: str, name: object, valid: Iterable[object], hint: str = "") -> None:
+        super().__init__(kind, name, tuple(valid), hint)
 
     @property
     def message(self) -> str:
         """The text; see :class:`LstmzooError`."""
-        return unknown_name(*self.args)
+        *name, hint = self.args
+        return f"{unknown_name(*name)}; {hint}" if hint else unknown_name(*name)
 
 
 class DataError(LstmzooError, ValueError):

@@ -1,12 +1,13 @@
 """Builders by name: one dict, duplicates refused.
 
 A *builder* is a function ``(spec, *, hyperparameters) -> keras.Model`` that returns an uncompiled model. It becomes
-available to zoo configs by the decorator :func:`register_model`; the modules of :mod:`lstmzoo.models` are imported when
-a builder is first asked for.
+available to zoo configs by the decorator :func:`register_model`; the modules of :mod:`lstmzoo.models`, and those that
+:mod:`lstmzoo.plugins` finds, are imported when a builder is first asked for.
 """
 
 import importlib
 import inspect
+import os
 import pkgutil
 from collections.abc import Callable
 from typing import Any, get_type_hints
@@ -14,6 +15,7 @@ from typing import Any, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from lstmzoo.errors import ConfigError, UnknownNameError
+from lstmzoo.plugins import WAY_OUT, import_plugins
 
 Builder = Callable[..., Any]
 
@@ -23,8 +25,10 @@ _BUILDERS: dict[str, Builder] = {}
 def register_model(fn: Builder) -> Builder:
     """Make a builder available to zoo configs under its function name.
 
+    A module that is imported again, under another name, replaces its own builders.
+
     Raises:
-        ValueError: If the name is taken.
+        ValueError: If the name is taken by another function.
         TypeError: If a hyperparameter is positional or has a default; defaults live in the zoo configs.
 
     Examples:
@@ -35,8 +39,9 @@ def register_model(fn: Builder) -> Builder:
         ('units',)
         >>> _ = unregister_model("my_topology")
     """
-    if fn.__name__ in _BUILDERS:
-        raise ValueError(f"{fn.__name__!r} is already registered by {_BUILDERS[fn.__name__].__module__}")
+    known = _BUILDERS.get(fn.__name__)
+    if known is not None and (known is fn or _place(known) != _place(fn)):
+        raise ValueError(f"{fn.__name__!r} is already registered by {known.__module__}")
     for parameter in list(inspect.signature(fn).parameters.values())[1:]:
         if parameter.kind is not parameter.KEYWORD_ONLY or parameter.default is not parameter.empty:
             raise TypeError(f"{fn.__name__}: {parameter.name!r} must be keyword-only and have no default")
@@ -54,11 +59,13 @@ def get_builder(name: str) -> Builder:
 
     Raises:
         UnknownNameError: If there is none; the message lists the names.
+        ConfigError: If there is none, and a module that may define it cannot be imported.
     """
+    for find in (_import_shipped, import_plugins):
+        if name not in _BUILDERS:
+            find()
     if name not in _BUILDERS:
-        _import_shipped()
-    if name not in _BUILDERS:
-        raise UnknownNameError("builder", name, _BUILDERS)
+        raise UnknownNameError("builder", name, _BUILDERS, hint=f"for one of your own, {WAY_OUT}")
     return _BUILDERS[name]
 
 
@@ -88,6 +95,12 @@ def build_model(name: str, spec: Any, hyperparameters: dict[str, Any]) -> Any:
 def hyperparameter_names(name: str) -> tuple[str, ...]:
     """The keyword-only parameters of a builder, in order."""
     return tuple(inspect.signature(get_builder(name)).parameters)[1:]
+
+
+def _place(fn: Builder) -> tuple[str, int] | None:
+    """The file and line where a function begins; None of what is no function."""
+    code = getattr(inspect.unwrap(fn), "__code__", None)
+    return code and (os.path.realpath(code.co_filename), code.co_firstlineno)
 
 
 def _import_shipped() -> None:

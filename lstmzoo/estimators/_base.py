@@ -17,13 +17,14 @@ from tokenizers import Tokenizer
 
 from lstmzoo import saving
 from lstmzoo.config import ModelConfig, TokenizerName, full_name, load_config, parse_config, without_numpy
-from lstmzoo.errors import ConfigError, arg
+from lstmzoo.errors import ConfigError, SavedModelError, UnknownNameError, arg
 from lstmzoo.estimators.updating import chained_digest, train_further
 from lstmzoo.migrations import FORMAT, migrate
 from lstmzoo.outputs import check_file, check_folder
+from lstmzoo.plugins import WAY_OUT
 from lstmzoo.preprocessing import tokenizer_name
 from lstmzoo.rebuilding import build_like, check_settings
-from lstmzoo.registry import build_model
+from lstmzoo.registry import build_model, get_builder
 from lstmzoo.seeding import seeded
 from lstmzoo.training import Checkpoint, Trained, compile_for_prediction
 
@@ -99,6 +100,7 @@ class ZooEstimator(BaseEstimator):
         document = files["params.json"]
         if "config" in document:
             self.config_ = parse_config(document["config"])
+            _check_builder(self.config_.builder)
         self._restore(document["learned"], files["preprocessor.json"], files["state.safetensors"])
         if "config" in document:
             weights = files["weights.safetensors"]
@@ -285,6 +287,20 @@ class TokenizingEstimator(Tokenizing, ZooNetworkEstimator):
     def _tokenizer(self, config: ModelConfig) -> TokenizerName | Tokenizer:
         """What the preprocessor is made of: the tokenizer that was passed in, or the config's."""
         return self.tokenizer if isinstance(self.tokenizer, Tokenizer) else config.data.tokenizer
+
+
+def _check_builder(name: str) -> None:
+    """Refuse a saved model whose builder is not known here.
+
+    Raises:
+        SavedModelError: If it is not; the message says how it becomes known.
+    """
+    try:
+        get_builder(name)
+    except UnknownNameError:
+        raise SavedModelError(f"its network was built by {name!r}, which is not known here: {WAY_OUT}") from None
+    except ConfigError as error:
+        raise SavedModelError(f"its network was built by {name!r}, which is not known here: {error}") from error
 
 
 def set_weights(model: keras.Model, arrays: dict[str, np.ndarray]) -> None:

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from lstmzoo import saving
-from lstmzoo.errors import ConfigError, SavedModelError
+from lstmzoo.errors import ConfigError, SavedModelError, unknown_name
 from lstmzoo.estimators import forecasting, language_modelling, translation
 from lstmzoo.estimators._base import CLASSES, ZooEstimator
 from lstmzoo.migrations import migrate
+from lstmzoo.plugins import WAY_OUT, import_plugins
 
 TASKS = (forecasting, language_modelling, translation)  # importing a task's package registers its classes
 
@@ -25,16 +26,22 @@ def load(path: str | Path, *, key: str | bytes | None = None) -> ZooEstimator:
             key.
     """
     manifest, files = saving.read_bundle(path, saving.signing_key(key))
-    cls = CLASSES.get(str(manifest.get("class")))
-    if cls is None:
-        raise SavedModelError(f"{path}: unknown class {manifest.get('class')!r}; valid: {', '.join(sorted(CLASSES))}")
+    cls = _class_of(path, str(manifest.get("class")))
     try:
         migrate(files, manifest["format"], [base.__name__ for base in cls.__mro__])
         estimator = cls(**files["params.json"]["params"])
         estimator._check_params()
         estimator._from_bundle(files)
-    except SavedModelError:
-        raise
+    except SavedModelError as error:
+        raise SavedModelError(f"{path}: {error}") from error
     except (ConfigError, LookupError, TypeError, ValueError, AttributeError) as error:
         raise SavedModelError(f"{path} does not hold a consistent {cls.__name__}: {error}") from error
     return estimator
+
+
+def _class_of(path: str | Path, name: str) -> type[ZooEstimator]:
+    if name not in CLASSES:
+        import_plugins()
+    if name not in CLASSES:
+        raise SavedModelError(f"{path}: {unknown_name('class', name, CLASSES)}; for one of your own, {WAY_OUT}")
+    return CLASSES[name]
