@@ -259,7 +259,7 @@ def test_a_model_of_another_key_or_none_is_refused(signed, name, key, match):
 
 def test_a_signed_model_that_was_changed_and_hashed_anew_is_refused(signed):
     edit(signed, "params.json", lambda d: d["params"].update(horizon=3))
-    assert len(lstmzoo.load(signed).predict()) == 3
+    assert lstmzoo.load(signed).horizon == 3  # the hashes alone do not show it
     with pytest.raises(SavedModelError, match="was not signed with this key"):
         lstmzoo.load(signed, key="a secret")
 
