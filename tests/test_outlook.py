@@ -15,6 +15,7 @@ from lstmzoo.estimators.forecasting.network.conformal import (
     corrected_paths,
     corrected_quantiles,
 )
+from lstmzoo.models._base import Stepper
 
 pytestmark = pytest.mark.usefixtures("eagerly")
 
@@ -141,8 +142,30 @@ def test_quantiles_may_be_an_array(hourly, tiny):
 def test_rolled_paths_do_not_depend_on_the_company(hourly, tiny, monkeypatch):
     forecaster = Forecaster(**tiny, distribution="normal").fit(hourly)
     together = forecaster.sample_paths(4, horizon=13, random_state=0)
+    quantiles = forecaster.predict(horizon=13, quantiles=[0.1])
     monkeypatch.setattr("lstmzoo.estimators.forecasting.network.projection.ROWS", 5)
     pd.testing.assert_frame_equal(forecaster.sample_paths(4, horizon=13, random_state=0), together, rtol=1e-5)
+    pd.testing.assert_frame_equal(forecaster.predict(horizon=13, quantiles=[0.1]), quantiles, rtol=1e-5)
+
+
+def test_paths_of_any_number_of_series_are_drawn_in_few_sizes(hourly, tiny, monkeypatch):
+    """Each size is compiled."""
+    settings = {"epochs": 1, "steps_per_epoch": 2, "units": 4}
+    parameters = {**tiny, "model": "deepar_gru", "hyperparameters": settings, "quantiles": [0.1]}
+    forecaster = Forecaster(**parameters).fit(hourly)
+    sizes, encode = [], Stepper.encode
+    monkeypatch.setattr(
+        Stepper,
+        "encode",
+        lambda self, inputs, *args: sizes.append(len(inputs["window"])) or encode(self, inputs, *args),
+    )
+    together = forecaster.predict()
+    alone = [forecaster.predict(history=one) for _, one in hourly.groupby("unique_id")]
+    assert sizes == [4, 1, 1, 1]
+    pd.testing.assert_frame_equal(pd.concat(alone, ignore_index=True), together, rtol=1e-4)
+    monkeypatch.setattr("lstmzoo.estimators.forecasting.network.outlook.ROWS", 2 * 200)
+    pd.testing.assert_frame_equal(forecaster.predict(), together, rtol=1e-4)
+    assert sizes[4:] == [2, 2]
 
 
 @pytest.fixture

@@ -254,7 +254,7 @@ def test_the_stock_server_gives_the_same_numbers_and_refuses_in_its_own_way(fold
     ]
     server.should_exit = True
     thread.join()
-    pd.testing.assert_frame_equal(frame_of(good[1]), forecaster.predict(2, history=history), check_dtype=False)
+    pd.testing.assert_frame_equal(frame_of(good[1]), forecaster.predict(horizon=2, history=history), check_dtype=False)
     for status, text in bad:
         assert status == 400
         assert "Traceback" not in text
@@ -282,8 +282,8 @@ def shops(request, hourly, tiny, tmp_path_factory):
 
 def with_future(estimator, history, horizon):
     """The history, then the steps ahead with their price, and what the estimator forecasts for them."""
-    future = estimator.make_future_frame(horizon, history).assign(price=2.5)
-    expected = estimator.predict(horizon, history=history, future=future)
+    future = estimator.make_future_frame(horizon=horizon, history=history).assign(price=2.5)
+    expected = estimator.predict(horizon=horizon, history=history, future=future)
     return pd.concat([history, future], ignore_index=True), expected
 
 
@@ -307,7 +307,7 @@ def test_the_stock_model_takes_future_covariates_and_gaps(shops):
     generic = mlflow.pyfunc.load_model(str(path))
     gaps = {"visitors", "region", "y"} | ({"price"} if estimator.missing == "mask" else set())
     assert {column.name for column in generic.metadata.signature.inputs if not column.required} == gaps
-    pd.testing.assert_frame_equal(generic.predict(rows), expected)
+    pd.testing.assert_frame_equal(generic.predict(rows), expected, check_dtype=False)
     example = estimator.serve(estimator.serving_example(), estimator.serving_params())
     pd.testing.assert_frame_equal(generic.predict(generic.input_example), example)
 

@@ -4,6 +4,7 @@ Sizes: N series, H steps trained for, L levels, n paths. All values are in the d
 """
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,7 +49,10 @@ class Projection:
         elif levels == [0.5]:
             forecast = self._rolled(panel, ahead, lambda p, a: self.direct(p, levels, a)[..., 0])[..., None]
         else:
-            forecast = quantiles_of(self.paths(panel, ahead, PATHS), levels)
+            self._check_paths(steps)
+            forecast = np.concatenate(
+                [quantiles_of(paths, levels) for paths in self._rolled_paths(panel, ahead, PATHS)]
+            )
         return {level: forecast[..., i] for i, level in enumerate(levels)}
 
     def paths(self, panel: Panel, ahead: Ahead, n: int) -> np.ndarray:
@@ -58,25 +62,24 @@ class Projection:
             ConfigError: If there are no quantiles on both sides of the median, and no distribution; or if quantiles are
                 conformal, and there are more steps than were trained for.
         """
-        levels, steps = self.levels, ahead.times.shape[1]
-        if self.outlook.spec.distribution == "quantiles" and not levels[0] < 0.5 < levels[-1]:
+        steps = ahead.times.shape[1]
+        self._check_paths(steps)
+        if steps <= self.horizon:
+            return self._direct_paths(panel, self._whole(panel, ahead), n)[..., :steps]
+        return np.concatenate(list(self._rolled_paths(panel, ahead, n)))
+
+    def _check_paths(self, steps: int) -> None:
+        """Refuse paths that the network says nothing of; see :meth:`paths`."""
+        if self.outlook.spec.distribution == "quantiles" and not self.levels[0] < 0.5 < self.levels[-1]:
             raise ConfigError(
                 "sample paths, which quantiles beyond the horizon trained for are of too, need quantiles on both sides of the "
                 f"median, or a distribution: fit with either, or pass {arg(quantiles=[])} for the median alone"
             )
-        if steps <= self.horizon:
-            return self._direct_paths(panel, self._whole(panel, ahead), n)[..., :steps]
-        if self.offsets is not None:
+        if steps > self.horizon and self.offsets is not None:
             raise ConfigError(
                 f"{arg('horizon')}: conformal corrections are of the {self.horizon} steps trained for, not of {steps}: pass "
                 f"{arg(quantiles=[])} for the median alone, or fit with a longer horizon"
             )
-        panel, together = panel.tail(self.preprocessor.reach), max(1, ROWS // n)
-        paths = np.empty((len(panel), n, steps))
-        for first in range(0, len(panel), together):
-            some = np.arange(first, min(first + together, len(panel)))
-            paths[some] = self._rolled_paths(panel.select(some), ahead.of(some), n)
-        return paths
 
     def direct(self, panel: Panel, levels: list[float], ahead: Ahead) -> np.ndarray:
         """``(N, H, L)`` quantiles of the steps trained for."""
@@ -116,16 +119,19 @@ class Projection:
                 panel = panel.append(pieces[-1], part.times, part.known).tail(self.preprocessor.reach)
         return np.concatenate(pieces, axis=1)[:, :steps]
 
-    def _rolled_paths(self, panel: Panel, ahead: Ahead, n: int) -> np.ndarray:
-        """``(N, n, steps)`` sample paths, each of which is rolled on as a series of its own."""
-        each, drawn = np.repeat(np.arange(len(panel)), n), itertools.count()
+    def _rolled_paths(self, panel: Panel, ahead: Ahead, n: int) -> Iterator[np.ndarray]:
+        """Sample paths ``(some, n, steps)``, at most ``ROWS`` at once; each is rolled on as a series of its own."""
+        panel, together = panel.tail(self.preprocessor.reach), max(1, ROWS // n)
+        for first in range(0, len(panel), together):
+            some = np.arange(first, min(first + together, len(panel)))
+            each, drawn = np.repeat(some, n), itertools.count()
 
-        def piece(paths: Panel, part: Ahead) -> np.ndarray:
-            number = next(drawn)
-            names = [f"{name} {number} {i % n}" for i, name in enumerate(paths.ids)]
-            return self._direct_paths(paths, part, 1, names)[:, 0]
+            def piece(paths: Panel, part: Ahead, drawn: Any = drawn) -> np.ndarray:
+                number = next(drawn)
+                names = [f"{name} {number} {i % n}" for i, name in enumerate(paths.ids)]
+                return self._direct_paths(paths, part, 1, names)[:, 0]
 
-        return self._rolled(panel.select(each), ahead.of(each), piece).reshape(len(panel), n, -1)
+            yield self._rolled(panel.select(each), ahead.of(each), piece).reshape(len(some), n, -1)
 
     def _direct_paths(self, panel: Panel, ahead: Ahead, n: int, names: Any = None) -> np.ndarray:
         """``(N, n, H)`` sample paths; a path is drawn by its series' name."""
