@@ -604,7 +604,7 @@ def test_evaluate(model, files, sales, monkeypatch):
     assert_refused(run("evaluate", model, "short.csv"), 2, "'001' has 4 observations")
 
 
-def test_evaluate_by_metrics_that_are_named(model):
+def test_evaluate_by_metrics_that_are_named(model, files):
     report = run_json("evaluate", model, "sales.csv", "--metrics", "mae, bias")
     assert list(report["mean"]) == ["mae", "bias"]
     assert_refused(
