@@ -154,6 +154,20 @@ class ForecasterInputs:
     series: Any
 
 
+@dataclass(frozen=True)
+class Looks:
+    """Which layers of a forecaster tell what it looks at, by their second outputs; the model's attribute ``looks``.
+
+    Attributes:
+        variables: Layers of the weights of variables, by part: ``past`` (B, T, F), ``future`` (B, H, R + K) and, where there are
+            any, ``static`` (B, S).
+        attention: The layer of the weights of steps, (B, H, T + H).
+    """
+
+    variables: dict[str, str]
+    attention: str
+
+
 class _Describe:
     """The layers that turn numbers and categories of a series into one vector."""
 

@@ -9,6 +9,7 @@ from lstmzoo.layers import GatedResidual, GatedSkip, InterpretableAttention, Var
 from lstmzoo.models._base import (
     Count,
     ForecasterInputs,
+    Looks,
     Rate,
     RecurrentStack,
     State,
@@ -89,4 +90,8 @@ def temporal_fusion_forecaster(
         attended = attention_skip(attended, enriched[:, -spec.horizon :])
         return head(feed_forward_skip(feed_forward(attended), outputs[:, -spec.horizon :]))
 
-    return forecaster(spec, encode, decode, name="temporal_fusion_forecaster", streaming=False, join_static=False)
+    model = forecaster(spec, encode, decode, name="temporal_fusion_forecaster", streaming=False, join_static=False)
+    parts = ("past", "future", "static") if spec.num_static or spec.cardinalities else ("past", "future")
+    layers = {"past": "window_selection", "future": "future_selection", "static": "static_selection"}
+    model.looks = Looks({part: layers[part] for part in parts}, "attention")
+    return model

@@ -14,10 +14,12 @@ from lstmzoo.preprocessing.channels import CALENDAR, Channels, calendar_features
 from lstmzoo.preprocessing.corpus import Corpus, TextSizes
 from lstmzoo.preprocessing.frames import (
     Form,
+    assemble,
     eager_frame,
     forecast_frame,
     panel_frame,
     plain_times_of,
+    series_frame,
     user_time,
     user_times,
     wall_times,
@@ -43,11 +45,11 @@ from lstmzoo.preprocessing.windows import Scale, WindowPreprocessor, Windows, ch
 
 __all__ = [
     "CALENDAR", "Ahead", "Channels", "Columns", "Corpus", "Form", "PairBatches", "PairPreprocessor", "Panel", "Scale",
-    "StreamBatches", "TextPreprocessor", "TextSizes", "WindowPreprocessor", "Windows", "ahead_of",
+    "StreamBatches", "TextPreprocessor", "TextSizes", "WindowPreprocessor", "Windows", "ahead_of", "assemble",
     "calendar_features", "check_calendar", "check_observed", "check_pairs", "check_sentences", "continued",
     "decoding_batches", "eager_frame", "filled", "filled_up", "find_season", "fixed_step", "forecast_frame",
     "in_rows", "is_shorter_than_a_day", "make_future_frame", "most_calls", "most_members", "observed_values",
-    "padded", "padded_sentences", "panel_frame", "plain_times_of", "read_future", "read_panel", "side_by_side",
-    "softmax_cutoffs", "stack", "time_text", "token_counts", "tokenizer_name", "user_time", "user_times",
-    "usual_calendar", "usual_seasons", "wall_times", "with_known_filled",
+    "padded", "padded_sentences", "panel_frame", "plain_times_of", "read_future", "read_panel", "series_frame",
+    "side_by_side", "softmax_cutoffs", "stack", "time_text", "token_counts", "tokenizer_name", "user_time",
+    "user_times", "usual_calendar", "usual_seasons", "wall_times", "with_known_filled",
 ]  # fmt: skip

@@ -323,6 +323,22 @@ def assemble(
     return answer if form.index is None else _with_index(answer, form.index)
 
 
+def series_frame(ids: np.ndarray, data: dict[str, Any], form: Form, columns: Columns) -> Any:
+    """Rows about series, in which time has no part, as a frame of the user's kind; ids have the user's data type.
+
+    Args:
+        ids: ``(R,)``.
+        data: ``(R,)`` by column name.
+        form: What the user passed, a frame.
+        columns: The frame's column names.
+    """
+    keys = {} if columns.id is None else {columns.id: pd.Series(ids).infer_objects()}
+    answer = _to_backend(pd.DataFrame({**keys, **data}), form.backend)
+    if columns.id is None or form.id is None:
+        return answer
+    return _with_column(answer, columns.id, form.id, form.backend)
+
+
 def _written(times: np.ndarray, panel: Panel, form: Form, name: str) -> pd.Series:
     """Times as a pandas Series: text if the user's are; in UTC, without the time zone, where another backend takes over."""
     if form.time is not None and form.text is None and times.dtype.kind == "M":

@@ -29,6 +29,7 @@ from lstmzoo.estimators.forecasting._base import (
     panel_digest,
 )
 from lstmzoo.estimators.forecasting.baselines import METHODS, BaselineForecaster
+from lstmzoo.estimators.forecasting.interpretation import Interpretation, interpretation
 from lstmzoo.estimators.forecasting.network import (
     PATHS,
     Outlook,
@@ -40,6 +41,7 @@ from lstmzoo.estimators.forecasting.network import (
     step_correlation,
 )
 from lstmzoo.estimators.forecasting.residuals import reference_periods, useful_residuals
+from lstmzoo.estimators.forecasting.selection import future_of, series_numbers
 from lstmzoo.estimators.forecasting.streaming import ForecastStream
 from lstmzoo.exporting import ExportFormat, ExportReport, export_model
 from lstmzoo.layers import DISTRIBUTIONS, distribution_loss, pinball_loss
@@ -303,6 +305,33 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
                 f"a stream is of one series, but there are {len(panel)}: pass {arg(history=...)}, the rows of one"
             )
         return ForecastStream(self, panel, form)
+
+    def interpret(self, history: Any = None, *, future: Any = None, ids: Any = None) -> Interpretation:
+        """Tell what the network looks at to forecast each series, of entries tagged ``interpretable``.
+
+        Args:
+            history: As for :meth:`predict`.
+            future: As for :meth:`predict`.
+            ids: As for :meth:`predict`.
+
+        Returns:
+            Two frames of the kind that ``history`` (or what was fitted) is, and a plot. ``variables`` has the weights of what is
+            shown of the past, of the future, and of what describes a series: id, ``part``, ``variable``, ``weight``.
+            ``attention`` has those of time steps: id, time, ``attended``, ``weight``.
+
+        Raises:
+            NotFittedError: If the estimator is not fitted.
+            ConfigError: If the entry does not say what it looks at, the id or time column has the name of one of the answer's, or
+                ``ids`` is no list of names.
+            UnknownNameError: If there is no series of such a name.
+            DataError: As of :meth:`predict`.
+        """
+        self._check_fitted()
+        panel, form = self._history(history)
+        if ids is not None:
+            numbers = series_numbers(ids, panel)
+            panel, future = panel.select(numbers), future_of(future, panel, numbers, self.params_.columns)
+        return interpretation(self, panel, form, self._ahead(panel, self.horizon_, future))
 
     def export(self, format: ExportFormat, path: str | Path) -> ExportReport:
         """Write the network alone for another runtime, and check that it computes the same there; one-way.

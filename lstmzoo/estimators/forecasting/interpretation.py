@@ -1,0 +1,223 @@
+"""What a forecaster looks at: the weights of its variables, and its attention to time steps.
+
+Sizes: N series, T ``lookback``, H ``horizon``, V variables of a part.
+"""
+
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+import pandas as pd
+from keras import ops
+
+from lstmzoo.config import list_models
+from lstmzoo.errors import ConfigError, UnknownNameError, arg
+from lstmzoo.estimators._base import check_picture
+from lstmzoo.preprocessing import (
+    Columns,
+    Form,
+    Panel,
+    WindowPreprocessor,
+    assemble,
+    series_frame,
+    user_times,
+)
+from lstmzoo.training import compile_for_prediction, predict_padded
+
+if TYPE_CHECKING:
+    from lstmzoo.figures import Figure
+
+_NAMES = ("part", "variable", "weight", "attended")
+_DRAWN = 6  # series
+
+
+@dataclass(frozen=True)
+class _Weights:
+    """The numbers behind the frames.
+
+    Attributes:
+        variables: ``(N, V)`` weights and the V names, by part.
+        attention: ``(N, H, T + H)``.
+        times: ``(N, T + H)``, as a panel has them.
+    """
+
+    variables: dict[str, tuple[list[str], np.ndarray]]
+    attention: np.ndarray
+    times: np.ndarray
+
+
+@dataclass(frozen=True)
+class Interpretation:
+    """What a forecaster looked at; made by :meth:`lstmzoo.Forecaster.interpret`.
+
+    Attributes:
+        variables: A row for each series, part and variable: id, ``part`` (``past``, ``future`` or ``static``), ``variable`` and
+            ``weight``, its mean over the steps of the part. The weights of a part sum to 1.
+        attention: A row for each series, step that is forecast, and step that is attended to: id, time, ``attended`` (its time)
+            and ``weight``. The weights of a step sum to 1; steps after it have none, and no rows.
+    """
+
+    variables: Any
+    attention: Any
+    _panel: Panel
+    _weights: _Weights
+
+    def plot(self, path: str | Path | None = None, ids: list | None = None) -> "Figure":
+        """Draw, for each series, the weights of its variables, and its attention, averaged over the steps of the forecast.
+
+        Args:
+            path: Where to save the figure, in a format that its suffix names; nowhere if None.
+            ids: Series to draw; the first six if None.
+
+        Raises:
+            UnknownNameError: If an id is not among the series.
+            ConfigError: If the path is of no known format, or cannot be written.
+        """
+        if path is not None:
+            check_picture(path)
+        names = list(self._panel.ids)
+        for name in ids or ():
+            if name not in names:
+                raise UnknownNameError("series", name, names[:20])
+        figure = _drawn(self._panel, self._weights, [names.index(name) for name in (ids or names[:_DRAWN])])
+        if path is not None:
+            figure.savefig(path)
+        return figure
+
+
+def interpretation(forecaster: Any, panel: Panel, form: Form, ahead: Any) -> Interpretation:
+    """Look at how a fitted forecaster weighs what it is shown.
+
+    Args:
+        forecaster: Fitted.
+        panel: The N series to forecast.
+        form: What the user passed.
+        ahead: What is known of the H steps ahead.
+
+    Raises:
+        ConfigError: If the entry does not say what it looks at, or the id or time column has the name of one of the answer's.
+    """
+    layers = getattr(forecaster.model_, "looks", None)
+    if layers is None:
+        able = ", ".join(name.split("/")[1] for name in list_models("forecasting/*", tag="interpretable"))
+        raise ConfigError(
+            f"interpret: {forecaster.config_.name} does not say what it looks at; entries that can: {able}"
+        )
+    columns: Columns = forecaster.params_.columns
+    for role, name in (("id_col", columns.id), ("time_col", columns.time)):
+        if name in _NAMES:
+            raise ConfigError(f"{arg(role)}: {name!r} is the name of a column of the answer: rename yours")
+    pre: WindowPreprocessor = forecaster.preprocessor_
+    inputs, _ = pre.last_windows(panel, ahead.times, ahead.known)
+    parts, attention = _looked_at(forecaster.model_, layers, inputs)
+    named = _names_of_variables(pre, forecaster.model_, columns.target)
+    variables = {part: _summed(named[part], weights) for part, weights in parts.items()}
+    past = panel.tail(pre.lookback).times.reshape(len(panel), pre.lookback)
+    times = np.concatenate([past, ahead.times], axis=1)
+    weights = _Weights(variables, attention, times)
+    if form.kind != "frame":
+        form, columns = replace(form, kind="frame", index=None), Columns(None, columns.time, columns.target)
+    return Interpretation(
+        _variables_frame(panel, form, columns, variables),
+        _attention_frame(panel, form, columns, weights),
+        panel,
+        weights,
+    )
+
+
+def _looked_at(
+    model: keras.Model, layers: Any, inputs: dict[str, np.ndarray]
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """``(N, channels)`` mean weights by part, and attention ``(N, H, T + H)``; all by one output, as any backend predicts it."""
+    parts = {part: model.get_layer(name).output[1] for part, name in layers.variables.items()}
+    means = {part: weights if part == "static" else ops.mean(weights, axis=1) for part, weights in parts.items()}
+    attention = model.get_layer(layers.attention).output[1]
+    flat = [*means.values(), ops.reshape(attention, (-1, attention.shape[1] * attention.shape[2]))]
+    looking = keras.Model(model.input, ops.concatenate(flat, axis=-1))
+    compile_for_prediction(looking)
+    whole = predict_padded(looking, {name: inputs[name] for name in model.input})
+    *pieces, last = np.split(whole, list(accumulate(array.shape[-1] for array in means.values())), axis=1)
+    return dict(zip(means, pieces, strict=True)), last.reshape(-1, *attention.shape[1:])
+
+
+def _names_of_variables(pre: WindowPreprocessor, model: keras.Model, target: str) -> dict[str, list[str]]:
+    """The variable that each channel belongs to, by part."""
+    channels = pre.channels
+    known = [f"calendar {name}" for name in channels.calendar_ for _ in range(2)]
+    known += channels.known_names + ["time step"] * channels.irregular
+    numbers: list[str] = []
+    categories: list[str] = []
+    for name, learned in zip(channels.static_names, channels.static_, strict=True):
+        (categories if "values" in learned else numbers).append(name)
+    sizes = [model.get_layer(f"category_{i}").output.shape[-1] for i in range(len(categories))]
+    return {
+        "past": [target, *known, *channels.past_names, *["observed"] * channels.mask],
+        "future": [*(_reference(period) for period in pre.periods), *known],
+        "static": numbers + [name for name, size in zip(categories, sizes, strict=True) for _ in range(size)],
+    }
+
+
+def _reference(period: int) -> str:
+    """The name of a reference forecast."""
+    if period > 0:
+        return f"value {period} steps before"
+    return "mean of the lookback" if period == 0 else f"mean of seasons of {-period} steps"
+
+
+def _summed(names: list[str], weights: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """Neighbouring channels of one variable as one."""
+    first = [i for i, name in enumerate(names) if i == 0 or name != names[i - 1]]
+    return [names[i] for i in first], np.add.reduceat(weights, first, axis=1)
+
+
+def _variables_frame(
+    panel: Panel, form: Form, columns: Columns, variables: dict[str, tuple[list[str], np.ndarray]]
+) -> Any:
+    rows = [(part, name) for part, (names, _) in variables.items() for name in names]
+    weights = np.concatenate([weights for _, weights in variables.values()], axis=1)
+    data = {
+        "part": [part for part, _ in rows] * len(panel),
+        "variable": [name for _, name in rows] * len(panel),
+        "weight": weights.ravel().astype(float),
+    }
+    return series_frame(np.repeat(panel.ids, len(rows)), data, form, columns)
+
+
+def _attention_frame(panel: Panel, form: Form, columns: Columns, weights: _Weights) -> Any:
+    _, horizon, steps = weights.attention.shape
+    seen = np.arange(steps) <= (steps - horizon + np.arange(horizon))[:, None]  # (H, T + H)
+    step, attended = np.nonzero(seen)
+    times = weights.times[:, steps - horizon + step].ravel()
+    data = {
+        "attended": weights.times[:, attended].ravel(),
+        "weight": weights.attention[:, step, attended].ravel().astype(float),
+    }
+    ids = np.repeat(panel.ids, len(step))
+    return assemble(ids, times, data, panel, form, columns, time_columns=("attended",))
+
+
+def _drawn(panel: Panel, weights: _Weights, numbers: list[int]) -> "Figure":
+    from lstmzoo.figures import Figure
+
+    parts = weights.variables
+    bars = [f"{part}: {name}" for part, (names, _) in parts.items() for name in names]
+    height = max(2.6, 0.22 * len(bars))
+    figure = Figure(figsize=(12, height * len(numbers)), layout="constrained")
+    axes = figure.subplots(len(numbers), 2, squeeze=False)
+    colors = [f"C{i}" for i, (names, _) in enumerate(parts.values()) for _ in names]
+    lookback = weights.attention.shape[2] - weights.attention.shape[1]
+    for (left, right), i in zip(axes, numbers, strict=True):
+        values = np.concatenate([array[i] for _, array in parts.values()])
+        left.barh(np.arange(len(bars)), values, color=colors)
+        left.set_yticks(np.arange(len(bars)), bars)
+        left.invert_yaxis()
+        left.set_title(f"{panel.ids[i]}: weights of the variables")
+        times = pd.Series(user_times(weights.times[i], panel.freq, panel.tz, panel.own))
+        right.plot(times[:lookback], weights.attention[i].mean(axis=0)[:lookback], color="C0")
+        right.set_title(f"{panel.ids[i]}: attention to the past")
+        right.set_ylim(bottom=0)
+        right.tick_params(axis="x", rotation=20)
+    return figure
