@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from lstmzoo._version import __version__
+from lstmzoo.quiet import import_keras
 
 if TYPE_CHECKING:
     from lstmzoo import checks as checks
@@ -51,12 +52,16 @@ _PLACES = {
     "register_model": "lstmzoo.registry",
 }
 
+_WITHOUT_KERAS = {"lstmzoo.config", "lstmzoo.datasets", "lstmzoo.model_selection", "lstmzoo.registry"}
+
 __all__ = [*sorted(_PLACES), "__version__"]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> Any:
     if name not in _PLACES:
         raise AttributeError(f"module 'lstmzoo' has no attribute {name!r}; it has {', '.join(__all__)}")
+    if _PLACES[name] not in _WITHOUT_KERAS:
+        import_keras()
     module = importlib.import_module(_PLACES[name])
     value = module if _PLACES[name] == f"lstmzoo.{name}" else getattr(module, name)
     globals()[name] = value

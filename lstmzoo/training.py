@@ -19,6 +19,7 @@ from lstmzoo.backend import jit_compile, predict_batch, train_batch
 from lstmzoo.config import TrainingConfig
 from lstmzoo.errors import ConfigError, SavedModelError, TrainingError
 from lstmzoo.folders import sync_folder
+from lstmzoo.live import live
 from lstmzoo.overrides import Overrides
 from lstmzoo.saving import Bundle, check_arrays, read_bundle, write_bundle
 
@@ -501,12 +502,14 @@ def _progress(epochs: int, title: str, verbose: int) -> Iterator[Callable[[dict[
         BarColumn(),
         TextColumn("epoch {task.completed:.0f}/{task.total:.0f}{task.fields[losses]}"),
     )
-    with Progress(*columns, TimeElapsedColumn()) as bar:
-        task = bar.add_task(title, total=epochs, losses="")
+    bar = Progress(*columns, TimeElapsedColumn())
+    task = bar.add_task(title, total=epochs, losses="")
+    with live(bar.get_renderable) as refresh:
 
         def report(row: dict[str, float]) -> None:
             losses = "".join(f"  {name} {row[name]:.4f}" for name in ("loss", "val_loss") if name in row)
             bar.update(task, completed=row["epoch"], losses=losses)
+            refresh()
 
         yield report
 

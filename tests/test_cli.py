@@ -717,16 +717,19 @@ def test_a_command_in_its_own_process_is_quiet(files):
     assert not noise
 
 
-def test_what_is_held_back_is_shown_if_the_import_fails(capfd):
-    from lstmzoo.cli._base import _stderr_held_back
+def test_start_up_lines_are_left_out_unless_the_import_fails(capfd):
+    from lstmzoo.quiet import _without_start_up_lines
+
+    start_up = b"I0000 00:00:17 port.cc:153] oneDNN is on.\n2026-11-27 05:00:00.1: I tensorflow/x.cc] hello\n"
 
     def load(text, fails):
-        with _stderr_held_back():
+        with _without_start_up_lines():
             os.write(2, text)
             if fails:
                 raise ImportError
 
-    load(b"noise\n", fails=False)
+    load(start_up + b"a warning of the user's own\n" + start_up, fails=False)
+    assert capfd.readouterr().err == "a warning of the user's own\n"
     with pytest.raises(ImportError):
-        load(b"reason\n", fails=True)
-    assert capfd.readouterr().err == "reason\n"
+        load(start_up, fails=True)
+    assert capfd.readouterr().err == start_up.decode()

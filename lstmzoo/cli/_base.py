@@ -3,10 +3,9 @@
 import contextlib
 import os
 import sys
-import tempfile
 import traceback
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from typer.core import TyperGroup
@@ -24,8 +23,8 @@ class ZooGroup(TyperGroup):
     def main(self, args: Sequence[str] | None = None, *positional: Any, **extra: Any) -> Any:
         """Run a command, and exit with its code."""
         arguments, debug = _without_debug(sys.argv[1:] if args is None else args)
-        if not debug:
-            os.environ.update({name: value for name, value in _QUIET.items() if name not in os.environ})
+        levels = {"TF_CPP_MIN_LOG_LEVEL": "0"} if debug else _QUIET
+        os.environ.update({name: value for name, value in levels.items() if name not in os.environ})
         extra["standalone_mode"] = False
         try:
             with warnings.catch_warnings():
@@ -68,33 +67,6 @@ def _report(error: Any, group: ZooGroup, arguments: Sequence[str]) -> int:
 
 def _one_line(text: object) -> str:
     return " ".join(str(text).split())
-
-
-def import_networks() -> None:
-    """Import Keras and its backend; what their libraries print before they heed a log level is held back."""
-    held_back = _stderr_held_back if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "3" else contextlib.nullcontext
-    with held_back():
-        import keras
-
-    del keras
-
-
-@contextlib.contextmanager
-def _stderr_held_back() -> Iterator[None]:
-    """File descriptor 2 goes to a file, which is shown only if there is an exception."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    with tempfile.TemporaryFile() as file:
-        os.dup2(file.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            file.seek(0)
-            os.write(saved, file.read())
-            raise
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
 
 
 def progress_to_stderr() -> contextlib.redirect_stdout:

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from lstmzoo.cli._base import import_networks
 from lstmzoo.errors import SavedModelError
+from lstmzoo.quiet import import_keras
 
 
 def load_any(model: str, tracking_uri: str | None) -> Any:
@@ -15,7 +15,7 @@ def load_any(model: str, tracking_uri: str | None) -> Any:
     """
     if not Path(model).exists() and ":" not in model:
         raise SavedModelError(f"{model}: no such folder, and not a URI such as models:/name@champion")
-    import_networks()
+    import_keras()
     if Path(model).is_dir() and not (Path(model) / "MLmodel").exists():
         from lstmzoo import load
 

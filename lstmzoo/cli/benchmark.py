@@ -8,8 +8,8 @@ from rich.console import Console
 
 from lstmzoo.cli import _options as o
 from lstmzoo.cli import _tasks as t
-from lstmzoo.cli._base import import_networks
 from lstmzoo.cli._output import print_json, print_table
+from lstmzoo.quiet import import_keras
 
 Limit = Annotated[float, typer.Option(min=0.001, help="Seconds of training, the same for each entry.")]
 
@@ -22,7 +22,7 @@ def benchmark(
     """Train each entry once as it comes, without a search, and compare them on a part of the data, held out."""
     names, task = t.find_models(models, data, options), t.task_of(data, options)
     source = task.read(data, options.of(task))
-    import_networks()
+    import_keras()
     from lstmzoo.tuning.benchmarking import compare
 
     estimator = t.make_estimator(task, names[0], source, random_state=random_state)

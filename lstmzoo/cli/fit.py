@@ -7,9 +7,10 @@ import typer
 
 from lstmzoo.cli import _options as o
 from lstmzoo.cli import _tasks as t
-from lstmzoo.cli._base import import_networks, progress_to_stderr
+from lstmzoo.cli._base import progress_to_stderr
 from lstmzoo.cli._output import print_json
 from lstmzoo.outputs import check_folder
+from lstmzoo.quiet import import_keras
 
 Out = Annotated[Path | None, typer.Option(help="Folder to save to, in place of a model there; else the entry's name.")]
 Limit = Annotated[float | None, typer.Option(min=0.001, help="Seconds of training, at the most.")]
@@ -35,7 +36,7 @@ def fit(
     if checkpoint_dir is not None:
         check_folder(checkpoint_dir, "--checkpoint-dir")
     source = task.read(data, options.of(task))
-    import_networks()
+    import_keras()
     estimator = t.make_estimator(
         task, name, source, hyperparameters=hyperparameters, time_limit=time_limit, random_state=random_state
     )

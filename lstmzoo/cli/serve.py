@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from lstmzoo.cli import _options as o
-from lstmzoo.cli._base import import_networks
 from lstmzoo.errors import ConfigError
 from lstmzoo.limits import LIMITS, ServingLimits
 from lstmzoo.mlflow.defaults import HOST, PORT
+from lstmzoo.quiet import import_keras
 
 Model = Annotated[str, typer.Argument(help="Saved model's folder, or its MLflow URI.", show_default=False)]
 Host = Annotated[str, typer.Option(help="Address to listen at; there is no authentication.")]
@@ -29,7 +29,7 @@ def serve(
 ) -> None:  # fmt: skip
     """Serve a saved model over HTTP as MLflow does (POST /invocations, GET /ping), until interrupted."""
     _check_free(host, port)
-    import_networks()
+    import_keras()
     from lstmzoo.mlflow import serve as run
 
     limits = ServingLimits(max_request_bytes, max_rows, max_steps, max_requests, timeout)

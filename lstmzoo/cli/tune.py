@@ -12,9 +12,10 @@ import typer
 
 from lstmzoo.cli import _options as o
 from lstmzoo.cli import _tasks as t
-from lstmzoo.cli._base import import_networks, progress_to_stderr
+from lstmzoo.cli._base import progress_to_stderr
 from lstmzoo.cli._output import as_records, print_json, print_leaderboard, print_winner
 from lstmzoo.outputs import check_folder
+from lstmzoo.quiet import import_keras
 
 _DEFAULT_LIMIT = 600.0
 MaxTrials = Annotated[int | None, typer.Option(min=1, help="Networks to train, at the most.")]
@@ -47,7 +48,7 @@ def tune(
         check_registered_name(register, "--register")
         check_experiment(experiment, "--experiment")
     source = task.read(data, options.of(task))
-    import_networks()
+    import_keras()
     from lstmzoo import ZooSearchCV
     from lstmzoo.estimators import check_picture
 

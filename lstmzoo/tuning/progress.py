@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from rich.console import Console, RenderableType
-from rich.live import Live
 from rich.table import Table
 
+from lstmzoo.live import in_notebook, live
 from lstmzoo.tuning._base import Record, best_record
 
 _ROWS = 12
@@ -23,6 +23,7 @@ class Progress:
         max_trials: Its trials, if limited.
         records: Trials that have ended.
         running: The model that trains now, and since when.
+        refresh: Shows the present state.
     """
 
     elapsed: Callable[[], float]
@@ -30,15 +31,18 @@ class Progress:
     max_trials: int | None
     records: list[Record] = field(default_factory=list)
     running: tuple[str, float] | None = None
+    refresh: Callable[[], None] = lambda: None
 
     def begin(self, model: str) -> None:
         """A trial begins."""
         self.running = model, self.elapsed()
+        self.refresh()
 
     def end(self, record: Record) -> None:
         """A trial has ended."""
         self.running = None
         self.records.append(record)
+        self.refresh()
 
     def __rich__(self) -> RenderableType:
         return _table(self)
@@ -68,9 +72,9 @@ def show_progress(
     console = Console()
     if not verbose:
         yield Progress(elapsed, time_limit, max_trials, records)
-    elif console.is_terminal or console.is_jupyter:
+    elif console.is_terminal or in_notebook():
         progress = Progress(elapsed, time_limit, max_trials, records)
-        with Live(progress, console=console, refresh_per_second=2):
+        with live(lambda: progress) as progress.refresh:
             yield progress
     else:
         lines = _Lines(elapsed, time_limit, max_trials, records)

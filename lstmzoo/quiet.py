@@ -1,0 +1,51 @@
+"""Imports without the lines that TensorFlow writes to standard error before it heeds a log level."""
+
+import contextlib
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+
+_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+_START_UP = re.compile(
+    rb"(WARNING: All log messages before absl::InitializeLog|[IW]\d{4} |\d{4}-\d\d-\d\d [\d:.]+: [IW] )[^\n]*\n?"
+)
+
+
+def import_keras() -> None:
+    """Import Keras and its backend. TensorFlow's start-up lines are left out, unless ``TF_CPP_MIN_LOG_LEVEL`` asks for them."""
+    if "keras" in sys.modules:
+        return
+    level = os.environ.get(_LEVEL)
+    if level not in (None, "3"):
+        import keras
+    else:
+        os.environ[_LEVEL] = "3"
+        try:
+            with _without_start_up_lines():
+                import keras
+        finally:
+            if level is None:
+                del os.environ[_LEVEL]
+    del keras
+
+
+@contextlib.contextmanager
+def _without_start_up_lines() -> Iterator[None]:
+    """Hold back file descriptor 2, and then write what is not a start-up line; everything, if there is an exception."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as file:
+        os.dup2(file.fileno(), 2)
+        left_out = _START_UP
+        try:
+            yield
+        except BaseException:
+            left_out = re.compile(rb"(?!)")  # nothing
+            raise
+        finally:
+            os.dup2(saved, 2)
+            file.seek(0)
+            os.write(saved, left_out.sub(b"", file.read()))
+            os.close(saved)
