@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from lstmzoo.cli import _options as o
-from lstmzoo.cli._base import import_networks
 from lstmzoo.cli.demo import forecasting, language_modelling, translation
 from lstmzoo.cli.demo._base import Stage
 from lstmzoo.errors import UnknownNameError
+from lstmzoo.quiet import import_keras
 
 DEMOS: dict[str, tuple[Callable[[Stage], None], str]] = {
     "forecasting": (forecasting.forecast_climate, forecasting.REGISTERED),
@@ -38,5 +38,5 @@ def demo(
     show, registered = DEMOS[task]
     stage = Stage(Path("lstmzoo-demo") / task if out is None else out, time_limit, random_state, registered)
     stage.out.mkdir(parents=True, exist_ok=True)
-    import_networks()
+    import_keras()
     show(stage)
