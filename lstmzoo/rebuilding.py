@@ -21,7 +21,6 @@ _LAYERS_PER_VARIABLE = 10  # layers without variables, such as dropouts, come be
 _MOST_SETTING = 100_000  # a whole number in the hyperparameters, unless that many weights are stored
 
 _guard: ContextVar["_Guard | None"] = ContextVar("_guard", default=None)
-_patching = threading.Lock()
 
 
 class _Guard:
@@ -84,25 +83,57 @@ def build_like(weights: Mapping[str, np.ndarray], build: Callable[[], keras.Mode
 @contextlib.contextmanager
 def _guarded(guard: _Guard) -> Iterator[None]:
     """Let Keras' layers ask the guard; those that other threads make at the same time do not."""
-    layer = keras.layers.Layer
-    with _patching:
-        new, add_weight = layer.__new__, layer.add_weight
-
-        def checked_new(cls: Any, *args: Any, **kwargs: Any) -> Any:
-            if (now := _guard.get()) is not None:
-                now.layer()
-            return new(cls, *args, **kwargs)
-
-        @functools.wraps(add_weight)
-        def checked_add_weight(self: Any, *args: Any, **kwargs: Any) -> Any:
-            if (now := _guard.get()) is not None:
-                now.variable(kwargs.get("shape", args[0] if args else None))
-            return add_weight(self, *args, **kwargs)
-
+    with _patched:
         token = _guard.set(guard)
-        layer.__new__, layer.add_weight = staticmethod(checked_new), checked_add_weight
         try:
             yield
         finally:
-            layer.__new__, layer.add_weight = staticmethod(new), add_weight
             _guard.reset(token)
+
+
+class _Patched:
+    """Makes Keras' layers ask the guard of their thread, from the start of the first load to the end of the last one.
+
+    No lock is held in between: a builder may itself load a model, in its own thread or in another one.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loads = 0
+        self._originals: Any = None
+
+    def __enter__(self) -> None:
+        layer = keras.layers.Layer
+        with self._lock:
+            self._loads += 1
+            if self._loads == 1:
+                self._originals = layer.__new__, layer.add_weight
+                layer.__new__, layer.add_weight = _asking(*self._originals)
+
+    def __exit__(self, *_: object) -> None:
+        layer = keras.layers.Layer
+        with self._lock:
+            self._loads -= 1
+            if not self._loads:
+                new, layer.add_weight = self._originals
+                layer.__new__ = staticmethod(new)
+
+
+def _asking(new: Any, add_weight: Any) -> tuple[Any, Any]:
+    """The two methods of a layer, which ask the guard first."""
+
+    def checked_new(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        if (now := _guard.get()) is not None:
+            now.layer()
+        return new(cls, *args, **kwargs)
+
+    @functools.wraps(add_weight)
+    def checked_add_weight(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if (now := _guard.get()) is not None:
+            now.variable(kwargs.get("shape", args[0] if args else None))
+        return add_weight(self, *args, **kwargs)
+
+    return staticmethod(checked_new), checked_add_weight
+
+
+_patched = _Patched()

@@ -119,10 +119,12 @@ def signing_key(key: str | bytes | None) -> bytes | None:
             ``LSTMZOO_KEY_FILE`` names, without white space at its ends; without that variable there is none.
 
     Raises:
-        ConfigError: If the key is empty or of another type, or the file cannot be read.
+        ConfigError: If the key or ``LSTMZOO_KEY_FILE`` is empty, the key is of another type, or the file cannot be read.
     """
     where = "key"
-    if key is None and os.environ.get(KEY_FILE):
+    if key is None and KEY_FILE in os.environ:
+        if not os.environ[KEY_FILE]:
+            raise ConfigError(f"{KEY_FILE} is empty: name a file, or unset it")
         where = f"{KEY_FILE}={os.environ[KEY_FILE]}"
         try:
             key = Path(os.environ[KEY_FILE]).read_bytes().strip()

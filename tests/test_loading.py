@@ -232,6 +232,32 @@ def test_a_guard_is_of_its_own_thread_alone():
     assert "checked" not in keras.layers.Layer.add_weight.__qualname__
 
 
+def test_a_builder_may_load_another_model():
+    """In its own thread or in another one; each network is held to its own weights."""
+
+    def dense(units):
+        return keras.Sequential([keras.Input((3,)), keras.layers.Dense(units)])
+
+    small, large = ({v.path: np.asarray(v) for v in dense(units).weights} for units in (2, 5))
+
+    def nested():
+        sizes = [build_like(large, lambda: dense(5)).count_params()]
+        other = threading.Thread(target=lambda: sizes.append(build_like(large, lambda: dense(5)).count_params()))
+        other.start()
+        other.join()
+        assert sizes == [20, 20]
+        with pytest.raises(SavedModelError, match=r"variable of shape \(3, 5\) for which nothing is stored"):
+            build_like(small, lambda: dense(5))
+        return dense(2)
+
+    made = []
+    loader = threading.Thread(target=lambda: made.append(build_like(small, nested)), daemon=True)
+    loader.start()
+    loader.join(30)
+    assert [model.count_params() for model in made] == [8]
+    assert "checked" not in keras.layers.Layer.__new__.__qualname__
+
+
 @pytest.fixture
 def signed(tmp_path):
     model = BaselineForecaster("naive", horizon=2).fit(np.arange(9.0))
@@ -283,6 +309,13 @@ def test_a_key_in_a_file_signs_and_verifies_everything(signed, tmp_path, monkeyp
         lstmzoo.load(tmp_path / "plain")
     monkeypatch.delenv("LSTMZOO_KEY_FILE")
     assert lstmzoo.load(tmp_path / "again", key="a secret").horizon == 2
+
+
+def test_a_key_file_without_a_name_does_not_turn_signatures_off(signed, monkeypatch):
+    monkeypatch.setenv("LSTMZOO_KEY_FILE", "")
+    with pytest.raises(ConfigError, match="LSTMZOO_KEY_FILE is empty: name a file, or unset it"):
+        lstmzoo.load(signed)
+    assert lstmzoo.load(signed, key="a secret").horizon == 2
 
 
 @pytest.mark.parametrize(("content", "match"), [(None, "cannot be read: No such file"), (" \n", "is empty")])

@@ -201,6 +201,15 @@ def test_searches_and_backtests_are_no_plain_fits(autologging):
     assert not runs(autologging)
 
 
+def test_fits_of_a_benchmark_are_no_plain_fits(autologging):
+    lstmzoo.mlflow.autolog(registered_model_name="sales")
+    y = 10 + np.sin(np.arange(60) * np.pi / 6)
+    forecaster = Forecaster("gru", horizon=4, lookback=8, hyperparameters=SETTINGS, verbose=0)
+    assert lstmzoo.benchmark(forecaster, y, models="gru", verbose=0)["error"].isna().all()
+    assert not runs(autologging)
+    assert not MlflowClient(autologging).search_registered_models()
+
+
 def test_models_are_registered_or_left_out_as_asked(autologging):
     y = np.arange(60.0)
     forecaster = Forecaster("gru", horizon=4, hyperparameters=SETTINGS, verbose=0)

@@ -151,6 +151,21 @@ def test_spaces_are_declared_whole_and_make_models(name):
             assert key not in hypermodel.ranges or hypermodel.ranges[key].contains(value)
 
 
+@pytest.mark.parametrize(("key", "own", "r", "listed", "default"), [
+    ("dropout", 0.2, {"type": "float", "min": 0.0, "max": 0.5, "step": 0.3}, [0.0, 0.3], 0.3),
+    ("dropout", 0.2, {"type": "float", "min": 0.0, "max": 0.5, "step": 0.1}, [0.0, 0.1, 0.2, 0.3, 0.4, 0.5], 0.2),
+    ("dropout", 0.45, {"type": "float", "min": 0.0, "max": 0.5, "step": 0.3}, [0.0, 0.3], 0.3),
+    ("units", 7, {"type": "int", "min": 2, "max": 10, "step": 3}, None, 8),
+])  # fmt: skip
+def test_steps_end_at_max_and_begin_at_the_entry_s_own_value(key, own, r, listed, default):
+    hypermodel = HyperModel("gru", SPEC, search_space={key: r})
+    hypermodel.config = hypermodel.config.override({key: own})
+    hp = keras_tuner.HyperParameters()
+    assert hypermodel._drawn(hp).settings[key] == default
+    (declared,) = [one for one in hp.space if one.name == key]
+    assert listed is None or list(declared.values) == listed
+
+
 @pytest.mark.filterwarnings(r"ignore:(currentThread|getName)\(\):DeprecationWarning")  # keras-tuner's own
 @pytest.mark.parametrize("tuner", [keras_tuner.RandomSearch, keras_tuner.Hyperband])
 def test_tuners_search(tuner, tmp_path, eagerly):

@@ -43,8 +43,8 @@ def autolog(
 
     A fit becomes a run with the estimator's parameters and the entry's resolved settings, metrics per epoch, the data as an
     input, and the model with its signature. It is the active run, if there is one without a fit; a further fit in it becomes a
-    nested run. A fit that raises leaves a run that is ``FAILED``. What a search or a backtest fits is not logged: a search
-    has its own tracking.
+    nested run. A fit that raises leaves a run that is ``FAILED``. The fits of a search, a benchmark or a
+    backtest are not logged: a search has its own tracking.
 
     MLflow being away is only a warning; the fit is what it would have been.
 

@@ -9,6 +9,7 @@ from typing import Any, TypedDict
 import pandas as pd
 
 from lstmzoo.tuning.space import select_models
+from lstmzoo.tuning.track import trials_apart
 from lstmzoo.tuning.trials import with_params
 
 
@@ -40,6 +41,8 @@ def benchmark(
     verbose: int = 1,
 ) -> pd.DataFrame:
     """Train each entry once as it comes, without a search, and compare them with the baselines on a held-out part.
+
+    The fits are not logged by :func:`lstmzoo.mlflow.autolog`.
 
     Args:
         estimator: Of any task. Its ``model`` and ``time_limit`` are replaced; its other parameters hold for every entry. Pass
@@ -98,7 +101,7 @@ def compare(
     train, valid = estimator.holdout_split(*data)
     networks = {name: with_params(estimator, model=name, time_limit=float(time_limit), verbose=0) for name in names}
     for name, one in {**estimator.baselines(), **networks}.items():
-        with watch(name):
+        with watch(name), trials_apart():
             row = _fit_and_score(name, one, train, valid)
         yield {**row, "baseline": name not in networks}
 

@@ -14,7 +14,7 @@ from lstmzoo.errors import ConfigError, arg
 from lstmzoo.layers import distribution_loss
 from lstmzoo.networks import Network, build_network, resolve
 from lstmzoo.training import make_optimizer
-from lstmzoo.tuning.space import Range, parse_range
+from lstmzoo.tuning.space import Range, from_oracle, parse_range, steps, to_oracle
 
 _TRAINING = ("optimizer", "learning_rate", "beta_2", "clipnorm", "batch_size")
 
@@ -147,15 +147,16 @@ def _loss(config: ModelConfig, spec: Any, estimator: Any) -> Any:
 
 
 def _draw(hp: keras_tuner.HyperParameters, key: str, r: Range, own: Any) -> Any:
-    """A value from a range, the entry's own by default."""
+    """A value from a range. The default is the entry's own, moved to the nearest step of the range."""
     default = {"default": own} if r.contains(own) else {}
     if isinstance(r, IntRange):
+        default = {name: to_oracle(r, value) for name, value in default.items()}
         return hp.Int(key, r.min, r.max, step=r.step, sampling=r.sampling, **default)
     if not isinstance(r, Categorical):
         if r.step is None:
             return hp.Float(key, r.min, r.max, sampling=r.sampling, **default)
-        steps = round((r.max - r.min) / r.step)
-        return hp.Choice(key, [round(r.min + i * r.step, 10) for i in range(steps + 1)])
+        default = {name: from_oracle(r, to_oracle(r, value)) for name, value in default.items()}
+        return hp.Choice(key, [from_oracle(r, step) for step in range(steps(r, r.max) + 1)], **default)
     plain = all(isinstance(v, str) for v in r.values) or all(type(v) in (int, float) for v in r.values)
     if plain:
         return hp.Choice(key, r.values, **default)

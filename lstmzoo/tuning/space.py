@@ -129,7 +129,7 @@ def declare(space: Space) -> keras_tuner.HyperParameters:
 def encode(space: Space, model: str, params: Mapping[str, Scalar]) -> dict[str, Any]:
     """An architecture and its settings in keras-tuner's terms."""
     ranges = space[model].ranges
-    return {"model": model, **{f"{model}/{key}": _to_oracle(r, params[key]) for key, r in ranges.items()}}
+    return {"model": model, **{f"{model}/{key}": to_oracle(r, params[key]) for key, r in ranges.items()}}
 
 
 def decode(space: Space, values: Mapping[str, Any]) -> tuple[str, dict[str, Scalar]]:
@@ -138,7 +138,7 @@ def decode(space: Space, values: Mapping[str, Any]) -> tuple[str, dict[str, Scal
     own = space[model]
     if values == encode(space, model, own.first):
         return model, own.first
-    return model, {key: _from_oracle(r, values[f"{model}/{key}"]) for key, r in own.ranges.items()}
+    return model, {key: from_oracle(r, values[f"{model}/{key}"]) for key, r in own.ranges.items()}
 
 
 _ADAPTER: TypeAdapter[Range] = TypeAdapter(SearchParameter)
@@ -185,21 +185,23 @@ def _declare(hp: keras_tuner.HyperParameters, name: str, r: Range) -> None:
     elif isinstance(r, IntRange):
         hp.Int(name, r.min, r.max, step=r.step, sampling=r.sampling)
     elif r.step is not None:
-        hp.Int(name, 0, _steps(r, r.max))  # keras-tuner's own steps of 0.1 from 0 to 0.5 end at 0.4
+        hp.Int(name, 0, steps(r, r.max))  # keras-tuner's own steps of 0.1 from 0 to 0.5 end at 0.4
     else:
         hp.Float(name, r.min, r.max, sampling=r.sampling)
 
 
-def _to_oracle(r: Range, value: Any) -> Any:
+def to_oracle(r: Range, value: Any) -> Any:
+    """A value in keras-tuner's terms; one between two steps is moved to the nearest step."""
     if isinstance(r, Categorical):
         return json.dumps(value)
     if isinstance(r, IntRange):
         last = (r.max - r.min) // (r.step or 1)
         return r.min + min(round((value - r.min) / (r.step or 1)), last) * (r.step or 1)
-    return _steps(r, value) if r.step is not None else float(value)
+    return steps(r, value) if r.step is not None else float(value)
 
 
-def _from_oracle(r: Range, raw: Any) -> Scalar:
+def from_oracle(r: Range, raw: Any) -> Scalar:
+    """The value that one of keras-tuner's stands for."""
     if isinstance(r, Categorical):
         return json.loads(raw)
     if isinstance(r, IntRange):
@@ -209,7 +211,8 @@ def _from_oracle(r: Range, raw: Any) -> Scalar:
     return min(max(float(f"{raw:.4g}"), r.min), r.max)
 
 
-def _steps(r: FloatRange, value: float) -> int:
+def steps(r: FloatRange, value: float) -> int:
+    """The number of steps from ``min`` to what is nearest to a value, and at most ``max``."""
     assert r.step is not None
     last = int((r.max - r.min) / r.step + 1e-9)
     return min(round((value - r.min) / r.step), last)

@@ -54,7 +54,7 @@ def make_tracker(header: dict[str, Any], *, task: str, experiment: str | None, t
 
 @contextmanager
 def trials_apart() -> Iterator[None]:
-    """Keep the fits of a search from becoming runs of their own, where ``lstmzoo.mlflow.autolog`` is on."""
+    """Keep the fits of a search or a benchmark from becoming runs of their own, where ``lstmzoo.mlflow.autolog`` is on."""
     autologging = sys.modules.get("lstmzoo.mlflow.autologging")
     if autologging is None:
         yield
