@@ -32,6 +32,13 @@ def jit_compile(steps: float = math.inf) -> bool | str:
     return "auto" if keras.distribution.list_devices("gpu") else True
 
 
+def compile_model(model: keras.Model, **options: Any) -> None:
+    """Compile a model as Keras does; what it had compiled before is gone, and is compiled anew when it is needed."""
+    model.compile(**options)
+    with _LOCK:
+        _COMPILED.pop(model, None)
+
+
 def train_batch(model: keras.Model, inputs: Any, targets: Any) -> dict[str, float]:
     """The loss and the metrics of a batch, by name, by a compiled model, which takes a step on it."""
     with _without_warnings_of_retracing():

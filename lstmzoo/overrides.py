@@ -1,5 +1,6 @@
 """What a single fit may change of an entry's training: Keras callbacks, an optimizer, a loss, metrics."""
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -64,18 +65,21 @@ class Overrides:
                 )
         return metrics
 
-    def identity(self) -> dict[str, Any]:
-        """What a checkpoint tells fits apart by, as JSON: the optimizer's config, and the names of loss and metrics."""
-        optimizer = self.make_optimizer()
-        loss = self.loss and f"{self.loss.__module__}.{getattr(self.loss, '__qualname__', type(self.loss).__name__)}"
-        return {
-            "optimizer": optimizer and keras.optimizers.serialize(optimizer),
-            "loss": loss,
-            "metrics": [metric.name for metric in self.make_metrics()],
-        }
+    def identity(self) -> str:
+        """What a checkpoint tells fits apart by: optimizer, loss and metrics as JSON; nothing if there are none of them.
 
-    def __bool__(self) -> bool:
-        return any(part is not None for part in (self.callbacks, self.optimizer, self.loss, self.metrics))
+        Raises:
+            ConfigError: If the loss has no name by which it could be told from others.
+        """
+        if self.optimizer is None and self.loss is None and not self.metrics:
+            return ""
+        optimizer = self.make_optimizer()
+        parts = {
+            "optimizer": optimizer and keras.optimizers.serialize(optimizer),
+            "loss": self.loss and _name_of(self.loss),
+            "metrics": [[metric.name, metric.metric.get_config()] for metric in self.make_metrics()],
+        }
+        return f" {json.dumps(parts, sort_keys=True, default=str)}"
 
     def hooks(self, model: keras.Model, epochs: int, steps: int) -> keras.callbacks.CallbackList:
         """Return the callbacks as one, whose model is the one that is trained."""
@@ -156,6 +160,14 @@ def _metric(metric: Any) -> keras.metrics.Metric:
     if callable(found):
         return keras.metrics.MeanMetricWrapper(found, name=getattr(found, "__name__", "metric"))
     raise ConfigError(f"{arg('metrics')}: expected names of Keras metrics, metrics or functions, got {metric!r}")
+
+
+def _name_of(loss: Callable[[Any, Any], Any]) -> str:
+    name = getattr(loss, "__qualname__", "")
+    if not name or "<" in name:
+        raise ConfigError(f"{arg('loss')}: with {arg('checkpoint_dir')}, it needs a name that tells it from others: "
+                          "define it as a function of a module")  # fmt: skip
+    return f"{loss.__module__}.{name}"
 
 
 def _listed(name: str, values: Any) -> list[Any]:

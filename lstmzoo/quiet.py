@@ -34,8 +34,13 @@ def import_keras() -> None:
 @contextlib.contextmanager
 def _without_start_up_lines() -> Iterator[None]:
     """Hold back file descriptor 2, and then write what is not a start-up line; everything, if there is an exception."""
-    sys.stderr.flush()
-    saved = os.dup(2)
+    try:
+        saved = os.dup(2)
+    except OSError:  # a process without standard error, such as a daemon
+        yield
+        return
+    if sys.stderr is not None:
+        sys.stderr.flush()
     with tempfile.TemporaryFile() as file:
         os.dup2(file.fileno(), 2)
         left_out = _START_UP

@@ -1,7 +1,6 @@
 """Training: batches in a seeded order, one loop with a schedule, early stopping and a time limit, and its checkpoints."""
 
 import contextlib
-import json
 import math
 import re
 import shutil
@@ -15,7 +14,7 @@ import keras
 import numpy as np
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from lstmzoo.backend import jit_compile, predict_batch, train_batch
+from lstmzoo.backend import compile_model, jit_compile, predict_batch, train_batch
 from lstmzoo.config import TrainingConfig
 from lstmzoo.errors import ConfigError, SavedModelError, TrainingError
 from lstmzoo.folders import sync_folder
@@ -269,21 +268,23 @@ def train(
     """
     overrides = overrides or Overrides()
     optimizer = overrides.make_optimizer() or make_optimizer(config)
-    model.compile(
-        optimizer=optimizer, loss=loss, metrics=overrides.make_metrics() or None,
+    compile_model(
+        model, optimizer=optimizer, loss=loss, metrics=overrides.make_metrics() or None,
         jit_compile=jit_compile(steps=config.epochs * len(batches)),
     )  # fmt: skip
     optimizer.build(model.trainable_variables)
     given = optimizer.get_config()["learning_rate"]  # before a checkpoint's is restored
     highest = None if isinstance(given, dict) else float(given)
     if checkpoint is not None:
-        own = f" {json.dumps(overrides.identity(), sort_keys=True)}" if overrides else ""
-        checkpoint = replace(checkpoint, fingerprint=f"{checkpoint.fingerprint} {config.model_dump_json()}{own}")
+        fit = f"{checkpoint.fingerprint} {config.model_dump_json()}{overrides.identity()}"
+        checkpoint = replace(checkpoint, fingerprint=fit)
     state = _restored(model, checkpoint)
     hooks = overrides.hooks(model, config.epochs, len(batches))
     with _progress(config.epochs, title, verbose) as report:
-        hooks.on_train_begin()
         rate = _Rate(optimizer, config, state, highest)
+        hooks.on_train_begin()
+        if state.history or state.step:  # what it sets is in the state's factor already
+            rate = _Rate(optimizer, config, state, highest)
         _run(model, batches, state, config, validate, time_limit, checkpoint, report, hooks, rate)
         hooks.on_train_end()
     kept = state.best or state.recent
@@ -516,7 +517,7 @@ def _progress(epochs: int, title: str, verbose: int) -> Iterator[Callable[[dict[
 
 def compile_for_prediction(model: keras.Model) -> None:
     """Let a model predict, whether it was trained here or loaded, by the same compiled step."""
-    model.compile(jit_compile=jit_compile())
+    compile_model(model, jit_compile=jit_compile())
 
 
 def predict_padded(model: keras.Model, inputs: dict[str, np.ndarray], largest: int = 256) -> np.ndarray:

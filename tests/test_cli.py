@@ -733,3 +733,10 @@ def test_start_up_lines_are_left_out_unless_the_import_fails(capfd):
     with pytest.raises(ImportError):
         load(start_up, fails=True)
     assert capfd.readouterr().err == start_up.decode()
+
+
+def test_the_package_is_imported_without_standard_error():
+    code = "import lstmzoo; lstmzoo.Forecaster; print('fine')"
+    closed = ["sh", "-c", f'exec "{sys.executable}" -c "{code}" 2>&-']
+    done = subprocess.run(closed, check=True, capture_output=True, text=True, timeout=120)
+    assert done.stdout == "fine\n"

@@ -1,13 +1,14 @@
 """Callbacks, optimizers, losses and metrics of a fit's own."""
 
-import json
+import functools
 
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
-from lstmzoo import Forecaster, LanguageModel, Translator
+from lstmzoo import Forecaster, LanguageModel, Translator, backend
+from lstmzoo.backend import compile_model, predict_batch
 from lstmzoo.config import TrainingConfig
 from lstmzoo.errors import ConfigError
 from lstmzoo.overrides import Overrides, PointMetric, measured, point_loss
@@ -83,6 +84,12 @@ class Stopper(keras.callbacks.Callback):
         self.model.stop_training |= batch == self.batch
 
 
+class Killed(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 3:
+            raise KeyboardInterrupt
+
+
 def test_hooks_are_called_in_order_with_the_model_and_what_history_says():
     recorder = Recorder()
     history = trained(callbacks=[recorder]).history
@@ -136,11 +143,6 @@ def test_the_factor_of_callbacks_survives_an_interruption(tmp_path):
     halve = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2 if epoch == 1 else rate)
     whole = trained(callbacks=[halve]).history
 
-    class Killed(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch, logs=None):
-            if epoch == 3:
-                raise KeyboardInterrupt
-
     checkpoint = Checkpoint(tmp_path, "data")
     with pytest.raises(KeyboardInterrupt):
         trained(callbacks=[halve, Killed()], checkpoint=checkpoint)
@@ -190,14 +192,34 @@ def test_missing_targets_count_for_nothing():
     np.testing.assert_allclose(np.asarray(loss(target, forecast)), [0.5, 4.5])
 
 
-def test_an_identity_is_json_and_tells_optimizers_and_losses_apart():
-    def other(target, output):
-        return target - output
+def test_checkpoints_tell_optimizers_losses_and_metrics_apart_but_not_callbacks():
+    rmse = keras.metrics.RootMeanSquaredError(name="error")
+    parts = [
+        {}, {"optimizer": keras.optimizers.Adam(0.1)}, {"optimizer": keras.optimizers.Adam(0.2)}, {"loss": point_loss},
+        {"metrics": [rmse]}, {"metrics": [keras.metrics.MeanSquaredError(name="error", dtype="float64")]},
+    ]  # fmt: skip
+    assert len({Overrides(**part).identity() for part in parts}) == len(parts)
+    assert Overrides(callbacks=[Recorder()]).identity() == Overrides(metrics=[]).identity() == ""
 
-    parts = [{}, {"optimizer": keras.optimizers.Adam(0.1)}, {"optimizer": keras.optimizers.Adam(0.2)}, {"loss": other}]
-    texts = [json.dumps(Overrides(**part).identity()) for part in parts]
-    assert len(set(texts)) == 4
-    assert [bool(Overrides(**part)) for part in parts] == [False, True, True, True]
+
+@pytest.mark.parametrize("loss", [lambda target, output: output, functools.partial(point_loss)])
+def test_a_checkpoint_needs_a_loss_with_a_name(loss):
+    with pytest.raises(ConfigError, match="loss: with checkpoint_dir, it needs a name"):
+        Overrides(loss=loss).identity()
+
+
+def test_a_learning_rate_that_is_set_before_the_first_epoch_is_kept(tmp_path):
+    class Slow(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            self.model.optimizer.learning_rate = 0.01
+
+    rates = [row["learning_rate"] for row in trained(callbacks=[Slow()]).history]
+    np.testing.assert_allclose(rates, 0.01, rtol=1e-5)
+    checkpoint = Checkpoint(tmp_path, "data")
+    with pytest.raises(KeyboardInterrupt):
+        trained(callbacks=[Slow(), Killed()], checkpoint=checkpoint)
+    resumed = trained(callbacks=[Slow()], checkpoint=checkpoint).history
+    np.testing.assert_allclose([row["learning_rate"] for row in resumed], 0.01, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -288,3 +310,12 @@ def test_a_forecaster_takes_a_loss_and_metrics(without_xla):
 def test_losses_and_metrics_are_of_points(params, given, message):
     with pytest.raises(ConfigError, match=message):
         forecaster(**params).fit(np.arange(100.0), **given)
+
+
+def test_what_is_compiled_anew_is_not_taken_for_compiled():
+    model = line()
+    compile_model(model)
+    predict_batch(model, {"x": X})
+    assert backend._COMPILED[model] == {32}
+    compile_model(model)
+    assert model not in backend._COMPILED

@@ -195,7 +195,8 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
             optimizer: A Keras optimizer, or its config, in place of the entry's. Its learning rate is where the entry's schedule
                 begins, unless it has a schedule of its own.
             loss: A function of scaled targets and forecasts ``(B, H)``, in place of the entry's; only for point forecasts. Where
-                a target is missing, it is given as what was forecast. :meth:`update` trains by the entry's own again.
+                a target is missing, it is given as what was forecast. With ``checkpoint_dir`` it must be a function of a module.
+                :meth:`update` trains by the entry's own again.
             metrics: Keras metrics, or their names, of scaled targets and medians: columns of ``history_``, of the training set
                 (means over batches) and, as ``val_...``, of the validation set.
 
