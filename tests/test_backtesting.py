@@ -99,6 +99,10 @@ def test_a_plot(backtest, tiny, tmp_path):
     assert len(forecaster.plot_backtest(backtest, ids=["s1"]).axes) == 1
     with pytest.raises(UnknownNameError, match="'x'"):
         forecaster.plot_backtest(backtest, ids=["x"])
+    assert len(forecaster.plot_backtest(backtest, ids=np.array(["s1", "s0"])).axes) == 2
+    for ids, message in (("s1", "a list of names"), ([], "empty"), (["s1", "s1"], "'s1' is there twice")):
+        with pytest.raises(ConfigError, match=message):
+            forecaster.plot_backtest(backtest, ids=ids)
 
 
 JUMP = [1.0, 2, 3, 4, 5, 6, np.nan, 100, np.nan, 100]

@@ -46,6 +46,16 @@ def ahead(forecaster, promo="radio", **arguments):
     return forecaster.make_future_frame(**arguments).assign(promo=promo, price=1.5)
 
 
+def test_a_description_that_was_numbers_and_is_text_is_named():
+    columns, frame = Columns(static=("size",)), shops().assign(size=1.0)
+    channels = Channels(static=columns.static).fit(read_panel(frame, columns)[0])
+    wrong, _ = read_panel(frame.assign(size=np.where(frame["unique_id"] == "b", "large", "small")), columns)
+    with pytest.raises(
+        DataError, match="'size' of series 'a' is 'small', but was numbers in training: make it a number"
+    ):
+        channels.static(wrong)
+
+
 KINDS = {
     "text": lambda f: f,
     "objects": lambda f: f.assign(promo=f["promo"].astype(object)),

@@ -375,6 +375,18 @@ def test_the_future_of_other_series_is_ignored(hourly):
     pd.testing.assert_frame_equal(one, baseline.predict(future=future[future["unique_id"] == "s1"], ids=["s1"]))
     with pytest.raises(DataError, match="series 's9' is not one of those"):
         baseline.predict(future=future.replace({"unique_id": {"s0": "s9"}}), ids=["s1"])
+    indexed = BaselineForecaster(horizon=3, future_covariates=["price"]).fit(frame.set_index(["unique_id", "ds"]))
+    future = indexed.make_future_frame().assign(price=1.0)
+    assert isinstance(future.index, pd.MultiIndex)
+    same = indexed.predict(future=future, ids=["s1"]).reset_index()
+    pd.testing.assert_frame_equal(same, one)
+
+
+def test_the_steps_of_a_request_are_counted_by_the_columns_that_were_fitted(hourly):
+    baseline = BaselineForecaster(horizon=3).fit(hourly)
+    for other in ("shop", None):
+        baseline.set_params(id_col=other)
+        assert baseline.serving_steps(hourly, {"horizon": 4}) == (12, "3 series times horizon 4")
 
 
 def test_digest_tells_data_apart_and_nothing_else(hourly, tiny, fitted):

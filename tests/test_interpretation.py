@@ -205,3 +205,31 @@ def test_entries_are_tagged_as_they_are(static):
         if looks is not None:
             assert isinstance(looks, Looks)
             assert ("static" in looks.variables) == bool(static)
+
+
+def test_categories_and_holidays_have_the_weights_of_all_their_channels(shops):
+    frame = shops.assign(promo=np.array(["none", "poster", "radio"])[np.arange(len(shops)) % 3])
+    settings = {"units": 4, "epochs": 1, "steps_per_epoch": 1, "residual": "none", "num_heads": 1}
+    forecaster = Forecaster(
+        "temporal_fusion", horizon=HORIZON, lookback=LOOKBACK, season_length=2, hyperparameters=settings, random_state=0,
+        verbose=0, past_covariates=["heat"], future_covariates=["promo", "price"], calendar=["holidays:DE", "weekday"],
+    ).fit(frame)  # fmt: skip
+    channels = forecaster.preprocessor_.channels
+    spec = forecaster.spec_
+    assert len(channels.known_variables_) == spec.num_known == 2 + 1 + 3 + 1
+    assert len(channels.past_variables_) == spec.num_past == 1
+    looked = forecaster.interpret(future=forecaster.make_future_frame().assign(promo="radio", price=0.5))
+    known = ["calendar weekday", "calendar holidays:DE", "promo", "price"]
+    of_series = looked.variables.query("unique_id == 'a'")
+    names = {part: rows["variable"].tolist() for part, rows in of_series.groupby("part")}
+    assert names["past"] == ["y", *known, "heat"]
+    assert names["future"][-4:] == known
+    np.testing.assert_allclose(looked.variables.groupby(["unique_id", "part"])["weight"].sum(), 1, rtol=1e-5)
+
+
+def test_series_to_plot_are_named_as_for_predict(looked):
+    for ids in (np.array(["b", "c"]), pd.Series(["b", "c"]), ("b", "c")):
+        assert len(looked.plot(ids=ids).axes) == 4
+    for ids, message in (("ab", "a list of names"), ([], "empty"), (["a", "a"], "'a' is there twice")):
+        with pytest.raises(ConfigError, match=message):
+            looked.plot(ids=ids)

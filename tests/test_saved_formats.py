@@ -92,6 +92,16 @@ def test_a_pickle_of_an_older_format_is_migrated(monkeypatch):
     assert again.season_length_ == 5
 
 
+def test_a_pickle_of_a_newer_format_is_refused():
+    state = BaselineForecaster("naive", horizon=2).fit(np.arange(9.0)).__getstate__()
+    state["format"] = saving.FORMAT + 1
+    again = BaselineForecaster.__new__(BaselineForecaster)
+    with pytest.raises(
+        SavedModelError, match=rf"pickled in format {saving.FORMAT + 1}.*reads up to {saving.FORMAT}: upgrade"
+    ):
+        again.__setstate__(state)
+
+
 @pytest.mark.parametrize("format", [0, -1, True, "1", None])
 def test_a_format_that_never_was_is_refused(tmp_path, format):
     BaselineForecaster("naive", horizon=2).fit(np.arange(9.0)).save(tmp_path / "model")

@@ -16,6 +16,7 @@ from sklearn.exceptions import NotFittedError
 from tokenizers import Tokenizer
 
 from lstmzoo import saving
+from lstmzoo._version import __version__
 from lstmzoo.config import ModelConfig, TokenizerName, full_name, load_config, parse_config, without_numpy
 from lstmzoo.errors import ConfigError, SavedModelError, UnknownNameError, arg
 from lstmzoo.estimators.updating import chained_digest, train_further
@@ -130,9 +131,13 @@ class ZooEstimator(BaseEstimator):
         if "bundle" not in state:
             super().__setstate__(state)
             return
+        format = state.get("format", 1)
+        if format > FORMAT:
+            raise SavedModelError(f"this {type(self).__name__} was pickled in format {format}; this is lstmzoo {__version__}, "
+                                  f"which reads up to {FORMAT}: upgrade lstmzoo")  # fmt: skip
         for name, value in state["params"].items():
             setattr(self, name, value)
-        migrate(state["bundle"], state.get("format", 1), [base.__name__ for base in type(self).__mro__])
+        migrate(state["bundle"], format, [base.__name__ for base in type(self).__mro__])
         self._from_bundle(state["bundle"])
 
 

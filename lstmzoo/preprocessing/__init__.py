@@ -29,6 +29,7 @@ from lstmzoo.preprocessing.missing import filled, with_known_filled
 from lstmzoo.preprocessing.pairs import check_pairs, check_sentences
 from lstmzoo.preprocessing.panel import continued, read_panel
 from lstmzoo.preprocessing.seasonality import find_season, usual_seasons
+from lstmzoo.preprocessing.selection import future_of, series_numbers
 from lstmzoo.preprocessing.streams import (
     StreamBatches,
     filled_up,
@@ -47,9 +48,9 @@ __all__ = [
     "CALENDAR", "Ahead", "Channels", "Columns", "Corpus", "Form", "PairBatches", "PairPreprocessor", "Panel", "Scale",
     "StreamBatches", "TextPreprocessor", "TextSizes", "WindowPreprocessor", "Windows", "ahead_of", "assemble",
     "calendar_features", "check_calendar", "check_observed", "check_pairs", "check_sentences", "continued",
-    "decoding_batches", "eager_frame", "filled", "filled_up", "find_season", "fixed_step", "forecast_frame",
+    "decoding_batches", "eager_frame", "filled", "filled_up", "find_season", "fixed_step", "forecast_frame", "future_of",
     "in_rows", "is_shorter_than_a_day", "make_future_frame", "most_calls", "most_members", "observed_values",
     "padded", "padded_sentences", "panel_frame", "plain_times_of", "read_future", "read_panel", "series_frame",
-    "side_by_side", "softmax_cutoffs", "stack", "time_text", "token_counts", "tokenizer_name", "user_time",
-    "user_times", "usual_calendar", "usual_seasons", "wall_times", "with_known_filled",
+    "series_numbers", "side_by_side", "softmax_cutoffs", "stack", "time_text", "token_counts", "tokenizer_name",
+    "user_time", "user_times", "usual_calendar", "usual_seasons", "wall_times", "with_known_filled",
 ]  # fmt: skip

@@ -89,12 +89,24 @@ class Channels:
     @property
     def num_known_(self) -> int:
         """K, channels known of the future."""
-        return 2 * len(self._cycles) + len(self._regions) + self._width(self.known_names) + self.irregular
+        return len(self.known_variables_)
 
     @property
     def num_past_(self) -> int:
         """P, channels of the past alone."""
-        return self._width(self.past_names) + self.mask
+        return len(self.past_variables_)
+
+    @property
+    def known_variables_(self) -> list[str]:
+        """``(K,)`` names of the variables that the channels known of the future belong to."""
+        cycles = [f"calendar {name}" for name in self._cycles for _ in range(2)]
+        regions = [f"calendar {name}" for name in self._regions]
+        return [*cycles, *regions, *self._by_channel(self.known_names), *["time step"] * self.irregular]
+
+    @property
+    def past_variables_(self) -> list[str]:
+        """``(P,)`` names of the variables that the channels of the past alone belong to."""
+        return [*self._by_channel(self.past_names), *["observed"] * self.mask]
 
     @property
     def num_static_(self) -> int:
@@ -156,7 +168,7 @@ class Channels:
         """``static`` (N, S) float32 and ``categories`` (N, C) int32, each only if there are any.
 
         Raises:
-            DataError: If a category was not there in training.
+            DataError: If a category was not there in training, or what was numbers in training is text.
         """
         numbers, categories = [], []
         for i, learned in enumerate(self.static_):
@@ -164,7 +176,12 @@ class Channels:
             if "values" in learned:
                 categories.append(self._codes(column, learned["values"], self.static_names[i], panel.ids))
             else:
-                numbers.append(_standardized(column.astype(float), np.array([learned["mean"], learned["deviation"]])))
+                numbers.append(
+                    _standardized(
+                        self._numbers(column, self.static_names[i], panel.ids),
+                        np.array([learned["mean"], learned["deviation"]]),
+                    )
+                )
         answer: dict[str, np.ndarray] = {}
         if numbers:
             answer["static"] = np.stack(numbers, axis=1).astype(np.float32)
@@ -193,8 +210,9 @@ class Channels:
         self.past_scales_ = np.array(document["past_scales_"], dtype=float).reshape(2, -1)
         return self
 
-    def _width(self, names: list[str]) -> int:
-        return sum(len(self.labels_.get(name, " ")) for name in names)
+    def _by_channel(self, names: list[str]) -> list[str]:
+        """Each covariate's name, once for each of its channels."""
+        return [name for name in names for _ in self.labels_.get(name, [""])]
 
     def _covariates(self, panel: Panel, table: np.ndarray, names: list[str], times: np.ndarray) -> list[np.ndarray]:
         """Numbers in units of their deviation, and for each category a channel that is 1 where it is the covariate's."""
@@ -236,6 +254,16 @@ class Channels:
             days = _local(times, panel.freq, panel.tz).to_numpy()
             parts += [are_holidays(days, name)[:, None] for name in self._regions]
         return np.concatenate(parts, axis=1)
+
+    @staticmethod
+    def _numbers(column: np.ndarray, name: str, ids: np.ndarray) -> np.ndarray:
+        text = [i for i, value in enumerate(column) if isinstance(value, str)]
+        if text:
+            i = text[0]
+            raise DataError(
+                f"{name!r} of series {ids[i]!r} is {column[i]!r}, but was numbers in training: make it a number"
+            )
+        return column.astype(float)
 
     @staticmethod
     def _codes(column: np.ndarray, values: list[str], name: str, ids: np.ndarray) -> np.ndarray:

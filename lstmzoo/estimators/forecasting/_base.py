@@ -21,7 +21,6 @@ from lstmzoo.estimators.forecasting.backtesting import (
 from lstmzoo.estimators.forecasting.panel_state import panel_state, restored_panel
 from lstmzoo.estimators.forecasting.params import ForecastParams, SeriesRead
 from lstmzoo.estimators.forecasting.scoring import ScoredForecaster
-from lstmzoo.estimators.forecasting.selection import future_of, series_numbers
 from lstmzoo.preprocessing import (
     Ahead,
     Columns,
@@ -32,11 +31,13 @@ from lstmzoo.preprocessing import (
     eager_frame,
     find_season,
     forecast_frame,
+    future_of,
     make_future_frame,
     observed_values,
     panel_frame,
     plain_times_of,
     read_future,
+    series_numbers,
     usual_seasons,
 )
 
@@ -113,7 +114,7 @@ class PanelForecaster(ScoredForecaster):
         levels = self._checked_quantiles(quantiles)
         panel, form = self._history(history)
         if ids is not None:
-            numbers = series_numbers(ids, panel)
+            numbers = series_numbers(ids, panel.ids)
             panel, future = panel.select(numbers), future_of(future, panel, numbers, self.params_.columns)
         ahead = self._ahead(panel, steps, future)
         columns = self._forecast_columns(panel, levels, ahead)
@@ -164,7 +165,7 @@ class PanelForecaster(ScoredForecaster):
 
         Raises:
             UnknownNameError: If an id is not among the series.
-            ConfigError: If the path is of no known format, or cannot be written.
+            ConfigError: If ``ids`` is no list of names, or the path is of no known format, or cannot be written.
             DataError: If the frame is not one of a backtest.
         """
         if path is not None:
@@ -172,12 +173,10 @@ class PanelForecaster(ScoredForecaster):
         columns = self._given_params.columns
         frame = _read_backtest(backtest, columns)
         names = list(dict.fromkeys(frame[columns.id])) if columns.id in frame else [0]
-        for name in ids or ():
-            if name not in names:
-                raise UnknownNameError("series", name, names[:20])
+        shown = names[:6] if ids is None else [names[i] for i in series_numbers(ids, names)]
         from lstmzoo.estimators.forecasting.drawing import draw_backtest
 
-        figure = draw_backtest(frame, names[:6] if ids is None else ids, columns)
+        figure = draw_backtest(frame, shown, columns)
         if path is not None:
             figure.savefig(path)
         return figure
@@ -234,7 +233,7 @@ class PanelForecaster(ScoredForecaster):
             check_picture(path)
         steps, levels = self._checked_horizon(horizon), sorted({0.5, *self._checked_quantiles(quantiles)})
         panel, _ = self._history(history)
-        numbers = np.arange(min(6, len(panel))) if ids is None else series_numbers(ids, panel)
+        numbers = np.arange(min(6, len(panel))) if ids is None else series_numbers(ids, panel.ids)
         shown = panel.select(numbers)
         ahead = self._ahead(shown, steps, future_of(future, panel, numbers, self.params_.columns))
         forecast = self._forecast(shown, levels, ahead)
@@ -293,7 +292,8 @@ class PanelForecaster(ScoredForecaster):
 
     def serving_steps(self, model_input: pd.DataFrame, params: dict[str, Any]) -> tuple[int, str]:
         """The steps that a request asks for, and what they are."""
-        series = 1 if self.id_col is None else model_input[self.id_col].nunique()
+        column = self.params_.columns.id
+        series = 1 if column is None else model_input[column].nunique()
         return series * max(params["horizon"], 1), f"{series:,} series times horizon {params['horizon']:,}"
 
     def serving_warmup(self) -> list[dict[str, Any]]:

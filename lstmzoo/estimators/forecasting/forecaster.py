@@ -41,7 +41,6 @@ from lstmzoo.estimators.forecasting.network import (
     step_correlation,
 )
 from lstmzoo.estimators.forecasting.residuals import reference_periods, useful_residuals
-from lstmzoo.estimators.forecasting.selection import future_of, series_numbers
 from lstmzoo.estimators.forecasting.streaming import ForecastStream
 from lstmzoo.exporting import ExportFormat, ExportReport, export_model
 from lstmzoo.layers import DISTRIBUTIONS, distribution_loss, pinball_loss
@@ -56,6 +55,8 @@ from lstmzoo.preprocessing import (
     Windows,
     continued,
     forecast_frame,
+    future_of,
+    series_numbers,
 )
 from lstmzoo.saving import check_arrays_finite
 from lstmzoo.seeding import seeded
@@ -330,7 +331,7 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         self._check_fitted()
         panel, form = self._history(history)
         if ids is not None:
-            numbers = series_numbers(ids, panel)
+            numbers = series_numbers(ids, panel.ids)
             panel, future = panel.select(numbers), future_of(future, panel, numbers, self.params_.columns)
         return interpretation(self, panel, form, self._ahead(panel, self.horizon_, future))
 

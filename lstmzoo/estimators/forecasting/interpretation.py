@@ -14,7 +14,7 @@ import pandas as pd
 from keras import ops
 
 from lstmzoo.config import list_models
-from lstmzoo.errors import ConfigError, UnknownNameError, arg
+from lstmzoo.errors import ConfigError, arg
 from lstmzoo.estimators._base import check_picture
 from lstmzoo.preprocessing import (
     Columns,
@@ -23,6 +23,7 @@ from lstmzoo.preprocessing import (
     WindowPreprocessor,
     assemble,
     series_frame,
+    series_numbers,
     user_times,
 )
 from lstmzoo.training import compile_for_prediction, predict_padded
@@ -74,15 +75,12 @@ class Interpretation:
 
         Raises:
             UnknownNameError: If an id is not among the series.
-            ConfigError: If the path is of no known format, or cannot be written.
+            ConfigError: If ``ids`` is no list of names, or the path is of no known format, or cannot be written.
         """
         if path is not None:
             check_picture(path)
-        names = list(self._panel.ids)
-        for name in ids or ():
-            if name not in names:
-                raise UnknownNameError("series", name, names[:20])
-        figure = _drawn(self._panel, self._weights, [names.index(name) for name in (ids or names[:_DRAWN])])
+        names = self._panel.ids
+        figure = _drawn(self._panel, self._weights, series_numbers(names[:_DRAWN] if ids is None else ids, names))
         if path is not None:
             figure.savefig(path)
         return figure
@@ -146,15 +144,14 @@ def _looked_at(
 def _names_of_variables(pre: WindowPreprocessor, model: keras.Model, target: str) -> dict[str, list[str]]:
     """The variable that each channel belongs to, by part."""
     channels = pre.channels
-    known = [f"calendar {name}" for name in channels.calendar_ for _ in range(2)]
-    known += channels.known_names + ["time step"] * channels.irregular
+    known = channels.known_variables_
     numbers: list[str] = []
     categories: list[str] = []
     for name, learned in zip(channels.static_names, channels.static_, strict=True):
         (categories if "values" in learned else numbers).append(name)
     sizes = [model.get_layer(f"category_{i}").output.shape[-1] for i in range(len(categories))]
     return {
-        "past": [target, *known, *channels.past_names, *["observed"] * channels.mask],
+        "past": [target, *known, *channels.past_variables_],
         "future": [*(_reference(period) for period in pre.periods), *known],
         "static": numbers + [name for name, size in zip(categories, sizes, strict=True) for _ in range(size)],
     }
@@ -199,7 +196,7 @@ def _attention_frame(panel: Panel, form: Form, columns: Columns, weights: _Weigh
     return assemble(ids, times, data, panel, form, columns, time_columns=("attended",))
 
 
-def _drawn(panel: Panel, weights: _Weights, numbers: list[int]) -> "Figure":
+def _drawn(panel: Panel, weights: _Weights, numbers: np.ndarray) -> "Figure":
     from lstmzoo.figures import Figure
 
     parts = weights.variables

@@ -6,25 +6,25 @@ import narwhals as nw
 import numpy as np
 
 from lstmzoo.errors import ConfigError, UnknownNameError, arg
-from lstmzoo.preprocessing import Columns, Panel
+from lstmzoo.preprocessing._base import Columns, Panel
+from lstmzoo.preprocessing.frames import eager_frame
 
 _LISTED = 20
 
 
-def series_numbers(ids: Any, panel: Panel) -> np.ndarray:
+def series_numbers(ids: Any, known: Any) -> np.ndarray:
     """Find series by name; the answer is in the order of the names.
 
     Args:
         ids: Names, a list, tuple, array or series of them, each once.
-        panel: The series that there are.
+        known: Names of the series that there are, in order.
 
     Raises:
         ConfigError: If it is no list of names, is empty, or has a name twice.
         UnknownNameError: If there is no such series; the message lists those that there are.
 
     Examples:
-        >>> panel = Panel(np.array(["a", "b"]), np.array([0, 1, 2]), np.array([1.0, 2]), np.array([0, 0]), 1)
-        >>> series_numbers(["b"], panel)
+        >>> series_numbers(["b"], ["a", "b"])
         array([1])
     """
     if nw.dependencies.is_into_series(ids):
@@ -32,10 +32,10 @@ def series_numbers(ids: Any, panel: Panel) -> np.ndarray:
     if isinstance(ids, str) or not np.iterable(ids):
         raise ConfigError(f"{arg('ids')}: expected a list of names of series, got {ids!r}")
     names = list(ids)
-    places = {name: i for i, name in enumerate(panel.ids)}
+    places = {name: i for i, name in enumerate(known)}
     for name in names:
         if name not in places:
-            raise UnknownNameError("series", name, panel.ids[:_LISTED])
+            raise UnknownNameError("series", name, known[:_LISTED])
     if not names or len(set(names)) < len(names):
         twice = next((name for name in names if names.count(name) > 1), None)
         raise ConfigError(f"{arg('ids')}: {twice!r} is there twice" if names else f"{arg('ids')}: the list is empty")
@@ -51,7 +51,7 @@ def future_of(future: Any, panel: Panel, numbers: np.ndarray, columns: Columns) 
         numbers: Those to forecast.
         columns: The frame's column names.
     """
-    frame = nw.from_native(future, eager_only=True, pass_through=True)
+    frame, _ = eager_frame(future, columns)
     if not isinstance(frame, nw.DataFrame) or columns.id not in frame.columns:
         return future
     others = set(np.delete(panel.ids, numbers))
