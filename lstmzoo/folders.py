@@ -61,7 +61,8 @@ def replace_folder(staging: Path, path: Path, is_ours: Callable[[Path], bool]) -
         is_ours: Whether what is at a path may be replaced.
 
     Raises:
-        SavedModelError: If what is there may not be replaced; it stays.
+        SavedModelError: If what is there may not be replaced, which stays; or if the new folder is in its place, but the
+            system cannot make that last.
         OSError: If the system refuses; what was there stays.
     """
     sync_folder(staging)
@@ -84,7 +85,13 @@ def replace_folder(staging: Path, path: Path, is_ours: Callable[[Path], bool]) -
                 raise
             if not is_ours(path):
                 raise _alien(path) from None
-    sync_folder(path.parent)
+    try:
+        sync_folder(path.parent)
+    except OSError as error:
+        raise SavedModelError(
+            f"{path} was saved, but may not outlast a power failure: {path.parent} cannot be synced: "
+            f"{error.strerror or error}; save again"
+        ) from error
 
 
 def consistently(path: Path, read: Callable[[], T]) -> T:
@@ -101,6 +108,15 @@ def consistently(path: Path, read: Callable[[], T]) -> T:
             if identity(path) == before and (before is not None or not _comes_back(path)):
                 raise
     raise SavedModelError(f"{path} was replaced {_MOST_READS} times while it was being read: try again")
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder at a path; one that is being replaced is waited for.
+
+    Raises:
+        SavedModelError: If a save moved it aside and did not end; the message names the folder that was moved.
+    """
+    return path.is_dir() or (_comes_back(path) and path.is_dir())
 
 
 def _comes_back(path: Path) -> bool:

@@ -10,6 +10,7 @@ import importlib
 import importlib.util
 import os
 import sys
+import threading
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -20,6 +21,10 @@ WAY_OUT = (
     f"import the module that defines it, name the module in {MODULES}, or install a package that has it as an entry point of "
     f"the group {GROUP}"
 )
+
+_importing = (
+    threading.RLock()
+)  # a module is in sys.modules before it has run; one that is imported may itself ask for others
 
 
 def import_plugins() -> None:
@@ -38,7 +43,8 @@ def import_plugins() -> None:
 def _import(name: str, where: str) -> None:
     try:
         if name.endswith(".py"):
-            _import_file(Path(name).absolute())
+            with _importing:
+                _import_file(Path(name).absolute())
         else:
             importlib.import_module(name)
     except Exception as error:  # a user's code

@@ -25,10 +25,11 @@ _BUILDERS: dict[str, Builder] = {}
 def register_model(fn: Builder) -> Builder:
     """Make a builder available to zoo configs under its function name.
 
-    A module that is imported again, under another name, replaces its own builders.
+    A function of the same file and qualified name replaces the one before: its module was edited and imported again, or is
+    imported under another name.
 
     Raises:
-        ValueError: If the name is taken by another function.
+        ValueError: If the name is taken by another function; :func:`unregister_model` frees it.
         TypeError: If a hyperparameter is positional or has a default; defaults live in the zoo configs.
 
     Examples:
@@ -40,8 +41,10 @@ def register_model(fn: Builder) -> Builder:
         >>> _ = unregister_model("my_topology")
     """
     known = _BUILDERS.get(fn.__name__)
-    if known is not None and (known is fn or _place(known) != _place(fn)):
-        raise ValueError(f"{fn.__name__!r} is already registered by {known.__module__}")
+    if known is not None and (known is fn or _place(known) is None or _place(known) != _place(fn)):
+        raise ValueError(
+            f"{fn.__name__!r} is already registered by {known.__module__}: choose another name, or call unregister_model first"
+        )
     for parameter in list(inspect.signature(fn).parameters.values())[1:]:
         if parameter.kind is not parameter.KEYWORD_ONLY or parameter.default is not parameter.empty:
             raise TypeError(f"{fn.__name__}: {parameter.name!r} must be keyword-only and have no default")
@@ -97,10 +100,11 @@ def hyperparameter_names(name: str) -> tuple[str, ...]:
     return tuple(inspect.signature(get_builder(name)).parameters)[1:]
 
 
-def _place(fn: Builder) -> tuple[str, int] | None:
-    """The file and line where a function begins; None of what is no function."""
-    code = getattr(inspect.unwrap(fn), "__code__", None)
-    return code and (os.path.realpath(code.co_filename), code.co_firstlineno)
+def _place(fn: Builder) -> tuple[str, str] | None:
+    """The file and the qualified name of a function; None for another callable."""
+    fn = inspect.unwrap(fn)
+    code = getattr(fn, "__code__", None)
+    return code and (os.path.realpath(code.co_filename), fn.__qualname__)
 
 
 def _import_shipped() -> None:

@@ -187,15 +187,18 @@ class RequestTurn:
         self._request.check()
 
     def pause(self) -> None:
-        """Do the same, and let others go first."""
+        """Do the same, and let others go first, unless they do already, as within :meth:`aside`."""
         self.check()
-        if self._queue.awaited and time.monotonic() - self._since >= _QUANTUM:
+        if self._holds and self._queue.awaited and time.monotonic() - self._since >= _QUANTUM:
             self._leave()
             self._enter()
 
     @contextmanager
     def aside(self) -> Iterator[None]:
-        """Let others compute during a block."""
+        """Let others compute during a block; within another such block it does nothing."""
+        if not self._holds:
+            yield
+            return
         self._leave()
         yield
         self._enter()

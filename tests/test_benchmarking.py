@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 import lstmzoo
 from lstmzoo import Forecaster, benchmark
-from lstmzoo.errors import ConfigError, UnknownNameError
+from lstmzoo.errors import ConfigError, LstmzooError, UnknownNameError
 
 Y = 10 + np.sin(np.arange(120) * np.pi / 6)
 
@@ -53,3 +54,27 @@ def test_unknown_and_other_tasks_models_are_refused(tiny):
         lstmzoo.benchmark(tiny, Y, models="lstmm")
     with pytest.raises(ConfigError, match="translation/gnmt is of the task translation"):
         benchmark(tiny, Y, models="translation/gnmt")
+
+
+@pytest.mark.parametrize("time_limit", [-1, 0, float("nan"), "long"])
+def test_a_wrong_time_limit_is_refused_before_anything_is_fitted(tiny, monkeypatch, time_limit):
+    monkeypatch.setattr(Forecaster, "fit", lambda self, y: pytest.fail("fitted"))
+    with pytest.raises(ConfigError, match="time_limit: "):
+        benchmark(tiny, Y, models="gru", time_limit=time_limit, verbose=0)
+
+
+def test_a_wrong_parameter_is_refused_before_anything_is_fitted(tiny):
+    with pytest.raises(ConfigError, match="random_state: .*, got -1"):
+        benchmark(clone(tiny).set_params(random_state=-1), Y, models="gru", verbose=0)
+
+
+def test_a_benchmark_without_a_network_that_was_trained_fails(tiny, monkeypatch):
+    def failing(self, y):
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(Forecaster, "fit", failing)
+    with pytest.raises(
+        LstmzooError,
+        match=r"every network failed \(2 of them\); the first, forecasting/\w+: RuntimeError: out of memory",
+    ):
+        benchmark(tiny, Y, models=["gru", "segment_gru"], verbose=0)

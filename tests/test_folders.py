@@ -12,8 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lstmzoo import folders
+from lstmzoo import BaselineForecaster, folders
+from lstmzoo.cli._saved import load_any
 from lstmzoo.errors import SavedModelError
+from lstmzoo.mlflow._base import fetch_model
 from lstmzoo.saving import is_bundle, read_bundle, write_bundle
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="folders that are open cannot be renamed there")
@@ -103,6 +105,20 @@ def test_a_save_that_died_between_two_renames_says_where_the_model_is(tmp_path, 
     assert number_of(tmp_path / "model") == 2
     write(tmp_path / "model", 3)
     assert os.listdir(tmp_path) == ["model"]
+
+
+def test_whoever_looks_for_a_model_waits_while_it_is_aside(tmp_path, monkeypatch):
+    for number, load in enumerate((load_any, fetch_model)):
+        path = tmp_path / f"model{number}"
+        BaselineForecaster("naive", horizon=2).fit(np.arange(9.0)).save(path)
+        aside = path.rename(tmp_path / f".model{number}.lstmzoo-old-abc")
+        with monkeypatch.context() as patch:
+            patch.setattr(time, "sleep", lambda seconds, aside=aside, path=path: shutil.copytree(aside, path))
+            assert load(str(path), None).horizon == 2
+        shutil.rmtree(path)
+        monkeypatch.setattr(folders, "_SECONDS_ASIDE", 0.05)
+        with pytest.raises(SavedModelError, match=r"is missing, as a save.*rename .*lstmzoo-old-abc"):
+            load(str(path), None)
 
 
 def test_damage_is_told_of_once_and_not_waited_for(tmp_path, monkeypatch):
@@ -195,6 +211,24 @@ def test_a_full_disk_leaves_the_old_model_and_says_so(tmp_path, monkeypatch):
     ):
         write(tmp_path / "model", 2)
     assert number_of(tmp_path / "model") == 1
+    assert os.listdir(tmp_path) == ["model"]
+
+
+def test_a_model_that_is_in_its_place_was_saved_though_the_parent_cannot_be_synced(system, tmp_path, monkeypatch):
+    write(tmp_path / "model", 1)
+    sync = folders.sync_folder
+
+    def failing(folder):
+        if folder == tmp_path:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        sync(folder)
+
+    monkeypatch.setattr(folders, "sync_folder", failing)
+    with pytest.raises(
+        SavedModelError, match="model was saved, but may not outlast a power failure: .* cannot be synced"
+    ):
+        write(tmp_path / "model", 2)
+    assert number_of(tmp_path / "model") == 2
     assert os.listdir(tmp_path) == ["model"]
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 
@@ -160,6 +161,37 @@ def test_a_file_that_is_imported_under_two_names_registers_once(module):
 
         @register_model
         def my_linear_forecaster(spec, *, units): ...
+
+
+def test_a_file_is_imported_once_by_threads_at_the_same_time(module):
+    register = "@register_model\ndef another_one(spec, *, units): ...\n"
+    module(f"import time\nfrom lstmzoo.registry import register_model\ntime.sleep(0.3)\n{register}")
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(get_builder, ["another_one"] * 4))) == 1
+
+
+def test_an_edited_builder_replaces_the_one_before(module):
+    text = "from lstmzoo.registry import register_model\n@register_model\ndef another_one(spec, *, units): ...\n"
+    path, namespace = module(text), {"__name__": "edited"}
+    get_builder("another_one")
+    exec(compile("# moved by a line\n" + text, str(path), "exec"), namespace)
+    assert get_builder("another_one") is namespace["another_one"]
+
+
+def test_a_name_that_is_taken_has_a_way_out():
+    class Callable:
+        """Has no code, which could be compared."""
+
+        __name__ = "another_one"
+
+        def __call__(self, spec, *, units): ...
+
+    register_model(Callable())
+    try:
+        with pytest.raises(ValueError, match="already registered by .*: choose another name, or call unregister_model"):
+            register_model(Callable())
+    finally:
+        unregister_model("another_one")
 
 
 def test_an_estimator_of_one_s_own_is_found(module, tmp_path, monkeypatch):

@@ -23,7 +23,7 @@ from lstmzoo.errors import SavedModelError
 from lstmzoo.mlflow import ServingLimits, build_app, load_model, save_model, serve_in_background
 from lstmzoo.mlflow import serving as serving_module
 from lstmzoo.mlflow.guard import Guard
-from lstmzoo.mlflow.loader import ServedModel
+from lstmzoo.mlflow.loader import ServedModel, _Column
 
 pytestmark = pytest.mark.filterwarnings(
     r"ignore::DeprecationWarning:(mlflow|sqlalchemy)\b",  # MLflow's own use of what others deprecate
@@ -426,6 +426,15 @@ def test_models_of_another_kind_are_refused(folder, tmp_path):
         load_model(tmp_path / "link")
     with pytest.raises(SavedModelError, match="no such folder"):
         load_model(Path("nowhere"))
+
+
+@pytest.mark.parametrize(("kept", "dtype"), [(2**53 + 1, "Int64"), (True, "boolean")])
+def test_columns_with_gaps_keep_whole_numbers_and_booleans(kept, dtype):
+    column = _Column("code", pd.Series([kept]), nullable=True)
+    expected = pd.Series([kept, pd.NA, kept], dtype=dtype)
+    pd.testing.assert_series_equal(column.checked(pd.Series([kept, None, kept], dtype=object)), expected)
+    pd.testing.assert_series_equal(column.checked(expected), expected)
+    assert column.checked(pd.Series([kept, kept])).dtype == pd.Series([kept]).dtype
 
 
 def test_any_level_of_a_distribution_is_served(hourly, tiny, tmp_path):

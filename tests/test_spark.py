@@ -64,9 +64,29 @@ def run(code, folder):
     )
 
 
-@pytest.mark.skipif(
-    shutil.which("java") is None and "JAVA_HOME" not in os.environ, reason="Spark needs java, which is not here"
-)
+def java_version():
+    """The major version of the Java that Spark would start; 0 if there is none."""
+    home = os.environ.get("JAVA_HOME")
+    java = Path(home, "bin", "java") if home else shutil.which("java")
+    if java is None or not Path(java).exists():
+        return 0
+    said = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=60, check=False)
+    found = re.search(r'version "(\d+)', said.stderr + said.stdout)
+    return int(found[1]) if found else 0
+
+
+def test_java_before_17_is_told_apart(tmp_path, monkeypatch):
+    java = tmp_path / "bin" / "java"
+    java.parent.mkdir()
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    assert java_version() == 0
+    for said, version in [('openjdk version "11.0.2" 2019-01-15', 11), ('java version "1.8.0_392"', 1)]:
+        java.write_text(f"#!/bin/sh\necho '{said}' >&2\n", encoding="utf-8")
+        java.chmod(0o755)
+        assert java_version() == version
+
+
+@pytest.mark.skipif(java_version() < 17, reason="Spark needs Java 17 or newer, which is not here")
 def test_forecasts_on_spark_equal_those_without(tmp_path):
     pytest.importorskip("pyspark", reason="Spark needs pyspark: pip install lstmzoo[spark]")
     result = run(PREPARED + recipe("spark") + CHECKED, tmp_path)

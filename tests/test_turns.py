@@ -132,6 +132,30 @@ def test_a_turn_that_is_handed_over_while_it_is_given_up_goes_to_the_next():
     queue.leave()
 
 
+def test_blocks_aside_may_pause_and_be_nested(monkeypatch):
+    monkeypatch.setattr(turns, "_QUANTUM", 0.0)
+    queue, done = Queue(), threading.Event()
+
+    def work():
+        with RequestTurn(queue, Request(60)) as turn, working_by(turn), aside():
+            queue.enter(lambda: None)  # another request computes, and a third one waits
+            waiting = in_thread(queue.enter, lambda: None)
+            until(lambda: queue.awaited)
+            pause()
+            with aside():
+                pause()
+            queue.leave()
+            waiting.join(10)
+            queue.leave()
+        done.set()
+
+    in_thread(work)
+    assert done.wait(5)
+    assert not queue.awaited
+    with RequestTurn(queue, Request(1)):  # it is free
+        pass
+
+
 def test_without_a_turn_nothing_is_asked():
     pause()
     with aside(), holding(threading.Lock()):

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmzoo.errors import SavedModelError
+from lstmzoo.folders import is_folder
 from lstmzoo.quiet import import_keras
 
 
@@ -13,10 +14,11 @@ def load_any(model: str, tracking_uri: str | None) -> Any:
     Raises:
         SavedModelError: If there is none, or it is damaged.
     """
-    if not Path(model).exists() and ":" not in model:
+    here = is_folder(Path(model))
+    if not here and ":" not in model:
         raise SavedModelError(f"{model}: no such folder, and not a URI such as models:/name@champion")
     import_keras()
-    if Path(model).is_dir() and not (Path(model) / "MLmodel").exists():
+    if here and not (Path(model) / "MLmodel").exists():
         from lstmzoo import load
 
         return load(model)

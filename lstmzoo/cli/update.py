@@ -11,6 +11,7 @@ from lstmzoo.cli._base import progress_to_stderr
 from lstmzoo.cli._output import print_json
 from lstmzoo.cli._saved import load_any
 from lstmzoo.errors import ConfigError
+from lstmzoo.folders import is_folder
 
 Out = Annotated[Path | None, typer.Option(help="Folder to save to, in place of a model there; else the model's own.")]
 Epochs = Annotated[int, typer.Option(min=1, help="Passes over the new data.")]
@@ -53,6 +54,6 @@ def _folder(model: str, out: Path | None) -> Path:
     """
     if out is not None:
         return out
-    if not Path(model).is_dir() or (Path(model) / "MLmodel").exists():
+    if not is_folder(Path(model)) or (Path(model) / "MLmodel").exists():
         raise ConfigError(f"{model} is not a folder that 'lstmzoo fit' saved: pass --out, the folder to save to")
     return Path(model)

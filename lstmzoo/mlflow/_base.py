@@ -19,7 +19,7 @@ import yaml
 
 from lstmzoo.errors import SavedModelError
 from lstmzoo.estimators import load
-from lstmzoo.folders import consistently, identity
+from lstmzoo.folders import consistently, identity, is_folder
 from lstmzoo.mlflow._stores import check_writable, sqlite_file, tried_once
 from lstmzoo.mlflow.defaults import ALIAS, EXPERIMENT
 from lstmzoo.mlflow.names import check_alias, check_experiment, check_registered_name
@@ -79,7 +79,7 @@ def _copy_bundle(model: str | os.PathLike[str], destination: Path, tracking_uri:
     folder = Path(model)
     if not folder.exists() and ":" in str(model):
         folder = _download(str(model), destination / "download", tracking_uri)
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise SavedModelError(f"{model}: no such folder, and no MLflow URI such as 'models:/name@champion'")
     source = _data_folder(folder) if (folder / "MLmodel").exists() else folder
     if not is_bundle(source):
@@ -127,6 +127,8 @@ def _data_folder(folder: Path) -> Path:
             raise SavedModelError(f"{path} is not a plain file of at most {_MAX_MLMODEL_BYTES} bytes")
         flavor = yaml.safe_load(path.read_text(encoding="utf-8"))["flavors"]["python_function"]
         loader, data, code = flavor["loader_module"], Path(flavor["data"]), flavor.get("code")
+    except SavedModelError:  # is a ValueError
+        raise
     except (OSError, ValueError, yaml.YAMLError, LookupError, TypeError, AttributeError, RecursionError):
         raise SavedModelError(f"{path} is not the description of a pyfunc model") from None
     if loader != LOADER or code:

@@ -124,6 +124,9 @@ class ServedModel:
         return {**self.params, **checked}
 
 
+_WITH_GAPS = {"integer": "Int64", "boolean": "boolean"}  # float64 would lose digits beyond 2**53
+
+
 class _Column:
     """One column of the requests that a model takes: its name, what an example of it holds, and whether it may have gaps."""
 
@@ -144,7 +147,8 @@ class _Column:
         if missing.any() and not self.nullable:
             row = int(missing.argmax())
             raise DataError(f"column {self.name!r} has a missing value (NaN or null) in row {row}")
-        return getattr(self, f"_{self.kind}")(column[~missing]).reindex(column.index)
+        values = getattr(self, f"_{self.kind}")(column[~missing])
+        return values.astype(_WITH_GAPS.get(self.kind, values.dtype)).reindex(column.index) if missing.any() else values
 
     def _other(self, column: pd.Series) -> pd.Series:
         return column

@@ -8,6 +8,8 @@ from typing import Any, TypedDict
 
 import pandas as pd
 
+from lstmzoo.errors import LstmzooError
+from lstmzoo.estimators._base import check_params
 from lstmzoo.tuning.space import select_models
 from lstmzoo.tuning.track import trials_apart
 from lstmzoo.tuning.trials import with_params
@@ -58,8 +60,9 @@ def benchmark(
 
     Raises:
         UnknownNameError: If a name or pattern matches nothing.
-        ConfigError: If an entry is of another task.
+        ConfigError: If an entry is of another task, or ``time_limit`` or a parameter of the estimator is wrong.
         DataError: If the estimator refuses the data.
+        LstmzooError: If every network failed; the message has the first one's error.
 
     Examples:
         >>> import numpy as np
@@ -76,6 +79,12 @@ def benchmark(
         if verbose:
             result = row["error"] or f"score {row['score']:.4g}"
             print(f"{row['model']}: {result} after {row['seconds']:.1f} s", flush=True)
+    networks = [row for row in rows if not row["baseline"]]
+    if all(row["score"] is None for row in networks):
+        first = networks[0]
+        raise LstmzooError(
+            f"every network failed ({len(networks)} of them); the first, {first['model']}: {first['error']}"
+        )
     table = pd.DataFrame(rows, columns=list(Row.__annotations__))
     return table.sort_values("score", ascending=False, kind="stable", na_position="last", ignore_index=True)
 
@@ -99,7 +108,9 @@ def compare(
     """
     names = [config.name for config in select_models(estimator.task, models)]
     train, valid = estimator.holdout_split(*data)
-    networks = {name: with_params(estimator, model=name, time_limit=float(time_limit), verbose=0) for name in names}
+    networks = {name: with_params(estimator, model=name, time_limit=time_limit, verbose=0) for name in names}
+    for one in networks.values():
+        check_params(one)
     for name, one in {**estimator.baselines(), **networks}.items():
         with watch(name), trials_apart():
             row = _fit_and_score(name, one, train, valid)
