@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lstmzoo.errors import ConfigError, DataError, arg
+from lstmzoo.preprocessing import Columns, eager_frame, plain_times_of, read_ids, series_times
 
 
 @dataclass(frozen=True)
@@ -55,14 +56,16 @@ class RollingOriginSplit:
         """Yield the numbers of the rows to train on and to be scored with, ascending, the oldest origin first.
 
         Args:
-            X: A long frame (pandas, polars, pyarrow); or, of one series in order, a Series or an array ``(T,)``.
+            X: What ``fit`` takes: a long frame (pandas, polars, pyarrow), whose ids and times may be a pandas index; or, of one
+                series, a Series or an array ``(T,)``. A pandas Series is ordered by its index, anything else without times is
+                in order.
             y: Nothing; scikit-learn passes it.
             groups: Nothing.
 
         Raises:
-            DataError: If a column is missing, or a series is too short; it is named.
+            DataError: If a column or one of its ids or times is missing, or a series is too short; it is named.
         """
-        ids, place = self._places(X)
+        names, ids, place = self._places(X)
         lengths = np.bincount(ids)[ids]
         step = self.horizon if self.step_size is None else self.step_size
         needed = self.horizon + (self.n_splits - 1) * step
@@ -70,37 +73,38 @@ class RollingOriginSplit:
         if short.any():
             row = int(short.argmax())
             raise DataError(
-                f"series {self._name(X, row)!r} has {lengths[row]} rows, but {self.n_splits} splits take {needed}, and one "
+                f"series {names[row]!r} has {lengths[row]} rows, but {self.n_splits} splits take {needed}, and one "
                 f"or more are to be trained on: lower {arg('n_splits')} or {arg('step_size')}, or drop it"
             )
         for number in range(self.n_splits):
             end = lengths - (self.n_splits - 1 - number) * step
             yield np.flatnonzero(place < end - self.horizon), np.flatnonzero(place < end)
 
-    def _places(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
-        """``(R,)`` which series each row is of, and which row of it, by time."""
-        frame = nw.from_native(X, eager_only=True, pass_through=True)
-        if not isinstance(frame, nw.DataFrame):
-            return np.zeros(len(X), dtype=np.int64), np.arange(len(X))
-        wanted = [name for name in (self.id_col, self.time_col) if name is not None]
-        missing = next((name for name in wanted if name not in frame.columns), None)
-        if missing is not None:
-            which = "id_col" if missing == self.id_col else "time_col"
-            has = ", ".join(map(repr, frame.columns))
-            raise DataError(
-                f"column {missing!r} is missing; the frame has {has}: rename one or pass {arg(**{which: ...})}"
-            )
-        ids = np.zeros(len(frame), dtype=np.int64)
-        if self.id_col is not None:
-            ids = pd.factorize(frame[self.id_col].to_numpy())[0]
-        if (ids < 0).any():
-            raise DataError(f"column {self.id_col!r} has a missing value in row {int((ids < 0).argmax())}")
-        order = np.lexsort((frame[self.time_col].to_numpy(), ids))
+    def _places(self, X: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """``(R,)`` the name of each row's series, its number, and which row of the series it is, by time."""
+        names, times = self._names_and_times(X)
+        ids = pd.factorize(names)[0]
+        order = np.lexsort((pd.factorize(times, sort=True)[0], ids))
         first = np.concatenate([[0], np.cumsum(np.bincount(ids))])
-        place = np.empty(len(frame), dtype=np.int64)
-        place[order] = np.arange(len(frame)) - first[ids[order]]
-        return ids, place
+        place = np.empty(len(ids), dtype=np.int64)
+        place[order] = np.arange(len(ids)) - first[ids[order]]
+        return names, ids, place
 
-    def _name(self, X: Any, row: int) -> Any:
-        frame = nw.from_native(X, eager_only=True, pass_through=True)
-        return frame[self.id_col][row] if isinstance(frame, nw.DataFrame) and self.id_col is not None else 0
+    def _names_and_times(self, X: Any) -> tuple[np.ndarray, Any]:
+        """``(R,)`` the name of each row's series, and times that sort."""
+        frame, _ = eager_frame(X, Columns(self.id_col, self.time_col))
+        if not isinstance(frame, nw.DataFrame):
+            times = series_times(X)[0] if isinstance(X, pd.Series) else np.arange(len(X))
+            return np.zeros(len(X), dtype=np.int64), times
+        self._check_columns(frame)
+        one = np.zeros(len(frame), dtype=np.int64)
+        names = one if self.id_col is None else read_ids(frame, self.id_col)[0].to_numpy()
+        return names, plain_times_of(frame, self.time_col)
+
+    def _check_columns(self, frame: Any) -> None:
+        for which, name in (("id_col", self.id_col), ("time_col", self.time_col)):
+            if name is not None and name not in frame.columns:
+                has = ", ".join(map(repr, frame.columns))
+                raise DataError(
+                    f"column {name!r} is missing; the frame has {has}: rename one or pass {arg(**{which: ...})}"
+                )

@@ -46,6 +46,17 @@ def ahead(forecaster, promo="radio", **arguments):
     return forecaster.make_future_frame(**arguments).assign(promo=promo, price=1.5)
 
 
+@pytest.mark.filterwarnings("ignore:The 'future.infer_string' option")
+def test_categories_that_are_missing_stay_missing():
+    frame = shops().assign(weather=lambda f: f["weather"].where(f.index != 1))
+    panel, form = read_panel(frame, COLUMNS, missing="keep")
+    for inferred in (True, False):  # text as pandas 3 has it, and as pandas 2
+        with pd.option_context("future.infer_string", inferred):
+            weather = panel_frame(panel, form, COLUMNS)["weather"]
+        assert weather.isna().tolist() == [i == 1 for i in range(80)]
+        assert set(weather.dropna()) == {"sun", "rain"}
+
+
 def test_a_description_that_was_numbers_and_is_text_is_named():
     columns, frame = Columns(static=("size",)), shops().assign(size=1.0)
     channels = Channels(static=columns.static).fit(read_panel(frame, columns)[0])

@@ -79,6 +79,14 @@ def test_splits():
         next(RollingOriginSplit(id_col="shop").split(frame))
     with pytest.raises(DataError, match="'shop' has a missing value in row 1"):
         next(RollingOriginSplit(id_col="shop", time_col="day").split(frame.replace({"shop": {"a": None}})))
+    dates = pd.to_datetime([f"2024-01-0{day}" for day in frame["day"]])
+    for times in (dates, dates.tz_localize("Europe/Berlin"), dates.to_period("D"), dates.astype(str)):
+        of_times = frame.assign(day=times, y=0.0)
+        for data in (of_times, of_times.set_index(["shop", "day"])):
+            assert [(list(train), list(test)) for train, test in split.split(data)] == expected
+    series = pd.Series(np.arange(5.0), index=pd.to_datetime([f"2024-01-0{day}" for day in (5, 1, 4, 2, 3)]))
+    assert [(list(train), list(test)) for train, test in one.split(series)] == [([1, 3, 4], [0, 1, 2, 3, 4])]
+    BaselineForecaster("naive", horizon=2).fit(series.iloc[[1, 3, 4]])
     for wrong in ({"n_splits": 0}, {"horizon": True}, {"step_size": 1.5}):
         with pytest.raises(ConfigError, match=next(iter(wrong))):
             RollingOriginSplit(**wrong)

@@ -117,6 +117,21 @@ def plain_times(times: pd.Series, name: str) -> tuple[pd.Series, dict[str, Any] 
     return parsed, pattern_of(times, parsed, f"column {name!r}")
 
 
+def series_times(series: pd.Series) -> tuple[pd.Series, dict[str, Any] | None]:
+    """The times that are a series' index, as :func:`plain_times` gives them.
+
+    Raises:
+        DataError: If the index has several levels or lacks a time, or text is no time.
+    """
+    if isinstance(series.index, pd.MultiIndex):
+        raise DataError(
+            "a series with an index of several levels was passed: pass a frame, whose columns name series and times"
+        )
+    times = pd.Series(series.index)
+    check_whole("index", times)
+    return plain_times(times, "index")
+
+
 def plain_times_of(frame: Any, name: str) -> pd.Series | pd.DatetimeIndex:
     """A column of times as whole numbers or timestamps, whatever its data type."""
     stamps, tz = as_times(read_time_column(frame, name)[0], name)
@@ -277,11 +292,12 @@ def panel_frame(panel: Panel, form: Form, columns: Columns) -> Any:
 
 
 def _labelled(panel: Panel, name: str, column: np.ndarray) -> Any:
-    """A covariate, categories as text."""
+    """A covariate, categories as text, of which those that are missing stay missing."""
     if name not in panel.labels:
         return column
-    texts = np.array([*panel.labels[name], None], dtype=object)
-    return pd.Series(texts[np.where(np.isnan(column), -1, column).astype(int)]).astype("str")
+    missing = np.isnan(column)
+    texts = np.array([*panel.labels[name], ""], dtype=object)
+    return pd.Series(texts[np.where(missing, -1, column).astype(int)]).astype("str").where(~missing)
 
 
 def assemble(

@@ -14,12 +14,11 @@ from lstmzoo.preprocessing.covariates import read_covariates
 from lstmzoo.preprocessing.frames import (
     Form,
     as_times,
-    check_whole,
     eager_frame,
     own_times,
-    plain_times,
     read_ids,
     read_time_column,
+    series_times,
     user_times,
     wall_times,
 )
@@ -174,15 +173,11 @@ def _read_series(series: Any) -> tuple[_Rows, Form]:
     if backend != "pandas":
         return _one_series(values, np.arange(len(values))), Form("series", backend)
     index = series.to_native().index
-    if isinstance(index, pd.MultiIndex):
-        raise DataError(
-            "a series with an index of several levels was passed: pass a frame, whose columns name series and times"
-        )
-    held = pd.Series(index)
-    check_whole("index", held)
-    times, text = plain_times(held, "index")
+    times, text = series_times(series.to_native())
     name = None if index.name is None else str(index.name)
-    return _one_series(values, times), Form("series", backend, None, describe(held, backend), text, [[None, name]])
+    return _one_series(values, times), Form(
+        "series", backend, None, describe(pd.Series(index), backend), text, [[None, name]]
+    )
 
 
 def _one_series(values: np.ndarray, times: Any) -> _Rows:
