@@ -24,7 +24,7 @@ def read_text(column: pd.Series, where: str) -> pd.Series:
         where: The column, as messages name it.
 
     Raises:
-        DataError: Naming the row whose text is no time; or if the UTC offsets differ.
+        DataError: Naming the row, counted from 0, whose text is no time; or if the UTC offsets differ.
 
     Examples:
         >>> read_text(pd.Series(["2024-01-31", "2024-02-29"]), "column 'ds'").dt.day.tolist()
@@ -41,7 +41,7 @@ def read_text(column: pd.Series, where: str) -> pd.Series:
         raise DataError(f"{where} has times of several UTC offsets: write them all in one, such as UTC")
     row = int(bad.argmax())
     raise DataError(
-        f"{where} holds {text.iloc[row][:40]!r} in row {row + 1}, which is not a time: write whole numbers, or ISO 8601 such as "
+        f"{where} holds {text.iloc[row][:40]!r} in row {row}, which is not a time: write whole numbers, or ISO 8601 such as "
         "2026-01-31 or 2026-01-31T18:00:00, or convert it, for instance with pandas.to_datetime"
     )
 
@@ -71,9 +71,9 @@ def pattern_of(text: pd.Series, times: pd.Series, where: str) -> dict[str, Any]:
     differs = np.asarray(text.astype(object)) != write_text(times, pattern)
     if differs.any():
         row = int(differs.argmax())
-        other = f" and {first!r} in row 1" if row else ""
+        other = f" and {first!r} in row 0" if row else ""
         raise DataError(
-            f"{where} holds {text.iloc[row]!r} in row {row + 1}{other}, so that the format of an answer is ambiguous: write all "
+            f"{where} holds {text.iloc[row]!r} in row {row}{other}, so that the format of an answer is ambiguous: write all "
             "in one format, such as 2026-01-31 or 2026-01-31T18:00:00, or convert it, for instance with pandas.to_datetime"
         )
     return pattern

@@ -226,7 +226,7 @@ def test_files(tmp_path):
     history = read_history(path, baseline)
     assert len(baseline.predict(history=history, future=read_future(steps, baseline, history))) == 6
     rows.assign(price=rows["price"].astype(str).where(rows.index != 4, "1,5")).to_csv(path, index=False)
-    with pytest.raises(DataError, match="column 'price' holds '1,5' in row 5, which is not a number"):
+    with pytest.raises(DataError, match="column 'price' holds '1,5' in row 4, which is not a number"):
         read_frame(path, **NAMES)
 
 

@@ -220,13 +220,13 @@ def test_wrong_usage_settings_and_data_exit_with_2(files, args, fragments):
 
 
 @pytest.mark.parametrize(("name", "text", "fragments"), [
-    ("day_first.csv", "unique_id,ds,y\na,2020-01-01,1\na,01/02/2020,2\n", ["'01/02/2020' in row 2", "ISO 8601"]),
+    ("day_first.csv", "unique_id,ds,y\na,2020-01-01,1\na,01/02/2020,2\n", ["'01/02/2020' in row 1", "ISO 8601"]),
     ("offsets.csv", "ds,y\n2020-01-01T00:00+01:00,1\n2020-01-01T01:00+02:00,2\n", ["several UTC offsets"]),
-    ("no_time.csv", "unique_id,ds,y\na,1,1\na,,2\n", ["no time in row 2"]),
+    ("no_time.csv", "unique_id,ds,y\na,1,1\na,,2\n", ["no time in row 1"]),
     ("no_id.csv", "store,ds,y\na,1,1\n", ["'unique_id'", "'store', 'ds', 'y'", "--id-col"]),
     ("semicolons.csv", "unique_id;ds;y\na;1;1\n", ["semicolons.csv is separated by ';'", "write commas"]),
-    ("text.csv", "unique_id,ds,y\na,1,1\na,2,x\n", ["text.csv: column 'y' holds 'x' in row 2", "not a number"]),
-    ("no_name.csv", "unique_id,ds,y\na,1,1\n,2,2\n", ["no_name.csv: column 'unique_id' names no series in row 2"]),
+    ("text.csv", "unique_id,ds,y\na,1,1\na,2,x\n", ["text.csv: column 'y' holds 'x' in row 1", "not a number"]),
+    ("no_name.csv", "unique_id,ds,y\na,1,1\n,2,2\n", ["no_name.csv: column 'unique_id' names no series in row 1"]),
     ("missing.csv", "unique_id,ds,y\na,1,1\na,2,\na,3,4\n", ["'a' is missing", "--missing mask"]),
     ("empty.csv", "", ["cannot be read as CSV"]),
     ("head.csv", "unique_id,ds,y\n", ["no rows"]),
@@ -244,7 +244,7 @@ def test_numbers_written_as_text_are_not_called_other_things(workplace):
     frame.to_parquet("text.parquet")
     assert_refused(run("fit", "gru", "text.parquet", "--horizon", "2"), 2, "column 'y' is not numeric")
     frame.assign(y=["1", "n/k", "3"]).to_parquet("text.parquet")
-    assert_refused(run("fit", "gru", "text.parquet", "--horizon", "2"), 2, "column 'y' holds 'n/k' in row 2")
+    assert_refused(run("fit", "gru", "text.parquet", "--horizon", "2"), 2, "column 'y' holds 'n/k' in row 1")
 
 
 def test_other_encodings_are_refused_with_a_way_out(workplace):
@@ -482,9 +482,9 @@ def test_predict_with_covariates(shops, shops_model):
     (None, [], ["'price', 'open'", "--future", "unique_id, ds, price, open"]),
     (lambda f: f.drop(columns="open"), [], ["future.csv has no column 'open'", "'unique_id', 'ds', 'price', 'open'"]),
     (lambda f: f.assign(y=1.0), [], ["future.csv: column 'y'", "drop it"]),
-    (lambda f: f.assign(open="yes"), [], ["'open' holds 'yes' in row 1"]),
+    (lambda f: f.assign(open="yes"), [], ["'open' holds 'yes' in row 0"]),
     (lambda f: f.replace({"price": 3.5}, "NA"), [], ["'price' of series '001' is missing"]),
-    (lambda f: f.assign(ds="soon"), [], ["'soon' in row 1"]),
+    (lambda f: f.assign(ds="soon"), [], ["'soon' in row 0"]),
     (lambda f: f.iloc[1:], [], ["'001' has no row at 2020-01-01"]),
     (lambda f: f, ["--horizon", "4", "--plot", "f.png"], None),
     (lambda f: f, ["--horizon", "3", "--plot", "f.png"], ["unexpected row at 2020-04-01"]),
@@ -502,7 +502,7 @@ def test_the_future_is_checked(shops, shops_model, change, args, fragments):
 
 @pytest.mark.parametrize(("change", "fragments"), [
     (lambda f: f.drop(columns="visitors"), ["no column 'visitors'", "the model was fitted with it"]),
-    (lambda f: f.assign(size="large"), ["'size' holds 'large' in row 1", "numbers"]),
+    (lambda f: f.assign(size="large"), ["'size' holds 'large' in row 0", "numbers"]),
     (lambda f: f.assign(region="west"), ["'region'", "'west'"]),
 ])  # fmt: skip
 def test_a_history_without_what_the_model_was_fitted_with(shops, shops_model, change, fragments):

@@ -148,7 +148,7 @@ REFUSED = {
     "off the grid": (lambda f: later(f, [1], minutes=1), "series 'a' has no row at 2024-03-02 17:00:00 and has an unexpected row at 2024-03-02 17:01:00"),
     "integers": (lambda f: f.assign(ds=range(6)), "column 'ds' holds integers, but the history has timestamps without a time zone"),
     "a time zone": (lambda f: f.assign(ds=f["ds"].dt.tz_localize("UTC")), "column 'ds' holds timestamps in the time zone UTC, but the history has timestamps without"),
-    "text as time": (lambda f: f.assign(ds="later"), "column 'ds' holds 'later' in row 1.*convert it, for instance with pandas.to_datetime"),
+    "text as time": (lambda f: f.assign(ds="later"), "column 'ds' holds 'later' in row 0.*convert it, for instance with pandas.to_datetime"),
 }  # fmt: skip
 
 

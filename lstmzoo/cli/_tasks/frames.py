@@ -209,19 +209,19 @@ def _check_cells(frame: "pd.DataFrame", path: Path, id_col: str | None, numbers:
     """Refuse a row without a name, and text among numbers.
 
     Raises:
-        DataError: Naming the column and row, which are counted from 1.
+        DataError: Naming the column and row, which are counted from 0.
     """
     import numpy as np
     import pandas as pd
 
     if id_col and frame[id_col].isna().any():
         row = int(frame[id_col].isna().to_numpy().argmax())
-        raise DataError(f"{path}: column {id_col!r} names no series in row {row + 1}")
+        raise DataError(f"{path}: column {id_col!r} names no series in row {row}")
     for name in numbers:
         bad = np.zeros(0) if pd.api.types.is_numeric_dtype(frame[name]) else _parsed(frame[name])[1]
         if bad.any():
             row = int(bad.argmax())
-            raise DataError(f"{path}: column {name!r} holds {str(frame[name].iloc[row])[:40]!r} in row {row + 1}, which is not a "
+            raise DataError(f"{path}: column {name!r} holds {str(frame[name].iloc[row])[:40]!r} in row {row}, which is not a "
                             "number: correct it")  # fmt: skip
 
 
@@ -244,7 +244,7 @@ def _described(column: "pd.Series", path: Path, *, numbers: bool = False) -> "pd
     if numbers:
         row = int(bad.argmax())
         raise DataError(
-            f"{path}: column {column.name!r} holds {column.iloc[row][:40]!r} in row {row + 1}, "
+            f"{path}: column {column.name!r} holds {column.iloc[row][:40]!r} in row {row}, "
             "but the model was fitted with numbers there: correct it"
         )
     return column
@@ -275,7 +275,7 @@ def _times(column: "pd.Series", path: Path) -> "pd.Series":
     where = f"{path}: column {column.name!r}"
     missing = column.isna().to_numpy()
     if missing.any():
-        raise DataError(f"{where} has no time in row {int(missing.argmax()) + 1}")
+        raise DataError(f"{where} has no time in row {int(missing.argmax())}")
     return read_text(column, where) if pd.api.types.infer_dtype(column) == "string" else column
 
 
