@@ -46,7 +46,7 @@ class ServingLimits:
         """
         if rows > self.max_rows:
             raise DataError(
-                f"the request has {rows:,} rows, and at most {self.max_rows:,} are served (max_rows): send it in parts"
+                f"the request has {rows:,} rows, and at most {self.max_rows:,} are served ({arg('max_rows')}): send it in parts"
             )
 
     def check_steps(self, steps: int, unit: str) -> None:
@@ -61,8 +61,8 @@ class ServingLimits:
         """
         if steps > self.max_steps:
             raise DataError(
-                f"the request asks for {steps:,} steps ({unit}), and at most {self.max_steps:,} are served (max_steps): send it "
-                "in parts, or ask for less"
+                f"the request asks for {steps:,} steps ({unit}), and at most {self.max_steps:,} are served ({arg('max_steps')}): "
+                "send it in parts, or ask for less"
             )
 
 

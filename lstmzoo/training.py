@@ -273,7 +273,9 @@ def train(
         jit_compile=jit_compile(steps=config.epochs * len(batches)),
     )  # fmt: skip
     optimizer.build(model.trainable_variables)
-    given = optimizer.get_config()["learning_rate"]  # before a checkpoint's is restored
+    given = config.learning_rate
+    if overrides.optimizer is not None:
+        given = optimizer.get_config()["learning_rate"]  # before a checkpoint's is restored
     highest = None if isinstance(given, dict) else float(given)
     if checkpoint is not None:
         fit = f"{checkpoint.fingerprint} {config.model_dump_json()}{overrides.identity()}"

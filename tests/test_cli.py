@@ -17,6 +17,7 @@ import lstmzoo
 from lstmzoo.cli import main
 from lstmzoo.cli._tasks import frames
 from lstmzoo.cli.demo._base import Stage, print_next
+from lstmzoo.limits import ServingLimits
 
 pytestmark = IGNORED_WARNINGS
 TINY = ["--set", "epochs=1", "--set", "units=4", "--set", "steps_per_epoch=4"]
@@ -680,7 +681,9 @@ def test_serve(model, monkeypatch):
     monkeypatch.setattr("lstmzoo.mlflow.serve", lambda *args, **options: served.append((args, options)), raising=False)
     port = free_port()
     assert run("serve", model, "--port", port).exit_code == 0
-    assert served == [((str(model),), {"host": "127.0.0.1", "port": port, "tracking_uri": None})]
+    assert served == [
+        ((str(model),), {"host": "127.0.0.1", "port": port, "limits": ServingLimits(), "tracking_uri": None})
+    ]
     with socket.create_server(("127.0.0.1", 0)) as listener:
         taken = listener.getsockname()[1]
         assert_refused(run("serve", model, "--port", taken), 2, f"127.0.0.1:{taken}", "--port")

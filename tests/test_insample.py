@@ -81,5 +81,5 @@ def test_what_is_refused(hourly):
     ):
         baseline.residuals(hourly.groupby("unique_id").head(20))
     renamed = hourly.rename(columns={"y": "residual"})
-    with pytest.raises(ConfigError, match="a column is named 'residual'"):
+    with pytest.raises(ConfigError, match="'residual' is the name of a column of forecasts"):
         BaselineForecaster("naive", horizon=2, target_col="residual").fit(renamed).residuals(renamed)

@@ -23,7 +23,7 @@ save_model(forecaster, "mlflow-model")
 """
 CHECKED = """
 import pandas as pd
-expected = forecaster.predict(7).astype({"unique_id": str})
+expected = forecaster.predict(horizon=7).astype({"unique_id": str})
 found = forecasts.toPandas().sort_values(["unique_id", "ds"], ignore_index=True)
 pd.testing.assert_frame_equal(found, expected, check_dtype=False)
 assert len(found) == 5 * 7

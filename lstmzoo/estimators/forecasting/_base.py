@@ -375,7 +375,8 @@ class PanelForecaster(ScoredForecaster):
     @property
     def _given_params(self) -> ForecastParams:
         """The parameters as they are now, for the next fit."""
-        return ForecastParams.of(plain(self.get_params(deep=False)))
+        own = {name: value for name, value in vars(self).items() if not name.startswith("_") and not name.endswith("_")}
+        return ForecastParams.of(plain(own))
 
     def _checked_horizon(self, horizon: int | None) -> int:
         steps = self.horizon_ if horizon is None else horizon
