@@ -263,7 +263,7 @@ class _Toy:
         return losses
 
     def losses_of_training(self) -> tuple[float, float]:
-        """Of two steps that change no weight, by the model that fits train."""
+        """Return the losses of two steps at learning rate 0, by the model that a fit trains."""
         model, inputs = self.trainer(self)
         eager = keras.backend.backend() == "tensorflow"
         model.compile(keras.optimizers.SGD(0.0), self.loss, jit_compile=jit_compile(steps=0), run_eagerly=eager)
