@@ -5,8 +5,12 @@ import os
 import re
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 
+from lstmzoo.environ import environment
+
+_importing = threading.Lock()
 _LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 _START_UP = re.compile(
     rb"(WARNING: All log messages before absl::InitializeLog|[IW]\d{4} |\d{4}-\d\d-\d\d [\d:.]+: [IW] )[^\n]*\n?"
@@ -15,20 +19,15 @@ _START_UP = re.compile(
 
 def import_keras() -> None:
     """Import Keras and its backend. TensorFlow's start-up lines are left out, unless ``TF_CPP_MIN_LOG_LEVEL`` asks for them."""
-    if "keras" in sys.modules:
-        return
-    level = os.environ.get(_LEVEL)
-    if level not in (None, "3"):
-        import keras
-    else:
-        os.environ[_LEVEL] = "3"
-        try:
-            with _without_start_up_lines():
+    with _importing:  # of two threads, one would restore the other's standard error
+        if "keras" in sys.modules:
+            return
+        if os.environ.get(_LEVEL) not in (None, "3"):
+            import keras
+        else:
+            with environment(**{_LEVEL: "3"}), _without_start_up_lines():
                 import keras
-        finally:
-            if level is None:
-                del os.environ[_LEVEL]
-    del keras
+        del keras
 
 
 @contextlib.contextmanager

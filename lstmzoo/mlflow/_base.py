@@ -17,6 +17,7 @@ from typing import Any
 import mlflow
 import yaml
 
+from lstmzoo.environ import environment
 from lstmzoo.errors import SavedModelError
 from lstmzoo.estimators import load
 from lstmzoo.folders import consistently, identity, is_folder
@@ -185,25 +186,20 @@ def _connected(tracking_uri: str | None, timeout: int, write: bool) -> Iterator[
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
         "MLFLOW_UV_AUTO_DETECT": "false",  # else the working directory's uv.lock travels with the model
     }
-    before = {name: os.environ.get(name) for name in [*ours, "MLFLOW_TRACKING_URI"]}
     logger = logging.getLogger("mlflow")
     level = logger.level
-    os.environ.update({name: value for name, value in ours.items() if before[name] is None})
     logger.setLevel(max(level, logging.WARNING))
-    try:
-        mlflow.set_tracking_uri(uri)
-        with warnings.catch_warnings():  # of what MLflow itself uses that pandas and SQLAlchemy deprecate
-            warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"(mlflow|sqlalchemy)\b")
-            with tried_once():
-                yield uri
-    finally:
-        logger.setLevel(level)
-        mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+    unset = {name: value for name, value in ours.items() if name not in os.environ}
+    with environment("MLFLOW_TRACKING_URI", **unset):
+        try:
+            mlflow.set_tracking_uri(uri)
+            with warnings.catch_warnings():  # of what MLflow itself uses that pandas and SQLAlchemy deprecate
+                warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"(mlflow|sqlalchemy)\b")
+                with tried_once():
+                    yield uri
+        finally:
+            logger.setLevel(level)
+            mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
 
 
 def bundle_digest(folder: Path) -> str:

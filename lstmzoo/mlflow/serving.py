@@ -15,6 +15,7 @@ import uvicorn
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
+from lstmzoo.environ import environment
 from lstmzoo.limits import LIMITS, ServingLimits
 from lstmzoo.mlflow._base import fetch_model
 from lstmzoo.mlflow.defaults import HOST, PORT
@@ -68,7 +69,7 @@ def build_app(model: str | os.PathLike[str], *, limits: ServingLimits = LIMITS, 
     served = ServedModel(estimator, limits)
     for params in estimator.serving_warmup():
         estimator.serve(estimator.serving_example(), params)
-    with _environment(**{_MLFLOW_TIMEOUT: str(math.ceil(limits.timeout) + 60)}):  # the guard answers before MLflow does
+    with environment(**{_MLFLOW_TIMEOUT: str(math.ceil(limits.timeout) + 60)}):  # the guard answers before MLflow does
         app = scoring_server.init(cast(Any, _AsMlflowHasIt(served)))
     return Guard(app, limits)
 
@@ -95,7 +96,7 @@ def serve_in_background(
         SavedModelError: If there is no such model, or it is damaged.
         OSError: If the port is taken.
     """
-    with _environment(IN_SERVING):  # which MLflow sets, and leaves so
+    with environment(IN_SERVING):  # which MLflow sets, and leaves so
         app = build_app(model, limits=limits, tracking_uri=tracking_uri)
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none"))
         with _listener(host, port) as listener:
@@ -108,20 +109,6 @@ def serve_in_background(
             finally:
                 server.should_exit = True
                 thread.join()
-
-
-@contextmanager
-def _environment(*kept: str, **changed: str) -> Iterator[None]:
-    """Variables of the environment that are as they were afterwards: those named, and those changed meanwhile."""
-    before = {name: os.environ.get(name) for name in (*kept, *changed)}
-    os.environ.update(changed)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
 
 
 def _listener(host: str, port: int) -> socket.socket:

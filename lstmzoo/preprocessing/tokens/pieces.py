@@ -1,11 +1,9 @@
 """Pieces of words over bytes, which are learned. They encode any string without loss."""
 
 import json
-import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from functools import cached_property
 from itertools import chain, pairwise
 from typing import Any, ClassVar
@@ -13,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
+from lstmzoo.environ import environment
 from lstmzoo.errors import SavedModelError
 from lstmzoo.preprocessing.tokens._base import Bytes
 from lstmzoo.preprocessing.tokens.lattice import fit_unigram
@@ -236,7 +235,9 @@ def _merged(texts: Iterable[str], size: int) -> Tokenizer:
     """Byte-pair encoding of at most so many pieces."""
     trainer = trainers.BpeTrainer(vocab_size=size, show_progress=False, initial_alphabet=sorted(_BYTES))
     tokenizer = _library(models.BPE())
-    with _one_thread():
+    with environment(
+        TOKENIZERS_PARALLELISM="false"
+    ):  # otherwise the library warns of each later fork, and may hang in it
         tokenizer.train_from_iterator(_batches(texts), trainer)
     return tokenizer
 
@@ -249,20 +250,6 @@ def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
             yield batch
             batch = []
     yield batch
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Else the library warns of each later fork, and may hang in it."""
-    name = "TOKENIZERS_PARALLELISM"
-    before = os.environ.get(name)
-    os.environ[name] = "false"
-    try:
-        yield
-    finally:
-        del os.environ[name]
-        if before is not None:
-            os.environ[name] = before
 
 
 def _counting(texts: Iterable[str], chunks: Counter[str]) -> Iterator[str]:
