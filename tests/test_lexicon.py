@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import load, save
 
 from lstmzoo.errors import ConfigError, DataError
-from lstmzoo.lexicon import Lexicon
+from lstmzoo.estimators.translation.baselines.lexicon import Lexicon
 
 SOURCE = [["das", "Haus"], ["das", "Buch"], ["ein", "Buch"]]
 TARGET = [["the", "house"], ["the", "book"], ["a", "book"]]

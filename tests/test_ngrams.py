@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import load, save
 
 from lstmzoo.errors import ConfigError, DataError
-from lstmzoo.ngrams import KneserNey
+from lstmzoo.estimators.language_modelling.baselines.ngrams import KneserNey
 
 
 class SlowKneserNey:

@@ -13,10 +13,10 @@ from lstmzoo.config import list_models, load_config
 from lstmzoo.decoding.shapes import SERVED
 from lstmzoo.errors import ConfigError, DataError, UnknownNameError
 from lstmzoo.estimators.translation import decoding
+from lstmzoo.estimators.translation.writer import Writer
 from lstmzoo.metrics import bleu
 from lstmzoo.mlflow.loader import ServedModel
 from lstmzoo.models._translation import TranslationStepper
-from lstmzoo.models._writer import Writer
 from lstmzoo.preprocessing import PairBatches
 from lstmzoo.registry import build_model
 from lstmzoo.spec import TranslationSpec

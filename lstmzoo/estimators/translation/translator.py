@@ -37,8 +37,8 @@ from lstmzoo.estimators.translation.decoding import (
     pair_batches,
     pair_nll,
 )
+from lstmzoo.estimators.translation.writer import Writer
 from lstmzoo.metrics import bleu
-from lstmzoo.models._writer import Writer
 from lstmzoo.options import checked_options, require_counts
 from lstmzoo.overrides import Overrides
 from lstmzoo.preprocessing import PairBatches, PairPreprocessor, check_sentences, token_counts

@@ -1,4 +1,4 @@
-"""How translations are written: greedily, by beam search or by sampling, by one model or several."""
+"""Write translations greedily, by beam search or by sampling, with one model or several."""
 
 import math
 from collections.abc import Callable, Sequence

@@ -9,7 +9,7 @@ import numpy as np
 from lstmzoo.errors import ConfigError
 from lstmzoo.estimators._base import Untrained
 from lstmzoo.estimators.translation._base import SentenceTranslator, opening, pairs_digest
-from lstmzoo.lexicon import Lexicon
+from lstmzoo.estimators.translation.baselines.lexicon import Lexicon
 from lstmzoo.preprocessing import check_pairs, check_sentences
 
 Method = Literal["copy", "lexicon"]

@@ -13,7 +13,7 @@ from lstmzoo.config import TokenizerName
 from lstmzoo.errors import ConfigError, arg
 from lstmzoo.estimators._base import Tokenizing, Untrained
 from lstmzoo.estimators.language_modelling._base import TextModel, opening
-from lstmzoo.ngrams import KneserNey
+from lstmzoo.estimators.language_modelling.baselines.ngrams import KneserNey
 from lstmzoo.preprocessing import Corpus, TextPreprocessor
 
 Method = Literal["uniform", "unigram", "kneser_ney"]
