@@ -9,8 +9,10 @@ import hashlib
 import importlib
 import importlib.util
 import os
+import pkgutil
 import sys
 import threading
+from collections.abc import Container
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -25,6 +27,24 @@ WAY_OUT = (
 _importing = (
     threading.RLock()
 )  # a module is in sys.modules before it has run; one that is imported may itself ask for others
+
+
+def look_for(name: str, known: Container[str], package: str) -> None:
+    """Import the modules that may register a name: those of a package, then those of plugins, while the name is unknown.
+
+    Raises:
+        ConfigError: If a plugin cannot be imported.
+    """
+    if name not in known:
+        import_modules(package)
+    if name not in known:
+        import_plugins()
+
+
+def import_modules(package: str) -> None:
+    """Import all modules of a package, so that what they define is registered."""
+    for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
+        importlib.import_module(f"{package}.{module.name}")
 
 
 def import_plugins() -> None:

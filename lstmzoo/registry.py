@@ -5,17 +5,15 @@ available to zoo configs by the decorator :func:`register_model`; the modules of
 :mod:`lstmzoo.plugins` finds, are imported when a builder is first asked for.
 """
 
-import importlib
 import inspect
 import os
-import pkgutil
 from collections.abc import Callable
 from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
 from lstmzoo.errors import ConfigError, UnknownNameError
-from lstmzoo.plugins import WAY_OUT, import_plugins
+from lstmzoo.plugins import WAY_OUT, look_for
 
 Builder = Callable[..., Any]
 
@@ -64,9 +62,7 @@ def get_builder(name: str) -> Builder:
         UnknownNameError: If there is none; the message lists the names.
         ConfigError: If there is none, and a module that may define it cannot be imported.
     """
-    for find in (_import_shipped, import_plugins):
-        if name not in _BUILDERS:
-            find()
+    look_for(name, _BUILDERS, "lstmzoo.models")
     if name not in _BUILDERS:
         raise UnknownNameError("builder", name, _BUILDERS, hint=f"for one of your own, {WAY_OUT}")
     return _BUILDERS[name]
@@ -105,9 +101,3 @@ def _place(fn: Builder) -> tuple[str, str] | None:
     fn = inspect.unwrap(fn)
     code = getattr(fn, "__code__", None)
     return code and (os.path.realpath(code.co_filename), fn.__qualname__)
-
-
-def _import_shipped() -> None:
-    package = importlib.import_module("lstmzoo.models")
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"lstmzoo.models.{module.name}")

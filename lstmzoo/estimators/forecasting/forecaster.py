@@ -11,11 +11,10 @@ from pydantic import Field
 
 from lstmzoo.config import (
     Categorical,
-    DistributionName,
-    ForecastingData,
     ModelConfig,
     list_models,
 )
+from lstmzoo.config.forecasting import DistributionName, ForecastingData
 from lstmzoo.errors import ConfigError, DataError, SavedModelError, arg
 from lstmzoo.estimators._base import ZooNetworkEstimator
 from lstmzoo.estimators.forecasting._base import (
