@@ -77,11 +77,12 @@ def fit_of(task: str, xla: bool) -> Callable[[], None]:
     import keras
     import numpy as np
 
-    import lstmzoo.training
+    import lstmzoo
+    from lstmzoo.training import loop, prediction
 
     if task == "bare Keras LSTM":
         return lambda: bare(keras, np, xla)
-    lstmzoo.training.jit_compile = lambda steps=0: xla
+    loop.jit_compile = prediction.jit_compile = lambda steps=0: xla
     settings = {"epochs": 1, "steps_per_epoch": 3, "units": 8}
     common = {"random_state": 0, "verbose": 0}
     texts = [f"sentence {i} is about the number {i * i}" for i in range(60)]

@@ -66,7 +66,8 @@ def hourly() -> pd.DataFrame:
 def without_xla(monkeypatch):
     """For tests of every entry, where compiling would take most of the time; others run what is compiled."""
     for module in (
-        "lstmzoo.training",
+        "lstmzoo.training.loop",
+        "lstmzoo.training.prediction",
         "lstmzoo.models._base",
         "lstmzoo.programs",
         "lstmzoo.checks",

@@ -54,7 +54,8 @@ def fitted(shops):
         random_state=0, verbose=0, **COVARIATES,
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lstmzoo.training.jit_compile", lambda steps=0: False)
+        for module in ("loop", "prediction"):
+            patch.setattr(f"lstmzoo.training.{module}.jit_compile", lambda steps=0: False)
         return forecaster.fit(shops)
 
 

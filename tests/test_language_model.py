@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from lstmzoo import BaselineLanguageModel, LanguageModel, ZooSearchCV, checks, load, training
+from lstmzoo import BaselineLanguageModel, LanguageModel, ZooSearchCV, checks, load
 from lstmzoo.config import list_models, load_config
 from lstmzoo.errors import ConfigError, DataError, UnknownNameError
 from lstmzoo.estimators.language_modelling import adaptation, language_model
@@ -26,6 +26,7 @@ from lstmzoo.preprocessing import (
 )
 from lstmzoo.registry import build_model
 from lstmzoo.spec import LanguageModellingSpec
+from lstmzoo.training import loop
 
 WORDS = ["the", "cat", "sat", "on", "a", "mat", "and", "saw", "the", "dog", "that", "sat", "on", "the", "log"]
 TEXTS = [" ".join(np.random.default_rng(i).permutation(WORDS)) + ".\n" for i in range(40)]
@@ -348,7 +349,7 @@ def test_a_fit_that_was_interrupted_goes_on_to_the_same_bits(tmp_path, monkeypat
     """In the middle of an epoch: the carried state has to come back, too, and every dropout's place."""
     estimator = small("awd_lstm", tokenizer="char", hyperparameters={"num_layers": 2})
     whole = estimator.fit(TEXTS).model_.get_weights()
-    monkeypatch.setattr(training, "_SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr(loop, "_SECONDS_BETWEEN_CHECKPOINTS", 0.0)
 
     class Breaks(StreamBatches):
         taken = itertools.count()

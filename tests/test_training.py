@@ -13,11 +13,11 @@ import keras
 import numpy as np
 import pytest
 
-from lstmzoo import folders, training
+from lstmzoo import folders
 from lstmzoo.backend import predict_batch, train_batch
 from lstmzoo.config import TrainingConfig
 from lstmzoo.errors import ConfigError, SavedModelError, TrainingError
-from lstmzoo.training import Batches, Checkpoint, train
+from lstmzoo.training import Batches, Checkpoint, checkpoints, loop, predict_padded, state, train
 
 STEPS = 5
 
@@ -62,7 +62,7 @@ def fit(directory=None, *, before_step=lambda step: None, validate="loss", time_
         make, num_items=36, batch_size=settings.batch_size, steps_per_epoch=settings.steps_per_epoch, seed=7
     )
     if validate == "loss":
-        validate = lambda: float(np.mean((training.predict_padded(model, x) - y) ** 2))  # noqa: E731
+        validate = lambda: float(np.mean((predict_padded(model, x) - y) ** 2))  # noqa: E731
     trained = train(
         model, squared, batches, config=settings, validate=validate, time_limit=time_limit, verbose=0, title="test",
         checkpoint=Checkpoint(directory, f"data {data}") if directory else None,
@@ -123,7 +123,7 @@ def test_a_killed_fit_goes_on(tmp_path):
 
 @pytest.mark.parametrize(("seconds", "kept"), [(30.0, 2 * STEPS), (-1.0, 2 * STEPS + 3)], ids=["epochs", "steps"])
 def test_an_interrupted_fit_goes_on(tmp_path, whole, monkeypatch, seconds, kept):
-    monkeypatch.setattr(training, "_SECONDS_BETWEEN_CHECKPOINTS", seconds)
+    monkeypatch.setattr(loop, "_SECONDS_BETWEEN_CHECKPOINTS", seconds)
     with pytest.raises(KeyboardInterrupt):
         fit(tmp_path, before_step=at(2 * STEPS + 3, interrupt))
     assert [folder.name for folder in tmp_path.iterdir()] == [f"checkpoint-{kept:010d}"]
@@ -189,11 +189,11 @@ def validated(average_epochs):
 
 def test_without_the_generators_it_would_not(tmp_path, whole, monkeypatch):
     """The comparisons above can fail."""
-    every = training._variables
+    every = state._variables
     monkeypatch.setattr(
-        training, "_variables", lambda model: {k: v for k, v in every(model).items() if "seed" not in v.path}
+        state, "_variables", lambda model: {k: v for k, v in every(model).items() if "seed" not in v.path}
     )
-    monkeypatch.setattr(training, "_torch_generators", list)
+    monkeypatch.setattr(state, "_torch_generators", list)
     with pytest.raises(KeyboardInterrupt):
         fit(tmp_path, before_step=at(2 * STEPS, interrupt))
     with pytest.raises(AssertionError):
@@ -212,7 +212,7 @@ def test_early_stopping_goes_on(tmp_path):
 
 def test_earlier_seconds_count(tmp_path, monkeypatch):
     now = 0.0
-    monkeypatch.setattr(training, "time", SimpleNamespace(perf_counter=lambda: now))
+    monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=lambda: now))
 
     def tick(step):
         nonlocal now
@@ -259,14 +259,14 @@ def test_a_damaged_checkpoint_is_refused(started, name):
 
 
 def test_a_checkpoint_of_another_version_is_refused(started, monkeypatch):
-    monkeypatch.setattr(training, "_LAYOUT", training._LAYOUT + 1)
+    monkeypatch.setattr(checkpoints, "_LAYOUT", checkpoints._LAYOUT + 1)
     with pytest.raises(SavedModelError, match="was written by another version of lstmzoo; delete the checkpoint in "):
         fit(started[0])
 
 
 def test_a_checkpoint_of_another_network_is_refused(started, monkeypatch):
-    every = training._variables
-    monkeypatch.setattr(training, "_variables", lambda model: dict(list(every(model).items())[1:]))
+    every = state._variables
+    monkeypatch.setattr(state, "_variables", lambda model: dict(list(every(model).items())[1:]))
     with pytest.raises(SavedModelError, match=r"model\.0; delete the checkpoint in "):
         fit(started[0])
 
@@ -315,7 +315,7 @@ def test_divergence_is_an_error_and_leaves_the_last_good_checkpoint(tmp_path):
 
 
 def test_what_diverged_within_an_epoch_is_no_checkpoint(tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "_SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+    monkeypatch.setattr(loop, "_SECONDS_BETWEEN_CHECKPOINTS", -1.0)
     losses = iter([1.0] * (STEPS + 2) + [float("nan")] * STEPS)
     monkeypatch.setattr(keras.Model, "train_on_batch", lambda *_, **__: {"loss": next(losses)})
     history = fit(tmp_path, validate=lambda: 2.0).history

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lstmzoo import BaselineTranslator, Translator, ZooSearchCV, checks, load, training
+from lstmzoo import BaselineTranslator, Translator, ZooSearchCV, checks, load
 from lstmzoo.config import list_models, load_config
 from lstmzoo.decoding.shapes import SERVED
 from lstmzoo.errors import ConfigError, DataError, UnknownNameError
@@ -20,6 +20,7 @@ from lstmzoo.models._translation import TranslationStepper
 from lstmzoo.preprocessing import PairBatches
 from lstmzoo.registry import build_model
 from lstmzoo.spec import TranslationSpec
+from lstmzoo.training import loop, schedule
 
 DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven"]
 ZIFFERN = ["null", "eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben"]
@@ -358,8 +359,8 @@ def test_an_interrupted_fit_goes_on(tmp_path, monkeypatch):
     settings = {"epochs": 3, "average_epochs": 2, "vocab_size": 300, "bpe_dropout": 0.2}
     estimator = small(tokenizer="bpe", hyperparameters=settings)
     whole = weights_of(estimator.fit(*FEW))
-    monkeypatch.setattr(training, "_SECONDS_BETWEEN_CHECKPOINTS", -1.0)
-    steps, learning_rate = iter(range(10**9)), training._learning_rate
+    monkeypatch.setattr(loop, "_SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+    steps, learning_rate = iter(range(10**9)), schedule._learning_rate
 
     def interrupted(*args):
         if next(steps) == 3:
@@ -367,7 +368,7 @@ def test_an_interrupted_fit_goes_on(tmp_path, monkeypatch):
         return learning_rate(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "_learning_rate", interrupted)
+        patch.setattr(schedule, "_learning_rate", interrupted)
         with pytest.raises(KeyboardInterrupt):
             estimator.fit(*FEW, checkpoint_dir=tmp_path)
     (folder,) = tmp_path.iterdir()

@@ -9,9 +9,10 @@ import pytest
 from _cli import assert_refused, run, run_json
 
 import lstmzoo
-from lstmzoo import BaselineForecaster, Forecaster, LanguageModel, Translator, training
+from lstmzoo import BaselineForecaster, Forecaster, LanguageModel, Translator
 from lstmzoo.errors import ConfigError, DataError
 from lstmzoo.estimators.updating import chained_digest
+from lstmzoo.training import loop, schedule
 
 OLD, NEW = "the quick brown fox jumps over the lazy dog. " * 40, "zzyzx zax zzyzx zap. " * 60
 SETTINGS = {
@@ -69,8 +70,8 @@ def test_the_learning_rate_of_an_update_is_a_tenth_from_its_first_step(hourly, t
     early = hourly[hourly["ds"] < "2024-01-10"]
     forecaster = Forecaster(**{**tiny, "hyperparameters": settings}).fit(early)
     rates = []
-    rate = training._learning_rate
-    monkeypatch.setattr(training, "_learning_rate", lambda *args: rates.append(rate(*args)) or rates[-1])
+    rate = schedule._learning_rate
+    monkeypatch.setattr(schedule, "_learning_rate", lambda *args: rates.append(rate(*args)) or rates[-1])
     forecaster.update(hourly[hourly["ds"] >= "2024-01-10"])
     assert set(rates) == {0.001}
     assert forecaster.history_[-1]["learning_rate"] == pytest.approx(0.001)
@@ -129,8 +130,8 @@ def test_an_update_that_ends_early_changes_nothing(name, error, request, monkeyp
             raise error
         return end(*args)
 
-    end = training._end_epoch
-    monkeypatch.setattr(training, "_end_epoch", broken)
+    end = loop._end_epoch
+    monkeypatch.setattr(loop, "_end_epoch", broken)
     with pytest.raises(error):
         model.update(*data, epochs=3)
     after = model._to_bundle()[1]

@@ -1,0 +1,259 @@
+"""The loop over epochs: a schedule, early stopping, a time limit and checkpoints."""
+
+import contextlib
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+from lstmzoo.backend import compile_model, jit_compile, train_batch
+from lstmzoo.config import TrainingConfig
+from lstmzoo.errors import TrainingError
+from lstmzoo.overrides import Overrides
+from lstmzoo.training.batches import Steps
+from lstmzoo.training.checkpoints import Checkpoint
+from lstmzoo.training.prediction import compile_for_prediction
+from lstmzoo.training.progress import progress_bar
+from lstmzoo.training.schedule import Rate, make_optimizer
+from lstmzoo.training.state import State, Weights
+
+Validate = Callable[[], float | dict[str, float]]
+
+_SECONDS_BETWEEN_CHECKPOINTS = 30.0  # within an epoch; there is always one after each epoch
+
+
+class Trained(NamedTuple):
+    """The result of a training.
+
+    Attributes:
+        history: One row per epoch: ``epoch``, ``loss`` (mean over its batches), ``val_loss``, ``learning_rate``, and
+            ``seconds`` of that epoch. A loss that is not finite is None.
+        best_epoch: The best epoch, counted from 1.
+        averaged: Weights at the ends of the averaged epochs, the oldest first; the model has their mean. Empty if
+            ``average_epochs`` is 1.
+    """
+
+    history: list[dict[str, float | None]]
+    best_epoch: int
+    averaged: list[Weights]
+
+
+def train(
+    model: keras.Model, loss: Callable, batches: Steps, *, config: TrainingConfig,
+    validate: Validate | None, time_limit: float | None, verbose: int, title: str,
+    checkpoint: Checkpoint | None = None, overrides: Overrides | None = None,
+) -> Trained:  # fmt: skip
+    """Train a model in place. With validation, the model ends with the weights of its best epoch.
+
+    A training that was killed is resumed when this is called again with the same checkpoint and a new model of the same
+    architecture. Its result equals that of an uninterrupted training bit by bit, except for ``seconds`` and for where a time
+    limit ends it.
+
+    Args:
+        model: Uncompiled model with one input or a dict of inputs.
+        loss: Function of targets and outputs that returns a loss per item.
+        batches: Training set.
+        config: Optimizer, schedule, epochs, patience.
+        validate: Function that returns the validation loss, or a dict of ``loss`` and metrics. None trains all epochs.
+        time_limit: Seconds after which training ends, even within an epoch; the cosine schedule ends with it. Seconds before
+            an interruption count up to the last checkpoint.
+        verbose: 0 for silence, 1 for a progress bar.
+        title: Title of the progress bar.
+        checkpoint: Where the state is kept, and resumed from. None keeps none.
+        overrides: Callbacks, optimizer and metrics of this training. If a callback changes the learning rate, the schedule
+            goes on from there by the same factor.
+
+    Returns:
+        The history, the best epoch, and the weights that were averaged. Training ends early if a loss is not finite.
+
+    Raises:
+        TrainingError: If the loss is not finite before any epoch was good.
+        ConfigError: If the checkpoint belongs to another fit.
+        SavedModelError: If the checkpoint is damaged.
+
+    Examples:
+        >>> inputs = keras.Input((3,), name="x")
+        >>> model = keras.Model({"x": inputs}, keras.layers.Dense(1, name="y")(inputs))
+        >>> batches = Batches(
+        ...     lambda numbers: ({"x": np.ones((len(numbers), 3))}, np.zeros((len(numbers), 1))),
+        ...     num_items=8, batch_size=4, steps_per_epoch=10, seed=0,
+        ... )
+        >>> config = TrainingConfig(
+        ...     optimizer="adam", learning_rate=0.1, beta_2=0.999, schedule="cosine", warmup=0.0, clipnorm=None,
+        ...     batch_size=4, epochs=3, steps_per_epoch=10, patience=1, average_epochs=1,
+        ... )
+        >>> trained = train(
+        ...     model, lambda y, output: (y - output) ** 2, batches,
+        ...     config=config, validate=None, time_limit=None, verbose=0, title="line",
+        ... )
+        >>> len(trained.history), trained.best_epoch
+        (3, 3)
+    """
+    overrides = overrides or Overrides()
+    optimizer = overrides.make_optimizer() or make_optimizer(config)
+    compile_model(
+        model, optimizer=optimizer, loss=loss, metrics=overrides.make_metrics() or None,
+        jit_compile=jit_compile(steps=config.epochs * len(batches)),
+    )  # fmt: skip
+    optimizer.build(model.trainable_variables)
+    highest = _highest_rate(optimizer, config, overrides)  # before a checkpoint's rate is restored
+    if checkpoint is not None:
+        fit = f"{checkpoint.fingerprint} {config.model_dump_json()}{overrides.identity()}"
+        checkpoint = replace(checkpoint, fingerprint=fit)
+    state = _first_state(model, checkpoint)
+    rate = Rate(optimizer, config, state.rate_factor, highest)
+    hooks = overrides.hooks(model, config.epochs, len(batches))
+    with progress_bar(config.epochs, title, verbose) as report:
+        hooks.on_train_begin()
+        if state.begun:  # a rate that a callback sets at the beginning is in the state's factor already
+            rate.follow()
+        _Loop(model, batches, state, config, validate, time_limit, checkpoint, hooks, rate).run(report)
+        hooks.on_train_end()
+    kept = state.best or state.recent
+    if kept:
+        model.set_weights(_mean(kept))
+    compile_for_prediction(model)
+    if state.best_epoch == 0:
+        last = state.history[-1]
+        raise TrainingError(f"the loss of {title} is {last.get('val_loss', last['loss'])} in epoch {last['epoch']}: "
+                            "lower learning_rate or clipnorm, or scale the data")  # fmt: skip
+    rows = [{key: value if math.isfinite(value) else None for key, value in row.items()} for row in state.history]
+    return Trained(rows, state.best_epoch, kept if config.average_epochs > 1 else [])
+
+
+def _highest_rate(optimizer: keras.optimizers.Optimizer, config: TrainingConfig, overrides: Overrides) -> float | None:
+    if overrides.optimizer is None:
+        return config.learning_rate
+    rate = optimizer.get_config()["learning_rate"]
+    return None if isinstance(rate, dict) else float(rate)  # a dict is a schedule of the optimizer's own
+
+
+def _first_state(model: keras.Model, checkpoint: Checkpoint | None) -> State:
+    files = None if checkpoint is None else checkpoint.read()
+    if checkpoint is None or files is None:
+        return State()
+    with checkpoint.explained():
+        return State.from_files(files, model, str(checkpoint.directory))
+
+
+@dataclass
+class _Loop:
+    """One training, from its state to its end.
+
+    Batches go through ``train_on_batch``, as ``fit`` puts a thread between the batches and a small network's short steps.
+    """
+
+    model: keras.Model
+    batches: Steps
+    state: State
+    config: TrainingConfig
+    validate: Validate | None
+    time_limit: float | None
+    checkpoint: Checkpoint | None
+    hooks: keras.callbacks.CallbackList
+    rate: Rate
+
+    def run(self, report: Callable[[dict[str, float]], None]) -> None:
+        """Train to the end; ``report`` gets the row of each epoch."""
+        self._started = time.perf_counter() - self.state.seconds
+        self.model.stop_training = False
+        if self.state.history:
+            report(self.state.history[-1])
+        while len(self.state.history) < self.config.epochs and not self.state.stopped:
+            self._train_epoch(len(self.state.history))
+            row = self._validate_epoch(len(self.state.history))
+            report(row)
+            if not math.isfinite(row["loss"] + row.get("val_loss", 0.0)):
+                break
+            self._write()
+
+    def _train_epoch(self, epoch: int) -> None:
+        """Take the steps of an epoch that are left."""
+        state, first = self.state, self.state.step
+        self.batches.set_epoch(epoch)
+        self.hooks.on_epoch_begin(epoch)
+        while state.step < len(self.batches) and not state.stopped:
+            step = state.step
+            late = step > first and self._elapsed() - state.seconds > _SECONDS_BETWEEN_CHECKPOINTS
+            if late and math.isfinite(state.sums["loss"]):
+                self._write()
+                first = step
+            self.hooks.on_train_batch_begin(step)
+            self.rate.set(self._done(epoch, step))
+            logs = train_batch(self.model, *self.batches[step])
+            state.sums = {name: state.sums.get(name, 0.0) + float(value) for name, value in logs.items()}
+            state.step += 1
+            self.hooks.on_train_batch_end(step, logs)
+            out_of_time = self.time_limit is not None and self._elapsed() > self.time_limit
+            state.stopped |= self.model.stop_training or out_of_time
+
+    def _validate_epoch(self, epoch: int) -> dict[str, float]:
+        """Validate an epoch, and return its row."""
+        state = self.state
+        means = {name: value / state.step for name, value in state.sums.items()}
+        row = {"epoch": epoch + 1, **means, "learning_rate": float(self.model.optimizer.learning_rate)}
+        with _averaged(self.model, state, self.config.average_epochs):
+            if self.validate is not None:
+                row |= _validated(self.validate)
+            row["seconds"] = self._elapsed() - sum(before["seconds"] for before in state.history)
+            _end_epoch(self.model, state, row, self.config.patience)
+            self.hooks.on_epoch_end(epoch, {name: value for name, value in row.items() if name != "epoch"})
+            state.stopped |= self.model.stop_training
+        return row
+
+    def _elapsed(self) -> float:
+        return time.perf_counter() - self._started
+
+    def _done(self, epoch: int, step: int) -> float:
+        """The share of the training that is over, by steps or by time."""
+        done = (epoch * len(self.batches) + step) / (self.config.epochs * len(self.batches))
+        if self.time_limit is not None:
+            done = max(done, self._elapsed() / self.time_limit)
+        return min(done, 1.0)
+
+    def _write(self) -> None:
+        self.state.seconds, self.state.rate_factor = self._elapsed(), self.rate.factor
+        if self.checkpoint is not None:
+            step = len(self.state.history) * len(self.batches) + self.state.step
+            self.checkpoint.write(step, self.state.to_files(self.model))
+
+
+def _validated(validate: Validate) -> dict[str, float]:
+    found = validate()
+    values = found if isinstance(found, dict) else {"loss": found}
+    return {f"val_{name}": value for name, value in values.items()}
+
+
+@contextlib.contextmanager
+def _averaged(model: keras.Model, state: State, epochs: int) -> Iterator[None]:
+    """Give the model, for a while, the mean of its weights at the ends of the last epochs."""
+    if epochs == 1:
+        yield
+        return
+    state.recent = [*state.recent, model.get_weights()][-epochs:]
+    model.set_weights(_mean(state.recent))
+    yield
+    model.set_weights(state.recent[-1])
+
+
+def _mean(several: list[Weights]) -> Weights:
+    if len(several) == 1:
+        return several[0]
+    return [np.mean(arrays, axis=0, dtype=arrays[0].dtype) for arrays in zip(*several, strict=True)]
+
+
+def _end_epoch(model: keras.Model, state: State, row: dict[str, float], patience: int) -> None:
+    """Enter an epoch's row; keep its weights if it is the best, and stop if the patience is over."""
+    epoch = int(row["epoch"])
+    if "val_loss" not in row:
+        state.best_epoch = epoch if math.isfinite(row["loss"]) else 0
+    elif row["val_loss"] < state.best_loss:
+        state.best_epoch, state.best = epoch, state.recent or [model.get_weights()]
+    elif epoch - state.best_epoch >= patience:
+        state.stopped = True
+    state.history.append(row)
+    state.step, state.sums = 0, {}
