@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lstmzoo.errors import ConfigError, DataError
+from lstmzoo.panel import was_observed
 from lstmzoo.preprocessing import (
     Columns,
     Form,
@@ -31,7 +32,6 @@ from lstmzoo.preprocessing import (
     usual_seasons,
     with_known_filled,
 )
-from lstmzoo.preprocessing._base import was_observed
 
 COVARIATES = Columns(past=("visitors",), known=("price", "holiday"), static=("size", "region", "open"))
 BACKENDS = {

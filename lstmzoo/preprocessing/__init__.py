@@ -1,13 +1,6 @@
 """Fitted, invertible preprocessing."""
 
-from lstmzoo.preprocessing._base import (
-    Columns,
-    Panel,
-    fixed_step,
-    is_shorter_than_a_day,
-    stack,
-    time_text,
-)
+from lstmzoo.panel import Columns, Panel, stack
 from lstmzoo.preprocessing.ahead import Ahead, ahead_of, observed_values
 from lstmzoo.preprocessing.buckets import PairBatches, decoding_batches, padded_sentences
 from lstmzoo.preprocessing.channels import CALENDAR, Channels, calendar_features, check_calendar, usual_calendar
@@ -29,7 +22,7 @@ from lstmzoo.preprocessing.frames import (
 from lstmzoo.preprocessing.future import make_future_frame, read_future
 from lstmzoo.preprocessing.missing import filled, with_known_filled
 from lstmzoo.preprocessing.pairs import check_pairs, check_sentences
-from lstmzoo.preprocessing.panel import continued, read_panel
+from lstmzoo.preprocessing.reading import continued, read_panel
 from lstmzoo.preprocessing.seasonality import find_season, usual_seasons
 from lstmzoo.preprocessing.selection import future_of, series_numbers
 from lstmzoo.preprocessing.streams import (
@@ -45,6 +38,7 @@ from lstmzoo.preprocessing.streams import (
 )
 from lstmzoo.preprocessing.text import PairPreprocessor, TextPreprocessor, tokenizer_name
 from lstmzoo.preprocessing.windows import Scale, WindowPreprocessor, Windows, check_observed
+from lstmzoo.timesteps import fixed_step, is_shorter_than_a_day, time_text
 
 __all__ = [
     "CALENDAR", "Ahead", "Channels", "Columns", "Corpus", "Form", "PairBatches", "PairPreprocessor", "Panel", "Scale",

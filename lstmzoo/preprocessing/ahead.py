@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lstmzoo.preprocessing._base import Panel
+from lstmzoo.panel import Panel
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 
 from lstmzoo.errors import DataError, UnknownNameError, arg
-from lstmzoo.preprocessing._base import Panel, fixed_step, is_shorter_than_a_day, offset_of, time_text
+from lstmzoo.panel import Panel
 from lstmzoo.public_holidays import PREFIX, are_holidays, check_region
 from lstmzoo.scales import LARGEST_INPUT, mean_and_deviation
+from lstmzoo.timesteps import fixed_step, is_shorter_than_a_day, offset_of, time_text
 
 MOST_CATEGORIES = 256  # of a covariate, each of which is a channel
 CALENDAR: dict[str, Callable[[pd.DatetimeIndex], Any]] = {

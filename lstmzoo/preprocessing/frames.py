@@ -11,7 +11,8 @@ import pyarrow as pa
 from lstmzoo.dtypes import DType, as_pandas, cast, describe, resolution, usual_dtype
 from lstmzoo.errors import DataError
 from lstmzoo.isotext import pattern_of, read_text, write_text
-from lstmzoo.preprocessing._base import Columns, Panel, is_shorter_than_a_day, time_text
+from lstmzoo.panel import Columns, Panel
+from lstmzoo.timesteps import is_shorter_than_a_day, time_text
 
 _LARGEST_STEP = 2**53
 

@@ -8,15 +8,14 @@ import numpy as np
 import pandas as pd
 
 from lstmzoo.errors import DataError, arg
-from lstmzoo.preprocessing._base import (
+from lstmzoo.panel import Panel, spans
+from lstmzoo.timesteps import (
     LAST_DAY,
-    Panel,
     day_of_month,
     fixed_step,
     is_shorter_than_a_day,
     months_of,
     offset_of,
-    spans,
     step_times,
     time_text,
 )

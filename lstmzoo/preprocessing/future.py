@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lstmzoo.errors import DataError, arg
-from lstmzoo.preprocessing._base import Columns, Panel, is_shorter_than_a_day, time_kind, time_text
+from lstmzoo.panel import Columns, Panel
 from lstmzoo.preprocessing.covariates import read_covariates
 from lstmzoo.preprocessing.frames import (
     Form,
@@ -20,6 +20,7 @@ from lstmzoo.preprocessing.frames import (
     wall_times,
 )
 from lstmzoo.scales import LARGEST, odd_number
+from lstmzoo.timesteps import is_shorter_than_a_day, time_kind, time_text
 
 
 def make_future_frame(panel: Panel, horizon: int, form: Form, columns: Columns) -> Any:

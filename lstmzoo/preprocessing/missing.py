@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from lstmzoo.errors import DataError
-from lstmzoo.preprocessing._base import Columns, Panel, time_text, was_observed
+from lstmzoo.panel import Columns, Panel, was_observed
+from lstmzoo.timesteps import time_text
 
 
 def filled(panel: Panel, how: str, columns: Columns, held_out: int = 0) -> Panel:

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from lstmzoo.preprocessing._base import Panel, is_shorter_than_a_day, months_of, offset_of
+from lstmzoo.panel import Panel
+from lstmzoo.timesteps import is_shorter_than_a_day, months_of, offset_of
 
 _YEAR = pd.Timedelta(days=364)
 _CALENDAR_SEASONS = {"D": (7,), "B": (5,), "W": (52,), "M": (12,), "B-M": (12,), "Q": (4,), "Y": (1,)}

@@ -6,7 +6,7 @@ import narwhals as nw
 import numpy as np
 
 from lstmzoo.errors import ConfigError, UnknownNameError, arg
-from lstmzoo.preprocessing._base import Columns, Panel
+from lstmzoo.panel import Columns, Panel
 from lstmzoo.preprocessing.frames import eager_frame
 
 _LISTED = 20

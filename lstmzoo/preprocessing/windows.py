@@ -7,10 +7,11 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from lstmzoo.errors import DataError, arg
-from lstmzoo.preprocessing._base import Panel, time_text, was_observed
+from lstmzoo.panel import Panel, was_observed
 from lstmzoo.preprocessing.channels import Channels
 from lstmzoo.scales import LARGEST_INPUT, mean_and_deviation
 from lstmzoo.spec import ForecastingSpec
+from lstmzoo.timesteps import time_text
 
 _EXTREME = (
     1000.0  # standard deviations; a target beyond, after a window that hardly varied, would drown the other losses

@@ -1,18 +1,14 @@
 """The panel: many time series in one flat array, with what accompanies them."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from lstmzoo.errors import DataError, arg
-
-LAST_DAY = 28  # that every month has
-_DAY_OF_MONTH = re.compile(r"(?P<months>[1-9]\d?)?MS\+(?P<day>[1-9]|1\d|2[0-7])D")
+from lstmzoo.timesteps import fixed_step, step_times, time_kind, time_text
 
 
 @dataclass(frozen=True)
@@ -331,79 +327,3 @@ def spans(first: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarra
     """Where spans of rows begin, one after the other, and the rows: ``lengths[i]`` of them from ``first[i]`` on."""
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     return offsets, np.repeat(first - offsets[:-1], lengths) + np.arange(offsets[-1])
-
-
-def offset_of(freq: str) -> Any:
-    """The pandas offset of a frequency: an alias of pandas, or such as ``MS+14D``, the 15th of each month.
-
-    Raises:
-        ValueError: If it is neither.
-
-    Examples:
-        >>> offset_of("MS"), offset_of("3MS+14D")
-        (<MonthBegin>, <DateOffset: months=3>)
-    """
-    match = _DAY_OF_MONTH.fullmatch(freq)
-    if match is None:
-        return pd.tseries.frequencies.to_offset(freq)
-    return pd.DateOffset(months=int(match["months"] or 1))
-
-
-def day_of_month(months: int, day: int) -> str:
-    """The frequency of steps of whole months, always on the same day.
-
-    Examples:
-        >>> day_of_month(1, 15), day_of_month(12, 2)
-        ('MS+14D', '12MS+1D')
-    """
-    return f"{months if months > 1 else ''}MS+{day - 1}D"
-
-
-def months_of(freq: str) -> int | None:
-    """The months of a step that is always on the same day of the month; None for other frequencies."""
-    match = _DAY_OF_MONTH.fullmatch(freq)
-    return int(match["months"] or 1) if match else None
-
-
-def fixed_step(freq: str | int) -> Any:
-    """The length of a time step, an integer or timedelta64[us]; None where it depends on the calendar."""
-    if isinstance(freq, int):
-        return freq
-    offset = offset_of(freq)
-    if not isinstance(offset, pd.offsets.Tick | pd.offsets.Day):
-        return None
-    return np.timedelta64(pd.Timedelta(offset.freqstr if offset.n != 1 else "1" + offset.freqstr)).astype(
-        "timedelta64[us]"
-    )
-
-
-def step_times(start: Any, freq: str | int, steps: int) -> np.ndarray:
-    """The ``abs(steps)`` times after ``start``, or before it, nearest first, if ``steps`` is negative."""
-    count = abs(steps)
-    step = fixed_step(freq)
-    if step is not None:
-        return start + step * np.sign(steps) * np.arange(1, count + 1)
-    offset = offset_of(str(freq))
-    span = pd.date_range(start, periods=count + 1, freq=offset if steps >= 0 else -1 * offset, unit="us")
-    return span.to_numpy()[1:]
-
-
-def is_shorter_than_a_day(freq: str | int) -> bool:
-    """Whether time steps count hours or less, so that they are regular in UTC rather than on the wall."""
-    offset = None if isinstance(freq, int) else offset_of(freq)
-    return isinstance(offset, pd.offsets.Tick) and pd.Timedelta(offset) % pd.Timedelta("1D") != pd.Timedelta(0)
-
-
-def time_text(time: Any) -> str:
-    """A time step as text: a number, a date, or a date and time."""
-    if isinstance(time, np.datetime64):
-        stamp = pd.Timestamp(time)
-        return str(stamp.date()) if stamp == stamp.normalize() else str(stamp)
-    return str(time)
-
-
-def time_kind(times: np.ndarray, tz: str | None) -> str:
-    """What times are, in words."""
-    if times.dtype == np.int64:
-        return "integers"
-    return "timestamps without a time zone" if tz is None else f"timestamps in the time zone {tz}"

@@ -9,7 +9,7 @@ import pandas as pd
 
 from lstmzoo.dtypes import as_pandas, describe
 from lstmzoo.errors import ConfigError, DataError, arg
-from lstmzoo.preprocessing._base import Columns, Panel, is_shorter_than_a_day, time_kind, time_text
+from lstmzoo.panel import Columns, Panel
 from lstmzoo.preprocessing.covariates import read_covariates
 from lstmzoo.preprocessing.frames import (
     Form,
@@ -25,6 +25,7 @@ from lstmzoo.preprocessing.frames import (
 from lstmzoo.preprocessing.frequency import with_frequency, with_rows_in_gaps, with_usual_step
 from lstmzoo.preprocessing.missing import filled, open_ended
 from lstmzoo.scales import LARGEST, odd_number
+from lstmzoo.timesteps import is_shorter_than_a_day, time_kind, time_text
 
 _TIMES_OF = {"frame": "column {!r} holds", "series": "the index holds", "array": "an array without times has"}
 _MISSING = ("error", "mask", "interpolate", "keep")
