@@ -16,6 +16,12 @@ class Figure(_Figure):
             Path(fname).parent.mkdir(parents=True, exist_ok=True)
         super().savefig(fname, *args, **kwargs)
 
+    def saved(self, path: str | Path | None) -> "Figure":
+        """Save the figure, unless the path is None, and return it."""
+        if path is not None:
+            self.savefig(path)
+        return self
+
     def _repr_png_(self) -> bytes:
         picture = io.BytesIO()
         self.savefig(picture, format="png")

@@ -102,7 +102,7 @@ def test_attention_is_to_steps_up_to_the_one_forecast(looked, shops, future):
 
 def test_they_are_the_second_outputs_of_the_layers(fitted, looked, future):
     panel = fitted.tail_
-    ahead = fitted._ahead(panel, HORIZON, future)
+    ahead = fitted.params_.ahead(panel, HORIZON, future)
     inputs, _ = fitted.preprocessor_.last_windows(panel, ahead.times, ahead.known)
     layer = lambda name: keras.Model(fitted.model_.input, fitted.model_.get_layer(name).output[1])  # noqa: E731
     given = {name: inputs[name] for name in fitted.model_.input}

@@ -143,7 +143,7 @@ def test_rolled_paths_do_not_depend_on_the_company(hourly, tiny, monkeypatch):
     forecaster = Forecaster(**tiny, distribution="normal").fit(hourly)
     together = forecaster.sample_paths(4, horizon=13, random_state=0)
     quantiles = forecaster.predict(horizon=13, quantiles=[0.1])
-    monkeypatch.setattr("lstmzoo.estimators.forecasting.network.projection.ROWS", 5)
+    monkeypatch.setattr("lstmzoo.estimators.forecasting.network._base.ROWS", 5)
     pd.testing.assert_frame_equal(forecaster.sample_paths(4, horizon=13, random_state=0), together, rtol=1e-5)
     pd.testing.assert_frame_equal(forecaster.predict(horizon=13, quantiles=[0.1]), quantiles, rtol=1e-5)
 

@@ -1,6 +1,5 @@
 """What networks and baselines have in common as forecasters: frames in, frames out, score and plot."""
 
-import itertools
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
@@ -12,31 +11,29 @@ from pydantic import Field
 from sklearn.base import clone
 
 from lstmzoo.errors import ConfigError, DataError, UnknownNameError, arg
-from lstmzoo.estimators._base import check_picture, digest, plain, shortened
-from lstmzoo.estimators.forecasting.backtesting import (
-    backtest_frame,
-    check_origins,
-    origins,
-)
+from lstmzoo.estimators._base import check_picture, digest, plain
 from lstmzoo.estimators.forecasting.panel_state import panel_state, restored_panel
-from lstmzoo.estimators.forecasting.params import ForecastParams, SeriesRead
-from lstmzoo.estimators.forecasting.scoring import ScoredForecaster
+from lstmzoo.estimators.forecasting.params import ForecastParams, SeriesRead, check_levels
+from lstmzoo.estimators.forecasting.scoring import (
+    ScoredForecaster,
+    backtest_frames,
+    check_finite,
+    check_origins,
+    forecast_columns,
+    read_backtest,
+)
 from lstmzoo.preprocessing import (
     Ahead,
     Columns,
     Form,
     Panel,
-    ahead_of,
     check_observed,
-    eager_frame,
     find_season,
     forecast_frame,
     future_of,
     make_future_frame,
     observed_values,
     panel_frame,
-    plain_times_of,
-    read_future,
     series_numbers,
     usual_seasons,
 )
@@ -44,12 +41,16 @@ from lstmzoo.preprocessing import (
 if TYPE_CHECKING:
     from lstmzoo.figures import Figure
 
+__all__ = [
+    "ForecastParams", "Level", "Missing", "PanelForecaster", "Positive", "Seasons", "check_finite", "panel_digest",
+]  # fmt: skip
+
 Positive = Annotated[int, Field(gt=0)]
 Level = Annotated[float, Field(gt=0, lt=1)]
 Seasons = Annotated[list[Positive], Field(min_length=1)]
 Missing = Literal["error", "mask", "interpolate"]
 
-_LONGEST = 20  # times the horizon trained for, that forecasts are rolled at the most
+_DRAWN = 6  # series
 
 
 def panel_digest(panel: Panel) -> str:
@@ -110,15 +111,12 @@ class PanelForecaster(ScoredForecaster):
             DataError: If the history is too short, or it or the future is refused.
         """
         self._check_fitted()
-        steps = self._checked_horizon(horizon)
-        levels = self._checked_quantiles(quantiles)
-        panel, form = self._history(history)
-        if ids is not None:
-            numbers = series_numbers(ids, panel.ids)
-            panel, future = panel.select(numbers), future_of(future, panel, numbers, self.params_.columns)
-        ahead = self._ahead(panel, steps, future)
-        columns = self._forecast_columns(panel, levels, ahead)
-        return forecast_frame(panel, columns, form, self.params_.columns, ahead.times)
+        params = self.params_
+        steps = params.checked_horizon(horizon)
+        levels = params.checked_levels(quantiles, any_level=self._panel_model.any_level)
+        panel, form, ahead = self._to_forecast(history, steps, future, ids)
+        columns = forecast_columns(self._panel_model, panel, levels, ahead)
+        return forecast_frame(panel, columns, form, params.columns, ahead.times)
 
     def cross_validation(
         self, y: Any, *, n_windows: Positive = 5, step_size: Positive | None = None, refit: bool = False
@@ -144,14 +142,14 @@ class PanelForecaster(ScoredForecaster):
         panel, form = params.read(y)
         steps = params.horizon if step_size is None else step_size
         check_origins(panel, params.horizon, n_windows, steps)
-        pieces = []
-        for first in range(n_windows) if refit else (0,):
-            after = (n_windows - 1 - first) * steps
-            fitted = clone(self).fit(panel_frame(panel.head(after + params.horizon), form, params.columns))
+        after = [(n_windows - 1 - window) * steps for window in range(n_windows)]
+        pieces: list[Any] = []
+        for origins in [[last] for last in after] if refit else [after]:
+            fitted = clone(self).fit(panel_frame(panel.head(origins[0] + params.horizon), form, params.columns))
             read = fitted._read_like_fitted(y)[0] if params.irregular else panel
-            until, count = (read.head(after), 1) if refit else (read, n_windows)
-            for history, actual in origins(until, count, steps, fitted._needed_and_actual):
-                pieces.append(fitted._backtested(history, actual, form))
+            pieces += backtest_frames(
+                fitted._panel_model, read, origins, params.parted, params.quantiles, *params.in_frame(form)
+            )
         whole = nw.concat([nw.from_native(piece) for piece in pieces]).to_native()
         return whole.reset_index(drop=True) if isinstance(whole, pd.DataFrame) and form.index is None else whole
 
@@ -171,38 +169,12 @@ class PanelForecaster(ScoredForecaster):
         if path is not None:
             check_picture(path)
         columns = self._given_params.columns
-        frame = _read_backtest(backtest, columns)
+        frame = read_backtest(backtest, columns)
         names = list(dict.fromkeys(frame[columns.id])) if columns.id in frame else [0]
-        shown = names[:6] if ids is None else [names[i] for i in series_numbers(ids, names)]
+        numbers = series_numbers(names[:_DRAWN] if ids is None else ids, names)
         from lstmzoo.estimators.forecasting.drawing import draw_backtest
 
-        figure = draw_backtest(frame, shown, columns)
-        if path is not None:
-            figure.savefig(path)
-        return figure
-
-    def _needed_and_actual(self, panel: Panel) -> tuple[Panel, Panel]:
-        history, actual = self.params_.parted(panel)
-        return self._needed(history), actual
-
-    def _needed(self, history: Panel) -> Panel:
-        """What a forecast needs of a history."""
-        return self._prepared(history)
-
-    def _forecast_columns(self, panel: Panel, levels: list[float], ahead: Ahead) -> dict[str, np.ndarray]:
-        """``(N, H)`` by the names of a forecast's columns: the median, and a quantile per level."""
-        forecast = self._forecast(panel, sorted({0.5, *levels}), ahead)
-        for values in forecast.values():
-            check_finite(panel, values)
-        return {"y_hat": forecast[0.5], **{f"y_hat_q{level:g}": forecast[level] for level in levels}}
-
-    def _backtested(self, history: Panel, actual: Panel, form: Form) -> Any:
-        params = self.params_
-        ahead = ahead_of(actual, params.horizon)
-        columns = self._forecast_columns(history, list(params.quantiles), ahead)
-        return backtest_frame(
-            history, observed_values(actual, params.horizon), ahead.times, columns, form, params.columns
-        )
+        return draw_backtest(frame, [names[i] for i in numbers], columns).saved(path)
 
     def plot(
         self,
@@ -231,18 +203,14 @@ class PanelForecaster(ScoredForecaster):
         self._check_fitted()
         if path is not None:
             check_picture(path)
-        steps, levels = self._checked_horizon(horizon), sorted({0.5, *self._checked_quantiles(quantiles)})
-        panel, _ = self._history(history)
-        numbers = np.arange(min(6, len(panel))) if ids is None else series_numbers(ids, panel.ids)
-        shown = panel.select(numbers)
-        ahead = self._ahead(shown, steps, future_of(future, panel, numbers, self.params_.columns))
-        forecast = self._forecast(shown, levels, ahead)
+        params = self.params_
+        steps = params.checked_horizon(horizon)
+        levels = sorted({0.5, *params.checked_levels(quantiles, any_level=self._panel_model.any_level)})
+        panel, _, ahead = self._to_forecast(history, steps, future, ids, most=_DRAWN)
+        forecast = self._panel_model.forecast(panel, levels, ahead)
         from lstmzoo.estimators.forecasting.drawing import draw_forecast
 
-        figure = draw_forecast(shown, observed_values(shown), ahead.times, forecast, 5 * steps)
-        if path is not None:
-            figure.savefig(path)
-        return figure
+        return draw_forecast(panel, observed_values(panel), ahead.times, forecast, 5 * steps).saved(path)
 
     def holdout_split(self, y: Any) -> tuple[tuple[Any], tuple[Any]]:
         """For a search: ``(what to fit,), (what to score,)``; the first lacks the last ``horizon`` steps of each series."""
@@ -288,7 +256,7 @@ class PanelForecaster(ScoredForecaster):
     def serving_params(self) -> dict[str, Any]:
         """The parameters that :meth:`serve` takes, with their defaults."""
         levels = [level for level in self.levels_ if level in self.params_.quantiles]
-        return {"horizon": self.horizon_, **({"quantiles": levels} if levels or self._any_level else {})}
+        return {"horizon": self.horizon_, **({"quantiles": levels} if levels or self._panel_model.any_level else {})}
 
     def serving_steps(self, model_input: pd.DataFrame, params: dict[str, Any]) -> tuple[int, str]:
         """The steps that a request asks for, and what they are."""
@@ -329,7 +297,7 @@ class PanelForecaster(ScoredForecaster):
             raise UnknownNameError("column", odd[0], known)
         if not columns.known or columns.target not in model_input:
             return self.predict(history=model_input, **params)
-        most = None if self.params_.missing == "error" else self._checked_horizon(params.get("horizon"))
+        most = None if self.params_.missing == "error" else self.params_.checked_horizon(params.get("horizon"))
         history, future = _split_future(model_input, columns, most)
         return self.predict(history=history, future=future, **params)
 
@@ -346,17 +314,7 @@ class PanelForecaster(ScoredForecaster):
         """
         self._check_fitted()
         panel, form = self._history(history)
-        return make_future_frame(panel, self._checked_horizon(horizon), form, self.params_.columns)
-
-    def _ahead(self, panel: Panel, steps: int, future: Any) -> Ahead:
-        """What is known of the next steps of a panel's series."""
-        if future is None:
-            return Ahead(panel.future_times(steps), None)
-        if not self.params_.columns.known and not self.params_.irregular:
-            raise DataError(
-                f"{arg('future')}: there are no future covariates; name them by {arg('future_covariates')}, and fit with them"
-            )
-        return Ahead(*read_future(future, panel, self.params_.columns, steps))
+        return make_future_frame(panel, self.params_.checked_horizon(horizon), form, self.params_.columns)
 
     def _read_like_fitted(self, data: Any, after: Panel | None = None) -> tuple[Panel, Form]:
         """Series, unfilled, of the kind that was fitted; ``after`` as for :meth:`ForecastParams.read`."""
@@ -378,44 +336,28 @@ class PanelForecaster(ScoredForecaster):
         own = {name: value for name, value in vars(self).items() if not name.startswith("_") and not name.endswith("_")}
         return ForecastParams.of(plain(own))
 
-    def _checked_horizon(self, horizon: int | None) -> int:
-        steps = self.horizon_ if horizon is None else horizon
-        if not isinstance(steps, int | float | str | np.generic):
-            raise ConfigError(
-                f"{arg('horizon')}: expected a whole number, got {shortened(steps)}; series go into {arg(history=...)}"
-            )
-        longest = _LONGEST * self.horizon_
-        if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or not 1 <= steps <= longest:
-            raise ConfigError(
-                f"{arg('horizon')}: expected a whole number from 1 to {longest}, {_LONGEST} times the horizon trained for; "
-                f"got {horizon!r}"
-            )
-        return int(steps)
-
-    def _checked_quantiles(self, quantiles: list[float] | None) -> list[float]:
-        if quantiles is None:
-            return list(self.params_.quantiles)
-        if isinstance(quantiles, str) or not np.iterable(quantiles):
-            raise ConfigError(
-                f"{arg('quantiles')}: expected a list of levels between 0 and 1, got {shortened(quantiles)}"
-            )
-        check_quantiles(quantiles)
-        levels = self.levels_
-        for level in quantiles if not self._any_level else ():
-            if level not in levels:
-                raise ConfigError(
-                    f"{arg('quantiles')}: {level!r} was not trained; trained: {', '.join(f'{q:g}' for q in levels)}"
-                )
-        return list(quantiles)
-
-    @property
-    def _any_level(self) -> bool:
-        """Whether any quantile can be forecast, rather than those trained for."""
-        return False
-
     def _check_params(self) -> None:
         super()._check_params()
-        check_quantiles(plain(self.quantiles) or [])
+        check_levels(plain(self.quantiles) or [])
+
+    def _to_forecast(
+        self, history: Any, steps: int, future: Any, ids: Any = None, most: int | None = None
+    ) -> tuple[Panel, Form, Ahead]:
+        """Return the series to forecast, the form of the answer, and the steps ahead.
+
+        Args:
+            history: As for :meth:`predict`.
+            steps: Steps to forecast.
+            future: As for :meth:`predict`.
+            ids: As for :meth:`predict`.
+            most: How many of the first series are taken if ``ids`` is None; all if None.
+        """
+        panel, form = self._history(history)
+        ids = panel.ids[:most] if ids is None and most else ids
+        if ids is not None:
+            numbers = series_numbers(ids, panel.ids)
+            panel, future = panel.select(numbers), future_of(future, panel, numbers, self.params_.columns)
+        return panel, form, self.params_.ahead(panel, steps, future)
 
     def _history(self, history: Any) -> tuple[Panel, Form]:
         """The series to forecast, and the form of the answer: those fitted if ``history`` is None."""
@@ -426,7 +368,7 @@ class PanelForecaster(ScoredForecaster):
                 f"{arg('history')}: expected series, got {history!r}: pass the steps to forecast as {arg(horizon=int(history))}"
             )
         panel, form = self._read_like_fitted(history)
-        return self._prepared(self.params_.filled(panel)), form
+        return self._panel_model.prepared(self.params_.filled(panel)), form
 
     def _seasons(self, panel: Panel) -> list[int]:
         """Season lengths, shortest first: those given; else the usual ones that the series hold twice; else the one found.
@@ -447,46 +389,6 @@ class PanelForecaster(ScoredForecaster):
 
     def _restore_panel(self, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         self.tail_, self.form_ = restored_panel(document, arrays, self.params_.columns)
-
-
-def check_finite(panel: Panel, forecasts: np.ndarray) -> None:
-    """Refuse forecasts ``(N, ...)`` that are not finite.
-
-    Raises:
-        DataError: Naming the first series with one.
-    """
-    finite = np.isfinite(forecasts).reshape(len(panel), -1).all(axis=1)
-    if not finite.all():
-        raise DataError(
-            f"the forecast of series {panel.ids[int((~finite).argmax())]!r} is beyond what a number can hold "
-            f"({int((~finite).sum())} such series in all): rescale the values"
-        )
-
-
-def check_quantiles(quantiles: list[float]) -> None:
-    """Levels lie between 0 and 1 and ascend.
-
-    Raises:
-        ConfigError: If they do not.
-    """
-    levels = plain(quantiles)
-    for level in levels:
-        if isinstance(level, bool) or not isinstance(level, int | float) or not 0 < level < 1:
-            raise ConfigError(f"{arg('quantiles')}: expected numbers between 0 and 1, got {level!r}")
-    if any(low >= high for low, high in itertools.pairwise(levels)):
-        raise ConfigError(f"{arg('quantiles')}: expected ascending levels, got {shortened(levels)}")
-
-
-def _read_backtest(backtest: Any, columns: Columns) -> pd.DataFrame:
-    """The frame that ``cross_validation`` gave, in pandas, with timestamps or whole numbers as times."""
-    native, _ = eager_frame(backtest, columns)
-    expected = [columns.time, columns.target, "cutoff", "y_hat"]
-    if not isinstance(native, nw.DataFrame) or not set(expected) <= set(native.columns):
-        raise DataError(
-            f"expected the frame that cross_validation gave, with the columns {', '.join(map(repr, expected))}"
-        )
-    times = {name: plain_times_of(native, name) for name in (columns.time, "cutoff")}
-    return native.to_pandas().reset_index(drop=True).assign(**times)
 
 
 def _split_future(rows: pd.DataFrame, columns: Columns, most: int | None) -> tuple[pd.DataFrame, pd.DataFrame]:

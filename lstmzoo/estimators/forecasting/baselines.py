@@ -1,6 +1,7 @@
 """The naive forecasts."""
 
 import time
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -121,43 +122,16 @@ class BaselineForecaster(Untrained, PanelForecaster):
         read, form = params.read(y)
         panel = params.filled(read)
         season = self._seasons(panel)[0]
-        self.tail_, self.form_ = _long_enough(panel, self.method, season, params.pad_short), form
+        naive = _Naive(self.method, params.horizon, season, params.pad_short)
+        self.tail_, self.form_ = naive.prepared(panel), form
         self.params_, self.method_, self.season_length_ = params, self.method, season
         self.data_digest_ = panel_digest(panel)
         self.seconds_ = time.perf_counter() - started
         return self
 
-    def _forecast(self, panel: Panel, levels: list[float], ahead: Ahead) -> dict[float, np.ndarray]:
-        steps = np.arange(1, ahead.times.shape[1] + 1)
-        rows = [self._forecast_one(panel.series(i), steps) for i in range(len(panel))]
-        mean, deviation = np.array([r[0] for r in rows]), np.array([r[1] for r in rows])
-        return {level: mean + norm.ppf(level) * deviation for level in levels}
-
     @property
-    def _any_level(self) -> bool:
-        return True
-
-    def _forecast_one(self, y: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        season = self.season_length_
-        if self.method_ == "naive":
-            return np.full(len(steps), y[-1]), _spread(y[1:] - y[:-1]) * np.sqrt(steps)
-        if self.method_ == "seasonal_naive":
-            return y[len(y) - season + (steps - 1) % season], _spread(y[season:] - y[:-season]) * np.sqrt(
-                (steps - 1) // season + 1
-            )
-        if self.method_ == "drift":
-            slope = (y[-1] - y[0]) / (len(y) - 1)
-            return y[-1] + slope * steps, _spread(np.diff(y) - slope) * np.sqrt(steps * (1 + steps / (len(y) - 1)))
-        width = min(season if season > 1 else self.horizon_, len(y))
-        mean, deviation = (float(x[0]) for x in mean_and_deviation(y[-width:]))
-        return np.full(len(steps), mean), np.full(len(steps), deviation * np.sqrt(1 + 1 / width))
-
-    @property
-    def _fewest_rows(self) -> int:
-        return 1 if self.params_.pad_short else _rows_needed(self.method_, self.season_length_)
-
-    def _prepared(self, panel: Panel) -> Panel:
-        return _long_enough(panel, self.method_, self.season_length_, self.params_.pad_short)
+    def _panel_model(self) -> "_Naive":
+        return _Naive(self.method_, self.horizon_, self.season_length_, self.params_.pad_short)
 
     def _learned(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, np.ndarray]]:
         document, arrays = self._panel_state()
@@ -173,24 +147,76 @@ class BaselineForecaster(Untrained, PanelForecaster):
         self._restore_panel(preprocessor["panel"], arrays)
 
 
-def _long_enough(panel: Panel, method: Method, season: int, pad_short: bool) -> Panel:
-    """Series that a method can forecast from.
+@dataclass(frozen=True)
+class _Naive:
+    """The naive forecasts of panels.
 
-    Raises:
-        DataError: If one is too short, and is not to be padded.
+    Attributes:
+        method: One of :data:`METHODS`.
+        horizon: H.
+        season: The season that is repeated.
+        pad_short: Whether series that are too short are extended to the left.
     """
-    needed = _rows_needed(method, season)
-    if pad_short:
-        return panel.padded(needed)
-    short = panel.lengths < needed
-    if short.any():
-        i = int(short.argmax())
-        raise DataError(f"series {panel.ids[i]!r} has {panel.lengths[i]} observations; {method} needs {needed}")
-    return panel
 
+    method: Method
+    horizon: int
+    season: int
+    pad_short: bool
 
-def _rows_needed(method: Method, season: int) -> int:
-    return {"seasonal_naive": season, "drift": 2}.get(method, 1)
+    @property
+    def fewest_rows(self) -> int:
+        """Rows that a history needs to be forecast from."""
+        return 1 if self.pad_short else self._rows
+
+    @property
+    def any_level(self) -> bool:
+        """Any quantile of a normal distribution can be forecast."""
+        return True
+
+    def prepared(self, panel: Panel) -> Panel:
+        """Return histories, extended if they are too short and may be.
+
+        Raises:
+            DataError: If one is too short.
+        """
+        if self.pad_short:
+            return panel.padded(self._rows)
+        short = panel.lengths < self._rows
+        if short.any():
+            i = int(short.argmax())
+            raise DataError(
+                f"series {panel.ids[i]!r} has {panel.lengths[i]} observations; {self.method} needs {self._rows}"
+            )
+        return panel
+
+    def needed(self, history: Panel) -> Panel:
+        """Return histories whole: a deviation is learned from all residuals."""
+        return self.prepared(history)
+
+    def forecast(self, panel: Panel, levels: list[float], ahead: Ahead) -> dict[float, np.ndarray]:
+        """Return forecasts ``(N, H)`` by quantile level."""
+        steps = np.arange(1, ahead.times.shape[1] + 1)
+        rows = [self._mean_and_deviation(panel.series(i), steps) for i in range(len(panel))]
+        mean, deviation = np.array([r[0] for r in rows]), np.array([r[1] for r in rows])
+        return {level: mean + norm.ppf(level) * deviation for level in levels}
+
+    def _mean_and_deviation(self, y: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        season = self.season
+        if self.method == "naive":
+            return np.full(len(steps), y[-1]), _spread(y[1:] - y[:-1]) * np.sqrt(steps)
+        if self.method == "seasonal_naive":
+            seasons = (steps - 1) // season + 1
+            return y[len(y) - season + (steps - 1) % season], _spread(y[season:] - y[:-season]) * np.sqrt(seasons)
+        if self.method == "drift":
+            slope = (y[-1] - y[0]) / (len(y) - 1)
+            return y[-1] + slope * steps, _spread(np.diff(y) - slope) * np.sqrt(steps * (1 + steps / (len(y) - 1)))
+        width = min(season if season > 1 else self.horizon, len(y))
+        mean, deviation = (float(x[0]) for x in mean_and_deviation(y[-width:]))
+        return np.full(len(steps), mean), np.full(len(steps), deviation * np.sqrt(1 + 1 / width))
+
+    @property
+    def _rows(self) -> int:
+        return {"seasonal_naive": self.season, "drift": 2}.get(self.method, 1)
 
 
 def _spread(residuals: np.ndarray) -> float:

@@ -12,27 +12,20 @@ from pydantic import Field
 from lstmzoo.config import (
     Categorical,
     ModelConfig,
-    list_models,
 )
 from lstmzoo.config.forecasting import DistributionName, ForecastingData
-from lstmzoo.errors import ConfigError, DataError, SavedModelError, arg
-from lstmzoo.estimators._base import ZooNetworkEstimator
+from lstmzoo.errors import ConfigError, DataError, arg
 from lstmzoo.estimators.forecasting._base import (
-    ForecastParams,
     Level,
     Missing,
-    PanelForecaster,
     Positive,
     Seasons,
-    check_finite,
     panel_digest,
 )
 from lstmzoo.estimators.forecasting.baselines import METHODS, BaselineForecaster
-from lstmzoo.estimators.forecasting.interpretation import Interpretation, interpretation
 from lstmzoo.estimators.forecasting.network import (
     PATHS,
-    Outlook,
-    Projection,
+    FittedForecaster,
     check_held_out,
     check_sampled,
     conformal_offsets,
@@ -40,34 +33,23 @@ from lstmzoo.estimators.forecasting.network import (
     step_correlation,
 )
 from lstmzoo.estimators.forecasting.residuals import reference_periods, useful_residuals
-from lstmzoo.estimators.forecasting.streaming import ForecastStream
-from lstmzoo.exporting import ExportFormat, ExportReport, export_model
 from lstmzoo.layers import DISTRIBUTIONS, distribution_loss, pinball_loss
-from lstmzoo.options import checked_options, require_counts
+from lstmzoo.options import require_counts
 from lstmzoo.overrides import Overrides, measured, point_loss
 from lstmzoo.preprocessing import (
-    Ahead,
     Channels,
     Panel,
     Scale,
     WindowPreprocessor,
     Windows,
     continued,
-    forecast_frame,
-    future_of,
-    series_numbers,
 )
-from lstmzoo.saving import check_arrays_finite
 from lstmzoo.seeding import seeded
 from lstmzoo.spec import ForecastingSpec
 from lstmzoo.training import Batches, Checkpoint, Trained, predict_padded, train
 
-_LEARNED = (
-    "history_", "best_epoch_", "seconds_", "data_digest_", "season_length_", "seed_", "step_correlation_",
-)  # fmt: skip
 
-
-class Forecaster(ZooNetworkEstimator, PanelForecaster):
+class Forecaster(FittedForecaster):
     """One network, trained on all series together, that forecasts ``horizon`` steps of each.
 
     Args:
@@ -274,127 +256,6 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         self.seconds_ += time.perf_counter() - started
         return self
 
-    def stream(self, history: Any = None) -> ForecastStream:
-        """Forecast one series as it is observed: each observation costs one step of the network.
-
-        Args:
-            history: What was observed of the series so far, as for :meth:`predict`.
-
-        Raises:
-            NotFittedError: If the estimator is not fitted.
-            ConfigError: If the entry cannot step.
-            DataError: If the history is too short, or holds more than one series.
-
-        Examples:
-            >>> import numpy as np
-            >>> y = 10 + np.sin(np.arange(120) * np.pi / 6)
-            >>> settings = {"epochs": 1, "steps_per_epoch": 2, "units": 4}
-            >>> forecaster = Forecaster("gru", horizon=6, hyperparameters=settings, random_state=0, verbose=0).fit(y)
-            >>> stream = forecaster.stream()
-            >>> stream.update(10.0).shape
-            (6,)
-        """
-        self._check_fitted()
-        if getattr(self.model_, "stepper", None) is None:
-            steps = [name.split("/")[1] for name in list_models(f"{self.task}/*", tag="streaming")]
-            raise ConfigError(
-                f"stream: {self.config_.name} cannot step, for it has to see a window whole; entries that can: {', '.join(steps)}"
-            )
-        panel, form = self._history(history)
-        if len(panel) != 1:
-            raise DataError(
-                f"a stream is of one series, but there are {len(panel)}: pass {arg(history=...)}, the rows of one"
-            )
-        return ForecastStream(self, panel, form)
-
-    def interpret(self, history: Any = None, *, future: Any = None, ids: Any = None) -> Interpretation:
-        """Tell what the network looks at to forecast each series, of entries tagged ``interpretable``.
-
-        Args:
-            history: As for :meth:`predict`.
-            future: As for :meth:`predict`.
-            ids: As for :meth:`predict`.
-
-        Returns:
-            Two frames of the kind that ``history`` (or what was fitted) is, and a plot. ``variables`` has the weights of what is
-            shown of the past, of the future, and of what describes a series: id, ``part``, ``variable``, ``weight``.
-            ``attention`` has those of time steps: id, time, ``attended``, ``weight``.
-
-        Raises:
-            NotFittedError: If the estimator is not fitted.
-            ConfigError: If the entry does not say what it looks at, the id or time column has the name of one of the answer's, or
-                ``ids`` is no list of names.
-            UnknownNameError: If there is no series of such a name.
-            DataError: As of :meth:`predict`.
-        """
-        self._check_fitted()
-        panel, form = self._history(history)
-        if ids is not None:
-            numbers = series_numbers(ids, panel.ids)
-            panel, future = panel.select(numbers), future_of(future, panel, numbers, self.params_.columns)
-        return interpretation(self, panel, form, self._ahead(panel, self.horizon_, future))
-
-    def export(self, format: ExportFormat, path: str | Path) -> ExportReport:
-        """Write the network alone for another runtime, and check that it computes the same there; one-way.
-
-        Args:
-            format: ``litert``, ``onnx``, ``saved_model`` or ``keras``.
-            path: What to write; nothing may be there. ``<path>.json`` beside it names inputs and outputs, and holds what the
-                preprocessor learned.
-
-        Raises:
-            NotFittedError: If the estimator is not fitted.
-            UnknownNameError: If the format is unknown.
-            ConfigError: If a package that the format needs is not installed, or the backend cannot write it.
-            SavedModelError: If something is there already, or the entry cannot be exported so.
-        """
-        self._check_fitted()
-        series = self.tail_.select(np.arange(min(8, len(self.tail_))))
-        inputs, _ = self.preprocessor_.last_windows(series, known=self._blank_future(len(series)))
-        inputs["previous"] = np.zeros((len(series), self.horizon_, 1), dtype=np.float32)
-        conformal = None if self.offsets_ is None else {"levels": self.levels_, "offsets": self.offsets_.tolist()}
-        learned = {"preprocessor": self.preprocessor_.to_json(), "conformal": conformal}
-        return export_model(self.model_, path, format, inputs, learned)
-
-    def sample_paths(
-        self, n: int = 100, horizon: int | None = None, history: Any = None, future: Any = None,
-        random_state: int | None = None,
-    ) -> Any:  # fmt: skip
-        """Draw possible futures: whole paths, whose steps hang together.
-
-        An autoregressive entry draws each step given the one before. Others draw from each step's distribution, tied by a
-        Gaussian copula in which a step is correlated with the one before as forecast errors on held-out windows were.
-
-        Args:
-            n: Paths of each series.
-            horizon: As for :meth:`predict`.
-            history: As for :meth:`predict`.
-            future: As for :meth:`predict`.
-            random_state: The same one gives the same paths; None gives others each time.
-
-        Returns:
-            A long frame of the kind that ``history`` (or what was fitted) is: id, time and columns ``y_hat_path<i>``; for an
-            array, an array ``(H, n)``.
-
-        Raises:
-            NotFittedError: If the estimator is not fitted.
-            ConfigError: If there are no quantiles on both sides of the median, and no distribution; if quantiles are
-                conformal, and the horizon is longer than the one trained for; or if a number is out of range.
-            DataError: If the history or the future is refused.
-        """
-        self._check_fitted()
-        checked_options(n=n, random_state=random_state)
-        panel, form = self._history(history)
-        ahead = self._ahead(panel, self._checked_horizon(horizon), future)
-        seed = int(np.random.SeedSequence(random_state).generate_state(1)[0])
-        paths = self._projection.seeded(seed).paths(panel, ahead, int(n))
-        check_finite(panel, paths)
-        if form.kind == "array":
-            return paths[0].T
-        return forecast_frame(
-            panel, {f"y_hat_path{i}": paths[:, i] for i in range(n)}, form, self.params_.columns, ahead.times
-        )
-
     def baselines(self) -> dict[str, BaselineForecaster]:
         """The naive forecasts that a network has to beat, unfitted, by name."""
         names = (
@@ -540,14 +401,6 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
             f"{arg('validation_size')}, pass {arg(pad_short=True)}, or drop it"
         )
 
-    @property
-    def _any_level(self) -> bool:
-        return self.spec_.distribution != "quantiles" and self.offsets_ is None
-
-    def _kept(self, panel: Panel) -> Panel:
-        """What forecasts and updates need of each series: the reach of the next windows that reach into new rows."""
-        return panel.tail(self.preprocessor_.reach + self.horizon_ - 1)
-
     def _validation(self, preprocessor: WindowPreprocessor, panel: Panel) -> Windows | None:
         held_out = self._held_out()
         return preprocessor.held_out_windows(panel, held_out) if held_out else None
@@ -597,69 +450,9 @@ class Forecaster(ZooNetworkEstimator, PanelForecaster):
         if not (paths or conformal):
             return
         inputs, target, scale, numbers = _judged(self.model_, windows)
-        quantiles = self._projection.outlook.quantiles(inputs, scale.scale, levels, numbers)
+        quantiles = self._panel_model.outlook.quantiles(inputs, scale.scale, levels, numbers)
         self.step_correlation_ = step_correlation(target - quantiles[..., levels.index(0.5)])
         self.offsets_ = conformal_offsets(target, quantiles, levels) if conformal else None
-
-    @property
-    def _fewest_rows(self) -> int:
-        return 1 if self.params_.pad_short else self.preprocessor_.context
-
-    def _needed(self, history: Panel) -> Panel:
-        return self._prepared(history).tail(self.preprocessor_.reach)
-
-    def _prepared(self, panel: Panel) -> Panel:
-        return panel.padded(self.preprocessor_.context) if self.params_.pad_short else panel
-
-    def _forecast(self, panel: Panel, levels: list[float], ahead: Ahead) -> dict[float, np.ndarray]:
-        return self._projection.forecast(panel, levels, ahead)
-
-    def _blank_future(self, num_series: int) -> np.ndarray | None:
-        """Future covariates ``(N, H, C)`` for where their numbers do not matter."""
-        count = len(self.params_.columns.known)
-        return np.zeros((num_series, self.horizon_, count)) if count else None
-
-    @property
-    def _projection(self) -> Projection:
-        outlook = Outlook(self.model_, self.spec_, self.preprocessor_.quantiles, self.step_correlation_, self.seed_)
-        return Projection(outlook, self.preprocessor_, self.levels_, self.offsets_)
-
-    def _learned(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, np.ndarray]]:
-        document, arrays = self._panel_state()
-        if self.offsets_ is not None:
-            arrays["conformal_offsets"] = self.offsets_
-        return (
-            {**{name: getattr(self, name) for name in _LEARNED}, "params_": self.params_.to_json()},
-            {"windows": self.preprocessor_.to_json(), "panel": document},
-            arrays,
-        )
-
-    def _restore(self, learned: dict[str, Any], preprocessor: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        for name in _LEARNED:
-            setattr(self, name, learned[name])
-        self.params_ = params = ForecastParams.of(learned["params_"])
-        self.offsets_ = arrays.get("conformal_offsets")
-        expected = (params.horizon, len(params.levels)) if params.conformal else None
-        if (None if self.offsets_ is None else self.offsets_.shape) != expected:
-            raise SavedModelError("state.safetensors: the conformal offsets are missing or of another shape")
-        self.preprocessor_ = WindowPreprocessor.from_json(preprocessor["windows"])
-        self.spec_ = self.preprocessor_.spec_
-        levels = params.levels if self.spec_.distribution == "quantiles" else [0.5]
-        if (self.spec_.horizon, self.preprocessor_.quantiles) != (params.horizon, levels):
-            raise SavedModelError("preprocessor.json: the horizon or the quantiles are not those of params.json")
-        self._restore_panel(preprocessor["panel"], arrays)
-        self._check_restored()
-
-    def _check_restored(self) -> None:
-        """Refuse levels, series and corrections that do not fit the windows."""
-        levels = self.preprocessor_.quantiles
-        if self.spec_.distribution == "quantiles" and len(levels) != self.spec_.num_outputs:
-            raise SavedModelError(f"preprocessor.json: {len(levels)} levels, but {self.spec_.num_outputs} outputs")
-        longest, context = int(self.tail_.lengths.max()), self.preprocessor_.context
-        if longest < context:
-            raise SavedModelError(f"state.safetensors: series of {longest} steps, but windows of {context}")
-        if self.offsets_ is not None:
-            check_arrays_finite({"conformal_offsets": self.offsets_}, "state.safetensors")
 
 
 def _loss(distribution: str, levels: list[float]) -> Callable[[Any, Any], Any]:

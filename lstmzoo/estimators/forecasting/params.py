@@ -1,14 +1,29 @@
 """The parameters that forecasts depend on, as ``fit`` found them."""
 
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, replace
 from typing import Any
 
-from lstmzoo.preprocessing import Columns, Form, Panel, filled, read_panel, with_known_filled
+import numpy as np
+
+from lstmzoo.errors import ConfigError, DataError, arg
+from lstmzoo.estimators._base import plain, shortened
+from lstmzoo.preprocessing import (
+    Ahead,
+    Columns,
+    Form,
+    Panel,
+    filled,
+    read_future,
+    read_panel,
+    with_known_filled,
+)
 
 _COLUMNS = {
     "id_col": "id", "time_col": "time", "target_col": "target", "past_covariates": "past", "future_covariates": "known",
     "static_covariates": "static",
 }  # fmt: skip
+_LONGEST = 20  # times the horizon trained for, the longest horizon that is forecast
 _PLAIN = ("horizon", "freq", "missing", "irregular", "pad_short", "conformal")
 
 
@@ -106,3 +121,85 @@ class ForecastParams:
         last = self.horizon if steps is None else steps
         known = with_known_filled(panel, self.missing, self.columns)
         return self.filled(panel.head(last)), known.tail(last)
+
+    def in_frame(self, form: Form) -> tuple[Form, Columns]:
+        """Return the form and the columns of an answer that is always a frame: without ids for a Series or an array."""
+        if form.kind == "frame":
+            return form, self.columns
+        return replace(form, kind="frame", index=None), Columns(None, self.columns.time, self.columns.target)
+
+    def ahead(self, panel: Panel, steps: int, future: Any = None) -> Ahead:
+        """Return the times and the future covariates of the steps that follow a panel's series.
+
+        Args:
+            panel: N series.
+            steps: Steps to forecast.
+            future: The user's frame of future covariates, or of times if they are irregular; None if there is none.
+
+        Raises:
+            DataError: If the frame is refused, or there are no future covariates.
+        """
+        if future is None:
+            return Ahead(panel.future_times(steps), None)
+        if not self.columns.known and not self.irregular:
+            raise DataError(
+                f"{arg('future')}: there are no future covariates; name them by {arg('future_covariates')}, and fit with them"
+            )
+        return Ahead(*read_future(future, panel, self.columns, steps))
+
+    def checked_horizon(self, horizon: int | None) -> int:
+        """Return the steps to forecast: those trained for if None.
+
+        Raises:
+            ConfigError: If the horizon is not a whole number from 1 to 20 times the one trained for.
+        """
+        steps = self.horizon if horizon is None else horizon
+        if not isinstance(steps, int | float | str | np.generic):
+            raise ConfigError(
+                f"{arg('horizon')}: expected a whole number, got {shortened(steps)}; series go into {arg(history=...)}"
+            )
+        longest = _LONGEST * self.horizon
+        if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or not 1 <= steps <= longest:
+            raise ConfigError(
+                f"{arg('horizon')}: expected a whole number from 1 to {longest}, {_LONGEST} times the horizon trained for; "
+                f"got {horizon!r}"
+            )
+        return int(steps)
+
+    def checked_levels(self, quantiles: list[float] | None, *, any_level: bool) -> list[float]:
+        """Return the levels to forecast besides the median: those trained for if None.
+
+        Args:
+            quantiles: Levels, ascending.
+            any_level: Whether levels that were not trained can be forecast too.
+
+        Raises:
+            ConfigError: If they are not ascending numbers between 0 and 1, or one of them cannot be forecast.
+        """
+        if quantiles is None:
+            return list(self.quantiles)
+        if isinstance(quantiles, str) or not np.iterable(quantiles):
+            raise ConfigError(
+                f"{arg('quantiles')}: expected a list of levels between 0 and 1, got {shortened(quantiles)}"
+            )
+        check_levels(quantiles)
+        for level in quantiles if not any_level else ():
+            if level not in self.levels:
+                raise ConfigError(
+                    f"{arg('quantiles')}: {level!r} was not trained; trained: {', '.join(f'{q:g}' for q in self.levels)}"
+                )
+        return list(quantiles)
+
+
+def check_levels(levels: list[float]) -> None:
+    """Refuse quantile levels that are not ascending numbers between 0 and 1.
+
+    Raises:
+        ConfigError: Naming the first that is wrong.
+    """
+    levels = plain(levels)
+    for level in levels:
+        if isinstance(level, bool) or not isinstance(level, int | float) or not 0 < level < 1:
+            raise ConfigError(f"{arg('quantiles')}: expected numbers between 0 and 1, got {level!r}")
+    if any(low >= high for low, high in itertools.pairwise(levels)):
+        raise ConfigError(f"{arg('quantiles')}: expected ascending levels, got {shortened(levels)}")

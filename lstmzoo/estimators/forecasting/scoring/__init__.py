@@ -1,6 +1,11 @@
 """How forecasters are judged: metrics by name, and forecasts of what has been observed."""
 
+from lstmzoo.estimators.forecasting.scoring._base import PanelModel, check_finite, forecast_columns
+from lstmzoo.estimators.forecasting.scoring.backtesting import backtest_frames, check_origins, read_backtest
 from lstmzoo.estimators.forecasting.scoring.by_name import ForecastScorer
 from lstmzoo.estimators.forecasting.scoring.scored import ScoredForecaster
 
-__all__ = ["ForecastScorer", "ScoredForecaster"]
+__all__ = [
+    "ForecastScorer", "PanelModel", "ScoredForecaster", "backtest_frames", "check_finite", "check_origins",
+    "forecast_columns", "read_backtest",
+]  # fmt: skip

@@ -1,75 +1,70 @@
 """Forecasts of each observation of a series from those before it."""
 
-from collections.abc import Iterator
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
-from lstmzoo.errors import ConfigError, DataError
-from lstmzoo.preprocessing import Columns, Form, Panel, ahead_of, forecast_frame, observed_values, stack
+from lstmzoo.errors import DataError
+from lstmzoo.estimators.forecasting.scoring._base import PanelModel, forecast_columns, together
+from lstmzoo.preprocessing import Panel, ahead_of, observed_values
 
-_TOGETHER = 2**22  # values that are forecast from at once
+
+class InSample(NamedTuple):
+    """Observations and their forecasts, by series and time.
+
+    Attributes:
+        series: ``(R,)`` which series each is of.
+        times: ``(R,)``.
+        actual: ``(R,)`` the observations, NaN where a value is missing.
+        forecasts: ``(R,)`` by column name.
+    """
+
+    series: np.ndarray
+    times: np.ndarray
+    actual: np.ndarray
+    forecasts: dict[str, np.ndarray]
 
 
-def insample_frame(forecaster: Any, panel: Panel, form: Form, step: int, *, residuals: bool) -> Any:
-    """Observations and their forecasts in rows, by series and time.
+def insample_forecasts(
+    model: PanelModel,
+    panel: Panel,
+    step: int,
+    parted: Callable[[Panel, int], tuple[Panel, Panel]],
+    quantiles: tuple[float, ...],
+) -> InSample:
+    """Forecast each observation that has enough before it.
 
     Args:
-        forecaster: Fitted.
+        model: The fitted model.
         panel: N series, unfilled.
-        form: What the user passed; for a series or array the answer is a frame without ids.
-        step: Steps from the end of a history to what is forecast from it.
-        residuals: Whether a column ``residual`` is added.
+        step: Steps from the end of a history to the observation that is forecast.
+        parted: Splits series into histories, and so many last steps.
+        quantiles: Levels to forecast besides the median.
 
     Raises:
-        ConfigError: If a column of the user's is named as that of residuals is.
         DataError: If every series is too short.
     """
-    params = forecaster.params_
-    if residuals and "residual" in (params.columns.id, params.columns.time, params.columns.target):
-        raise ConfigError("a column is named 'residual', as the column of residuals is: rename yours, and fit")
-    fewest = np.maximum(forecaster._fewest_rows, _first_whole_rows(panel) + 1)
-    if (panel.lengths < fewest + step).all():
-        longest = int((panel.lengths - fewest).argmax())
+    fewest = np.maximum(model.fewest_rows, _first_whole_rows(panel) + 1)
+    spare = panel.lengths - fewest - step
+    if (spare < 0).all():
+        longest = int(spare.argmax())
         raise DataError(
             f"no series is long enough: {panel.ids[longest]!r} has {panel.lengths[longest]} observations, but "
             f"{fewest[longest]} are forecast from, {step} ahead"
         )
-    parts: list[tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]] = []
-    for number, history, actual in _histories(forecaster, panel, fewest, step):
+    origins = [np.flatnonzero(spare >= after) for after in range(int(spare.max()) + 1)]
+    parts = (parted(panel.select(some).head(after), step) for after, some in enumerate(origins))
+    pieces: list[dict[str, np.ndarray]] = []
+    for history, actual in together((model.needed(history), actual) for history, actual in parts):
         ahead = ahead_of(actual, step)
-        columns = forecaster._forecast_columns(history, list(params.quantiles), ahead)
-        last = {name: values[:, -1] for name, values in columns.items()}
-        y = observed_values(actual, step)[:, -1]
-        parts.append((number, ahead.times[:, -1], {params.columns.target: y, **last}))
-    series, times = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
-    order = np.lexsort((times, series))
-    names = parts[0][2]
-    data = {name: np.concatenate([part[2][name] for part in parts])[order, None] for name in names}
-    if residuals:
-        data["residual"] = data[params.columns.target] - data["y_hat"]
-    columns = params.columns
-    if form.kind != "frame":
-        form, columns = replace(form, kind="frame", index=None), Columns(None, columns.time, columns.target)
-    return forecast_frame(panel.tail(1).select(series[order]), data, form, columns, times[order, None])
-
-
-def _histories(
-    forecaster: Any, panel: Panel, fewest: np.ndarray, step: int
-) -> Iterator[tuple[np.ndarray, Panel, Panel]]:
-    """The numbers of series, what a forecast needs of their histories, and the steps that follow, of many at a time."""
-    pending: list[tuple[np.ndarray, Panel, Panel]] = []
-    size, most = 0, int((panel.lengths - fewest).max()) - step
-    for after in range(most + 1):
-        some = np.flatnonzero(panel.lengths - after >= fewest + step)
-        history, actual = forecaster.params_.parted(panel.select(some).head(after), step)
-        pending.append((some, forecaster._needed(history), actual))
-        size += len(pending[-1][1].values)
-        if size > _TOGETHER or after == most:
-            numbers, histories, actuals = zip(*pending, strict=True)
-            yield np.concatenate(numbers), stack(list(histories)), stack(list(actuals))
-            pending, size = [], 0
+        columns = forecast_columns(model, history, quantiles, ahead)
+        pieces.append({"times": ahead.times, "actual": observed_values(actual, step)} | columns)
+    series = np.concatenate(origins)
+    last = {name: np.concatenate([piece[name][:, -1] for piece in pieces]) for name in pieces[0]}
+    order = np.lexsort((last["times"], series))
+    ordered = {name: values[order] for name, values in last.items()}
+    return InSample(series[order], ordered.pop("times"), ordered.pop("actual"), ordered)
 
 
 def _first_whole_rows(panel: Panel) -> np.ndarray:

@@ -7,11 +7,12 @@ import pandas as pd
 
 from lstmzoo.errors import ConfigError, DataError, arg
 from lstmzoo.estimators._base import ZooEstimator
+from lstmzoo.estimators.forecasting.scoring._base import PanelModel
 from lstmzoo.estimators.forecasting.scoring.by_name import check_scored, checked_metrics, scores_by_series
-from lstmzoo.estimators.forecasting.scoring.insample import insample_frame
+from lstmzoo.estimators.forecasting.scoring.insample import insample_forecasts
 from lstmzoo.metrics import mean_over_series
 from lstmzoo.options import require_counts
-from lstmzoo.preprocessing import Ahead, Form, Panel, ahead_of, check_observed, observed_values
+from lstmzoo.preprocessing import Form, Panel, ahead_of, check_observed, forecast_frame, observed_values
 
 
 class ScoredForecaster(ZooEstimator):
@@ -105,8 +106,8 @@ class ScoredForecaster(ZooEstimator):
         check_observed(panel, horizon, "to be scored", "give observed values, or drop those rows")
         history, actual = self.params_.parted(panel)
         try:
-            prepared = self._prepared(history)
-            forecasts = self._forecast(prepared, levels, ahead_of(actual, horizon))
+            model = self._panel_model
+            forecasts = model.forecast(model.prepared(history), levels, ahead_of(actual, horizon))
         except DataError as error:
             raise DataError(f"without the last {horizon} observations, which are scored: {error.message}") from None
         past = np.split(observed_values(history), history.offsets[1:-1])
@@ -156,7 +157,19 @@ class ScoredForecaster(ZooEstimator):
         require_counts(step=step)
         if step > self.horizon_:
             raise ConfigError(f"{arg('step')}: at most {self.horizon_}, the horizon trained for, got {step}")
-        return insample_frame(self, *self._read_like_fitted(y), int(step), residuals=residuals)
+        panel, form = self._read_like_fitted(y)
+        params = self.params_
+        form, columns = params.in_frame(form)
+        if residuals and "residual" in (columns.id, columns.time, columns.target):
+            raise ConfigError("a column is named 'residual', as the column of residuals is: rename yours, and fit")
+        series, times, actual, forecasts = insample_forecasts(
+            self._panel_model, panel, int(step), params.parted, params.quantiles
+        )
+        data = {columns.target: actual, **forecasts}
+        if residuals:
+            data["residual"] = actual - forecasts["y_hat"]
+        rows = {name: values[:, None] for name, values in data.items()}
+        return forecast_frame(panel.tail(1).select(series), rows, form, columns, times[:, None])
 
     @staticmethod
     def _refuse_second(X: Any) -> None:
@@ -175,19 +188,7 @@ class ScoredForecaster(ZooEstimator):
         """Series, unfilled, of the kind that was fitted."""
         raise NotImplementedError
 
-    def _forecast(self, panel: Panel, levels: list[float], ahead: Ahead) -> dict[float, np.ndarray]:
-        """Forecasts ``(N, H)`` by quantile level, for as many steps as ``ahead`` has."""
-        raise NotImplementedError
-
     @property
-    def _fewest_rows(self) -> int:
-        """Rows that a history needs to be forecast from."""
-        raise NotImplementedError
-
-    def _prepared(self, panel: Panel) -> Panel:
-        """History, long enough to be forecast from.
-
-        Raises:
-            DataError: If it is not.
-        """
+    def _panel_model(self) -> PanelModel:
+        """What forecasts the series that have been read."""
         raise NotImplementedError

@@ -8,6 +8,8 @@ import pandas as pd
 
 from lstmzoo.errors import DataError, arg
 from lstmzoo.estimators._base import shortened
+from lstmzoo.estimators.forecasting._base import ForecastParams
+from lstmzoo.estimators.forecasting.network._base import Projection
 from lstmzoo.preprocessing import (
     Ahead,
     Form,
@@ -33,15 +35,18 @@ class ForecastStream:
     more window in every T.
 
     Args:
-        forecaster: Fitted, of an entry that can step.
-        panel: One series, as long as the context at least.
-        form: Of what the user passed.
+        projection: The fitted network, of an entry that can step.
+        params: How the series is read, and what is forecast.
+        panel: One series, at least as long as the context.
+        form: What the user passed.
     """
 
-    def __init__(self, forecaster: Any, panel: Panel, form: Form) -> None:
-        self._forecaster = forecaster
+    def __init__(self, projection: Projection, params: ForecastParams, panel: Panel, form: Form) -> None:
+        self._projection = projection
+        self._preprocessor = projection.preprocessor
+        self._params = params
         self._form = form
-        self._panel = panel.tail(forecaster.preprocessor_.reach)
+        self._panel = panel.tail(self._preprocessor.reach)
         self._scale: Scale
         self._state: list[np.ndarray]
         self._since: int
@@ -77,8 +82,7 @@ class ForecastStream:
         Raises:
             DataError: If the time is not the next step's, or a value or covariate is missing or not finite.
         """
-        params = self._forecaster.params_
-        columns = params.columns
+        params, columns = self._params, self._params.columns
         at = self._checked_time(time)
         value, observed = self._checked_value(y, at)
         labels = self._panel.labels
@@ -86,38 +90,35 @@ class ForecastStream:
         one = [np.array([[each]]) for each in (value, at, observed)]
         longer = self._panel.append(one[0], one[1], now[None, None], seen[None, None], one[2])
         ahead = self._checked_future(future, longer)
-        self._panel = longer.tail(self._forecaster.preprocessor_.reach)
+        self._panel = longer.tail(self._preprocessor.reach)
         quantiles = self._afresh(ahead) if self._outgrown() else self._step(ahead)
         wanted = quantiles[0][:, [params.levels.index(level) for level in (0.5, *params.quantiles)]]
         return wanted[:, 0] if wanted.shape[1] == 1 else wanted
 
     def _outgrown(self) -> bool:
         """Whether what was observed since the anchor is out of all proportion to it."""
-        return bool((self._forecaster.preprocessor_.scale_of(self._panel).scale > _OUTGROWN * self._scale.scale).any())
+        return bool((self._preprocessor.scale_of(self._panel).scale > _OUTGROWN * self._scale.scale).any())
 
     def _afresh(self, ahead: Ahead) -> np.ndarray:
         """``(1, H, L)`` from the last T observations alone, where the stream is then anchored."""
         self._anchor()
-        return self._forecaster._projection.direct(self._panel, self._forecaster.levels_, ahead)
+        return self._projection.direct(self._panel, self._params.levels, ahead)
 
     def _step(self, ahead: Ahead) -> np.ndarray:
         """``(1, H, L)`` after one more step of the network, in the data's own units."""
-        forecaster, levels = self._forecaster, self._forecaster.levels_
-        inputs = forecaster.preprocessor_.step_inputs(self._panel, self._scale, ahead.times, ahead.known)
-        names, scale = self._panel.ids, self._scale.scale
-        projection = forecaster._projection
-        scaled, self._state = projection.outlook.stepped(inputs, scale, levels, names, self._state)
+        inputs = self._preprocessor.step_inputs(self._panel, self._scale, ahead.times, ahead.known)
+        names, levels = self._panel.ids, self._params.levels
+        scaled, self._state = self._projection.outlook.stepped(inputs, self._scale.scale, levels, names, self._state)
         self._since += 1
-        finished = projection.finished(scaled, self._scale)
-        if self._since == forecaster.preprocessor_.lookback:
+        finished = self._projection.finished(scaled, self._scale)
+        if self._since == self._preprocessor.lookback:
             self._anchor()
         return finished
 
     def _anchor(self) -> None:
         """Read the last T observations as one window, in their own scale."""
-        pre = self._forecaster.preprocessor_
-        inputs, self._scale = pre.last_windows(self._panel, known=self._forecaster._blank_future(1))
-        self._state = self._forecaster.model_.stepper.encode(inputs)
+        inputs, self._scale = self._projection.past_windows(self._panel)
+        self._state = self._projection.outlook.model.stepper.encode(inputs)
         self._since = 0
 
     def _checked_time(self, time: Any) -> Any:
@@ -155,7 +156,7 @@ class ForecastStream:
 
     def _checked_value(self, y: Any, at: Any) -> tuple[float, bool]:
         value = _number(y, f"the value at {time_text(at)}")
-        if np.isnan(value) and self._forecaster.params_.missing == "mask":
+        if np.isnan(value) and self._params.missing == "mask":
             return float(self._panel.values[-1]), False
         if not np.isfinite(value):
             raise DataError(
@@ -164,15 +165,15 @@ class ForecastStream:
         if abs(value) > LARGEST:
             what, way_out = odd_number(value)
             raise DataError(f"stream: the value at {time_text(at)} {what}: {way_out}")
-        self._forecaster.preprocessor_.check_value(value, time_text(at))
+        self._preprocessor.check_value(value, time_text(at))
         return value, True
 
     def _checked_future(self, future: Any, panel: Panel) -> Ahead:
         """What is known of the steps that follow a panel."""
-        names, horizon = self._forecaster.params_.columns.known, self._forecaster.horizon_
+        names, horizon = self._params.columns.known, self._params.horizon
         frame = isinstance(nw.from_native(future, eager_only=True, pass_through=True), nw.DataFrame)
         if frame or (future is None and not names):
-            return self._forecaster._ahead(panel, horizon, future)
+            return self._params.ahead(panel, horizon, future)
         wanted = (
             f"stream: pass {arg(future=...)}, the frame of the next {horizon} steps as predict() takes it, or an array "
         )

@@ -3,7 +3,7 @@
 Sizes: N series, T ``lookback``, H ``horizon``, V variables of a part.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,10 @@ from keras import ops
 from lstmzoo.config import list_models
 from lstmzoo.errors import ConfigError, arg
 from lstmzoo.estimators._base import check_picture
+from lstmzoo.estimators.forecasting._base import ForecastParams
+from lstmzoo.estimators.forecasting.network._base import Projection
 from lstmzoo.preprocessing import (
+    Ahead,
     Columns,
     Form,
     Panel,
@@ -80,44 +83,42 @@ class Interpretation:
         if path is not None:
             check_picture(path)
         names = self._panel.ids
-        figure = _drawn(self._panel, self._weights, series_numbers(names[:_DRAWN] if ids is None else ids, names))
-        if path is not None:
-            figure.savefig(path)
-        return figure
+        numbers = series_numbers(names[:_DRAWN] if ids is None else ids, names)
+        return _drawn(self._panel, self._weights, numbers).saved(path)
 
 
-def interpretation(forecaster: Any, panel: Panel, form: Form, ahead: Any) -> Interpretation:
-    """Look at how a fitted forecaster weighs what it is shown.
+def interpretation(
+    projection: Projection, name: str, params: ForecastParams, panel: Panel, form: Form, ahead: Ahead
+) -> Interpretation:
+    """Look at how a fitted network weighs what it is shown.
 
     Args:
-        forecaster: Fitted.
+        projection: The network, and what cuts its windows.
+        name: The zoo entry.
+        params: How series are read.
         panel: The N series to forecast.
         form: What the user passed.
-        ahead: What is known of the H steps ahead.
+        ahead: The H steps ahead.
 
     Raises:
         ConfigError: If the entry does not say what it looks at, or the id or time column has the name of one of the answer's.
     """
-    layers = getattr(forecaster.model_, "looks", None)
+    model, pre, columns = projection.outlook.model, projection.preprocessor, params.columns
+    layers = getattr(model, "looks", None)
     if layers is None:
-        able = ", ".join(name.split("/")[1] for name in list_models("forecasting/*", tag="interpretable"))
-        raise ConfigError(
-            f"interpret: {forecaster.config_.name} does not say what it looks at; entries that can: {able}"
-        )
-    columns: Columns = forecaster.params_.columns
-    for role, name in (("id_col", columns.id), ("time_col", columns.time)):
-        if name in _NAMES:
-            raise ConfigError(f"{arg(role)}: {name!r} is the name of a column of the answer: rename yours")
-    pre: WindowPreprocessor = forecaster.preprocessor_
+        able = ", ".join(other.split("/")[1] for other in list_models("forecasting/*", tag="interpretable"))
+        raise ConfigError(f"interpret: {name} does not say what it looks at; entries that can: {able}")
+    for role, column in (("id_col", columns.id), ("time_col", columns.time)):
+        if column in _NAMES:
+            raise ConfigError(f"{arg(role)}: {column!r} is the name of a column of the answer: rename yours")
     inputs, _ = pre.last_windows(panel, ahead.times, ahead.known)
-    parts, attention = _looked_at(forecaster.model_, layers, inputs)
-    named = _names_of_variables(pre, forecaster.model_, columns.target)
+    parts, attention = _looked_at(model, layers, inputs)
+    named = _names_of_variables(pre, model, columns.target)
     variables = {part: _summed(named[part], weights) for part, weights in parts.items()}
     past = panel.tail(pre.lookback).times.reshape(len(panel), pre.lookback)
     times = np.concatenate([past, ahead.times], axis=1)
     weights = _Weights(variables, attention, times)
-    if form.kind != "frame":
-        form, columns = replace(form, kind="frame", index=None), Columns(None, columns.time, columns.target)
+    form, columns = params.in_frame(form)
     return Interpretation(
         _variables_frame(panel, form, columns, variables),
         _attention_frame(panel, form, columns, weights),

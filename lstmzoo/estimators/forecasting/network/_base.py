@@ -25,17 +25,37 @@ class Projection:
         preprocessor: Cuts the windows.
         levels: L, trained for, ascending.
         offsets: ``(H, L)`` conformal corrections of scaled quantiles; None if there are none.
+        pad_short: Whether histories that are too short are extended to the left.
     """
 
     outlook: Outlook
     preprocessor: WindowPreprocessor
     levels: list[float]
     offsets: np.ndarray | None
+    pad_short: bool
 
     @property
     def horizon(self) -> int:
         """H, steps trained for."""
         return self.preprocessor.horizon
+
+    @property
+    def fewest_rows(self) -> int:
+        """Rows that a history needs to be forecast from."""
+        return 1 if self.pad_short else self.preprocessor.context
+
+    @property
+    def any_level(self) -> bool:
+        """Whether any quantile can be forecast, rather than those trained for."""
+        return self.outlook.spec.distribution != "quantiles" and self.offsets is None
+
+    def prepared(self, panel: Panel) -> Panel:
+        """Return histories, extended if they are too short and may be."""
+        return panel.padded(self.preprocessor.context) if self.pad_short else panel
+
+    def needed(self, history: Panel) -> Panel:
+        """Return what a forecast looks at of histories."""
+        return self.prepared(history).tail(self.preprocessor.reach)
 
     def seeded(self, seed: int) -> "Projection":
         """The same network, whose paths are drawn from another seed."""
@@ -88,6 +108,12 @@ class Projection:
             return self.finished(self.outlook.quantiles(inputs, scale.scale, levels, panel.ids), scale)
         finished = self.finished(self.outlook.quantiles(inputs, scale.scale, self.levels, panel.ids), scale)
         return finished[..., [self.levels.index(level) for level in levels]]
+
+    def past_windows(self, panel: Panel) -> tuple[dict[str, np.ndarray], Scale]:
+        """The inputs and scales of each series' last window, where nothing looks ahead: future covariates are zeros."""
+        count = panel.known.shape[1]
+        known = np.zeros((len(panel), self.horizon, count)) if count else None
+        return self.preprocessor.last_windows(panel, known=known)
 
     def finished(self, quantiles: np.ndarray, scale: Scale) -> np.ndarray:
         """Scaled quantiles ``(N, H, L)``, corrected if conformal, of all levels then, in the data's own units."""
