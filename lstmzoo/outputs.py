@@ -65,6 +65,20 @@ def check_file(path: str | Path, argument: str) -> None:
         raise ConfigError(f"{argument}: {path} cannot be written: choose another name")
 
 
+def check_picture(path: str | Path) -> None:
+    """Refuse, before any work is done, a file that a figure cannot be saved to.
+
+    Raises:
+        ConfigError: If its suffix is of no known format, or it cannot be written.
+    """
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    path, formats = Path(path), FigureCanvasBase.get_supported_filetypes()
+    if path.suffix.lower().lstrip(".") not in formats:
+        raise ConfigError(f"{path}: expected a name that ends in {', '.join(f'.{name}' for name in sorted(formats))}")
+    check_file(path, "path")
+
+
 def _exists(path: Path, argument: str) -> bool:
     try:
         path.lstat()

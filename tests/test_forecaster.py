@@ -9,8 +9,8 @@ import pytest
 from lstmzoo import BaselineForecaster, Forecaster, checks, load_config
 from lstmzoo.errors import ConfigError, DataError, TrainingError, UnknownNameError
 from lstmzoo.estimators import ZooEstimator, check_picture
-from lstmzoo.estimators._base import digest
 from lstmzoo.estimators.forecasting.baselines import METHODS
+from lstmzoo.values import digest
 
 pytestmark = pytest.mark.usefixtures("eagerly")
 

@@ -23,7 +23,6 @@ from sklearn.exceptions import NotFittedError
 from lstmzoo import Forecaster
 from lstmzoo.config import IntRange, load_config
 from lstmzoo.errors import ConfigError, LstmzooError, UnknownNameError
-from lstmzoo.estimators._base import digest
 from lstmzoo.mlflow import load_model, tracking
 from lstmzoo.tuning import ZooSearchCV, search
 from lstmzoo.tuning._base import to_json
@@ -32,6 +31,7 @@ from lstmzoo.tuning.journal import Journal
 from lstmzoo.tuning.oracles import ORACLES, ask, make_oracle, tell
 from lstmzoo.tuning.space import declare, decode, encode, make_space, select_models
 from lstmzoo.tuning.trials import blank_record
+from lstmzoo.values import digest
 
 Y = np.arange(50.0)
 MODELS = ["lstm", "gru", "segment_lstm"]

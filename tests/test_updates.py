@@ -11,7 +11,7 @@ from _cli import assert_refused, run, run_json
 import lstmzoo
 from lstmzoo import BaselineForecaster, Forecaster, LanguageModel, Translator
 from lstmzoo.errors import ConfigError, DataError
-from lstmzoo.estimators.updating import chained_digest
+from lstmzoo.estimators._base.network import chained_digest
 from lstmzoo.training import loop, schedule
 
 OLD, NEW = "the quick brown fox jumps over the lazy dog. " * 40, "zzyzx zax zzyzx zap. " * 60

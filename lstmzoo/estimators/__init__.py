@@ -1,10 +1,11 @@
 """Estimators in scikit-learn's manner, one file or package per task."""
 
-from lstmzoo.estimators._base import ZooEstimator, check_picture
+from lstmzoo.estimators._base import ZooEstimator
 from lstmzoo.estimators.forecasting import BaselineForecaster, Forecaster, ForecastScorer
 from lstmzoo.estimators.language_modelling import BaselineLanguageModel, LanguageModel
 from lstmzoo.estimators.loading import load
 from lstmzoo.estimators.translation import Alignment, BaselineTranslator, Translator
+from lstmzoo.outputs import check_picture
 
 __all__ = [
     "Alignment", "BaselineForecaster", "BaselineLanguageModel", "BaselineTranslator", "ForecastScorer", "Forecaster",

@@ -9,10 +9,10 @@ from typing import Any, TypedDict
 import pandas as pd
 
 from lstmzoo.errors import LstmzooError
-from lstmzoo.estimators._base import check_params
 from lstmzoo.tuning.space import select_models
 from lstmzoo.tuning.track import trials_apart
 from lstmzoo.tuning.trials import with_params
+from lstmzoo.values import check_params
 
 
 class Row(TypedDict):

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from lstmzoo.errors import ConfigError, LstmzooError
-from lstmzoo.estimators._base import plain
 from lstmzoo.folders import sync_folder
 from lstmzoo.tuning._base import Record, to_json
+from lstmzoo.values import plain
 
 _NAME = "search.jsonl"
 _FORMAT = 1

@@ -17,8 +17,7 @@ from sklearn.exceptions import NotFittedError
 
 from lstmzoo.config import Scalar
 from lstmzoo.errors import ConfigError, UnknownNameError, arg
-from lstmzoo.estimators._base import check_params, check_picture
-from lstmzoo.outputs import check_folder
+from lstmzoo.outputs import check_folder, check_picture
 from lstmzoo.tuning._base import Record, best_record, derived_seed
 from lstmzoo.tuning.budget import planned_trials, refit_limit, trial_limit
 from lstmzoo.tuning.delegation import WinnerMethods
@@ -29,6 +28,7 @@ from lstmzoo.tuning.progress import Progress, show_progress
 from lstmzoo.tuning.space import Space, declare, decode, encode, make_space, select_models
 from lstmzoo.tuning.track import Status, check_names, make_tracker, track_outcome, track_winner, trials_apart
 from lstmzoo.tuning.trials import blank_record, check_any_succeeded, run_trial, with_params
+from lstmzoo.values import check_params
 
 if TYPE_CHECKING:
     from lstmzoo.figures import Figure

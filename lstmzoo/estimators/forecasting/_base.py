@@ -11,7 +11,6 @@ from pydantic import Field
 from sklearn.base import clone
 
 from lstmzoo.errors import ConfigError, DataError, UnknownNameError, arg
-from lstmzoo.estimators._base import check_picture, digest, plain
 from lstmzoo.estimators.forecasting.panel_state import panel_state, restored_panel
 from lstmzoo.estimators.forecasting.params import ForecastParams, SeriesRead, check_levels
 from lstmzoo.estimators.forecasting.scoring import (
@@ -22,6 +21,7 @@ from lstmzoo.estimators.forecasting.scoring import (
     forecast_columns,
     read_backtest,
 )
+from lstmzoo.outputs import check_picture
 from lstmzoo.preprocessing import (
     Ahead,
     Columns,
@@ -37,6 +37,7 @@ from lstmzoo.preprocessing import (
     series_numbers,
     usual_seasons,
 )
+from lstmzoo.values import digest, plain
 
 if TYPE_CHECKING:
     from lstmzoo.figures import Figure

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from lstmzoo.errors import ConfigError, DataError, arg
-from lstmzoo.estimators._base import plain, shortened
 from lstmzoo.preprocessing import (
     Ahead,
     Columns,
@@ -18,6 +17,7 @@ from lstmzoo.preprocessing import (
     read_panel,
     with_known_filled,
 )
+from lstmzoo.values import plain, shortened
 
 _COLUMNS = {
     "id_col": "id", "time_col": "time", "target_col": "target", "past_covariates": "past", "future_covariates": "known",

@@ -10,7 +10,7 @@ import pandas as pd
 from pydantic import Field
 
 from lstmzoo.errors import ConfigError, DataError, UnknownNameError, arg
-from lstmzoo.estimators._base import ZooEstimator
+from lstmzoo.estimators._base import ZooEstimator, as_json, preprocessor
 from lstmzoo.estimators.language_modelling.continuation import Continuation, check_stop
 from lstmzoo.options import checked_options, require_counts
 from lstmzoo.preprocessing import Corpus, TextPreprocessor
@@ -26,12 +26,14 @@ _MODES = ("generate", "score")
 class TextModel(ZooEstimator):
     """Base of the language models: scores, perplexities, generation and the hooks of search and serving.
 
-    A subclass sets ``preprocessor_`` and ``data_digest_``. It gives likelihoods by
+    A subclass sets ``preprocessor_``, ``data_digest_`` and ``_example``. It gives likelihoods by
     :meth:`_carried_nll` and :meth:`_separate_nll`, and tokens by :meth:`_continue`.
     """
 
     task: ClassVar[str] = "language_modelling"
+    _saved = (*as_json("_example"), preprocessor(TextPreprocessor, "text"))
     preprocessor_: TextPreprocessor
+    _example: str
 
     def score(self, texts: Any, y: None = None) -> float:
         """Mean log-likelihood of a character, in nats, the state carried from text to text; the end of a text counts as one.

@@ -1,8 +1,7 @@
 """The language model: one network, trained on a stream of text."""
 
-import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -11,37 +10,53 @@ import numpy as np
 from pydantic import Field
 from tokenizers import Tokenizer
 
-from lstmzoo.config import ModelConfig, TokenizerName, TrainingConfig
+from lstmzoo.config import ModelConfig, TokenizerName
 from lstmzoo.errors import ConfigError, DataError, UnknownNameError, arg
-from lstmzoo.estimators._base import TokenizingEstimator
+from lstmzoo.estimators._base import Learned, Prepared, TokenizingEstimator, spec
 from lstmzoo.estimators.language_modelling._base import Share, TextModel, opening
 from lstmzoo.estimators.language_modelling.adaptation import (
     ADAPTATIONS,
     DynamicEvaluation,
     NeuralCache,
+    as_settings,
     cached_nll,
     dynamic_nll,
+    of_settings,
 )
 from lstmzoo.estimators.language_modelling.baselines import METHODS, BaselineLanguageModel
 from lstmzoo.estimators.language_modelling.embedding import Pooling, pooled_states
 from lstmzoo.estimators.language_modelling.generation import continue_prompts, next_log_probs
 from lstmzoo.estimators.language_modelling.likelihood import carried_nll, separate_nll
-from lstmzoo.options import require_counts
 from lstmzoo.overrides import Overrides
 from lstmzoo.preprocessing import Corpus, StreamBatches, TextPreprocessor, softmax_cutoffs, token_counts
 from lstmzoo.saving import check_same
-from lstmzoo.seeding import seeded
 from lstmzoo.spec import LanguageModellingSpec
-from lstmzoo.training import Checkpoint, Trained, compile_for_prediction, train
+from lstmzoo.training import Trained
 
-_LEARNED = ("history_", "best_epoch_", "seconds_", "data_digest_", "seed_", "_example")
 _READ = 128  # tokens that one compiled step scores
 _VALIDATION_ROWS = 16  # of validation text, side by side
 _CACHES = [(theta, weight) for theta in (0.03, 0.1, 0.3, 0.6, 1.0, 2.0) for weight in (0.03, 0.06, 0.1, 0.2, 0.3, 0.4)]
 _RATES = (0.03, 0.1, 0.3, 1.0)
 
 
-class LanguageModel(TokenizingEstimator, TextModel):
+@dataclass(frozen=True, kw_only=True)
+class Streams(Prepared):
+    """Texts as streams of token ids.
+
+    Attributes:
+        stream: ``(N,)`` token ids to train on.
+        held_out: ``(N,)`` token ids of the validation texts, if there are any.
+        counts: ``(V,)`` how often each id occurs; None for an update.
+        example: Words that the texts begin with.
+    """
+
+    stream: np.ndarray
+    held_out: np.ndarray | None = None
+    counts: np.ndarray | None = None
+    example: str = ""
+
+
+class LanguageModel(TokenizingEstimator[Streams], TextModel):
     """One network that reads text and says how likely each next token is.
 
     It is trained on one stream of all texts, the end of each a token of its own, in rows side by side; the state is carried
@@ -81,6 +96,13 @@ class LanguageModel(TokenizingEstimator, TextModel):
         >>> len(model.generate("the ", max_tokens=5, random_state=0)) <= 5
         True
     """
+
+    _saved = (
+        Learned("adaptation_", dump=as_settings, load=of_settings),
+        spec(LanguageModellingSpec),
+    )
+    spec_: LanguageModellingSpec
+    adaptation_: dict[str, NeuralCache | DynamicEvaluation]
 
     def __init__(
         self,
@@ -126,30 +148,9 @@ class LanguageModel(TokenizingEstimator, TextModel):
             TrainingError: If the loss stops being finite.
             DataError: If the texts are refused, or shorter than a window.
         """
-        started = time.perf_counter()
-        self._check_params()
-        config, seed, overrides = self._resolve_config(), self._seed(), Overrides(callbacks, optimizer)
-        whole = Corpus(texts)
-        corpus, held_out = self._parts(whole, validation)
-        preprocessor, stream, counts, spec = self._tokenized(corpus, config)
-        checkpoint = self._checkpoint(checkpoint_dir, f"{whole.digest()} {held_out and held_out.digest()}")
-        valid = None if held_out is None else preprocessor.stream(held_out, opened=True)
-        with seeded(seed):
-            model = self._build(config, spec)
-        if config.data.variable_bptt and model.stepper.needs_fixed_windows:
-            raise ConfigError(f"{config.name} needs windows of one length: pass variable_bptt=False")
-        model.stepper.start_from(counts)
-        trained = self._train(model, stream, valid, config, seed, checkpoint, overrides)
-        compile_for_prediction(model)
-        self.model_, self.config_, self.seed_ = model, config, seed
-        self.preprocessor_, self.spec_ = preprocessor, spec
-        self.history_, self.best_epoch_ = trained.history, trained.best_epoch
-        self.adaptation_: dict[str, NeuralCache | DynamicEvaluation] = {
-            name: kind() for name, kind in ADAPTATIONS.items()
-        }
-        self._example, self.data_digest_ = opening(corpus), whole.digest()
-        self.seconds_ = time.perf_counter() - started
-        return self
+        return self._fit_network(
+            texts, validation, checkpoint_dir=checkpoint_dir, callbacks=callbacks, optimizer=optimizer
+        )
 
     def update(self, texts: Any, *, epochs: Annotated[int, Field(gt=0)] = 1) -> "LanguageModel":
         """Continue training on further text, with a tenth of the learning rate and the vocabulary of the fit.
@@ -173,19 +174,7 @@ class LanguageModel(TokenizingEstimator, TextModel):
             >>> model.update("not " * 200, epochs=3).perplexity("not not not", per="char") < before
             True
         """
-        self._check_fitted()
-        require_counts(epochs=epochs)
-        started = time.perf_counter()
-        corpus = Corpus(texts)
-        stream = self.preprocessor_.stream(corpus, opened=True, spooled=corpus.spooled)
-        _check_length(stream, self.config_, "give more text")
-
-        def train_on(config: ModelConfig, seed: int) -> Trained:
-            return self._train(self.model_, stream, None, config, seed, checkpoint=None)
-
-        self._update(epochs, train_on, corpus.digest())
-        self.seconds_ += time.perf_counter() - started
-        return self
+        return self._update_network(epochs, texts)
 
     def tune_adaptation(self, texts: Any, adapt: str) -> dict[str, float]:
         """Choose the settings of an adaptation by texts that are neither trained on nor to be judged by, such as validation text.
@@ -258,38 +247,55 @@ class LanguageModel(TokenizingEstimator, TextModel):
             ConfigError: As of :meth:`fit`.
             DataError: As of :meth:`fit`.
         """
-        self._check_params()
-        config = self._resolve_config()
-        corpus, _ = self._parts(Corpus(texts), None)
-        return config, self._tokenized(corpus, config)[-1]
+        return self._network_sizes(texts)
 
-    def _tokenized(
-        self, corpus: Corpus, config: ModelConfig
-    ) -> tuple[TextPreprocessor, np.ndarray, np.ndarray, LanguageModellingSpec]:
-        """The fitted tokenizer, the corpus as one stream of ids, how often each occurs, and the network's sizes."""
+    def _prepare(self, config: ModelConfig, seed: int, texts: Any, validation: Any = None) -> Streams:
+        whole = Corpus(texts)
+        corpus, held_out = self._parts(whole, validation)
         preprocessor = TextPreprocessor(self._tokenizer(config), config.data.vocab_size).fit(corpus)
         stream = preprocessor.stream(corpus, opened=True, spooled=corpus.spooled)
         _check_length(stream, config, f"give more text, or lower the hyperparameter bptt or {arg('validation_size')}")
-        counts = token_counts(stream, preprocessor.vocab_size_)
-        spec = LanguageModellingSpec(len(counts), config.data.bptt, softmax_cutoffs(counts))
-        return preprocessor, stream, counts, spec
+        counts, digest = token_counts(stream, preprocessor.vocab_size_), whole.digest()
+        return Streams(
+            preprocessor=preprocessor, spec=LanguageModellingSpec(len(counts), config.data.bptt, softmax_cutoffs(counts)),
+            digest=digest, identity=f"{digest} {held_out and held_out.digest()}", stream=stream, counts=counts,
+            held_out=None if held_out is None else preprocessor.stream(held_out, opened=True), example=opening(corpus),
+        )  # fmt: skip
 
-    def _train(
-        self, model: Any, stream: np.ndarray, valid: np.ndarray | None, config: ModelConfig, seed: int,
-        checkpoint: Checkpoint | None, overrides: Overrides | None = None,
-    ) -> Trained:  # fmt: skip
-        training: TrainingConfig = config.training
-        batches = StreamBatches(
-            stream, batch_size=training.batch_size, window=config.data.bptt, steps_per_epoch=training.steps_per_epoch,
-            variable=config.data.variable_bptt, seed=seed,
+    def _prepare_update(self, config: ModelConfig, seed: int, texts: Any) -> Streams:
+        corpus, preprocessor = Corpus(texts), self.preprocessor_
+        stream = preprocessor.stream(corpus, opened=True, spooled=corpus.spooled)
+        _check_length(stream, config, "give more text")
+        return Streams(preprocessor=preprocessor, spec=self.spec_, digest=corpus.digest(), stream=stream)
+
+    def _start(self, model: Any, prepared: Streams, config: ModelConfig) -> None:
+        if config.data.variable_bptt and model.stepper.needs_fixed_windows:
+            raise ConfigError(f"{config.name} needs windows of one length: pass variable_bptt=False")
+        model.stepper.start_from(prepared.counts)
+
+    def _batches(self, model: Any, prepared: Streams, config: ModelConfig, seed: int) -> StreamBatches:
+        return StreamBatches(
+            prepared.stream, batch_size=config.training.batch_size, window=config.data.bptt,
+            steps_per_epoch=config.training.steps_per_epoch, variable=config.data.variable_bptt, seed=seed,
         )  # fmt: skip
+
+    def _trainer(self, model: Any, batches: Any) -> keras.Model:
         stepper = model.stepper
-        trainer = stepper.trainer(batches.batch_size, batches.capacities(stepper.cutoffs))
-        validate = _validation(stepper, valid, training.epochs)
-        return train(
-            trainer, _as_it_is, batches, config=training, validate=validate, time_limit=self.time_limit, verbose=self.verbose,
-            title=config.title, checkpoint=checkpoint, overrides=overrides,
-        )  # fmt: skip
+        return stepper.trainer(batches.batch_size, batches.capacities(stepper.cutoffs))
+
+    def _validator(
+        self, model: Any, prepared: Streams, config: ModelConfig, overrides: Overrides
+    ) -> Callable[[], float] | None:
+        """The mean negative log-likelihood of validation text, in rows side by side."""
+        held_out, epochs = prepared.held_out, config.training.epochs
+        if held_out is None:
+            return None
+        rows = max(1, min(_VALIDATION_ROWS, len(held_out) // _READ))
+        return lambda: float(carried_nll(model.stepper, held_out, rows=rows, window=_READ, times=epochs).mean())
+
+    def _learn(self, prepared: Streams, trained: Trained) -> None:
+        self._example = prepared.example
+        self.adaptation_ = {name: kind() for name, kind in ADAPTATIONS.items()}
 
     def _carried_nll(self, stream: np.ndarray, adapt: str | None) -> np.ndarray:
         if adapt is None:
@@ -313,21 +319,7 @@ class LanguageModel(TokenizingEstimator, TextModel):
     def _continue(self, prompts: list[np.ndarray], options: dict[str, Any], first: int) -> Iterator[np.ndarray]:
         return continue_prompts(self.model_.stepper, prompts, options, self.preprocessor_.banned, first)
 
-    def _learned(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, np.ndarray]]:
-        learned = {name: getattr(self, name) for name in _LEARNED}
-        learned["adaptation_"] = {name: asdict(how) for name, how in self.adaptation_.items()}
-        return {**learned, "spec": asdict(self.spec_)}, {"text": self.preprocessor_.to_json()}, {}
-
-    def _restore(self, learned: dict[str, Any], preprocessor: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        for name in _LEARNED:
-            setattr(self, name, learned[name])
-        self.adaptation_ = {name: kind(**learned["adaptation_"][name]) for name, kind in ADAPTATIONS.items()}
-        self.preprocessor_ = TextPreprocessor.from_json(preprocessor["text"])
-        self.spec_ = LanguageModellingSpec(**{**learned["spec"], "cutoffs": tuple(learned["spec"]["cutoffs"])})
-        self._check_restored()
-
-    def _check_restored(self) -> None:
-        """Refuse a vocabulary or a config of another model."""
+    def _complete(self) -> None:
         data, found = self.config_.data, self.preprocessor_
         check_same("ids of the vocabulary", found.vocab_size_, self.spec_.vocab_size)
         check_same("bptt", self.spec_.bptt, data.bptt)
@@ -346,16 +338,3 @@ def _check_length(stream: np.ndarray, config: ModelConfig, way_out: str) -> None
         raise DataError(
             f"the texts to train on have {count} tokens, which is less than a window of {window}: {way_out}"
         )
-
-
-def _as_it_is(_: Any, nll: Any) -> Any:
-    """The loss of a model whose output is a loss."""
-    return nll
-
-
-def _validation(stepper: Any, valid: np.ndarray | None, epochs: int) -> Callable[[], float] | None:
-    """The mean negative log-likelihood of validation text, in rows side by side."""
-    if valid is None:
-        return None
-    rows = max(1, min(_VALIDATION_ROWS, len(valid) // _READ))
-    return lambda: float(carried_nll(stepper, valid, rows=rows, window=_READ, times=epochs).mean())

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from lstmzoo.decoding.shapes import SERVED
 from lstmzoo.errors import ConfigError, DataError, UnknownNameError, arg
-from lstmzoo.estimators._base import ZooEstimator
+from lstmzoo.estimators._base import ZooEstimator, as_json
 from lstmzoo.metrics import bleu, translation_scores
 from lstmzoo.options import checked_options
 from lstmzoo.preprocessing import check_pairs, check_sentences
@@ -26,6 +26,7 @@ class SentenceTranslator(ZooEstimator):
     """
 
     task: ClassVar[str] = "translation"
+    _saved = as_json("_example")
     _example: str
 
     def score(self, source: Any, target: Any) -> float:

@@ -2,9 +2,8 @@
 
 import copy
 import logging
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +16,7 @@ from lstmzoo.config import ModelConfig, TokenizerName
 from lstmzoo.decoding import BeamSearch, Sampling
 from lstmzoo.decoding.shapes import SERVED
 from lstmzoo.errors import ConfigError, DataError, arg
-from lstmzoo.estimators._base import TokenizingEstimator, check_picture
+from lstmzoo.estimators._base import Prepared, TokenizingEstimator, as_json, preprocessor, spec
 from lstmzoo.estimators.translation._base import (
     SentenceTranslator,
     Share,
@@ -39,31 +38,19 @@ from lstmzoo.estimators.translation.decoding import (
 )
 from lstmzoo.estimators.translation.writer import Writer
 from lstmzoo.metrics import bleu
-from lstmzoo.options import checked_options, require_counts
+from lstmzoo.options import checked_options
+from lstmzoo.outputs import check_picture
 from lstmzoo.overrides import Overrides
 from lstmzoo.preprocessing import PairBatches, PairPreprocessor, check_sentences, token_counts
 from lstmzoo.preprocessing.buckets import MOST_BUCKETS
 from lstmzoo.saving import check_same
-from lstmzoo.seeding import seeded
 from lstmzoo.spec import TranslationSpec
-from lstmzoo.training import Checkpoint, Trained, Weights, compile_for_prediction, train
+from lstmzoo.training import Trained, Validate, Weights
 
 if TYPE_CHECKING:
     from lstmzoo.figures import Figure
 
 _logger = logging.getLogger(__name__)
-_LEARNED = (
-    "history_",
-    "best_epoch_",
-    "seconds_",
-    "data_digest_",
-    "seed_",
-    "padding_",
-    "tokens_",
-    "left_out_",
-    "_example",
-    "_ratio",
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +68,30 @@ class Alignment:
     weights: np.ndarray
 
 
-class Translator(TokenizingEstimator, SentenceTranslator):
+@dataclass(frozen=True, kw_only=True)
+class Pairs(Prepared):
+    """Pairs of sentences to train on.
+
+    Attributes:
+        batches: Batches of the pairs.
+        padding: Share of the positions of the first epoch that are padding.
+        tokens: Tokens of the first epoch, of both languages, without padding.
+        counts: ``(V,)`` how often each id of the target occurs; None for an update.
+        held_out: Validation pairs, if there are any.
+        ratio: Tokens of the translations for each of the sources.
+        example: A source.
+    """
+
+    batches: PairBatches
+    counts: np.ndarray | None = None
+    held_out: tuple[list[str], list[str]] | None = None
+    ratio: float = 1.0
+    example: str = ""
+    padding: float = 0.0
+    tokens: int = 0
+
+
+class Translator(TokenizingEstimator[Pairs], SentenceTranslator):
     """One network that reads sentences and writes their translations.
 
     Vocabularies are learned from the training part. Pairs of like length are trained on together.
@@ -124,6 +134,16 @@ class Translator(TokenizingEstimator, SentenceTranslator):
         >>> len(translator.predict(["two cats", ""]))
         2
     """
+
+    _saved = (
+        *as_json("padding_", "tokens_", "left_out_", "_ratio"),
+        spec(TranslationSpec),
+        preprocessor(PairPreprocessor, "pairs"),
+    )
+    spec_: TranslationSpec
+    preprocessor_: PairPreprocessor
+    _averaged: list[Weights]
+    _writers: dict[tuple[int, ...], Writer]
 
     def __init__(
         self,
@@ -169,32 +189,9 @@ class Translator(TokenizingEstimator, SentenceTranslator):
             TrainingError: If the loss stops being finite.
             DataError: If the sentences are refused, or none can be trained on.
         """
-        started = time.perf_counter()
-        self._check_params()
-        config, seed, overrides = self._resolve_config(), self._seed(), Overrides(callbacks, optimizer)
-        whole = blanked_pairs(source, target)
-        pairs, held_out = self._parts(whole, validation, seed)
-        data_digest = pairs_digest(*whole)
-        checkpoint = self._checkpoint(checkpoint_dir, f"{data_digest} {held_out and pairs_digest(*held_out)}")
-        preprocessor, ids, counts, spec = self._tokenized(pairs, config)
-        batches = self._batches(preprocessor, pairs, ids, config, seed)
-        padding, tokens = batches.padding, batches.tokens
-        ratio = (1 + sum(map(len, ids[1]))) / (1 + sum(map(len, ids[0])))
-        with seeded(seed):
-            model = self._build(config, spec)
-        model.stepper.start_from(counts)
-        validate = self._validation(model.stepper, preprocessor, held_out, ratio, config)
-        trained = self._train(model, batches, config, validate, checkpoint, overrides)
-        compile_for_prediction(model)
-        self.model_, self.config_, self.seed_ = model, config, seed
-        self.preprocessor_, self.spec_, self._ratio = preprocessor, spec, ratio
-        self.history_, self.best_epoch_ = trained.history, trained.best_epoch
-        self._averaged = trained.averaged
-        self.padding_, self.tokens_, self.left_out_ = padding, tokens, batches.left_out
-        self._example, self.data_digest_ = opening(pairs[0]), data_digest
-        self._writers: dict[tuple, Writer] = {}
-        self.seconds_ = time.perf_counter() - started
-        return self
+        return self._fit_network(
+            source, target, validation, checkpoint_dir=checkpoint_dir, callbacks=callbacks, optimizer=optimizer
+        )
 
     def update(self, source: Any, target: Any, *, epochs: Annotated[int, Field(gt=0)] = 1) -> "Translator":
         """Continue training on further pairs, with a tenth of the learning rate and the vocabularies of the fit.
@@ -212,23 +209,7 @@ class Translator(TokenizingEstimator, SentenceTranslator):
             TrainingError: If the loss stops being finite.
             DataError: If the sentences are refused, or none can be trained on.
         """
-        self._check_fitted()
-        require_counts(epochs=epochs)
-        started = time.perf_counter()
-        pairs, pre = blanked_pairs(source, target), self.preprocessor_
-        ids = pre.encode_source(pairs[0]), pre.encode_target(pairs[1])
-        left_out: dict[str, int] = {}
-
-        def train_on(config: ModelConfig, seed: int) -> Trained:
-            batches = self._batches(pre, pairs, ids, config, seed)
-            left_out.update(batches.left_out)
-            return self._train(self.model_, batches, config, None, None)
-
-        self._update(epochs, train_on, pairs_digest(*pairs))
-        self._averaged = []
-        self.left_out_ = {why: count + left_out[why] for why, count in self.left_out_.items()}
-        self.seconds_ += time.perf_counter() - started
-        return self
+        return self._update_network(epochs, source, target)
 
     def predict(
         self, sentences: Any, *, beam_size: int = 5, length_penalty: float = 1.0, coverage_penalty: float = 0.0,
@@ -422,25 +403,50 @@ class Translator(TokenizingEstimator, SentenceTranslator):
             ConfigError: As of :meth:`fit`.
             DataError: As of :meth:`fit`.
         """
-        self._check_params()
-        config = self._resolve_config()
-        pairs, _ = self._parts(blanked_pairs(source, target), None, self._seed())
-        return config, self._tokenized(pairs, config)[-1]
+        return self._network_sizes(source, target)
 
-    def _tokenized(
-        self, pairs: tuple[list[str], list[str]], config: ModelConfig
-    ) -> tuple[PairPreprocessor, tuple[list, list], np.ndarray, TranslationSpec]:
-        """The fitted tokenizers, the pairs as ids, how often each of the target's occurs, and the network's sizes."""
-        preprocessor = PairPreprocessor(self._tokenizer(config), config.data.vocab_size, config.data.joint).fit(*pairs)
-        ids = preprocessor.encode_source(pairs[0]), preprocessor.encode_target(pairs[1])
-        ends = np.zeros(len(ids[1]), np.int32)
-        counts = token_counts(np.concatenate([ends, *ids[1]]), preprocessor.target.vocab_size_)
-        return (
-            preprocessor,
-            ids,
-            counts,
-            TranslationSpec(preprocessor.source.vocab_size_, len(counts), config.data.joint),
+    def _prepare(
+        self, config: ModelConfig, seed: int, source: Any, target: Any, validation: tuple[Any, Any] | None = None
+    ) -> Pairs:
+        whole = blanked_pairs(source, target)
+        texts, held_out = self._parts(whole, validation, seed)
+        preprocessor = PairPreprocessor(self._tokenizer(config), config.data.vocab_size, config.data.joint).fit(*texts)
+        ids = preprocessor.encode_source(texts[0]), preprocessor.encode_target(texts[1])
+        counts = token_counts(
+            np.concatenate([np.zeros(len(ids[1]), np.int32), *ids[1]]), preprocessor.target.vocab_size_
         )
+        digest, batches = pairs_digest(*whole), self._pair_batches(preprocessor, texts, ids, config, seed)
+        return Pairs(
+            preprocessor=preprocessor, digest=digest, identity=f"{digest} {held_out and pairs_digest(*held_out)}",
+            spec=TranslationSpec(preprocessor.source.vocab_size_, len(counts), config.data.joint),
+            batches=batches, padding=batches.padding, tokens=batches.tokens, counts=counts, held_out=held_out,
+            ratio=(1 + sum(map(len, ids[1]))) / (1 + sum(map(len, ids[0]))), example=opening(texts[0]),
+        )  # fmt: skip
+
+    def _prepare_update(self, config: ModelConfig, seed: int, source: Any, target: Any) -> Pairs:
+        texts, preprocessor = blanked_pairs(source, target), self.preprocessor_
+        ids = preprocessor.encode_source(texts[0]), preprocessor.encode_target(texts[1])
+        batches = self._pair_batches(preprocessor, texts, ids, config, seed)
+        return Pairs(preprocessor=preprocessor, spec=self.spec_, digest=pairs_digest(*texts), batches=batches)
+
+    def _start(self, model: Any, prepared: Pairs, config: ModelConfig) -> None:
+        model.stepper.start_from(prepared.counts)
+
+    def _batches(self, model: Any, prepared: Pairs, config: ModelConfig, seed: int) -> PairBatches:
+        return prepared.batches
+
+    def _trainer(self, model: Any, batches: Any) -> keras.Model:
+        return model.stepper.trainer()
+
+    def _learn(self, prepared: Pairs, trained: Trained) -> None:
+        self.padding_, self.tokens_ = prepared.padding, prepared.tokens
+        self.left_out_ = prepared.batches.left_out
+        self._ratio, self._example = prepared.ratio, prepared.example
+        self._averaged, self._writers = trained.averaged, {}
+
+    def _learn_update(self, prepared: Pairs) -> None:
+        self._averaged = []
+        self.left_out_ = {why: count + prepared.batches.left_out[why] for why, count in self.left_out_.items()}
 
     def _parts(
         self, whole: tuple[list[str], list[str]], validation: tuple[Any, Any] | None, seed: int
@@ -452,7 +458,7 @@ class Translator(TokenizingEstimator, SentenceTranslator):
             return whole, blanked_pairs(*validation, names=("validation source", "validation target"))
         return split_pairs(*whole, self.validation_size, seed=seed) if self.validation_size else (whole, None)
 
-    def _batches(
+    def _pair_batches(
         self, preprocessor: PairPreprocessor, pairs: tuple[list[str], list[str]], ids: tuple[list, list],
         config: ModelConfig, seed: int,
     ) -> PairBatches:  # fmt: skip
@@ -475,25 +481,13 @@ class Translator(TokenizingEstimator, SentenceTranslator):
             )  # fmt: skip
         return batches
 
-    def _train(
-        self, model: Any, batches: PairBatches, config: ModelConfig, validate: Callable[[], float] | None,
-        checkpoint: Checkpoint | None, overrides: Overrides | None = None,
-    ) -> Trained:  # fmt: skip
-        return train(
-            model.stepper.trainer(), lambda _, loss: loss, batches, config=config.training, validate=validate,
-            time_limit=self.time_limit, verbose=self.verbose, title=config.title, checkpoint=checkpoint,
-            overrides=overrides,
-        )  # fmt: skip
-
     def _most_buckets(self) -> int:
         """Fewer where time is short: a batch's shape may take 10 seconds to compile."""
         return MOST_BUCKETS if self.time_limit is None else int(min(max(2.0, self.time_limit / 30), MOST_BUCKETS))
 
-    def _validation(
-        self, stepper: Any, preprocessor: PairPreprocessor, held_out: tuple[list[str], list[str]] | None, ratio: float,
-        config: ModelConfig,
-    ) -> Callable[[], float] | None:  # fmt: skip
+    def _validator(self, model: Any, prepared: Pairs, config: ModelConfig, overrides: Overrides) -> Validate | None:
         """What an epoch is judged by: nats per token, or 100 less the BLEU of greedy translations."""
+        held_out, preprocessor, stepper = prepared.held_out, prepared.preprocessor, model.stepper
         if held_out is None:
             return None
         sources, targets = preprocessor.encode_source(held_out[0]), preprocessor.encode_target(held_out[1])
@@ -505,7 +499,7 @@ class Translator(TokenizingEstimator, SentenceTranslator):
         writer = Writer([stepper], preprocessor.target.banned)
 
         def validate() -> float:
-            found = decode_greedily(writer, sources, ratio)
+            found = decode_greedily(writer, sources, prepared.ratio)
             return 100 - bleu(held_out[1], [preprocessor.decode(one.tokens[0]) for one in found])
 
         return validate
@@ -523,7 +517,7 @@ class Translator(TokenizingEstimator, SentenceTranslator):
         key = tuple(map(id, models))
         writers = self._writers  # which another thread may replace
         if key not in writers:
-            alone = {kept: writer for kept, writer in writers.items() if len(kept) == 1}
+            alone: dict[tuple[int, ...], Writer] = {kept: writer for kept, writer in writers.items() if len(kept) == 1}
             writer = Writer([model.stepper for model in models], self.preprocessor_.target.banned)
             self._writers = writers = {**alone, key: writer}
         return writers[key]
@@ -567,20 +561,8 @@ class Translator(TokenizingEstimator, SentenceTranslator):
         found = decode_by_beam(self._writer(()), self._encoded(sentences), self._ratio, beam, 1, SERVED)
         return [self.preprocessor_.decode(one.tokens[0]) for one in found]
 
-    def _learned(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, np.ndarray]]:
-        learned = {name: getattr(self, name) for name in _LEARNED}
-        return {**learned, "spec": asdict(self.spec_)}, {"pairs": self.preprocessor_.to_json()}, {}
-
-    def _restore(self, learned: dict[str, Any], preprocessor: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        for name in _LEARNED:
-            setattr(self, name, learned[name])
+    def _complete(self) -> None:
         self._writers, self._averaged = {}, []
-        self.preprocessor_ = PairPreprocessor.from_json(preprocessor["pairs"])
-        self.spec_ = TranslationSpec(**learned["spec"])
-        self._check_restored()
-
-    def _check_restored(self) -> None:
-        """Refuse vocabularies of another model."""
         pairs, spec = self.preprocessor_, self.spec_
         check_same("source ids", pairs.source.vocab_size_, spec.source_vocab_size)
         check_same("target ids", pairs.target.vocab_size_, spec.target_vocab_size)

@@ -15,9 +15,9 @@ from keras import ops
 
 from lstmzoo.config import list_models
 from lstmzoo.errors import ConfigError, arg
-from lstmzoo.estimators._base import check_picture
 from lstmzoo.estimators.forecasting._base import ForecastParams
 from lstmzoo.estimators.forecasting.network._base import Projection
+from lstmzoo.outputs import check_picture
 from lstmzoo.preprocessing import (
     Ahead,
     Columns,

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 
 from lstmzoo.errors import DataError, arg
-from lstmzoo.estimators._base import shortened
 from lstmzoo.estimators.forecasting._base import ForecastParams
 from lstmzoo.estimators.forecasting.network._base import Projection
 from lstmzoo.preprocessing import (
@@ -21,6 +20,7 @@ from lstmzoo.preprocessing import (
     wall_times,
 )
 from lstmzoo.scales import LARGEST, odd_number
+from lstmzoo.values import shortened
 
 _OUTGROWN = 10.0  # times the scale of the anchor
 

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 
 from lstmzoo.config import TokenizerName
 from lstmzoo.errors import ConfigError, arg
-from lstmzoo.estimators._base import Tokenizing, Untrained
+from lstmzoo.estimators._base import LearnedArrays, Tokenizing, Untrained
 from lstmzoo.estimators.language_modelling._base import TextModel, opening
 from lstmzoo.estimators.language_modelling.baselines.ngrams import KneserNey
 from lstmzoo.preprocessing import Corpus, TextPreprocessor
@@ -51,6 +51,8 @@ class BaselineLanguageModel(Untrained, Tokenizing, TextModel):
         >>> model.generate("to b", max_tokens=1, temperature=0)
         'e'
     """
+
+    _saved = (LearnedArrays("_ngrams", dump=KneserNey.to_arrays, load=KneserNey.from_arrays),)
 
     def __init__(
         self,
@@ -137,14 +139,3 @@ class BaselineLanguageModel(Untrained, Tokenizing, TextModel):
         """Return the probability ``(V,)`` of each token id after others."""
         size = self.preprocessor_.vocab_size_
         return np.full(size, 1 / size) if self._ngrams is None else self._ngrams.next_probs(context)
-
-    def _learned(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, np.ndarray]]:
-        learned = {name: getattr(self, name) for name in ("seconds_", "data_digest_", "_example")}
-        arrays = {} if self._ngrams is None else self._ngrams.to_arrays()
-        return learned, {"text": self.preprocessor_.to_json()}, arrays
-
-    def _restore(self, learned: dict[str, Any], preprocessor: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        for name in ("seconds_", "data_digest_", "_example"):
-            setattr(self, name, learned[name])
-        self.preprocessor_ = TextPreprocessor.from_json(preprocessor["text"])
-        self._ngrams = KneserNey.from_arrays(arrays) if arrays else None

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from lstmzoo.errors import ConfigError
-from lstmzoo.estimators._base import Untrained
+from lstmzoo.estimators._base import LearnedArrays, Untrained
 from lstmzoo.estimators.translation._base import SentenceTranslator, opening, pairs_digest
 from lstmzoo.estimators.translation.baselines.lexicon import Lexicon
 from lstmzoo.preprocessing import check_pairs, check_sentences
@@ -15,7 +15,6 @@ from lstmzoo.preprocessing import check_pairs, check_sentences
 Method = Literal["copy", "lexicon"]
 METHODS: tuple[Method, ...] = get_args(Method)
 _WORD = re.compile(r"\w+|[^\w\s]")
-_LEARNED = ("seconds_", "data_digest_", "_example")
 
 
 class BaselineTranslator(Untrained, SentenceTranslator):
@@ -44,6 +43,8 @@ class BaselineTranslator(Untrained, SentenceTranslator):
         >>> BaselineTranslator("lexicon").fit(source, target).predict(["das Haus."])
         ['the house.']
     """
+
+    _saved = (LearnedArrays("_lexicon", dump=Lexicon.to_arrays, load=Lexicon.from_arrays),)
 
     def __init__(self, method: Method = "lexicon") -> None:
         self.method = method
@@ -104,15 +105,6 @@ class BaselineTranslator(Untrained, SentenceTranslator):
     def _answered(self, sentences: list[str], params: dict[str, Any]) -> list[str]:
         """There is no beam that the parameters could be for."""
         return self.predict(sentences)
-
-    def _learned(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, np.ndarray]]:
-        learned = {name: getattr(self, name) for name in _LEARNED}
-        return learned, {}, {} if self._lexicon is None else self._lexicon.to_arrays()
-
-    def _restore(self, learned: dict[str, Any], preprocessor: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        for name in _LEARNED:
-            setattr(self, name, learned[name])
-        self._lexicon = Lexicon.from_arrays(arrays) if arrays else None
 
 
 def _words(sentences: list[str]) -> list[list[str]]:

@@ -1,0 +1,306 @@
+"""Estimators that train a network: one fit and one update for all tasks."""
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, Self, TypeVar
+
+import keras
+import numpy as np
+
+from lstmzoo.config import ModelConfig, full_name, load_config
+from lstmzoo.errors import ConfigError, arg
+from lstmzoo.estimators._base._base import ZooEstimator, as_json
+from lstmzoo.options import require_counts
+from lstmzoo.outputs import check_folder
+from lstmzoo.overrides import Overrides
+from lstmzoo.seeding import reseed, seeded
+from lstmzoo.training import Checkpoint, Steps, Trained, Validate, compile_for_prediction, train
+from lstmzoo.values import canonical_json
+
+_NESTED = "hyperparameters__"
+_SLOWER = 10  # than the fit, whose learning rate is divided by this
+_WHOLE = 10**6  # steps of an epoch, so that it is all of the data
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """What a fit or an update trains on. Each task adds fields of its own.
+
+    Attributes:
+        preprocessor: Fitted preprocessor.
+        spec: Sizes of the network.
+        digest: SHA-256 of the data.
+        identity: Digest of all that a checkpoint is tied to, such as validation data; ``digest`` if empty.
+        empty: Whether there is nothing to train on, as after an update with very few rows.
+    """
+
+    preprocessor: Any
+    spec: Any
+    digest: str
+    identity: str = ""
+    empty: bool = False
+
+
+P = TypeVar("P", bound=Prepared)
+
+
+class ZooNetworkEstimator(ZooEstimator, Generic[P]):
+    """Base of the estimators that train a network named by a zoo config.
+
+    Subclasses have the parameters ``model``, ``hyperparameters``, ``time_limit``, ``random_state`` and ``verbose``.
+
+    :meth:`_fit_network` is the whole of a fit, and :meth:`_update_network` of an update. A task fills in, in the order of the
+    calls:
+
+    ========================  ==================================================================================
+    ``_overrides``            what the caller of ``fit`` changes of the entry's training (optional)
+    ``_prepare``              from the data to a :class:`Prepared`: the preprocessor, the sizes, what is trained on
+    ``_prepare_update``       the same for an update, with the fitted preprocessor
+    ``_start``                checks of the new network, and weights that depend on the data (optional)
+    ``_batches``              the batches of an epoch
+    ``_trainer``              the model that is trained; the network itself by default
+    ``_loss``                 from targets and outputs to the loss; by default, the output is the loss
+    ``_validator``            what computes the validation loss; None by default
+    ``_learn``                the learned attributes that are the task's own
+    ``_learn_update``         those that an update changes
+    ========================  ==================================================================================
+    """
+
+    _saved = as_json("history_", "best_epoch_", "seed_")
+    hyperparameters: dict[str, Any] | None
+    model_: keras.Model
+    config_: ModelConfig
+    preprocessor_: Any
+    spec_: Any
+    history_: list[dict[str, float | None]]
+    best_epoch_: int
+    seed_: int
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Parameters by name; with ``deep``, each of ``hyperparameters`` too, as ``hyperparameters__<name>``."""
+        params = super().get_params(deep=False)
+        given = params["hyperparameters"] or {} if deep else {}
+        return {**params, **{f"{_NESTED}{name}": value for name, value in given.items()}}
+
+    def set_params(self, **params: Any) -> "ZooNetworkEstimator":
+        """Set parameters by name; ``hyperparameters__<name>`` sets, or adds, one of ``hyperparameters``.
+
+        Raises:
+            ValueError: If there is no parameter of such a name.
+
+        Examples:
+            >>> from lstmzoo import Forecaster
+            >>> Forecaster(horizon=6).set_params(hyperparameters__units=8).hyperparameters
+            {'units': 8}
+        """
+        nested = {key.removeprefix(_NESTED): value for key, value in params.items() if key.startswith(_NESTED)}
+        super().set_params(**{key: value for key, value in params.items() if not key.startswith(_NESTED)})
+        if nested:
+            self.hyperparameters = {**(self.hyperparameters or {}), **nested}
+        return self
+
+    @property
+    def num_parameters_(self) -> int:
+        """Numbers in the network."""
+        return int(self.model_.count_params())
+
+    def _fit_network(self, *data: Any, checkpoint_dir: str | Path | None, **overrides: Any) -> Self:
+        """Build a network, train it on data, and keep what was learned.
+
+        Args:
+            *data: What the task's ``_prepare`` takes.
+            checkpoint_dir: As for ``fit``.
+            **overrides: Fields of :class:`lstmzoo.overrides.Overrides`.
+        """
+        started = time.perf_counter()
+        self._check_params()
+        config, seed = self._resolve_config(), self._seed()
+        changed = self._overrides(config, **overrides)
+        prepared = self._prepare(config, seed, *data)
+        checkpoint = self._checkpoint(checkpoint_dir, prepared.identity or prepared.digest)
+        with seeded(seed):
+            model = self._build(config, prepared.spec)
+        self._start(model, prepared, config)
+        trained = self._train_network(model, prepared, config, seed, changed, checkpoint)
+        compile_for_prediction(model)
+        self.model_, self.config_, self.seed_ = model, config, seed
+        self.preprocessor_, self.spec_ = prepared.preprocessor, prepared.spec
+        self.history_, self.best_epoch_, self.data_digest_ = trained.history, trained.best_epoch, prepared.digest
+        self._learn(prepared, trained)
+        self.seconds_ = time.perf_counter() - started
+        return self
+
+    def _update_network(self, epochs: int, *data: Any) -> Self:
+        """Train the network further, on new data; if that fails, the estimator is as it was.
+
+        Args:
+            epochs: Passes over the data.
+            *data: What the task's ``_prepare_update`` takes.
+        """
+        self._check_fitted()
+        require_counts(epochs=epochs)
+        started = time.perf_counter()
+        config, seed = update_config(self.config_, epochs), self.seed_ + len(self.history_)
+        prepared = self._prepare_update(config, seed, *data)
+        if not prepared.empty:
+            self.history_ = [*self.history_, *self._train_further(prepared, config, seed)]
+        self.data_digest_ = chained_digest(self.data_digest_, prepared.digest)
+        self._learn_update(prepared)
+        self.seconds_ += time.perf_counter() - started
+        return self
+
+    def _train_network(
+        self,
+        model: Any,
+        prepared: P,
+        config: ModelConfig,
+        seed: int,
+        overrides: Overrides,
+        checkpoint: Checkpoint | None,
+    ) -> Trained:
+        batches = self._batches(model, prepared, config, seed)
+        return train(
+            self._trainer(model, batches), self._loss(prepared, overrides), batches, config=config.training,
+            validate=self._validator(model, prepared, config, overrides), time_limit=self.time_limit,
+            verbose=self.verbose, title=config.title, checkpoint=checkpoint, overrides=overrides,
+        )  # fmt: skip
+
+    def _train_further(self, prepared: P, config: ModelConfig, seed: int) -> list[dict[str, float | None]]:
+        """Train the network in place, and return the rows of ``history_``; if that fails, its weights are as they were."""
+        model, weights, done = self.model_, self.model_.get_weights(), len(self.history_)
+        try:
+            reseed(model, seed)
+            trained = self._train_network(model, prepared, config, seed, Overrides(), None)
+        except BaseException:
+            model.set_weights(weights)
+            raise
+        finally:
+            compile_for_prediction(model)
+        return [{**row, "epoch": done + number} for number, row in enumerate(trained.history, 1)]
+
+    def _network_sizes(self, *data: Any) -> tuple[ModelConfig, Any]:
+        """The config and the sizes of the network that ``fit`` would train on the data."""
+        self._check_params()
+        config = self._resolve_config()
+        return config, self._prepare(config, self._seed(), *data).spec
+
+    def _overrides(self, config: ModelConfig, **overrides: Any) -> Overrides:
+        return Overrides(**overrides)
+
+    def _prepare(self, config: ModelConfig, seed: int, *args: Any, **kwargs: Any) -> P:
+        raise NotImplementedError
+
+    def _prepare_update(self, config: ModelConfig, seed: int, *args: Any, **kwargs: Any) -> P:
+        raise NotImplementedError
+
+    def _start(self, model: Any, prepared: P, config: ModelConfig) -> None:
+        pass
+
+    def _batches(self, model: Any, prepared: P, config: ModelConfig, seed: int) -> Steps:
+        raise NotImplementedError
+
+    def _trainer(self, model: Any, batches: Steps) -> keras.Model:
+        return model
+
+    def _loss(self, prepared: P, overrides: Overrides) -> Callable[[Any, Any], Any]:
+        return _output
+
+    def _validator(self, model: Any, prepared: P, config: ModelConfig, overrides: Overrides) -> Validate | None:
+        return None
+
+    def _learn(self, prepared: P, trained: Trained) -> None:
+        pass
+
+    def _learn_update(self, prepared: P) -> None:
+        pass
+
+    def _resolve_config(self) -> ModelConfig:
+        config = load_config(full_name(self.model, self.task))
+        return config.override(self.hyperparameters or {})
+
+    def _seed(self) -> int:
+        """The seed of one fit: ``random_state``, or a fresh one."""
+        entropy = np.random.SeedSequence(self.random_state)
+        return int(entropy.generate_state(1)[0] % (2**31 - 1))
+
+    def _checkpoint(self, directory: str | Path | None, data_digest: str) -> Checkpoint | None:
+        if directory is None:
+            return None
+        if self.random_state is None:
+            raise ConfigError(
+                f"{arg('checkpoint_dir')} needs a {arg('random_state')}: without one, a fit cannot be resumed"
+            )
+        check_folder(directory, arg("checkpoint_dir"))
+        return Checkpoint(Path(directory), fingerprint=f"{data_digest} {self._fit_identity()}")
+
+    def _fit_identity(self) -> str:
+        """The parameters of a fit, in a form that is the same however they were written."""
+        in_config = {"model", "hyperparameters", "tokenizer"}
+        params = {k: v for k, v in self.get_params(deep=False).items() if k not in {"verbose", *in_config}}
+        config = self._resolve_config().model_dump(include={"name", "builder", "hyperparameters", "data", "training"})
+        return canonical_json({"params": params, "config": config})
+
+    def _update(self, epochs: int, train: Callable[[ModelConfig, int], Trained] | None, new_digest: str) -> None:
+        """Train on new data, if there is any to train on, and note that its digest is of the training data."""
+        if train is not None:
+            train_further(self, epochs, train)
+        self.data_digest_ = chained_digest(self.data_digest_, new_digest)
+
+    def refit_clone(self) -> "ZooNetworkEstimator":
+        """An unfitted copy that trains on all data, without validation, for as many epochs as were best."""
+        from sklearn.base import clone
+
+        self._check_fitted()
+        hyperparameters = {**(self.hyperparameters or {}), "epochs": self.best_epoch_}
+        return clone(self).set_params(hyperparameters=hyperparameters, validation_size=0, time_limit=None)
+
+
+def _output(_: Any, output: Any) -> Any:
+    return output
+
+
+def update_config(config: ModelConfig, epochs: int) -> ModelConfig:
+    """Return the config of an update: a tenth of the learning rate, no warm-up or decay, and one pass over the data per epoch."""
+    changes = {
+        "learning_rate": config.training.learning_rate / _SLOWER, "schedule": "constant", "warmup": 0.0,
+        "epochs": int(epochs), "steps_per_epoch": _WHOLE,
+    }  # fmt: skip
+    return config.model_copy(update={"training": config.training.model_copy(update=changes)})
+
+
+def chained_digest(before: str, new: str) -> str:
+    """Digest of data that came in parts: SHA-256 of the digest of what came before and that of the new part.
+
+    Examples:
+        >>> chained_digest("ab", "cd")[:8]
+        'b09c5477'
+    """
+    return hashlib.sha256(f"{before} {new}".encode()).hexdigest()
+
+
+def train_further(estimator: Any, epochs: int, train: Callable[[ModelConfig, int], Trained]) -> None:
+    """Train a fitted network in place, and append the epochs to ``history_``.
+
+    An update has a tenth of the learning rate, without warm-up or decay, and each of its epochs is one pass over the data. If it
+    fails or is interrupted, the network and the history are what they were.
+
+    Args:
+        estimator: Fitted, of a network.
+        epochs: Passes over the data.
+        train: From the config and the seed of the update to what came of it.
+    """
+    model, history = estimator.model_, estimator.history_
+    seed, weights = estimator.seed_ + len(history), model.get_weights()
+    try:
+        reseed(model, seed)
+        trained = train(update_config(estimator.config_, epochs), seed)
+    except BaseException:
+        model.set_weights(weights)
+        raise
+    finally:
+        compile_for_prediction(model)
+    rows = [{**row, "epoch": len(history) + number} for number, row in enumerate(trained.history, 1)]
+    estimator.history_ = [*history, *rows]
