@@ -12,8 +12,8 @@ from lstmzoo import BaselineTranslator, Translator, ZooSearchCV, checks, load
 from lstmzoo.config import list_models, load_config
 from lstmzoo.decoding.shapes import SERVED
 from lstmzoo.errors import ConfigError, DataError, UnknownNameError
-from lstmzoo.estimators.translation import decoding
-from lstmzoo.estimators.translation.writer import Writer
+from lstmzoo.estimators.translation.network import decoding
+from lstmzoo.estimators.translation.network.writer import Writer
 from lstmzoo.metrics import bleu
 from lstmzoo.mlflow.loader import ServedModel
 from lstmzoo.models._translation import TranslationStepper
@@ -309,7 +309,7 @@ def test_short_trainings_have_few_shapes(monkeypatch, time_limit, most):
         allowed.append(most_buckets)
         return PairBatches(*ids, most_buckets=most_buckets, **options)
 
-    monkeypatch.setattr("lstmzoo.estimators.translation.translator.PairBatches", noted)
+    monkeypatch.setattr("lstmzoo.estimators.translation.network.preparing.PairBatches", noted)
     small(time_limit=time_limit).fit(*FEW)
     assert allowed == [most]
 

@@ -1,6 +1,7 @@
 """Translation: networks, and what they have to beat."""
 
 from lstmzoo.estimators.translation.baselines import BaselineTranslator
-from lstmzoo.estimators.translation.translator import Alignment, Translator
+from lstmzoo.estimators.translation.network import Alignment
+from lstmzoo.estimators.translation.translator import Translator
 
 __all__ = ["Alignment", "BaselineTranslator", "Translator"]
