@@ -13,6 +13,12 @@ import numpy as np
 
 from lstmzoo.turns import aside, holding, pause
 
+Tensor = Any  # of the backend that runs: Keras has no type for all of them
+Tensors = dict[str, Tensor]
+State = Any  # tensors (B, ...) in nested lists: what one step of a network hands to the next
+Arrays = list[np.ndarray]  # a state, flat, as arrays (B, ...)
+Batch = dict[str, np.ndarray]  # inputs by name
+
 _STEPS_THAT_PAY = 200  # compiling by XLA takes as long as so many steps of a small network
 _PREDICTING = threading.RLock()
 _LOCK, _COMPILING = threading.Lock(), threading.Lock()

@@ -26,6 +26,7 @@ from lstmzoo.backend import jit_compile, train_batch
 from lstmzoo.config import ModelConfig, load_config
 from lstmzoo.estimators import load
 from lstmzoo.layers import DISTRIBUTIONS, distribution_loss, pinball_loss
+from lstmzoo.models._base import SteppingModel
 from lstmzoo.registry import build_model, hyperparameter_names
 from lstmzoo.seeding import seeded
 from lstmzoo.spec import ForecastingSpec, LanguageModellingSpec, TranslationSpec
@@ -118,7 +119,7 @@ def check_stepping_equals_whole(name: str) -> None:
     """An entry tagged ``streaming`` gives the same, its state carried from step to step, as all at once; others cannot step."""
     toy = _toy(name)
     tagged = "streaming" in load_config(name).tags
-    can_step = getattr(toy.model, "stepper", None) is not None
+    can_step = isinstance(toy.model, SteppingModel)
     assert can_step == tagged, f"{name}: the tag 'streaming' and what the model can do differ"
     if can_step:
         whole, stepped = _called(toy.model, toy.inputs), toy.step_through(toy.model, toy.inputs)
@@ -356,12 +357,12 @@ def _floor(loss: Callable, target: np.ndarray) -> float:
 def _forecast_step_by_step(model: Any, inputs: dict[str, np.ndarray]) -> np.ndarray:
     stepper, window = model.stepper, inputs["window"]
     rest = {key: value for key, value in inputs.items() if key != "window"}
-    state = stepper.encode({**rest, "window": window[:, :3]})
-    if not stepper.autoregressive:
+    _, state = stepper.encode({**rest, "window": window[:, :3]})
+    if "previous" not in stepper.inputs:
         for t in range(3, window.shape[1]):
             output, state = stepper.step({**rest, "window": window[:, t : t + 1]}, state)
         return np.asarray(output)
-    state, parts = stepper.encode({**rest, "window": window[:, 3:]}, state), []
+    (_, state), parts = stepper.encode({**rest, "window": window[:, 3:]}, state), []
     for h in range(rest["future"].shape[1]):
         one = {key: value[:, h : h + 1] for key, value in rest.items() if key in ("previous", "future")}
         output, state = stepper.step({**rest, **one}, state)
@@ -415,10 +416,10 @@ def _translation_toy(model: keras.Model, spec: TranslationSpec, rng: np.random.G
 
 def _translate_step_by_step(model: Any, inputs: dict[str, np.ndarray]) -> np.ndarray:
     """The source at once, and then token by token; what comes after the end counts nothing."""
-    memory, state = model.stepper.encode(inputs["source"])
+    memory, state = model.stepper.encode({"source": inputs["source"]}, calls=1)
     parts = []
     for previous, targets in zip(inputs["previous"].T, inputs["targets"].T, strict=True):
-        log_probs, state = model.stepper.step(previous, state, memory)
+        log_probs, state = model.stepper.step({"tokens": previous}, state, memory, calls=1)
         parts.append(-log_probs[np.arange(len(targets)), targets])
     ends = np.cumsum(inputs["targets"] == 0, axis=1)
     return np.where((ends == 0) | ((ends == 1) & (inputs["targets"] == 0)), np.stack(parts, axis=1), 0)

@@ -7,35 +7,38 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
-from lstmzoo.backend import jit_compile, predict_batch
+from lstmzoo.backend import Batch, State, Tensor, Tensors, jit_compile, predict_batch
 
-MOST_PROGRAMS = 64  # kept of a network: more than one use of it needs
+MOST_PROGRAMS = 64  # kept per network: more than one use of it needs
+
+Program = Callable[[Tensors], Tensors]
 
 
 class FunctionModel(keras.Model):
-    """A model whose ``call`` is the method ``run`` of its subclass, and whose layers know whether they are in training.
+    """A model that calls the method ``run`` of its subclass, and passes ``training`` on to the layers in it.
 
-    Keras tells the layers that another *layer* calls. A model's ``call`` is not always called as a layer: on JAX, compiled
-    steps run it by itself, and the layers in it would take every step for inference, without dropout.
+    Keras passes ``training`` on only from a layer to the layers that it calls. On JAX, compiled steps call a model's ``call``
+    directly, and its layers would run as in inference, without dropout. So ``run`` is wrapped in a layer.
 
-    Inputs reach ``run`` with their own dtypes; under a mixed precision policy, the layers cast what they read.
+    Inputs keep their dtypes; under a mixed precision policy, the layers cast what they read.
     """
 
     def __init__(self, name: str) -> None:
         super().__init__(name=name, autocast=False)
         self._body = _Body(self.run, name="body", autocast=False)
 
-    def run(self, inputs: Any) -> Any:
-        """The model's outputs; a subclass defines it."""
+    def run(self, inputs: Tensors) -> Tensor:
+        """Compute the model's outputs; a subclass defines it."""
         raise NotImplementedError
 
-    def call(self, inputs: Any, training: bool = False) -> Any:
+    def call(self, inputs: Tensors, training: bool = False) -> Tensor:
         return self._body(inputs, training=training)
 
 
 class NetworkTrainer(FunctionModel):
-    """A model that trains the network in it. What callbacks save of it is the network."""
+    """A model that trains the network in it. Callbacks that save it save the network."""
 
     network: keras.Model
 
@@ -49,24 +52,24 @@ class NetworkTrainer(FunctionModel):
 
 
 class _Body(keras.layers.Layer):
-    """A function as a layer, which tells the layers in it whether they are in training."""
+    """A function as a layer."""
 
     def __init__(self, function: Callable, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._function = function
 
-    def call(self, inputs: Any, training: bool = False) -> Any:
+    def call(self, inputs: Tensors, training: bool = False) -> Tensor:
         return self._function(inputs)
 
 
 class Programs:
-    """Functions that are compiled when they are first run, and kept until many others have been run since.
+    """Functions of a network's weights, each compiled when it is first run, and kept until many others have been run since.
 
-    Each shape of inputs needs a key of its own: TensorFlow would else trace the second one with a shape that it does not know.
+    Each shape of the inputs is compiled on its own; otherwise TensorFlow would trace the second shape as one that is unknown.
     Threads may share them.
 
     Args:
-        networks: Whose weights the functions read.
+        networks: The networks whose weights the functions use.
 
     Examples:
         >>> import numpy as np
@@ -85,23 +88,24 @@ class Programs:
     def __len__(self) -> int:
         return len(self._programs)
 
-    def run(self, key: tuple, function: Callable, inputs: dict[str, Any], calls: float = math.inf) -> dict[str, Any]:
-        """What the function of tensors, by name, gives for arrays.
+    def run(self, key: tuple, function: Program, inputs: Batch, calls: float = math.inf) -> Batch:
+        """Run a function on arrays.
 
         Args:
-            key: Of the function and the inputs' shapes.
-            function: From a dict of tensors to a dict of tensors.
-            inputs: Arrays.
-            calls: How often it will be run so: XLA compiles it where that pays.
+            key: Identifies the function, with all that it does not read from its inputs.
+            function: From tensors by name to tensors by name.
+            inputs: Arrays by name.
+            calls: How many times such shapes will be run. XLA compiles what runs often.
         """
         jit = jit_compile(calls)
+        key = (*key, tuple((name, np.shape(array)) for name, array in inputs.items()), jit)
         with self._lock:
-            if (*key, jit) not in self._programs:
+            if key not in self._programs:
                 program = _Program(self._networks, function)
                 program.compile(jit_compile=jit)
-                self._programs[*key, jit] = program
-            self._programs.move_to_end((*key, jit))
-            program = self._programs[*key, jit]
+                self._programs[key] = program
+            self._programs.move_to_end(key)
+            program = self._programs[key]
             if len(self._programs) > MOST_PROGRAMS:
                 self._programs.popitem(last=False)
         return predict_batch(program, inputs)
@@ -110,21 +114,21 @@ class Programs:
 class _Program(FunctionModel):
     """A function as a model."""
 
-    def __init__(self, networks: Sequence[keras.Model], function: Callable) -> None:
+    def __init__(self, networks: Sequence[keras.Model], function: Program) -> None:
         super().__init__(name="program")
         self.networks = list(networks)
         self._function = function
 
-    def run(self, inputs: dict[str, Any]) -> dict[str, Any]:
-        """What the function gives."""
+    def run(self, inputs: Tensors) -> Tensors:
+        """The function's outputs."""
         return self._function(inputs)
 
 
-def named(tensors: Any, name: str = "state") -> dict[str, Any]:
-    """A nest of tensors as a dict: ``state_0``, ``state_1``, ..."""
+def named(tensors: State, name: str = "state") -> Tensors:
+    """Name nested tensors ``state_0``, ``state_1``, ..."""
     return {f"{name}_{i}": tensor for i, tensor in enumerate(keras.tree.flatten(tensors))}
 
 
-def unnamed(values: dict[str, Any], name: str = "state") -> list[Any]:
+def unnamed(values: Tensors, name: str = "state") -> list[Tensor]:
     """The tensors that :func:`named` named, in their order."""
     return [values[f"{name}_{i}"] for i in range(sum(key.startswith(f"{name}_") for key in values))]

@@ -68,7 +68,6 @@ def without_xla(monkeypatch):
     for module in (
         "lstmzoo.training.loop",
         "lstmzoo.training.prediction",
-        "lstmzoo.models._base",
         "lstmzoo.programs",
         "lstmzoo.checks",
         "lstmzoo.tuning.hypermodel",

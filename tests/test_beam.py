@@ -12,7 +12,6 @@ from keras import ops
 
 from lstmzoo.backend import jit_compile
 from lstmzoo.decoding import (
-    NEVER,
     BeamSearch,
     beam_search,
     begin_search,
@@ -22,6 +21,7 @@ from lstmzoo.decoding import (
     sampled_search,
 )
 from lstmzoo.errors import ConfigError
+from lstmzoo.layers import LOG_ZERO
 
 SENTENCES, VOCAB, SOURCE, STATES, LENGTH = 3, 5, 4, 7, 7
 ORDERED = keras.backend.backend() != "torch"
@@ -35,7 +35,7 @@ class Language:
         logits = 1.5 * rng.normal(size=(STATES, vocab, vocab))
         table = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
         table = np.round(2 * table) / 2 if ties else table
-        self.table = np.where(rng.random(table.shape) < banned, NEVER, table).astype("float32")
+        self.table = np.where(rng.random(table.shape) < banned, LOG_ZERO, table).astype("float32")
         self.attention = rng.dirichlet(np.full(SOURCE, 0.5), STATES).astype("float32")
         self.first = rng.integers(0, vocab, SENTENCES).astype("int32")
         self.begin = rng.integers(0, STATES, SENTENCES).astype("int32")
@@ -75,7 +75,7 @@ def slow_search(language, b, beam, limit):
             for token, gained in enumerate(language.table[state, last]):
                 cover = one.cover + language.attention[state]
                 more = Hypothesis([*one.tokens, token], one.log_p + gained, state, cover)
-                if gained > NEVER and not (beam.no_repeat_ngram and more.has_repeats(beam.no_repeat_ngram)):
+                if gained > LOG_ZERO and not (beam.no_repeat_ngram and more.has_repeats(beam.no_repeat_ngram)):
                     found.append(more)
         found = sorted(found, key=lambda more: -more.log_p)[: 2 * beam.size]  # stable
         finished += [more for more in found[: beam.size] if more.tokens[-1] == 0]
@@ -187,7 +187,7 @@ def assert_found(answer, language, beam, limits, places):
         tokens = [tokens + [0] * (LENGTH - len(tokens)) for tokens, _, _ in expected] + [[0] * LENGTH] * missing
         assert answer["tokens"][b].tolist() == tokens
         for name, place in (("scores", 1), ("log_probs", 2)):
-            values = [one[place] for one in expected] + [NEVER] * missing
+            values = [one[place] for one in expected] + [LOG_ZERO] * missing
             np.testing.assert_allclose(answer[name][b], values, rtol=1e-4, atol=1e-4)
 
 
@@ -292,7 +292,7 @@ def test_sentences_do_not_know_each_other():
 def test_a_beam_as_wide_as_the_tree_finds_the_best():
     """Of three tokens one ends, but never early: 2 ** 3 sequences, of which the beam holds all."""
     language, length = Language(8, vocab=3), 3
-    language.table[:, :, 0] = NEVER
+    language.table[:, :, 0] = LOG_ZERO
     inputs = inputs_of(language, [length] * SENTENCES)
     state = repeat_rows([inputs["begin"]], 8)
     answer = beam_search(stepper(inputs), inputs["first"], state, inputs["limits"], BeamSearch(8), length=length)
@@ -314,14 +314,14 @@ def test_a_beam_as_wide_as_the_tree_finds_the_best():
 def test_what_cannot_be_filled_is_never():
     """After 0 nothing may come; after 1 there are two hypotheses in all."""
     table = np.log(np.maximum([[0, 0, 0], [0.6, 0, 0.4], [1, 0, 0]], 1e-30)).astype("float32")
-    table[table < -60] = NEVER
+    table[table < -60] = LOG_ZERO
     first, limits = np.array([0, 1], "int32"), np.array([5, 5], "int32")
     answer = beam_search(looked_up(table), first, [], limits, BeamSearch(4), length=5)
     tokens, scores, log_probs = (ops.convert_to_numpy(x) for x in answer)
     assert tokens[1, :, 0].tolist() == [0, 2, 0, 0]
     assert not tokens[0].any()
     assert not tokens[:, :, 1:].any()
-    never = np.float32(NEVER)
+    never = np.float32(LOG_ZERO)
     np.testing.assert_allclose(scores, [[never] * 4, [np.log(0.6), np.log(0.4), never, never]], rtol=1e-6)
     np.testing.assert_array_equal(scores, log_probs)
 
@@ -373,9 +373,9 @@ def test_vocabularies_of_any_size(vocab):
     tokens, scores, _ = beam_search(looked_up(table), first, [], limits, BeamSearch(vocab), length=3)
     for b in range(2):
         pairs = table[first[b]][:, None] + table
-        pairs[0] = NEVER
+        pairs[0] = LOG_ZERO
         totals = (pairs[:, :, None] + table).reshape(-1)[None]
-        totals = np.where(np.indices((vocab,) * 3)[1].reshape(-1) == 0, NEVER, totals)[0]
+        totals = np.where(np.indices((vocab,) * 3)[1].reshape(-1) == 0, LOG_ZERO, totals)[0]
         best = totals.argmax()
         assert ops.convert_to_numpy(tokens)[b, 0].tolist() == [*np.unravel_index(best, (vocab,) * 3)]
         np.testing.assert_allclose(ops.convert_to_numpy(scores)[b, 0], totals[best], rtol=1e-5)

@@ -146,7 +146,7 @@ def test_a_builder_of_one_s_own(user, hourly):
     def linear_forecaster(spec, *, units):
         import keras
 
-        from lstmzoo.models._base import forecaster, output_size
+        from lstmzoo.models._forecasting import forecaster, output_size
 
         summary = keras.layers.Dense(units, name="summary")
         head = keras.layers.Dense(output_size(spec), name="head")

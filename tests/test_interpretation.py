@@ -10,7 +10,7 @@ import pytest
 from lstmzoo import Forecaster, list_models, load, load_config
 from lstmzoo.errors import ConfigError, DataError, UnknownNameError
 from lstmzoo.layers import DISTRIBUTIONS
-from lstmzoo.models._base import Looks
+from lstmzoo.models._forecasting import Looks
 from lstmzoo.registry import build_model
 from lstmzoo.spec import ForecastingSpec
 

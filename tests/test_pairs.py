@@ -241,7 +241,7 @@ class TestShapes:
     @settings(deadline=None, max_examples=60)
     def test_no_chain_of_shapes_pads_less(self, pairs, most):
         lengths = np.array(pairs)
-        shapes = bucket_shapes(*lengths.T, most)
+        shapes = bucket_shapes(lengths, most)
         assert 1 <= len(shapes) <= most
         assert (np.diff(shapes, axis=0) >= 0).all()
         longest = lengths.max(axis=0)
@@ -256,12 +256,12 @@ class TestShapes:
 
     def test_many_lengths(self):
         lengths = np.random.default_rng(0).integers(1, 500, (300, 2))
-        shapes = bucket_shapes(*lengths.T, 5)
+        shapes = bucket_shapes(lengths, 5)
         np.testing.assert_array_equal(shapes[-1], lengths.max(axis=0))
         assert len(shapes) == 5
 
     def test_shapes_that_save_nothing_are_not_there(self):
-        assert bucket_shapes(np.array([4, 4]), np.array([6, 6]), 6).tolist() == [[4, 6]]
+        assert bucket_shapes(np.array([[4, 6], [4, 6]]), 6).tolist() == [[4, 6]]
 
 
 class TestBatches:

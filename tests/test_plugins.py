@@ -25,7 +25,7 @@ BUILDER = '''
 import keras
 
 from lstmzoo import BaselineForecaster
-from lstmzoo.models._base import forecaster, output_size
+from lstmzoo.models._forecasting import forecaster, output_size
 from lstmzoo.registry import register_model
 
 

@@ -227,13 +227,13 @@ def test_a_window_at_the_end_of_a_row_has_a_place(end):
     [
         (lambda: Attention(score="additive", units=6, heads=4), "units=6 is not a multiple of heads=4"),
         (lambda: Attention(score="additive", units=6, heads=0), "not a multiple of heads=0"),
-        (lambda: Attention(score="dot", units=6, heads=2), "score='dot' has one head, not heads=2"),
+        (lambda: Attention(score="dot", units=6, heads=2), "score='dot' has one head, got heads=2"),
         (lambda: Attention(score="additive", units=6, heads=3)(normal(B, T, U), memory_of()), "a memory of 8 units"),
         (lambda: LocalAttention(window=0, units=6), "window=0 is less than 1"),
         (lambda: InputFeedingRNN(U, attention=ATTENTIONS["dot"](), num_layers=0), "num_layers=0 is less than 1"),
         (
             lambda: decoder_of("attentive", "lstm")(normal(B, T, E), memory_of(), initial_state=[normal(B, U)]),
-            "'decoder' has 2 states, and initial_state 1",
+            "'decoder' has 2 states, got 1 in initial_state",
         ),
     ],
     ids=lambda value: value if isinstance(value, str) else "make",

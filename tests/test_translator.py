@@ -182,10 +182,10 @@ def test_likelihoods_are_those_of_tokens_in_turn(fitted):
     """By hand: the product of what each step says."""
     source, target = fitted.preprocessor_.encode_source(["two one"]), fitted.preprocessor_.encode_target(["eins null"])
     stepper = fitted.model_.stepper
-    memory, state = stepper.encode(np.array([[*source[0], 0, 0]], "int32"))
+    memory, state = stepper.encode({"source": np.array([[*source[0], 0, 0]], "int32")}, calls=1)
     total, last = 0.0, 0
     for token in [*target[0], 0]:
-        log_probs, state = stepper.step(np.array([last], "int32"), state, memory)
+        log_probs, state = stepper.step({"tokens": np.array([last], "int32")}, state, memory, calls=1)
         total, last = total + float(log_probs[0, token]), token
     assert fitted.score_samples(["two one"], ["eins null"])[0] == pytest.approx(total, rel=1e-4)
 
@@ -195,12 +195,12 @@ def test_probabilities_of_all_translations_sum_to_one():
     """Of a network that has hardly learned: those of up to two of three words, and of what goes on."""
     model = small().fit(["a b", "b a"] * 8, ["x y", "y x"] * 8)
     stepper, size = model.model_.stepper, model.spec_.target_vocab_size
-    memory, state = stepper.encode(np.array([[2, 3, 0]], "int32"))
-    first, state = stepper.step(np.array([0], "int32"), state, memory)
+    memory, state = stepper.encode({"source": np.array([[2, 3, 0]], "int32")}, calls=1)
+    first, state = stepper.step({"tokens": np.array([0], "int32")}, state, memory, calls=1)
     assert np.exp(first).sum() == pytest.approx(1, rel=1e-5)
     ended = np.exp(first[0, 0])
     for token in range(1, size):
-        after, _ = stepper.step(np.array([token], "int32"), state, memory)
+        after, _ = stepper.step({"tokens": np.array([token], "int32")}, state, memory, calls=1)
         ended += np.exp(first[0, token]) * np.exp(after[0]).sum()
     assert ended == pytest.approx(1, rel=1e-5)
 
@@ -215,13 +215,13 @@ def test_an_ensemble_averages_probabilities(fitted):
     (text,), (score,) = fitted.predict(one, ensemble=[other], beam_size=1, length_penalty=0.0, return_score=True)
     source, target = fitted.preprocessor_.encode_source(one)[0], fitted.preprocessor_.encode_target([text])[0]
     steppers = [model.model_.stepper for model in (fitted, other)]
-    begun = [stepper.encode(np.array([[*source, 0]], "int32")) for stepper in steppers]
+    begun = [stepper.encode({"source": np.array([[*source, 0]], "int32")}, calls=1) for stepper in steppers]
     memories, states = (list(parts) for parts in zip(*begun, strict=True))
     total, last = 0.0, 0
     for token in [*target, 0]:
         probabilities = []
         for i, stepper in enumerate(steppers):
-            log_probs, states[i] = stepper.step(np.array([last], "int32"), states[i], memories[i])
+            log_probs, states[i] = stepper.step({"tokens": np.array([last], "int32")}, states[i], memories[i], calls=1)
             probabilities.append(np.exp(float(log_probs[0, token])))
         total, last = total + np.log(np.mean(probabilities)), token
     assert score == pytest.approx(total, rel=1e-4)
@@ -417,9 +417,9 @@ def test_labels_are_smoothed():
     stepper = build_model(config.builder, TranslationSpec(9, 9, True), config.hyperparameters).stepper
     source, targets = np.array([[3, 4, 0]], "int32"), np.array([[5, 0, 0]], "int32")
     inputs = {"source": source, "previous": np.array([[0, 5, 0]], "int32"), "targets": targets}
-    memory, state = stepper.encode(source)
-    first, state = stepper.step(np.array([0], "int32"), state, memory)
-    second, _ = stepper.step(np.array([5], "int32"), state, memory)
+    memory, state = stepper.encode({"source": source}, calls=1)
+    first, state = stepper.step({"tokens": np.array([0], "int32")}, state, memory, calls=1)
+    second, _ = stepper.step({"tokens": np.array([5], "int32")}, state, memory, calls=1)
     expected = [-(0.8 * row[token] + 0.2 * row.mean()) for row, token in ((first[0], 5), (second[0], 0))]
     loss = np.asarray(stepper.trainer()(inputs, training=True))
     assert loss.mean() == pytest.approx(np.mean(expected), rel=1e-4)
@@ -506,8 +506,8 @@ def test_requests_of_any_size_and_options_share_few_programs(fitted):
         assert served.predict(rows, options)["text"].tolist() == fitted.predict(sentences, **options)
     (writer,) = served.estimator._writers.values()
     programs = writer._programs._programs
-    assert {key[1] for key in programs} == {(8, 32)}
-    assert {key[3] for key in programs} == {5, 12}
+    assert {dict(key[-2])["source"] for key in programs} == {(8, 32)}
+    assert {key[2] for key in programs} == {5, 12}
     before = len(programs)
     served.predict(rows, {"beam_size": 4, "no_repeat_ngram": 3})
     served.predict(pd.DataFrame({"text": [" ".join(DIGITS)] * 2}), {"beam_size": 2, "no_repeat_ngram": 4})
@@ -564,8 +564,8 @@ def test_every_entry_reads_its_source(name):
     stepper = build_model(config.builder, TranslationSpec(9, 9, True), config.hyperparameters).stepper
     answers = []
     for source in ([3, 4, 0], [5, 4, 0]):
-        memory, state = stepper.encode(np.array([source], "int32"))
-        answers.append(stepper.step(np.array([0], "int32"), state, memory)[0])
+        memory, state = stepper.encode({"source": np.array([source], "int32")}, calls=1)
+        answers.append(stepper.step({"tokens": np.array([0], "int32")}, state, memory, calls=1)[0])
     assert abs(answers[0] - answers[1]).max() > 1e-6
     if "decoder_layers" in config.hyperparameters and config.builder == "deep_translator":
         with pytest.raises(ConfigError, match="decoder_layers"):

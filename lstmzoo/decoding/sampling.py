@@ -4,14 +4,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-State = list[np.ndarray]
+from lstmzoo.backend import Arrays
 
 
 def sample_sequences(
-    step: Callable[[np.ndarray, int, State], tuple[np.ndarray, State]],
+    step: Callable[[np.ndarray, int, Arrays], tuple[np.ndarray, Arrays]],
     draw: Callable[[np.ndarray, int], np.ndarray],
     first: np.ndarray,
-    state: State,
+    state: Arrays,
     length: int,
 ) -> np.ndarray:
     """Sequences in which each value is drawn given those before it: the cost of a step does not grow.

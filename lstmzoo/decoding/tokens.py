@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-NEVER = -1e30  # the logarithm of a probability of zero, with which one can still subtract
+from lstmzoo.backend import State, Tensor
+from lstmzoo.layers import LOG_ZERO
+
 _FARTHEST = 88.0  # below the likeliest token, in logits: less likely ones are never drawn
 _HALVINGS = 30
 _NUMBERS = {"temperature": "float32", "top_k": "int32", "top_p": "float32", "repetition_penalty": "float32"}
@@ -47,7 +49,7 @@ class Sampling:
         """The same, with the :meth:`numbers` that are among the inputs."""
         return replace(self, **{name: inputs[name] for name in _NUMBERS})
 
-    def draw(self, logits: Any, noise: Any, seen: Any) -> Any:
+    def draw(self, logits: Tensor, noise: Tensor, seen: Tensor) -> Tensor:
         """Tokens ``(B,)``.
 
         Args:
@@ -57,13 +59,13 @@ class Sampling:
         """
         if self.penalized:
             punished = ops.where(logits > 0, logits / self.repetition_penalty, logits * self.repetition_penalty)
-            logits = ops.where(ops.logical_and(seen, logits > NEVER), punished, logits)
+            logits = ops.where(ops.logical_and(seen, logits > LOG_ZERO), punished, logits)
         if self.filtered:
-            logits = ops.where(self._allowed(logits), logits, NEVER)
+            logits = ops.where(self._allowed(logits), logits, LOG_ZERO)
         drawn = ops.where(self.temperature > 0, logits + self.temperature * noise, logits)
-        return ops.cast(ops.argmax(ops.where(logits > NEVER, drawn, NEVER), axis=-1), "int32")
+        return ops.cast(ops.argmax(ops.where(logits > LOG_ZERO, drawn, LOG_ZERO), axis=-1), "int32")
 
-    def _allowed(self, logits: Any) -> Any:
+    def _allowed(self, logits: Tensor) -> Tensor:
         """``(B, V)`` whether less than ``top_k`` tokens are likelier, and these have less than ``top_p`` together.
 
         The least logit of these is found by bisection: that is several times faster than a sort.
@@ -71,7 +73,7 @@ class Sampling:
         warm = (logits - ops.max(logits, axis=-1, keepdims=True)) / ops.maximum(self.temperature, 1e-6)
         share = ops.softmax(warm, axis=-1)
 
-        def halved(_: Any, span: Any) -> Any:
+        def halved(_: Any, span: Tensor) -> Tensor:
             low, high = span
             middle = (low + high) / 2
             likelier = warm > middle
@@ -86,14 +88,14 @@ class Sampling:
 
 
 def generate_tokens(
-    step: Callable[[Any, Any], tuple[Any, Any]],
-    noise: Callable[[Any], Any],
-    first: Any,
-    state: Any,
-    seen: Any,
+    step: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
+    noise: Callable[[Tensor], Tensor],
+    first: Tensor,
+    state: State,
+    seen: Tensor,
     sampling: Sampling,
     length: int,
-) -> tuple[Any, Any, Any]:
+) -> tuple[Tensor, Tensor, Tensor]:
     """Sample ``length`` tokens one after the other: what each costs does not depend on how many came before.
 
     Args:
@@ -120,7 +122,7 @@ def generate_tokens(
     size = seen.shape[-1]
     places = ops.expand_dims(ops.arange(length, dtype="int32"), 0)
 
-    def body(i: Any, carry: Any) -> Any:
+    def body(i: Tensor, carry: Tensor) -> Tensor:
         tokens, last, state, seen = carry
         logits, state = step(last, state)
         last = sampling.draw(logits, noise(i), seen)

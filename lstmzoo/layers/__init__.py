@@ -1,5 +1,6 @@
 """Keras layers that Keras itself lacks."""
 
+from lstmzoo.layers._base import LOG_ZERO
 from lstmzoo.layers.attention import SCORES, Attention, LocalAttention
 from lstmzoo.layers.attentive import AttentiveRNN, ConditionalRNN, InputFeedingRNN
 from lstmzoo.layers.dilated import DilatedLSTM
@@ -21,6 +22,7 @@ from lstmzoo.layers.xlstm import MLSTM, SLSTM
 __all__ = [
     "DISTRIBUTIONS",
     "GRU",
+    "LOG_ZERO",
     "LSTM",
     "MLSTM",
     "SCORES",

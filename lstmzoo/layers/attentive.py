@@ -1,33 +1,35 @@
-"""Recurrent decoders whose steps go through the attention."""
+"""Recurrent decoders whose recurrence includes the attention."""
 
 from collections.abc import Callable
-from types import SimpleNamespace
-from typing import Any, Literal, get_args
+from typing import Any
 
 import keras
 from keras import ops
 
+from lstmzoo.backend import State, Tensor
 from lstmzoo.errors import ConfigError, UnknownNameError
+from lstmzoo.layers._base import loop
 from lstmzoo.layers.attention import Attention
 
-Cell = Literal["gru", "lstm"]
-CELLS: tuple[Cell, ...] = get_args(Cell)
-Reader = Callable[[Any], tuple[Any, Any]]  # from queries (B, U) to contexts (B, M) and weights (B, S)
-Transition = Callable[[Any, Any], list[Any]]  # from inputs (B, any) and states to states, of which h is the first
-Step = Callable[[Any, Any], tuple[tuple[Any, Any, Any], list[Any]]]  # likewise to (output, context, weights) and states
+_CELLS = ("gru", "lstm")  # in the order of how many states they have
+Reader = Callable[[Tensor], tuple[Tensor, Tensor]]  # from queries (B, U) to contexts (B, M) and weights (B, S)
+Transition = Callable[[Tensor, State], list[Tensor]]  # from inputs (B, any) and states to states, h first
+Step = Callable[
+    [Tensor, State], tuple[tuple[Tensor, Tensor, Tensor], list[Tensor]]
+]  # to (output, context, weights), states
 
 
 class _AttentiveLayer(keras.layers.Layer):
     """Cells and an attention in one loop over time.
 
-    What is known before the loop, the product of the inputs with their kernel and the attention's keys, is computed for all
-    steps at once. Weights are read before the loop, where TensorFlow would read them at each step.
+    The product of the inputs with their kernel and the attention's keys are computed before the loop, for all steps at once.
+    Weights are read before the loop too; TensorFlow would read them again in each step.
 
-    Sizes: B batch, S places of the memory, T steps, E features of the inputs, M of the memory, U units.
+    Sizes: B batch, S memory steps, T steps, E features of the inputs, M features of the memory, U units.
 
     Args:
         units: U.
-        attention: What each step reads the memory with.
+        attention: Reads the memory in each step.
         cell: ``gru`` or ``lstm``.
 
     Raises:
@@ -36,15 +38,15 @@ class _AttentiveLayer(keras.layers.Layer):
 
     def __init__(self, units: int, *, attention: Attention, cell: str = "gru", **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if cell not in CELLS:
-            raise UnknownNameError("cell", cell, CELLS)
+        if cell not in _CELLS:
+            raise UnknownNameError("cell", cell, _CELLS)
         self.units = units
         self.attention = attention
         self.cell = cell
         self.first = self._new_cell("first")
 
     def _new_cell(self, name: str) -> keras.layers.Layer:
-        """The weights of a cell, which :func:`_transition` steps."""
+        """Make the weights of a cell; :func:`_transition` is its step."""
         if self.cell == "gru":
             return keras.layers.GRUCell(self.units, reset_after=False, dtype=self.dtype_policy, name=name)
         return keras.layers.LSTMCell(self.units, dtype=self.dtype_policy, name=name)
@@ -56,49 +58,49 @@ class _AttentiveLayer(keras.layers.Layer):
         self._build_rest(memory_shape[-1], self.first.kernel.shape[-1])
 
     def _build_rest(self, memory: int, gates: int) -> None:
-        """The weights beside the first cell's, for that M and that many columns of a cell's kernel."""
+        """Make the weights other than the first cell's, for M and the number of columns of a cell's kernel."""
         raise NotImplementedError
 
     def _step(self, read: Reader) -> Step:
-        """One step; its inputs ``(B, gates)`` are multiplied by the first cell's kernel already."""
+        """Return one step. Its inputs ``(B, gates)`` are already multiplied by the first cell's kernel."""
         raise NotImplementedError
 
     def state_count(self) -> int:
-        """Of states ``(B, U)``."""
-        return CELLS.index(self.cell) + 1
+        """The number of states ``(B, U)``."""
+        return _CELLS.index(self.cell) + 1
 
-    def call(self, x: Any, memory: Any, mask: Any = None, initial_state: Any = None, keys: Any = None) -> tuple:
-        """Outputs ``(B, T, U)``, contexts ``(B, T, M)``, weights ``(B, T, S)`` and the final states ``(B, U)``.
+    def call(
+        self, x: Tensor, memory: Tensor, mask: Tensor = None, initial_state: State = None, keys: Tensor = None
+    ) -> tuple:
+        """Return outputs ``(B, T, U)``, contexts ``(B, T, M)``, weights ``(B, T, S)`` and the final states ``(B, U)``.
 
         Args:
             x: ``(B, T, E)``.
             memory: ``(B, S, M)``.
-            mask: bool ``(B, S)``, True where the memory is real; see :class:`Attention`.
+            mask: bool ``(B, S)``, False at the padding of the memory; see :class:`Attention`.
             initial_state: A list of states ``(B, U)``; None for zeros.
-            keys: What ``attention.project`` gives of the memory, where it is known already.
+            keys: The result of ``attention.project`` for the memory, if it is known already.
 
         Raises:
-            ConfigError: If the initial states are more or fewer than the layer's.
+            ConfigError: If there are more or fewer initial states than the layer has states.
         """
         count = self.state_count()
         if initial_state is None:
             initial_state = [ops.zeros((ops.shape(x)[0], self.units), dtype=self.compute_dtype)] * count
         if len(initial_state) != count:
-            raise ConfigError(f"layer {self.name!r} has {count} states, and initial_state {len(initial_state)}")
+            raise ConfigError(f"layer {self.name!r} has {count} states, got {len(initial_state)} in initial_state")
         read = self.attention.reader(memory, mask, keys)
 
-        def read_once(query: Any) -> tuple[Any, Any]:
+        def read_once(query: Tensor) -> tuple[Tensor, Tensor]:
             context, weights = read(ops.expand_dims(query, 1))
             return ops.squeeze(context, 1), ops.squeeze(weights, 1)
 
-        options = dict.fromkeys(("go_backwards", "unroll", "zero_output_for_mask", "stateful"), False)
-        loop = SimpleNamespace(cell=self._step(read_once), return_sequences=True, **options)
         projected = ops.matmul(x, self.first.kernel) + self.first.bias
-        _, outputs, states = keras.layers.RNN.inner_loop(loop, projected, list(initial_state), None)
+        _, outputs, states = loop(self._step(read_once), projected, list(initial_state), return_sequences=True)
         return (*outputs, *states)
 
-    def compute_mask(self, x: Any, previous_mask: Any) -> None:
-        """None: the mask is the memory's, and what is returned has none."""
+    def compute_mask(self, x: Tensor, previous_mask: Tensor) -> None:
+        """None: the mask is that of the memory, and the outputs have none."""
 
     def compute_output_shape(self, x_shape: tuple, memory_shape: tuple) -> tuple:
         (batch, steps, _), (_, places, memory) = x_shape, memory_shape
@@ -107,21 +109,21 @@ class _AttentiveLayer(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         attention = keras.saving.serialize_keras_object(self.attention)
-        # Or it is built before it is this layer's, and its weights' paths are others.
+        # Otherwise it would be built before this layer owns it, and the paths of its weights would differ.
         attention.pop("build_config", None)
         return {**super().get_config(), "units": self.units, "attention": attention, "cell": self.cell}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "_AttentiveLayer":
-        """The layer whose options :meth:`get_config` gave."""
+        """Make the layer from the options that :meth:`get_config` returned."""
         return cls(**{**config, "attention": keras.saving.deserialize_keras_object(config["attention"])})
 
 
 def _transition(cell: keras.layers.Layer) -> Transition:
-    """The step of a cell whose inputs are multiplied by its kernel already."""
+    """Return the step of a cell for inputs that are already multiplied by its kernel."""
     kernel = ops.copy(cell.recurrent_kernel)
 
-    def lstm(x: Any, states: Any) -> list[Any]:
+    def lstm(x: Tensor, states: State) -> list[Tensor]:
         h, c = states
         i, f, g, o = ops.split(x + ops.matmul(h, kernel), 4, axis=1)
         c = ops.sigmoid(f) * c + ops.sigmoid(i) * ops.tanh(g)
@@ -130,7 +132,7 @@ def _transition(cell: keras.layers.Layer) -> Transition:
     size = 2 * cell.units
     of_gates, of_candidate = kernel[:, :size], kernel[:, size:]
 
-    def gru(x: Any, states: Any) -> list[Any]:
+    def gru(x: Tensor, states: State) -> list[Tensor]:
         (h,) = states
         z, r = ops.split(ops.sigmoid(x[:, :size] + ops.matmul(h, of_gates)), 2, axis=1)
         return [z * h + (1 - z) * ops.tanh(x[:, size:] + ops.matmul(r * h, of_candidate))]
@@ -139,7 +141,7 @@ def _transition(cell: keras.layers.Layer) -> Transition:
 
 
 def _whole_transition(cell: keras.layers.Layer) -> Transition:
-    """The step of a cell whose inputs are known in the loop alone."""
+    """Return the step of a cell for inputs that are known only in the loop."""
     kernel, bias, step = ops.copy(cell.kernel), ops.copy(cell.bias), _transition(cell)
     return lambda x, states: step(ops.matmul(x, kernel) + bias, states)
 
@@ -148,9 +150,9 @@ def _whole_transition(cell: keras.layers.Layer) -> Transition:
 class AttentiveRNN(_AttentiveLayer):
     """A decoder that attends and then steps: ``c_i = attention(s_{i-1})``, ``s_i = cell([y_{i-1}; c_i], s_{i-1})``.
 
-    Of inputs ``(B, T, E)`` and a memory ``(B, S, M)`` it makes outputs s ``(B, T, U)``, contexts ``(B, T, M)``, weights
-    ``(B, T, S)`` and the final states, ``(B, U)`` each: h of a GRU, or h and c of an LSTM. The GRU is that of the paper, which
-    resets the state before its product. A sequence may be read in pieces, with the states carried on.
+    From inputs ``(B, T, E)`` and a memory ``(B, S, M)`` it computes outputs s ``(B, T, U)``, contexts ``(B, T, M)``, weights
+    ``(B, T, S)`` and the final states, ``(B, U)`` each: h of a GRU, or h and c of an LSTM. As in the paper, the GRU resets the
+    state before the matrix product. A sequence may be read in parts, from state to state.
 
     Args:
         units: U.
@@ -177,7 +179,7 @@ class AttentiveRNN(_AttentiveLayer):
     def _step(self, read: Reader) -> Step:
         transition, kernel = _transition(self.first), ops.copy(self.context_kernel)
 
-        def step(x: Any, states: Any) -> tuple[tuple[Any, Any, Any], list[Any]]:
+        def step(x: Tensor, states: State) -> tuple[tuple[Tensor, Tensor, Tensor], list[Tensor]]:
             context, weights = read(states[0])
             states = transition(x + ops.matmul(context, kernel), states)
             return (states[0], context, weights), states
@@ -187,9 +189,9 @@ class AttentiveRNN(_AttentiveLayer):
 
 @keras.saving.register_keras_serializable(package="lstmzoo")
 class ConditionalRNN(_AttentiveLayer):
-    """A decoder with a cell on either side of the attention, both on one state: with GRUs, the conditional GRU.
+    """A decoder with a cell before and after the attention, which share one state: with GRUs, the conditional GRU.
 
-    ``s' = first(y_{i-1}, s_{i-1})``, ``c_i = attention(s')``, ``s_i = second(c_i, s')``. Answers and states are those of
+    ``s' = first(y_{i-1}, s_{i-1})``, ``c_i = attention(s')``, ``s_i = second(c_i, s')``. Outputs and states are those of
     :class:`AttentiveRNN`.
 
     Args:
@@ -221,7 +223,7 @@ class ConditionalRNN(_AttentiveLayer):
     def _step(self, read: Reader) -> Step:
         first, second = _transition(self.first), _whole_transition(self.second)
 
-        def step(x: Any, states: Any) -> tuple[tuple[Any, Any, Any], list[Any]]:
+        def step(x: Tensor, states: State) -> tuple[tuple[Tensor, Tensor, Tensor], list[Tensor]]:
             states = first(x, states)
             context, weights = read(states[0])
             states = second(context, states)
@@ -232,21 +234,21 @@ class ConditionalRNN(_AttentiveLayer):
 
 @keras.saving.register_keras_serializable(package="lstmzoo")
 class InputFeedingRNN(_AttentiveLayer):
-    """A stack of cells that steps and then attends, and whose output is fed to its next step.
+    """A decoder that steps a stack of cells and then attends, and reads its last output in the next step.
 
-    The stack reads ``[y_{i-1}; a_{i-1}]``; its highest h is the query of the context c; the output is the attentional state
-    ``a_i = tanh(W [c; h])``, without an own dropout. Answers are those of :class:`AttentiveRNN`, and the states those of the
-    cells, from the lowest on, and then a, ``(B, U)`` each.
+    The stack reads ``[y_{i-1}; a_{i-1}]``. Its highest h is the query of the context c. The output is the attentional state
+    ``a_i = tanh(W [c; h])``, without dropout. Outputs are those of :class:`AttentiveRNN`. The states are those of the cells,
+    from the lowest to the highest, and then a, ``(B, U)`` each.
 
     Args:
         units: U.
         attention: An :class:`Attention` or a :class:`LocalAttention`.
         cell: ``gru`` or ``lstm``.
-        num_layers: Cells of the stack.
+        num_layers: Number of cells.
 
     Raises:
         UnknownNameError: If there is no such cell.
-        ConfigError: If there are no layers.
+        ConfigError: If ``num_layers`` is less than 1.
 
     References:
         Luong, Pham & Manning, "Effective Approaches to Attention-based Neural Machine Translation", EMNLP 2015, section 3.3.
@@ -264,12 +266,12 @@ class InputFeedingRNN(_AttentiveLayer):
     ) -> None:
         super().__init__(units, attention=attention, cell=cell, **kwargs)
         if num_layers < 1:
-            raise ConfigError(f"num_layers={num_layers} is less than 1")
+            raise ConfigError(f"num_layers={num_layers} is less than 1: give 1 or more")
         self.num_layers = num_layers
         self.higher = [self._new_cell(f"higher_{i}") for i in range(1, num_layers)]
 
     def state_count(self) -> int:
-        """Of states ``(B, U)``."""
+        """The number of states ``(B, U)``."""
         return super().state_count() * self.num_layers + 1
 
     def _build_rest(self, memory: int, gates: int) -> None:
@@ -283,7 +285,7 @@ class InputFeedingRNN(_AttentiveLayer):
         feed, output = ops.copy(self.feed_kernel), ops.copy(self.output_kernel)
         each = super().state_count()
 
-        def step(x: Any, states: Any) -> tuple[tuple[Any, Any, Any], list[Any]]:
+        def step(x: Tensor, states: State) -> tuple[tuple[Tensor, Tensor, Tensor], list[Tensor]]:
             x, after = x + ops.matmul(states[-1], feed), []
             for i, transition in enumerate(transitions):
                 after += transition(x, states[i * each : (i + 1) * each])

@@ -5,25 +5,26 @@ from typing import Any
 import keras
 from keras import ops
 
-from lstmzoo.layers._recurrent import WholeLayer
+from lstmzoo.backend import Tensor
+from lstmzoo.layers._base import WholeLayer
 from lstmzoo.layers.recurrence import LSTM
 
 
 @keras.saving.register_keras_serializable(package="lstmzoo")
 class DilatedLSTM(WholeLayer):
-    """An LSTM whose state comes from ``dilation`` steps before, not from one: as many LSTMs of one set of weights, in turn.
+    """An LSTM whose state comes from ``dilation`` steps before, instead of one.
 
-    Each of these lanes reads every ``dilation``-th step, and all of them are one batch of a stock LSTM. The states are h and c,
-    (B, ``dilation``, U), the lane that is next first.
+    It is ``dilation`` LSTMs with the same weights, each of which reads every ``dilation``-th step. These lanes are computed as
+    one batch of a stock LSTM. The states are h and c, (B, ``dilation``, U); the lane that reads next comes first.
 
     Args:
         units: U.
-        dilation: Steps from one state to the next of its lane.
+        dilation: Steps from one state to the next of the same lane.
         return_sequences: Whether to return outputs ``(B, T, U)``, or the last ``(B, U)``.
         return_state: Whether to return the final states too.
 
     Raises:
-        ConfigError: If T is not known.
+        ConfigError: If T is unknown.
 
     References:
         Chang et al., "Dilated Recurrent Neural Networks", NeurIPS 2017.
@@ -47,10 +48,10 @@ class DilatedLSTM(WholeLayer):
         self.lstm.build((None, None, x_shape[-1]))
 
     def state_shapes(self) -> list[tuple[int, ...]]:
-        """Of each state, without B."""
+        """The shape of each state, without B."""
         return [(self.dilation, self.units)] * 2
 
-    def run(self, x: Any, states: list[Any]) -> tuple[Any, list[Any]]:
+    def run(self, x: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """From ``(B, T, F)`` and initial states to outputs ``(B, T, U)`` and final states."""
         steps = x.shape[1]
         rest = steps % self.dilation
@@ -64,8 +65,8 @@ class DilatedLSTM(WholeLayer):
             states = [ops.concatenate([old[:, rest:], new], axis=1) for old, new in zip(states, stepped, strict=True)]
         return outputs[0] if len(outputs) == 1 else ops.concatenate(outputs, axis=1), states
 
-    def _rounds(self, x: Any, states: list[Any]) -> tuple[Any, list[Any]]:
-        """Steps ``(B, T, F)``, a multiple of the lanes' number, through lanes in states ``(B, lanes, U)``."""
+    def _rounds(self, x: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """Run ``(B, T, F)``, T a multiple of the number of lanes, through lanes in states ``(B, lanes, U)``."""
         lanes = states[0].shape[1]
         rounds = x.shape[1] // lanes
         folded = ops.transpose(ops.reshape(x, (-1, rounds, lanes, x.shape[2])), (0, 2, 1, 3))

@@ -1,7 +1,7 @@
-"""Distributions that a forecaster gives instead of a number: their parameters, likelihoods and quantiles.
+"""Distributions that a forecaster predicts: their parameters, likelihoods and quantiles.
 
-Sizes: B windows, H steps, P parameters. Likelihoods are in :mod:`keras.ops`, in forms that keep float32 exact for large
-counts and nearly normal tails; quantiles are in NumPy.
+Sizes: B windows, H steps, P parameters. Likelihoods are in :mod:`keras.ops`, in forms that are exact in float32 for large
+counts and nearly normal tails. Quantiles are in NumPy.
 """
 
 import math
@@ -14,19 +14,20 @@ import numpy as np
 from keras import ops
 from scipy.special import betainc, betaincc, gammainc, gammaincc, gammaln, ndtri, stdtrit, xlogy
 
+from lstmzoo.backend import Tensor
 from lstmzoo.errors import ConfigError, UnknownNameError
 
 _SMALLEST_SCALE = 1e-3
-_SMALLEST_REFERENCE = 0.05  # of counts; a mean of zero has no logarithm
+_SMALLEST_REFERENCE = 0.05  # of counts: a mean of zero has no logarithm
 _SMALLEST_MEAN = 1e-6
-_SMALLEST_DF = 2.05  # there is a variance above 2
-_RAW_DF = 3.0  # so that training begins at some 5 degrees of freedom
+_SMALLEST_DF = 2.05  # the variance is finite above 2
+_RAW_DF = 3.0  # so that training begins at about 5 degrees of freedom
 _HALF_LOG_2_PI = 0.5 * math.log(2 * math.pi)
-_COUNTED = 128  # quantiles of counts up to about here are found by summing probabilities
-_NEARLY_NORMAL = 1e-8  # a ninth of the squared coefficient of variation, below which counts are nearly normal
-_FAR = 1e-6  # a tail, below which the complement of the other has too few digits
-_WIDE = 1e6  # counts, and units of their distribution, beside which 1 is little
-_NEWTON = 12  # steps of Newton's method, before bisection
+_COUNTED = 128  # quantiles of counts up to about this are found by summing probabilities
+_NEARLY_NORMAL = 1e-8  # counts are nearly normal if a ninth of their squared coefficient of variation is below this
+_FAR = 1e-6  # below this, a tail is not computed as the complement of the other, which would lose digits
+_WIDE = 1e6  # counts, and scales, beside which 1 is small
+_NEWTON = 12  # steps of Newton's method before bisection
 
 
 class Distribution(ABC):
@@ -35,8 +36,8 @@ class Distribution(ABC):
     Attributes:
         name: In zoo configs.
         num_parameters: P.
-        location: Which raw number is a deviation from the reference forecast.
-        target_channels: 1, the scaled value; or 2, with the window's scale.
+        location: The index of the raw number that is a deviation from the reference forecast.
+        target_channels: 1 for the scaled value alone, 2 for the value and the window's scale.
     """
 
     name: ClassVar[str]
@@ -45,14 +46,14 @@ class Distribution(ABC):
     target_channels: ClassVar[int] = 1
 
     @abstractmethod
-    def parameters(self, raw: Any, reference: Any) -> Any:
-        """Valid parameters ``(..., P)`` from unconstrained numbers ``(..., P)`` and reference forecasts ``(..., 1)``."""
+    def parameters(self, raw: Tensor, reference: Tensor) -> Tensor:
+        """Map unconstrained numbers ``(..., P)`` and reference forecasts ``(..., 1)`` to valid parameters ``(..., P)``."""
 
-    def loss(self, target: Any, parameters: Any) -> Any:
-        """Mean negative log-likelihood ``(B,)`` of the observed steps; 0 where there are none.
+    def loss(self, target: Tensor, parameters: Tensor) -> Tensor:
+        """Mean negative log-likelihood ``(B,)`` of the observed steps; 0 if there are none.
 
         Args:
-            target: ``(B, H, C)`` scaled values, NaN where missing, and, if C is 2, the scales that they were divided by.
+            target: ``(B, H, C)`` scaled values, NaN where missing, and, if C is 2, the scale that they were divided by.
             parameters: ``(B, H, P)``.
         """
         parameters = ops.convert_to_tensor(parameters)
@@ -67,21 +68,21 @@ class Distribution(ABC):
         return ops.sum(weight * surprise, axis=-1) / ops.maximum(ops.sum(weight, axis=-1), 1)
 
     @abstractmethod
-    def _surprise(self, value: Any, *parameters: Any) -> Any:
-        """Negative log-likelihood of each value; the window's scale is the last parameter, if it is in the target."""
+    def _surprise(self, value: Tensor, *parameters: Tensor) -> Tensor:
+        """Negative log-likelihood of each value. The window's scale is the last parameter if the target has it."""
 
     @abstractmethod
-    def ppf(self, u: Any, parameters: np.ndarray, scale: Any = None) -> np.ndarray:
-        """Quantiles, in scaled units.
+    def ppf(self, u: Tensor, parameters: np.ndarray, scale: Tensor = None) -> np.ndarray:
+        """Compute quantiles, in scaled units.
 
         Args:
             u: Levels in (0, 1), broadcast against ``(...)``.
             parameters: ``(..., P)``.
-            scale: Of the windows, ``(...)``; distributions of counts need it.
+            scale: ``(...)`` the scale of the windows; distributions of counts need it.
         """
 
     def mean(self, parameters: np.ndarray) -> np.ndarray:
-        """``(...)`` means, in scaled units, of ``(..., P)``."""
+        """Compute the means ``(...)`` of parameters ``(..., P)``, in scaled units."""
         return np.asarray(parameters)[..., 0]
 
 
@@ -91,14 +92,14 @@ class _Normal(Distribution):
     name = "normal"
     num_parameters = 2
 
-    def parameters(self, raw: Any, reference: Any) -> Any:
+    def parameters(self, raw: Tensor, reference: Tensor) -> Tensor:
         return ops.concatenate([raw[..., :1] + reference, ops.softplus(raw[..., 1:]) + _SMALLEST_SCALE], axis=-1)
 
-    def _surprise(self, value: Any, *parameters: Any) -> Any:
+    def _surprise(self, value: Tensor, *parameters: Tensor) -> Tensor:
         loc, scale = parameters
         return 0.5 * ops.square((value - loc) / scale) + ops.log(scale) + _HALF_LOG_2_PI
 
-    def ppf(self, u: Any, parameters: np.ndarray, scale: Any = None) -> np.ndarray:
+    def ppf(self, u: Tensor, parameters: np.ndarray, scale: Tensor = None) -> np.ndarray:
         loc, deviation = np.moveaxis(np.asarray(parameters), -1, 0)
         return loc + deviation * ndtri(u)
 
@@ -109,20 +110,20 @@ class _StudentT(Distribution):
     name = "student_t"
     num_parameters = 3
 
-    def parameters(self, raw: Any, reference: Any) -> Any:
+    def parameters(self, raw: Tensor, reference: Tensor) -> Tensor:
         scale = ops.softplus(raw[..., 1:2]) + _SMALLEST_SCALE
         df = ops.softplus(raw[..., 2:] + _RAW_DF) + _SMALLEST_DF
         return ops.concatenate([raw[..., :1] + reference, scale, df], axis=-1)
 
-    def _surprise(self, value: Any, *parameters: Any) -> Any:
-        """The normal's, and what vanishes with many degrees of freedom."""
+    def _surprise(self, value: Tensor, *parameters: Tensor) -> Tensor:
+        """The normal's surprise, and terms that vanish with many degrees of freedom."""
         loc, scale, df = parameters
         half = 0.5 * df
         constant = 0.5 - half * ops.log1p(0.5 / half) + _stirling_error(half) - _stirling_error(half + 0.5)
         distance = (half + 0.5) * ops.log1p(ops.square((value - loc) / scale) / df)
         return constant + distance + ops.log(scale) + _HALF_LOG_2_PI
 
-    def ppf(self, u: Any, parameters: np.ndarray, scale: Any = None) -> np.ndarray:
+    def ppf(self, u: Tensor, parameters: np.ndarray, scale: Tensor = None) -> np.ndarray:
         loc, width, df = np.moveaxis(np.asarray(parameters), -1, 0)
         return loc + width * stdtrit(df, u)
 
@@ -140,16 +141,16 @@ class _NegativeBinomial(Distribution):
     num_parameters = 2
     target_channels = 2
 
-    def parameters(self, raw: Any, reference: Any) -> Any:
+    def parameters(self, raw: Tensor, reference: Tensor) -> Tensor:
         reference = ops.maximum(reference, _SMALLEST_REFERENCE)
         mean = ops.softplus(raw[..., :1] + reference + ops.log(-ops.expm1(-reference))) + _SMALLEST_MEAN
         return ops.concatenate([mean, ops.softplus(raw[..., 1:]) + _SMALLEST_SCALE], axis=-1)
 
-    def _surprise(self, value: Any, *parameters: Any) -> Any:
+    def _surprise(self, value: Tensor, *parameters: Tensor) -> Tensor:
         mean, shape, scale = parameters
         return _count_surprise(value * scale, mean * scale, ops.sqrt(scale) / shape)
 
-    def ppf(self, u: Any, parameters: np.ndarray, scale: Any = None) -> np.ndarray:
+    def ppf(self, u: Tensor, parameters: np.ndarray, scale: Tensor = None) -> np.ndarray:
         if scale is None:
             raise ConfigError("quantiles of a negative_binomial need the scales of the windows: pass scale")
         mean, shape = np.moveaxis(np.asarray(parameters, dtype=float), -1, 0)
@@ -161,8 +162,8 @@ class _NegativeBinomial(Distribution):
 DISTRIBUTIONS: dict[str, Distribution] = {d.name: d for d in (_Normal(), _StudentT(), _NegativeBinomial())}
 
 
-def distribution_loss(name: str) -> Callable[[Any, Any], Any]:
-    """The loss that trains a distribution's parameters: from targets ``(B, H, C)`` and ``(B, H, P)`` to ``(B,)``.
+def distribution_loss(name: str) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return the loss that trains a distribution's parameters, from targets ``(B, H, C)`` and ``(B, H, P)`` to ``(B,)``.
 
     Raises:
         UnknownNameError: If there is no such distribution.
@@ -177,7 +178,7 @@ def distribution_loss(name: str) -> Callable[[Any, Any], Any]:
 
 @keras.saving.register_keras_serializable(package="lstmzoo")
 class DistributionHead(keras.layers.Layer):
-    """Makes raw numbers the parameters of a distribution that lies near a reference forecast.
+    """Turns raw numbers into the parameters of a distribution near a reference forecast.
 
     Args:
         distribution: Name of the distribution.
@@ -195,8 +196,8 @@ class DistributionHead(keras.layers.Layer):
         self.distribution = distribution
         self._family = _distribution(distribution)
 
-    def call(self, raw: Any, reference: Any) -> Any:
-        """Numbers ``(..., P)`` and references ``(..., 1)`` to parameters ``(..., P)``."""
+    def call(self, raw: Tensor, reference: Tensor) -> Tensor:
+        """From numbers ``(..., P)`` and references ``(..., 1)`` to parameters ``(..., P)``."""
         return self._family.parameters(raw, reference)
 
     def compute_output_shape(self, raw_shape: tuple, reference_shape: tuple) -> tuple:
@@ -212,8 +213,8 @@ def _distribution(name: str) -> Distribution:
     return DISTRIBUTIONS[name]
 
 
-def _stirling_error(x: Any) -> Any:
-    """``lgamma(x) - ((x - 1/2) log(x) - x + log(2 pi) / 2)`` for positive numbers: its series, three steps ahead."""
+def _stirling_error(x: Tensor) -> Tensor:
+    """``lgamma(x) - ((x - 1/2) log(x) - x + log(2 pi) / 2)`` for positive numbers, by its series three steps ahead."""
     error: Any = 0.0
     for _ in range(3):
         error = error + (x + 0.5) * ops.log1p(1 / x) - 1
@@ -222,11 +223,10 @@ def _stirling_error(x: Any) -> Any:
     return error + (1 / 12 - inverse * (1 / 360 - inverse * (1 / 1260 - inverse * (1 / 1680 - inverse / 1188)))) / x
 
 
-def _count_surprise(count: Any, mean: Any, size: Any) -> Any:
+def _count_surprise(count: Tensor, mean: Tensor, size: Tensor) -> Tensor:
     """Negative log-likelihood of a negative binomial with the variance ``mean + mean² / size``.
 
-    Sums of large logarithms that cancel are brought together, as Loader's binomial probabilities are, so that float32
-    suffices for any counts.
+    Large logarithms that cancel are combined, as in Loader's binomial probabilities, so that float32 suffices for any counts.
 
     References:
         Loader, "Fast and Accurate Computation of Binomial Probabilities", 2000.
@@ -243,9 +243,9 @@ def _count_surprise(count: Any, mean: Any, size: Any) -> Any:
 def _count_quantiles(u: np.ndarray, mean: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """Quantiles ``(N,)`` of negative binomials with the variances ``mean + mean² alpha``.
 
-    Small ones are found by summing probabilities. Of distributions that are nearly normal, they are given by Cornish and
-    Fisher's expansion, whose error is below float64's in the probabilities. The search for the others begins at those of
-    gamma distributions of the same means and variances, as Wilson and Hilferty's cube roots give them.
+    Small quantiles are found by summing probabilities. If the distribution is nearly normal, Cornish and Fisher's expansion is
+    exact within float64. All others are searched for, from the quantiles of gamma distributions with the same means and
+    variances, by Wilson and Hilferty's cube roots.
     """
     ninth = (1 / mean + alpha) / 9
     guess = np.floor(mean * np.maximum(1 - ninth + ndtri(u) * np.sqrt(ninth), 0) ** 3)
@@ -260,7 +260,7 @@ def _count_quantiles(u: np.ndarray, mean: np.ndarray, alpha: np.ndarray) -> np.n
 
 
 def _summed_quantiles(u: np.ndarray, mean: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Quantiles, by summing the probabilities of 0, 1, 2, ...; NaN for those that are large."""
+    """Find quantiles by summing the probabilities of 0, 1, 2, ...; NaN for large ones."""
     found = np.full(len(u), np.nan)
     left = np.arange(len(u))
     ratio, part = mean / (1 + mean * alpha), np.exp(-np.log1p(mean * alpha) / alpha)
@@ -276,7 +276,7 @@ def _summed_quantiles(u: np.ndarray, mean: np.ndarray, alpha: np.ndarray) -> np.
 
 
 def _expanded_quantiles(u: np.ndarray, mean: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Quantiles of nearly normal counts, by Cornish and Fisher's expansion up to the kurtosis."""
+    """Compute quantiles of nearly normal counts by Cornish and Fisher's expansion up to the kurtosis."""
     z, odds = ndtri(u), mean * alpha
     variance = mean * (1 + odds)
     skew = (1 + 2 * odds) / np.sqrt(variance)
@@ -286,10 +286,10 @@ def _expanded_quantiles(u: np.ndarray, mean: np.ndarray, alpha: np.ndarray) -> n
 
 
 def _searched_quantiles(u: np.ndarray, mean: np.ndarray, alpha: np.ndarray, guess: np.ndarray) -> np.ndarray:
-    """Quantiles, by Newton's method on the logarithm of the smaller tail, and by bisection where that is slow.
+    """Find quantiles by Newton's method on the logarithm of the smaller tail, and by bisection where that is slow.
 
-    A quantile lies above ``low`` and not above ``high``. Each round moves one of the two, so that the search ends, at the latest
-    where float64 has no number between them.
+    A quantile lies above ``low``, and is at most ``high``. Each round moves one of the two, so the search ends, at the latest
+    when float64 has no number between them.
     """
     found, low, high = guess.copy(), np.full(len(u), -1.0), np.full(len(u), np.inf)
     left, rounds = np.arange(len(u)), 0
@@ -299,7 +299,7 @@ def _searched_quantiles(u: np.ndarray, mean: np.ndarray, alpha: np.ndarray, gues
         tail, part = _count_tail(k, mean[left], alpha[left], upper)
         sought = np.where(upper, 1 - level, level)
         short = np.where(upper, tail > sought, tail < sought)
-        before = np.where(upper, tail + part <= sought, tail - part >= sought)  # k - 1 reaches the level as well
+        before = np.where(upper, tail + part <= sought, tail - part >= sought)  # k - 1 reaches the level too
         low[left] = np.where(short, k, low[left])
         high[left] = np.where(short, high[left], np.where(before & (k > 0), k - 1, k))
         low[left] = np.where(short | before, low[left], np.maximum(k - 1, low[left]))
@@ -317,10 +317,10 @@ def _searched_quantiles(u: np.ndarray, mean: np.ndarray, alpha: np.ndarray, gues
 
 
 def _count_tail(k: np.ndarray, mean: np.ndarray, alpha: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The probabilities of more than k, where ``upper``, or of at most k; and those of k alone.
+    """The probability of more than k, if ``upper``, otherwise of at most k; and the probability of k itself.
 
-    The incomplete beta function gives them, but where rounding would lose ``alpha`` or 1 beside ``mean alpha``: there, they
-    are those of the limits, Poisson's and the gamma distribution.
+    They come from the incomplete beta function. Where rounding would lose ``alpha``, or 1 beside ``mean alpha``, they come from
+    the limits, the Poisson and the gamma distribution.
     """
     odds = mean * alpha
     poisson = alpha < np.sqrt(np.finfo(float).eps / mean)
@@ -337,7 +337,7 @@ def _poisson_tails(k: np.ndarray, mean: np.ndarray, alpha: np.ndarray, odds: np.
 
 
 def _gamma_tails(k: np.ndarray, mean: np.ndarray, alpha: np.ndarray, odds: np.ndarray) -> tuple:
-    """By ``gamma(k + r) / gamma(k + 1) = (k + r / 2)^(r - 1)``, whose relative error is of the order of ``1 / k²``."""
+    """Use ``gamma(k + r) / gamma(k + 1) = (k + r / 2)^(r - 1)``, whose relative error is of the order of ``1 / k²``."""
     size, rate = 1 / alpha, np.log1p(1 / odds)
     middle = k + 0.5 * size
     above = gammaincc(size, rate * (middle + 0.5))

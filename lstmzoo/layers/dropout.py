@@ -1,20 +1,20 @@
-"""Dropouts whose masks cost next to nothing under XLA."""
-
-from typing import Any
+"""Dropout layers whose masks cost next to nothing under XLA."""
 
 import keras
 from keras import ops
 
+from lstmzoo.backend import Tensor
+
 
 @keras.saving.register_keras_serializable(package="lstmzoo")
 class Dropout(keras.layers.Dropout):
-    """Keras' dropout, its mask made by a hash of each element's number and the seed generator's next state.
+    """Keras' dropout, with a mask that is a hash of each element's number and the seed generator's next state.
 
-    Keras leaves the random generator's algorithm to the backend; on TensorFlow's CPU, compiled by XLA, that one takes many
+    Keras leaves the algorithm of random numbers to the backend. On a CPU, compiled by XLA, TensorFlow's algorithm takes many
     times as long as the rest of a small network's step.
 
     Args:
-        rate: Share of the inputs that are set to zero; the others are divided by ``1 - rate``.
+        rate: Share of the inputs to set to zero; the others are divided by ``1 - rate``.
 
     References:
         Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from Overfitting", JMLR 15, 2014.
@@ -27,8 +27,8 @@ class Dropout(keras.layers.Dropout):
         (array([0.  , 1.33], dtype=float32), np.True_)
     """
 
-    def call(self, inputs: Any, training: bool = False) -> Any:
-        """Inputs of any shape to outputs of that shape; the inputs themselves unless in training."""
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
+        """From inputs of any shape to outputs of that shape; the inputs themselves unless in training."""
         if not training or self.rate == 0:
             return inputs
         return dropped(inputs, numbered(self._mask_shape(ops.shape(inputs))), self.rate, self.seed_generator)
@@ -43,7 +43,7 @@ class LockedDropout(Dropout):
     """Dropout of inputs ``(B, T, F)`` with one mask for all steps of a sequence.
 
     Args:
-        rate: Share of each sequence's features that are set to zero; the others are divided by ``1 - rate``.
+        rate: Share of each sequence's features to set to zero; the others are divided by ``1 - rate``.
 
     References:
         Gal & Ghahramani, "A Theoretically Grounded Application of Dropout in Recurrent Neural Networks", NeurIPS 2016.
@@ -63,10 +63,10 @@ class LockedDropout(Dropout):
 
 @keras.saving.register_keras_serializable(package="lstmzoo")
 class EmbeddingDropout(keras.layers.Dropout):
-    """Dropout of whole words: where an id of the vocabulary is dropped, it is at each of its places in the batch.
+    """Dropout of whole words: a dropped id of the vocabulary is dropped everywhere in the batch.
 
     Args:
-        rate: Share of the vocabulary whose vectors are set to zero; the others are divided by ``1 - rate``.
+        rate: Share of the vocabulary whose vectors to set to zero; the others are divided by ``1 - rate``.
 
     References:
         Gal & Ghahramani, "A Theoretically Grounded Application of Dropout in Recurrent Neural Networks", NeurIPS 2016.
@@ -81,8 +81,8 @@ class EmbeddingDropout(keras.layers.Dropout):
                [2., 0., 2.]], dtype=float32)
     """
 
-    def call(self, vectors: Any, tokens: Any, training: bool = False) -> Any:
-        """Vectors ``(B, T, E)`` of tokens ``(B, T)`` to ``(B, T, E)``; the vectors themselves unless in training."""
+    def call(self, vectors: Tensor, tokens: Tensor, training: bool = False) -> Tensor:
+        """From vectors ``(B, T, E)`` of tokens ``(B, T)`` to ``(B, T, E)``; the vectors themselves unless in training."""
         if not training or self.rate == 0:
             return vectors
         numbers = ops.expand_dims(ops.cast(tokens, "int32"), -1)
@@ -92,22 +92,22 @@ class EmbeddingDropout(keras.layers.Dropout):
         return vectors_shape
 
 
-def numbered(shape: tuple) -> Any:
-    """0, 1, 2, ... in that shape."""
+def numbered(shape: tuple) -> Tensor:
+    """The numbers 0, 1, 2, ... in a shape."""
     count = 1
     for size in shape:
         count = count * size
     return ops.reshape(ops.arange(count, dtype="int32"), shape)
 
 
-def dropped(x: Any, numbers: Any, rate: float, seeds: keras.random.SeedGenerator) -> Any:
-    """``x`` divided by ``1 - rate``, or zero where a hash of its number and the next seed says so.
+def dropped(x: Tensor, numbers: Tensor, rate: float, seeds: keras.random.SeedGenerator) -> Tensor:
+    """Divide ``x`` by ``1 - rate``, or set it to zero, by a hash of its number and the next seed.
 
     Args:
-        x: Of any shape.
-        numbers: int32, of a shape that broadcasts to that of ``x``. Equal ones have the same fate.
-        rate: Share of the numbers that are dropped.
-        seeds: Goes on by one state.
+        x: Any shape.
+        numbers: int32, broadcast against ``x``. Equal numbers are dropped together.
+        rate: Share of the numbers to drop.
+        seeds: Advances by one state.
     """
     seed = ops.cast(seeds.next(), "int32")
     start = mixed(mixed(seed[0]) + seed[1])
@@ -116,13 +116,13 @@ def dropped(x: Any, numbers: Any, rate: float, seeds: keras.random.SeedGenerator
     return ops.where(kept, x / (1 - rate), ops.zeros_like(x))
 
 
-def mixed(x: Any) -> Any:
-    """MurmurHash3's 32-bit finalizer, on int32, whose products wrap."""
+def mixed(x: Tensor) -> Tensor:
+    """Apply MurmurHash3's 32-bit finalizer to int32, whose products wrap."""
     x = ops.bitwise_xor(x, shifted(x, 16)) * -2048144789
     x = ops.bitwise_xor(x, shifted(x, 13)) * -1028477387
     return ops.bitwise_xor(x, shifted(x, 16))
 
 
-def shifted(x: Any, bits: int) -> Any:
-    """To the right, filled with zeros."""
+def shifted(x: Tensor, bits: int) -> Tensor:
+    """Shift to the right, filling with zeros."""
     return ops.bitwise_and(ops.right_shift(x, bits), (1 << (32 - bits)) - 1)

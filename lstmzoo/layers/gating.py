@@ -1,4 +1,4 @@
-"""Gated residual networks, and the selection of variables and attention that Temporal Fusion Transformers are made of."""
+"""The parts of Temporal Fusion Transformers: gated residual networks, selection of variables, interpretable attention."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from lstmzoo.backend import Tensor
 from lstmzoo.layers.dropout import Dropout
 
 _EPSILON = 1e-3  # of the layer normalization
@@ -17,8 +18,8 @@ class GatedSkip(keras.layers.Layer):
 
     Args:
         dropout: Rate.
-        normalize: Whether the sum is normalized.
-        num_variables: V; if given, inputs are ``(V, N, any)`` and each of the V variables has weights of its own.
+        normalize: Whether to normalize the sum.
+        num_variables: V; if given, inputs are ``(V, N, any)``, and each variable has weights of its own.
 
     References:
         Dauphin et al., "Language Modeling with Gated Convolutional Networks", ICML 2017.
@@ -48,7 +49,7 @@ class GatedSkip(keras.layers.Layer):
             self.scale = _vector(self, "scale", units, initializer="ones")
             self.shift = _vector(self, "shift", units)
 
-    def call(self, x: Any, skip: Any, training: bool | None = None) -> Any:
+    def call(self, x: Tensor, skip: Tensor, training: bool | None = None) -> Tensor:
         """From ``(..., I)`` and ``(..., U)`` to ``(..., U)``."""
         value, gate = ops.split(ops.matmul(self._dropout(x, training=training), self.kernel) + self.bias, 2, axis=-1)
         x = skip + ops.sigmoid(gate) * value
@@ -70,17 +71,17 @@ class GatedSkip(keras.layers.Layer):
 class GatedResidual(keras.layers.Layer):
     """Gated residual network: two dense layers, gated, beside a skip connection.
 
-    ``GatedSkip(W1 elu(W2 x + W3 context + b2) + b1, x)``; where the output is of another size than the input, the skip
-    connection is a dense layer.
+    ``GatedSkip(W1 elu(W2 x + W3 context + b2) + b1, x)``. If the output differs in size from the input, the skip connection is a
+    dense layer.
 
-    Sizes: I of the input, U of the hidden layers, O of the output.
+    Sizes: I input, U hidden layers, O output.
 
     Args:
         units: U.
         outputs: O; U if None.
         dropout: Rate before the gate.
-        normalize: Whether the output is normalized.
-        num_variables: V; if given, inputs are ``(V, N, I)`` and each of the V variables has weights of its own.
+        normalize: Whether to normalize the output.
+        num_variables: V; if given, inputs are ``(V, N, I)``, and each variable has weights of its own.
 
     References:
         Lim et al., "Temporal Fusion Transformers for Interpretable Multi-horizon Time Series Forecasting",
@@ -123,8 +124,8 @@ class GatedResidual(keras.layers.Layer):
             self.skip_bias = _vector(self, "skip_bias", self.outputs)
         self._gate.build((*x_shape[:-1], self.units), (*x_shape[:-1], self.outputs))
 
-    def call(self, x: Any, context: Any = None, training: bool | None = None) -> Any:
-        """From ``(..., I)``, and a context that broadcasts against it but for the last axis, to ``(..., O)``."""
+    def call(self, x: Tensor, context: Tensor = None, training: bool | None = None) -> Tensor:
+        """From ``(..., I)``, and a context that broadcasts against it except for the last axis, to ``(..., O)``."""
         hidden = _product(x, self.hidden_kernel) + self.hidden_bias
         if context is not None:
             hidden = hidden + ops.matmul(context, self.context_kernel)
@@ -148,11 +149,11 @@ class GatedResidual(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="lstmzoo")
 class VariableSelection(keras.layers.Layer):
-    """Variables turned into vectors, each by a network of its own, and their mean by weights that depend on all of them.
+    """A weighted mean of variables. Each becomes a vector by a network of its own; the weights depend on all variables.
 
-    Each of the V variables is a number, so that its linear embedding is part of the first maps of the two gated residual
-    networks. The network of the weights ends without normalization, which would leave of two scores their order alone; a
-    lone variable has the weight 1, and no such network. All variables are computed at once.
+    Each variable is a number, so its linear embedding is part of the first layer of the gated residual networks. The network of
+    the weights ends without normalization, which would keep only the order of two scores. A single variable has the weight 1,
+    and no such network. All variables are computed at once.
 
     Sizes: B batch, T time, V variables, U units.
 
@@ -185,10 +186,10 @@ class VariableSelection(keras.layers.Layer):
             self._weights = GatedResidual(**options, outputs=count, normalize=False, name="weights")
             self._weights.build(x_shape, context_shape)
 
-    def call(self, x: Any, context: Any = None, training: bool | None = None) -> tuple[Any, Any]:
-        """Selected ``(B, T, U)`` and weights ``(B, T, V)`` for variables ``(B, T, V)`` and, if any, a context ``(B, 1, C)``.
+    def call(self, x: Tensor, context: Tensor = None, training: bool | None = None) -> tuple[Tensor, Tensor]:
+        """Return the mean ``(B, T, U)`` and the weights ``(B, T, V)`` of variables ``(B, T, V)``.
 
-        The axis T may be missing from all of them.
+        The optional context is ``(B, 1, C)``. The axis T may be missing everywhere.
         """
         count = x.shape[-1]
         if self._weights is None:
@@ -208,15 +209,15 @@ class VariableSelection(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="lstmzoo")
 class InterpretableAttention(keras.layers.Layer):
-    """Multi-head attention whose heads share their values, so that the mean of the heads' weights tells what is attended to.
+    """Multi-head attention whose heads share their values, so that the mean of the heads' weights explains the output.
 
-    The queries are of the last T of the S steps of the memory, and see no step after their own.
+    The queries belong to the last T of the S steps of the memory, and see no step after their own.
 
-    Sizes: B batch, S memory steps, T queries, U units of the queries and the memory.
+    Sizes: B batch, S memory steps, T queries, U units of queries and memory.
 
     Args:
-        num_heads: Heads; each has U / ``num_heads`` units, rounded up.
-        dropout: Rate of the weights.
+        num_heads: Number of heads; each has U / ``num_heads`` units, rounded up.
+        dropout: Rate of the attention weights.
 
     References:
         Lim et al., "Temporal Fusion Transformers for Interpretable Multi-horizon Time Series Forecasting",
@@ -246,8 +247,8 @@ class InterpretableAttention(keras.layers.Layer):
         self.value_kernel = self.add_weight(shape=(memory_shape[-1], size), name="value_kernel")
         self.output_kernel = self.add_weight(shape=(size, units), name="output_kernel")
 
-    def call(self, query: Any, memory: Any, training: bool | None = None) -> tuple[Any, Any]:
-        """Context ``(B, T, U)`` and weights ``(B, T, S)`` for queries ``(B, T, U)`` and a memory ``(B, S, U)``."""
+    def call(self, query: Tensor, memory: Tensor, training: bool | None = None) -> tuple[Tensor, Tensor]:
+        """Return contexts ``(B, T, U)`` and weights ``(B, T, S)`` of queries ``(B, T, U)`` to a memory ``(B, S, U)``."""
         queries, steps = query.shape[1], memory.shape[1]
         keys = self._heads(ops.matmul(memory, self.key_kernel), steps)
         scores = ops.matmul(self._heads(ops.matmul(query, self.query_kernel), queries), ops.swapaxes(keys, -1, -2))
@@ -257,8 +258,8 @@ class InterpretableAttention(keras.layers.Layer):
         context = ops.matmul(weights, ops.matmul(memory, self.value_kernel))
         return ops.matmul(context, self.output_kernel), weights
 
-    def _heads(self, x: Any, steps: int) -> Any:
-        """``(B, steps, heads * D)`` as ``(B, heads, steps, D)``."""
+    def _heads(self, x: Tensor, steps: int) -> Tensor:
+        """Reshape ``(B, steps, heads * D)`` to ``(B, heads, steps, D)``."""
         return ops.transpose(ops.reshape(x, (-1, steps, self.num_heads, x.shape[-1] // self.num_heads)), (0, 2, 1, 3))
 
     def compute_output_shape(self, query_shape: tuple, memory_shape: tuple) -> tuple[tuple, tuple]:
@@ -268,25 +269,25 @@ class InterpretableAttention(keras.layers.Layer):
         return {**super().get_config(), "num_heads": self.num_heads, "dropout": self.dropout}
 
 
-def _kernel(layer: Any, name: str, inputs: int, outputs: int, fan_out: int | None = None) -> Any:
-    """A matrix ``(inputs, outputs)``, or one for each variable: Glorot's initial weights look at one matrix alone."""
+def _kernel(layer: Any, name: str, inputs: int, outputs: int, fan_out: int | None = None) -> Tensor:
+    """Make a matrix ``(inputs, outputs)``, or one for each variable, with Glorot's initial weights of a single matrix."""
     limit = (6 / (inputs + (fan_out or outputs))) ** 0.5
     lead = () if layer.num_variables is None else (layer.num_variables,)
     initializer = keras.initializers.RandomUniform(-limit, limit)
     return layer.add_weight(shape=(*lead, inputs, outputs), initializer=initializer, name=name)
 
 
-def _vector(layer: Any, name: str, units: int, initializer: str = "zeros") -> Any:
-    """A vector ``(units,)``, or one ``(1, units)`` for each variable."""
+def _vector(layer: Any, name: str, units: int, initializer: str = "zeros") -> Tensor:
+    """Make a vector ``(units,)``, or one ``(1, units)`` for each variable."""
     shape = (units,) if layer.num_variables is None else (layer.num_variables, 1, units)
     return layer.add_weight(shape=shape, initializer=initializer, name=name)
 
 
-def _product(x: Any, kernel: Any) -> Any:
-    """``x @ kernel``; of single numbers, without a matrix product."""
+def _product(x: Tensor, kernel: Tensor) -> Tensor:
+    """Compute ``x @ kernel``, for single numbers without a matrix product."""
     return x * kernel if x.shape[-1] == 1 and len(kernel.shape) == 3 else ops.matmul(x, kernel)
 
 
-def _by_variable(x: Any, count: int) -> Any:
-    """``(..., V)`` as ``(V, N, 1)``."""
+def _by_variable(x: Tensor, count: int) -> Tensor:
+    """Reshape ``(..., V)`` to ``(V, N, 1)``."""
     return ops.reshape(ops.moveaxis(x, -1, 0), (count, -1, 1))

@@ -1,4 +1,4 @@
-"""An LSTM with layer normalization inside of its cell."""
+"""An LSTM with layer normalization inside its cell."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,10 +6,11 @@ from typing import Any
 import keras
 from keras import ops
 
-from lstmzoo.layers._recurrent import LoopedLayer
+from lstmzoo.backend import State, Tensor
+from lstmzoo.layers._base import LoopedLayer
 from lstmzoo.layers.recurrence import ProjectedLayer
 
-EPSILON = 1e-5  # added to variances
+_EPSILON = 1e-5  # added to variances
 
 
 class _LayerNormLSTMCell(keras.layers.LSTMCell):
@@ -21,13 +22,13 @@ class _LayerNormLSTMCell(keras.layers.LSTMCell):
         self.state_gain = self.add_weight(shape=(self.units,), initializer="ones", name="state_gain")
         self.state_bias = self.add_weight(shape=(self.units,), initializer="zeros", name="state_bias")
 
-    def stepper(self) -> Callable[[Any, Any], tuple[Any, list[Any]]]:
-        """``(inputs times the kernel (B, 4 U), states) -> (output, states)``, weights being read now."""
+    def stepper(self) -> Callable[[Tensor, Tensor], tuple[Tensor, list[Tensor]]]:
+        """Return the step ``(inputs times the kernel (B, 4 U), states) -> (output, states)``; the weights are read now."""
         kernel, gain, bias = ops.copy(self.recurrent_kernel), ops.copy(self.gain), ops.copy(self.bias)
         bias = ops.reshape(bias, (4, self.units))
         state_gain, state_bias = ops.copy(self.state_gain), ops.copy(self.state_bias)
 
-        def step(x: Any, states: Any) -> tuple[Any, list[Any]]:
+        def step(x: Tensor, states: State) -> tuple[Tensor, list[Tensor]]:
             h, c = states
             sums = ops.reshape(x + ops.matmul(h, kernel), (-1, 4, self.units))
             i, f, g, o = ops.unstack(_normalized(sums) * gain + bias, 4, axis=1)
@@ -37,23 +38,23 @@ class _LayerNormLSTMCell(keras.layers.LSTMCell):
 
         return step
 
-    def call(self, x: Any, states: Any, training: bool = False) -> tuple[Any, list[Any]]:
+    def call(self, x: Tensor, states: State, training: bool = False) -> tuple[Tensor, list[Tensor]]:
         return self.stepper()(ops.matmul(x, self.kernel), states)
 
 
-def _normalized(x: Any) -> Any:
-    """Mean 0 and variance 1 over the last axis."""
+def _normalized(x: Tensor) -> Tensor:
+    """Normalize to mean 0 and variance 1 over the last axis."""
     mean, variance = ops.moments(x, axes=-1, keepdims=True)
-    return (x - mean) * ops.rsqrt(variance + EPSILON)
+    return (x - mean) * ops.rsqrt(variance + _EPSILON)
 
 
 @keras.saving.register_keras_serializable(package="lstmzoo")
 class LayerNormLSTM(ProjectedLayer, LoopedLayer):
     """An LSTM with layer normalization of each gate, and of the state before the output's tanh.
 
-    A gate is the sigmoid, or the candidate the tanh, of ``gain * LN(W x_t + R h_{t-1}) + bias``, where LN is over the U units of
-    the gate; then ``c_t = f c_{t-1} + i g``, ``h_t = o tanh(gain' * LN(c_t) + bias')``. The forget gate's bias begins at 1. It
-    has the interface of ``keras.layers.LSTM``, and its states h and c (B, U).
+    A gate is the sigmoid, and the candidate the tanh, of ``gain * LN(W x_t + R h_{t-1}) + bias``, where LN is over the U units
+    of the gate. Then ``c_t = f c_{t-1} + i g`` and ``h_t = o tanh(gain' * LN(c_t) + bias')``. The forget gate's bias begins at
+    1. The layer has the interface of ``keras.layers.LSTM``, and the states h and c (B, U).
 
     Args:
         units: U.
@@ -73,5 +74,5 @@ class LayerNormLSTM(ProjectedLayer, LoopedLayer):
         cell = _LayerNormLSTMCell(units, dtype=kwargs.get("dtype"), name="cell")
         super().__init__(cell, {"units": units}, **kwargs)
 
-    def _parts(self, cell: Any) -> tuple[Any, Callable]:
+    def _parts(self, cell: Any) -> tuple[Tensor, Callable]:
         return None, cell.stepper()

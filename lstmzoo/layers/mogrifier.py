@@ -1,4 +1,4 @@
-"""An LSTM whose input and state gate each other first."""
+"""An LSTM whose input and state gate each other before each step."""
 
 import itertools
 from typing import Any
@@ -6,17 +6,18 @@ from typing import Any
 import keras
 from keras import ops
 
+from lstmzoo.backend import Tensor
 from lstmzoo.errors import ConfigError
-from lstmzoo.layers._recurrent import LoopedLayer
+from lstmzoo.layers._base import LoopedLayer
 
 
 class _MogrifierCell(keras.layers.LSTMCell):
-    """One step of :class:`MogrifierLSTM`: the rounds, and then an LSTM's step.
+    """One step of :class:`MogrifierLSTM`: the rounds, and then a step of an LSTM.
 
     Args:
         units: U.
-        rounds: Times that the input or the state is gated by the other.
-        rank: Of the factorised gate weights; 0 for full matrices.
+        rounds: Number of rounds, in which the input or the state is gated by the other.
+        rank: Rank of the factorised gate weights; 0 for full matrices.
     """
 
     def __init__(self, units: int, rounds: int, rank: int, **kwargs: Any) -> None:
@@ -31,8 +32,8 @@ class _MogrifierCell(keras.layers.LSTMCell):
             self._round_kernels(i, *(sizes if i % 2 else sizes[::-1])) for i in range(1, self.rounds + 1)
         ]
 
-    def _round_kernels(self, i: int, size: int, gated: int) -> list[Any]:
-        """From the one that gates to the one that is gated: a matrix, or two that it is the product of."""
+    def _round_kernels(self, i: int, size: int, gated: int) -> list[Tensor]:
+        """Make the weights from the gating side to the gated one: a matrix, or two factors."""
         sizes = [size, self.rank, gated] if self.rank else [size, gated]
         names = ["left", "right"] if self.rank else ["kernel"]
         return [
@@ -40,7 +41,7 @@ class _MogrifierCell(keras.layers.LSTMCell):
             for name, shape in zip(names, itertools.pairwise(sizes), strict=True)
         ]
 
-    def call(self, x: Any, states: list[Any], training: bool = False) -> tuple[Any, list[Any]]:
+    def call(self, x: Tensor, states: list[Tensor], training: bool = False) -> tuple[Tensor, list[Tensor]]:
         h, c = states
         for i, kernels in enumerate(self.mogrifiers, start=1):
             gate, gated = (h, x) if i % 2 else (x, h)
@@ -55,13 +56,13 @@ class _MogrifierCell(keras.layers.LSTMCell):
 class MogrifierLSTM(LoopedLayer):
     """The Mogrifier LSTM: before each step, input and state gate each other in turn, in rounds i = 1, 2, ...
 
-    In odd rounds ``x = 2 sigmoid(Q_i h) * x``, in even ones ``h = 2 sigmoid(R_i x) * h``; then x, h and c make an LSTM's step,
-    whose forget bias starts at 1. It has the interface of ``keras.layers.LSTM``, and its states h and c (B, U).
+    In odd rounds ``x = 2 sigmoid(Q_i h) * x``, in even rounds ``h = 2 sigmoid(R_i x) * h``. Then x, h and c go through a step of
+    an LSTM, whose forget bias starts at 1. The layer has the interface of ``keras.layers.LSTM``, and the states h and c (B, U).
 
     Args:
         units: U.
-        rounds: How many; with 0 it is an LSTM, and the paper's models have 4 to 6.
-        rank: Of the ``Q_i`` and ``R_i``, as products of two matrices; with 0 they are whole.
+        rounds: Number of rounds. 0 makes a plain LSTM; the paper's models have 4 to 6.
+        rank: Rank of the ``Q_i`` and ``R_i`` as products of two matrices; 0 for full matrices.
 
     Raises:
         ConfigError: If ``rounds`` or ``rank`` is negative.

@@ -1,22 +1,21 @@
-"""Random numbers that depend on a seed and a place alone."""
-
-from typing import Any
+"""Random numbers that depend only on a seed and a position."""
 
 from keras import ops
 
+from lstmzoo.backend import Tensor
 from lstmzoo.layers.dropout import mixed, shifted
 
 
-def gumbel(seeds: Any, position: Any, size: int) -> Any:
-    """Numbers of the standard Gumbel distribution: the largest of log-probabilities with such noise is a sample.
+def gumbel(seeds: Tensor, position: Tensor, size: int) -> Tensor:
+    """Draw numbers from the standard Gumbel distribution. The largest of log-probabilities plus such noise is a sample.
 
     Args:
         seeds: ``(B, 2)`` int32.
-        position: Scalar int32: another one gives other numbers.
-        size: Numbers for each seed.
+        position: Scalar int32; each position has its own numbers.
+        size: Numbers per seed.
 
     Returns:
-        ``(B, size)``; a row depends on its own seed and the position, not on the rows beside it.
+        ``(B, size)``; a row depends on its own seed and the position, not on other rows.
 
     References:
         Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011.

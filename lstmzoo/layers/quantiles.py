@@ -7,13 +7,15 @@ import keras
 import numpy as np
 from keras import ops
 
+from lstmzoo.backend import Tensor
+
 
 @keras.saving.register_keras_serializable(package="lstmzoo")
 class OrderedQuantiles(keras.layers.Layer):
-    """Makes the last axis ascend: the median is kept, and its neighbours lie a softplus above and below.
+    """Makes the last axis ascend: the median is kept, and each neighbour lies a softplus above or below.
 
     Args:
-        median_index: Which output is the median.
+        median_index: Index of the median.
 
     Examples:
         >>> OrderedQuantiles(median_index=1)(np.zeros((1, 3), "float32")).numpy().round(2)
@@ -24,8 +26,8 @@ class OrderedQuantiles(keras.layers.Layer):
         super().__init__(**kwargs)
         self.median_index = median_index
 
-    def call(self, raw: Any) -> Any:
-        """``(..., Q)`` to ascending ``(..., Q)``."""
+    def call(self, raw: Tensor) -> Tensor:
+        """From ``(..., Q)`` to ascending ``(..., Q)``."""
         m = self.median_index
         median = raw[..., m : m + 1]
         above = median + ops.cumsum(ops.softplus(raw[..., m + 1 :]), axis=-1)
@@ -39,11 +41,11 @@ class OrderedQuantiles(keras.layers.Layer):
         return {**super().get_config(), "median_index": self.median_index}
 
 
-def pinball_loss(quantiles: Sequence[float]) -> Callable[[Any, Any], Any]:
-    """Twice the mean pinball loss over the quantiles; with the median alone, the mean absolute error.
+def pinball_loss(quantiles: Sequence[float]) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return a loss: twice the mean pinball loss over the quantiles. For the median alone it is the mean absolute error.
 
-    The function it returns takes targets ``(B, H, 1)``, NaN where missing, and forecasts ``(B, H, Q)``, and gives a loss
-    ``(B,)``, the mean over the observed steps; 0 where there are none.
+    The loss takes targets ``(B, H, 1)``, NaN where missing, and forecasts ``(B, H, Q)``. It is ``(B,)``, the mean over the
+    observed steps; 0 if there are none.
 
     References:
         Koenker & Bassett, "Regression Quantiles", Econometrica 46(1), 1978.
@@ -54,7 +56,7 @@ def pinball_loss(quantiles: Sequence[float]) -> Callable[[Any, Any], Any]:
     """
     levels = np.asarray(quantiles, dtype="float32")
 
-    def loss(target: Any, forecast: Any) -> Any:
+    def loss(target: Tensor, forecast: Tensor) -> Tensor:
         observed = ops.logical_not(ops.isnan(target))
         error = ops.where(observed, target - forecast, 0.0)
         over, under = ops.cast(levels, error.dtype), ops.cast(levels - 1, error.dtype)

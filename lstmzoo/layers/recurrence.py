@@ -1,11 +1,13 @@
-"""Keras' recurrent layers, with the inputs' part of the work outside of the loop over time."""
+"""Keras' recurrent layers, with the product of inputs and kernel outside the loop over time."""
 
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import keras
 from keras import ops
+
+from lstmzoo.backend import State, Tensor
+from lstmzoo.layers._base import loop
 
 
 def _on_gpu() -> bool:
@@ -18,15 +20,15 @@ def _on_gpu() -> bool:
 
 
 class ProjectedLayer(keras.layers.RNN):
-    """A layer that multiplies all steps' inputs by its kernel at once, where Keras does so step by step.
+    """A layer that multiplies the inputs of all steps by its kernel at once; Keras does so step by step.
 
-    The answer and the weights are Keras'. On GPUs, where cuDNN does the same and more, and with Keras' own dropouts, it is
-    Keras' layer. Measured on one core, compiled by XLA, a step of training took 0.87 to 0.92 times as long with 256 units, and
+    Results and weights are those of Keras. On GPUs, where cuDNN does the same and more, and with Keras' own dropout, it is the
+    layer of Keras. Measured on one core, compiled by XLA, a training step took 0.87 to 0.92 times as long with 256 units, and
     about as long with 64 (``benchmarks/recurrent_layers.py``).
     """
 
-    def inner_loop(self, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Any:
-        """The last output, all outputs and the final states, as of ``keras.layers.RNN``."""
+    def inner_loop(self, sequences: Tensor, initial_state: State, mask: Tensor, training: bool = False) -> Tensor:
+        """Return the last output, all outputs and the final states, as ``keras.layers.RNN`` does."""
         cell = self.cell
         if self._better_by_keras() or cell.dropout or cell.recurrent_dropout:
             return super().inner_loop(sequences, initial_state, mask, training=training)
@@ -35,16 +37,15 @@ class ProjectedLayer(keras.layers.RNN):
         flat = flat if bias is None else flat + bias
         projected = ops.reshape(flat, (*ops.shape(sequences)[:2], flat.shape[-1]))
         options = ("go_backwards", "unroll", "zero_output_for_mask", "return_sequences", "stateful")
-        loop = SimpleNamespace(cell=step, **{name: getattr(self, name) for name in options})
-        return keras.layers.RNN.inner_loop(loop, projected, initial_state, mask, training=training)
+        return loop(step, projected, initial_state, mask, **{name: getattr(self, name) for name in options})
 
     def _better_by_keras(self) -> bool:
-        """Whether cuDNN takes the layer. JAX has it for no numbers smaller than float32, and says so when it is compiled."""
+        """Whether cuDNN runs the layer. On JAX it does not for numbers smaller than float32, and fails when it is compiled."""
         small = keras.backend.backend() == "jax" and self.compute_dtype in ("bfloat16", "float16")
         return _on_gpu() and not small
 
-    def _parts(self, cell: Any) -> tuple[Any, Callable]:
-        """The bias of the inputs, and ``(projected (B, any), states) -> (output, states)``."""
+    def _parts(self, cell: Any) -> tuple[Tensor, Callable]:
+        """Return the bias of the inputs, and the step ``(projected (B, any), states) -> (output, states)``."""
         raise NotImplementedError
 
 
@@ -61,10 +62,10 @@ class SimpleRNN(ProjectedLayer, keras.layers.SimpleRNN):
         (2, 4)
     """
 
-    def _parts(self, cell: Any) -> tuple[Any, Callable]:
+    def _parts(self, cell: Any) -> tuple[Tensor, Callable]:
         recurrent = ops.copy(cell.recurrent_kernel)
 
-        def step(x: Any, states: Any) -> tuple[Any, list[Any]]:
+        def step(x: Tensor, states: State) -> tuple[Tensor, list[Tensor]]:
             h = x + ops.matmul(states[0], recurrent)
             h = h if cell.activation is None else cell.activation(h)
             return h, [h]
@@ -86,10 +87,10 @@ class LSTM(ProjectedLayer, keras.layers.LSTM):
         (2, 4)
     """
 
-    def _parts(self, cell: Any) -> tuple[Any, Callable]:
+    def _parts(self, cell: Any) -> tuple[Tensor, Callable]:
         recurrent = ops.copy(cell.recurrent_kernel)
 
-        def step(x: Any, states: Any) -> tuple[Any, list[Any]]:
+        def step(x: Tensor, states: State) -> tuple[Tensor, list[Tensor]]:
             h, c = states
             i, f, g, o = ops.split(x + ops.matmul(h, recurrent), 4, axis=1)
             c = cell.recurrent_activation(f) * c + cell.recurrent_activation(i) * cell.activation(g)
@@ -112,13 +113,13 @@ class GRU(ProjectedLayer, keras.layers.GRU):
         (2, 4)
     """
 
-    def _parts(self, cell: Any) -> tuple[Any, Callable]:
+    def _parts(self, cell: Any) -> tuple[Tensor, Callable]:
         recurrent = ops.copy(cell.recurrent_kernel)
         bias, later = cell.bias, 0.0
         if cell.reset_after and cell.bias is not None:
             bias, later = cell.bias[0], cell.bias[1]
 
-        def step(x: Any, states: Any) -> tuple[Any, list[Any]]:
+        def step(x: Tensor, states: State) -> tuple[Tensor, list[Tensor]]:
             h = states[0]
             if cell.reset_after:
                 z, r, g = _added(x, ops.matmul(h, recurrent) + later, cell)
@@ -132,8 +133,8 @@ class GRU(ProjectedLayer, keras.layers.GRU):
         return bias, step
 
 
-def _added(x: Any, h: Any, cell: Any) -> tuple[Any, Any, Any]:
-    """Gates and candidate of a GRU that resets after its product, from what inputs and state say."""
+def _added(x: Tensor, h: Tensor, cell: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """Gates and candidate of a GRU that resets after its product, from the parts of inputs and state."""
     (xz, xr, xg), (hz, hr, hg) = ops.split(x, 3, axis=1), ops.split(h, 3, axis=1)
     r = cell.recurrent_activation(xr + hr)
     return cell.recurrent_activation(xz + hz), r, xg + r * hg

@@ -1,4 +1,4 @@
-"""Exponential smoothing as a layer, its coefficients learned with the network."""
+"""Exponential smoothing as a layer, whose coefficients are learned with the network."""
 
 from typing import Any
 
@@ -6,28 +6,30 @@ import keras
 import numpy as np
 from keras import ops
 
+from lstmzoo.backend import Tensor
+
 
 @keras.saving.register_keras_serializable(package="lstmzoo")
 class ExponentialSmoothing(keras.layers.Layer):
-    """Level and seasonality of a window, by Holt and Winters' additive method without trend.
+    """The level and seasonality of a window, by Holt and Winters' additive method without trend.
 
-    For values y, level l and seasonality s of M steps, with the series' own coefficients a and b between 0 and 1:
+    For values y, level l and seasonality s of M steps, with each series' own coefficients a and b between 0 and 1:
 
         l[t] = a (y[t] - s[t]) + (1 - a) l[t-1]
         s[t+M] = b (y[t] - l[t]) + (1 - b) s[t]
 
-    The first season begins them: its mean, and the deviations from it. Of logarithms, the method is multiplicative. The
-    coefficients are the sigmoid of a number common to all series plus one of each series' own.
+    They start from the mean of the first season and the deviations from it. On logarithms, the method is multiplicative. The
+    coefficients are the sigmoid of a number shared by all series plus a number of each series' own.
 
-    Within a season, s is known, and the level a product with a triangular matrix of powers of 1 - a; so the recurrence takes
-    one step a season, and gives what it would step by step. Without a season, a step is the square root of T.
+    Within a season, s is known, and the levels are a product with a triangular matrix of powers of 1 - a. So the recurrence
+    takes one step per season, with the same result. Without a season, it takes steps of the square root of T.
 
     Sizes: B batch, T time, H horizon, M season.
 
     Args:
         horizon: H.
-        season_length: M; without seasonality if it is 1, or as long as the window or longer.
-        num_series: Series with coefficients of their own, numbered from 1.
+        season_length: M; there is no seasonality if it is 1, or at least as long as the window.
+        num_series: Number of series with coefficients of their own, numbered from 1.
 
     References:
         Winters, "Forecasting Sales by Exponentially Weighted Moving Averages", Management Science 6(3), 1960.
@@ -54,12 +56,12 @@ class ExponentialSmoothing(keras.layers.Layer):
         self._own = keras.layers.Embedding(self.num_series + 1, count, embeddings_initializer="zeros", name="own")
         self._own.build(series_shape)
 
-    def call(self, values: Any, series: Any) -> tuple[Any, Any, Any]:
-        """Levels ``(B, T)``, seasonality ``(B, T)`` and that of the future ``(B, H)``.
+    def call(self, values: Tensor, series: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return levels ``(B, T)``, seasonality ``(B, T)`` and future seasonality ``(B, H)``.
 
         Args:
             values: ``(B, T)``.
-            series: ``(B,)`` the series' numbers; 0 for a series without coefficients of its own.
+            series: ``(B,)`` numbers of the series; 0 for a series without coefficients of its own.
         """
         steps = values.shape[1]
         season = self._season(steps)
@@ -67,7 +69,7 @@ class ExponentialSmoothing(keras.layers.Layer):
         length = season if season > 1 else max(1, round(steps**0.5))
         matrix, fading = _decay(logits[:, :1], length)
         level = ops.mean(values[:, :season], axis=1, keepdims=True)
-        cycle = values[:, :season] - level  # of the next M steps
+        cycle = values[:, :season] - level  # seasonality of the next M steps
         levels, cycles = [ops.repeat(level, season, axis=1)], [cycle]
         for start in range(season, steps, length):
             block = values[:, start : start + length]
@@ -83,11 +85,11 @@ class ExponentialSmoothing(keras.layers.Layer):
         ahead = ops.tile(cycle, (1, -(-self.horizon // season)))[:, : self.horizon]
         return ops.concatenate(levels, axis=1), ops.concatenate(cycles, axis=1), ahead
 
-    def coefficients(self, series: Any) -> Any:
-        """``(B, 2)`` the coefficients of level and seasonality of series ``(B,)``; ``(B, 1)`` without seasonality."""
+    def coefficients(self, series: Tensor) -> Tensor:
+        """The coefficients ``(B, 2)`` of level and seasonality of series ``(B,)``; ``(B, 1)`` without seasonality."""
         return ops.sigmoid(self._logits(series))
 
-    def _logits(self, series: Any) -> Any:
+    def _logits(self, series: Tensor) -> Tensor:
         own = ops.cast(ops.expand_dims(series > 0, -1), self.compute_dtype)
         return self.common + own * self._own(series)
 
@@ -102,12 +104,12 @@ class ExponentialSmoothing(keras.layers.Layer):
         return {**super().get_config(), **options}
 
 
-def _decay(logit: Any, length: int) -> tuple[Any, Any]:
-    """What smoothing by a = sigmoid(logit), ``(B, 1)``, weighs with.
+def _decay(logit: Tensor, length: int) -> tuple[Tensor, Tensor]:
+    """Compute the weights of smoothing by a = sigmoid(logit), ``(B, 1)``.
 
     Returns:
-        ``(B, length, length)`` the weight a (1 - a)^(t - j) of value j in level t, and ``(B, length)`` that of the level before
-        the first value, (1 - a)^(t + 1).
+        ``(B, length, length)``, the weight a (1 - a)^(t - j) of value j in level t, and ``(B, length)``, the weight
+        (1 - a)^(t + 1) of the level before the first value.
     """
     log_rest = ops.log_sigmoid(-logit)
     steps = np.arange(length)
@@ -117,6 +119,6 @@ def _decay(logit: Any, length: int) -> tuple[Any, Any]:
     return matrix, ops.exp(log_rest * (steps + 1))
 
 
-def _product(matrix: Any, x: Any) -> Any:
-    """``(B, N, N)`` times ``(B, N)``."""
+def _product(matrix: Tensor, x: Tensor) -> Tensor:
+    """Multiply ``(B, N, N)`` by ``(B, N)``."""
     return ops.squeeze(ops.matmul(matrix, ops.expand_dims(x, -1)), -1)

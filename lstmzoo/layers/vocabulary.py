@@ -1,4 +1,4 @@
-"""The output layer of a language model: a softmax over all token ids, or one in clusters."""
+"""The output layer of language models: a softmax over all token ids, or an adaptive one."""
 
 import itertools
 from collections.abc import Sequence
@@ -8,24 +8,25 @@ import keras
 import numpy as np
 from keras import ops
 
+from lstmzoo.backend import Tensor
 from lstmzoo.errors import ConfigError
 
 
 @keras.saving.register_keras_serializable(package="lstmzoo")
 class TokenSoftmax(keras.layers.Layer):
-    """Negative log-likelihoods of tokens, and log-probabilities of all of them, from hidden states.
+    """Computes negative log-likelihoods of targets, and log-probabilities of all tokens, from hidden states.
 
-    With ``cutoffs``, the softmax is adaptive: the most frequent ids, and one entry for each cluster of rarer ones, share a
-    softmax, and each cluster has its own, which is computed only where the target lies in it. Every cluster keeps the full
-    size of the hidden state, so that the matrix can be the input embedding's as well.
+    With ``cutoffs``, the softmax is adaptive. The most frequent ids share a softmax, which has one more entry for each cluster of
+    rarer ids. Each cluster has its own softmax, which is computed only for targets in it. Clusters use the full hidden state, so
+    that the matrix can be that of the input embedding.
 
     Sizes: B batch, T time, D hidden, V vocabulary.
 
     Args:
         vocab_size: V.
-        cutoffs: The first id of each cluster, ascending; empty for one softmax over all. Ids should fall in frequency, more or
-            less: any other order is as right, but slower.
-        embedding: A ``keras.layers.Embedding`` of size D, whose matrix is shared (tied weights); None for a matrix of its own.
+        cutoffs: The first id of each cluster, ascending; empty for one softmax over all ids. Ids should be roughly sorted by
+            falling frequency; any other order is correct, but slower.
+        embedding: A ``keras.layers.Embedding`` of size D whose matrix is shared (tied weights); None for a matrix of its own.
 
     Raises:
         ConfigError: If the cutoffs do not ascend from above 0 to below V.
@@ -73,10 +74,10 @@ class TokenSoftmax(keras.layers.Layer):
             self.cluster_bias = self.add_weight(shape=(len(self.cutoffs),), initializer="zeros", name="cluster_bias")
 
     def start_from(self, counts: np.ndarray) -> None:
-        """Set the biases, so that hidden states of zeros say each token to be as frequent as it was.
+        """Set the biases, so that hidden states of zeros predict each token by its frequency.
 
         Args:
-            counts: ``(V,)`` of the tokens in the training text.
+            counts: ``(V,)``, how often each token occurs in the training text.
         """
         share = (counts + 1.0) / (counts + 1.0).sum()
         bias = np.log(share)
@@ -87,10 +88,10 @@ class TokenSoftmax(keras.layers.Layer):
         if self.cutoffs:
             self.cluster_bias.assign(np.log(whole))
 
-    def _parts(self) -> tuple[list[Any], list[Any]]:
-        """Matrix and biases, cut into those of the head's ids and of each cluster's.
+    def _parts(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Split matrix and biases into the parts of the head and of each cluster.
 
-        Split, and not sliced: the gradient of so many slices is as many matrices of the whole size.
+        They are not sliced, because the gradient of each slice would be a matrix of the full size.
         """
         matrix = ops.copy(self.kernel if self.embedding is None else self.embedding.embeddings)
         bias = ops.copy(self.bias)
@@ -103,24 +104,23 @@ class TokenSoftmax(keras.layers.Layer):
         return list(itertools.pairwise([*self.cutoffs, self.vocab_size]))
 
     def call(
-        self, hidden: Any, targets: Any, capacities: Sequence[int | None] | None = None, smoothing: float = 0.0
-    ) -> Any:
+        self, hidden: Tensor, targets: Tensor, capacities: Sequence[int | None] | None = None, smoothing: float = 0.0
+    ) -> Tensor:
         """Negative log-likelihoods ``(B, T)``, in nats.
 
         Args:
             hidden: ``(B, T, D)``.
             targets: ``(B, T)`` ids.
-            capacities: For each cluster, how many of the targets lie in it at the most, and no more than all; or None. The
-                others cost nothing then. More than that would be left out of account, so it must hold.
-            smoothing: Share of the wanted probability that is spread evenly over all ids, in place of the target: label
-                smoothing (Szegedy et al., "Rethinking the Inception Architecture for Computer Vision", CVPR 2016). Not with
-                cutoffs.
+            capacities: The maximal number of targets in each cluster, at most all, or None. Only so many are computed, and more
+                would be ignored, so the number must hold.
+            smoothing: Share of the probability that is spread evenly over all ids instead of the target: label smoothing
+                (Szegedy et al., "Rethinking the Inception Architecture for Computer Vision", CVPR 2016). Not with cutoffs.
 
         Raises:
-            ConfigError: If labels are to be smoothed over clusters.
+            ConfigError: If there are both smoothing and cutoffs.
         """
         if smoothing and self.cutoffs:
-            raise ConfigError("labels are smoothed over one softmax, and not over clusters: leave out the cutoffs")
+            raise ConfigError("label smoothing needs one softmax over all ids: leave out the cutoffs")
         flat = ops.reshape(hidden, (-1, hidden.shape[-1]))
         wanted = ops.cast(ops.reshape(targets, (-1,)), "int32")
         (matrix, *matrices), (bias, *biases) = self._parts()
@@ -138,15 +138,15 @@ class TokenSoftmax(keras.layers.Layer):
             nll = nll + _within(flat, places, matrices[number], biases[number], some)
         return ops.reshape(nll, ops.shape(targets))
 
-    def _head(self, flat: Any, matrix: Any, bias: Any) -> Any:
-        """Logits of the most frequent ids, and of each cluster as a whole."""
+    def _head(self, flat: Tensor, matrix: Tensor, bias: Tensor) -> Tensor:
+        """Compute the logits of the most frequent ids, and of each cluster as a whole."""
         if self.cutoffs:
             matrix = ops.concatenate([matrix, ops.copy(self.cluster_kernel)], axis=0)
             bias = ops.concatenate([bias, ops.copy(self.cluster_bias)], axis=0)
         return _logits(flat, matrix, bias)
 
-    def log_probs(self, flat: Any) -> Any:
-        """Of all ids ``(N, V)``, from hidden states ``(N, D)``."""
+    def log_probs(self, flat: Tensor) -> Tensor:
+        """Compute log-probabilities ``(N, V)`` of all ids from hidden states ``(N, D)``."""
         (matrix, *matrices), (bias, *biases) = self._parts()
         head = ops.log_softmax(self._head(flat, matrix, bias), axis=-1)
         if not self.cutoffs:
@@ -163,26 +163,26 @@ class TokenSoftmax(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         if self.embedding is not None:
-            raise NotImplementedError("a softmax that shares an embedding's matrix cannot be described without it")
+            raise NotImplementedError("a softmax that shares the matrix of an embedding has no config of its own")
         return {**super().get_config(), "vocab_size": self.vocab_size, "cutoffs": self.cutoffs}
 
 
-def _logits(flat: Any, matrix: Any, bias: Any) -> Any:
-    """At least in float32: under a mixed precision policy, likelihoods would else have three digits."""
+def _logits(flat: Tensor, matrix: Tensor, bias: Tensor) -> Tensor:
+    """Compute logits at least in float32: under a mixed precision policy, likelihoods would have three digits."""
     logits = ops.matmul(flat, ops.transpose(matrix))
     dtype = keras.backend.result_type(logits.dtype, "float32")
     return ops.cast(logits, dtype) + ops.cast(bias, dtype)
 
 
-def _within(flat: Any, places: Any, matrix: Any, bias: Any, capacity: int | None) -> Any:
-    """``(N,)`` of tokens among those of their cluster.
+def _within(flat: Tensor, places: Tensor, matrix: Tensor, bias: Tensor, capacity: int | None) -> Tensor:
+    """Negative log-likelihoods ``(N,)`` of tokens within their cluster.
 
     Args:
         flat: ``(N, D)``.
-        places: ``(N,)`` in the cluster; -1 for tokens of others, which have 0.
-        matrix: Of the cluster.
-        bias: Of the cluster.
-        capacity: How many tokens of the cluster there are at the most; None if that is not known.
+        places: ``(N,)`` places in the cluster; -1 for tokens of other clusters, whose result is 0.
+        matrix: Matrix of the cluster.
+        bias: Bias of the cluster.
+        capacity: Maximal number of tokens in the cluster; None if it is unknown.
     """
     count = ops.shape(flat)[0]
     if capacity is None or (isinstance(count, int) and capacity >= count):
@@ -197,11 +197,11 @@ def _within(flat: Any, places: Any, matrix: Any, bias: Any, capacity: int | None
 
 @keras.saving.register_keras_serializable(package="lstmzoo")
 class ActivationPenalty(keras.layers.Layer):
-    """Adds to the loss, in training, what keeps outputs small (AR) and slow (TAR); gives the second of its inputs.
+    """Adds penalties of large (AR) and fast-changing outputs (TAR) to the loss in training; returns its second input.
 
     Args:
         size: Factor of the mean square of the outputs after dropout (AR).
-        change: Factor of the mean square difference of one step's output, before dropout, from the next's (TAR).
+        change: Factor of the mean square difference between the outputs of neighbouring steps, before dropout (TAR).
 
     References:
         Merity, McCann & Socher, "Revisiting Activation Regularization for Language RNNs", arXiv:1708.01009, 2017.
@@ -212,8 +212,8 @@ class ActivationPenalty(keras.layers.Layer):
         self.size = size
         self.change = change
 
-    def call(self, raw: Any, dropped: Any, training: bool = False) -> Any:
-        """Outputs before and after dropout, each ``(B, T, D)``, to the latter."""
+    def call(self, raw: Tensor, dropped: Tensor, training: bool = False) -> Tensor:
+        """From outputs before and after dropout, each ``(B, T, D)``, to the latter."""
         if training and self.size:
             self.add_loss(self.size * _mean_square(dropped))
         if training and self.change and raw.shape[1] != 1:
@@ -227,6 +227,6 @@ class ActivationPenalty(keras.layers.Layer):
         return {**super().get_config(), "size": self.size, "change": self.change}
 
 
-def _mean_square(x: Any) -> Any:
-    """In float32 at least, as losses are."""
+def _mean_square(x: Tensor) -> Tensor:
+    """Compute the mean square at least in float32, like losses."""
     return ops.mean(ops.square(ops.cast(x, keras.backend.result_type(x.dtype, "float32"))))

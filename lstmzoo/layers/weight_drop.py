@@ -5,22 +5,23 @@ from typing import Any
 import keras
 from keras import ops
 
+from lstmzoo.backend import State, Tensor
 from lstmzoo.errors import ConfigError
 from lstmzoo.layers.dropout import dropped, numbered
 
 
 @keras.saving.register_keras_serializable(package="lstmzoo")
 class WeightDrop(keras.layers.Wrapper):
-    """A recurrent layer whose weights from state to state are dropped in training: one mask a call, for all its steps.
+    """A recurrent layer with dropout of its recurrent weights in training: one mask per call, for all steps.
 
-    The mask is on the weights and not on the states, so the layer runs as fast as it does alone, in cuDNN too. It is called as
-    the layer is. Outside of training it is the layer.
+    The mask is on the weights, not on the states, so the layer is as fast as without it, also in cuDNN. It is called like the
+    wrapped layer, and outside training it is the wrapped layer.
 
     Args:
         layer: ``SimpleRNN``, ``LSTM`` or ``GRU``, or another layer whose cell has a ``recurrent_kernel``.
-        rate: Share of the recurrent weights that are set to zero; the others are divided by ``1 - rate``.
-        seed: Of the masks.
-        name: If None, the wrapped layer's with ``_weight_drop``.
+        rate: Share of the recurrent weights to set to zero; the others are divided by ``1 - rate``.
+        seed: Seed of the masks.
+        name: None for the wrapped layer's name with ``_weight_drop``.
 
     Raises:
         ConfigError: If the rate is not in [0, 1), or the layer's cell has no ``recurrent_kernel``.
@@ -47,7 +48,7 @@ class WeightDrop(keras.layers.Wrapper):
         **kwargs: Any,
     ) -> None:
         if not 0 <= rate < 1:
-            raise ConfigError(f"rate={rate} is not in [0, 1)")
+            raise ConfigError(f"rate={rate} is not in [0, 1): give a share below 1")
         super().__init__(layer, name=name or f"{layer.name}_weight_drop", **kwargs)
         self.rate = rate
         self.seed = seed
@@ -62,30 +63,32 @@ class WeightDrop(keras.layers.Wrapper):
                 "SimpleRNN"
             )
 
-    def call(self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False) -> Any:
-        """What the layer returns, of the same arguments."""
+    def call(
+        self, sequences: Tensor, initial_state: State = None, mask: Tensor = None, training: bool = False
+    ) -> Tensor:
+        """Call the wrapped layer with the same arguments."""
         given = {"initial_state": initial_state, "mask": mask, "training": training}
         if not training or self.rate == 0:
             return self.layer(sequences, **given)
         cell = self.layer.cell
         kernel = cell.recurrent_kernel
         weights = ops.cast(kernel, cell.compute_dtype)
-        # Past Keras' and the backends' own __setattr__, which would track a tensor, or refuse it.
+        # Bypasses the __setattr__ of Keras and of the backends, which would track a tensor, or refuse it.
         cell.__dict__["recurrent_kernel"] = dropped(weights, numbered(kernel.shape), self.rate, self.seed_generator)
         try:
             return self.layer(sequences, **given)
         finally:
             cell.__dict__["recurrent_kernel"] = kernel
 
-    def compute_mask(self, sequences: Any, mask: Any) -> Any:
-        """The layer's."""
+    def compute_mask(self, sequences: Tensor, mask: Tensor) -> Tensor:
+        """The mask of the wrapped layer."""
         return self.layer.compute_mask(sequences, mask)
 
-    def compute_output_shape(self, sequences_shape: tuple, initial_state_shape: Any = None) -> Any:
+    def compute_output_shape(self, sequences_shape: tuple, initial_state_shape: Any = None) -> Tensor:
         return self.layer.compute_output_shape(sequences_shape)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
-        # Or it is built before it is wrapped, and its weights' paths are others.
+        # Otherwise it would be built before it is wrapped, and the paths of its weights would differ.
         config["layer"].pop("build_config", None)
         return {**config, "rate": self.rate, "seed": self.seed}

@@ -6,21 +6,19 @@ import keras
 import numpy as np
 from keras import ops
 
-from lstmzoo.layers._recurrent import WholeLayer
-
-NEVER = -1e30  # the logarithm of a weight of zero
+from lstmzoo.backend import Tensor
+from lstmzoo.layers._base import LOG_ZERO, WholeLayer
 
 
 @keras.saving.register_keras_serializable(package="lstmzoo")
 class WindowAttention(WholeLayer):
-    """Attention of each step, by one head, over the ``window`` steps before it: never itself, and none that come after it.
+    """Attention of each step, with one head, to the ``window`` steps before it, not to itself or to later steps.
 
     The context of step t is the mean of the values ``V x_s``, weighted by the softmax of ``(Q x_t) . (K x_s) / sqrt(U)``, for s
-    from t - W to t - 1. A step with none before it has a context of zeros.
+    from t - W to t - 1. The context of the first step is zero.
 
-    Sizes: B batch, T time, F features, U units, W window. The states are the keys and values of the last W steps,
-    (B, W, 2 U), the oldest first, and how many of them are of steps that were, (B, 1): what came before is carried on, so that a
-    sequence in pieces is answered as the whole is.
+    Sizes: B batch, T time, F features, U units, W window. The states are the keys and values of the last W steps, (B, W, 2 U),
+    the oldest first, and the number of these steps that exist, (B, 1). So a sequence can be read in parts, with the same result.
 
     Args:
         units: U.
@@ -29,7 +27,7 @@ class WindowAttention(WholeLayer):
         return_state: Whether to return the final states too.
 
     Raises:
-        ConfigError: If T is not known.
+        ConfigError: If T is unknown.
 
     References:
         Daniluk et al., "Frustratingly Short Attention Spans in Neural Language Modeling", ICLR 2017, section 2.2.
@@ -52,23 +50,25 @@ class WindowAttention(WholeLayer):
             setattr(self, f"{part}_kernel", self.add_weight(shape=(x_shape[-1], self.units), name=f"{part}_kernel"))
 
     def state_shapes(self) -> list[tuple[int, ...]]:
-        """Of each state, without B."""
+        """The shape of each state, without B."""
         return [(self.window, 2 * self.units), (1,)]
 
-    def run(self, x: Any, states: list[Any]) -> tuple[Any, list[Any]]:
+    def run(self, x: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """From ``(B, T, F)`` and initial states to contexts ``(B, T, U)`` and final states."""
         memory, seen = states
         steps, window = x.shape[1], self.window
         written = ops.concatenate([ops.matmul(x, self.key_kernel), ops.matmul(x, self.value_kernel)], axis=-1)
-        memory = ops.concatenate([memory, written], axis=1)  # (B, W + T, 2 U); step t of x sees W places, from t on
+        memory = ops.concatenate(
+            [memory, written], axis=1
+        )  # (B, W + T, 2 U); step t of x sees W places, beginning at t
         keys, values = memory[..., : self.units], memory[..., self.units :]
         scores = ops.matmul(ops.matmul(x, self.query_kernel), ops.transpose(keys, (0, 2, 1))) / self.units**0.5
         weights = self._weights(ops.cast(scores, "float32"), self._visible(steps, seen))
         contexts = ops.matmul(ops.cast(weights, values.dtype), values)
         return contexts, [memory[:, steps:], ops.minimum(seen + steps, window)]
 
-    def _visible(self, steps: int, seen: Any) -> Any:
-        """Which of the places each step sees ``(B, T, W + T)``, by how many of the first W are of steps that were."""
+    def _visible(self, steps: int, seen: Tensor) -> Tensor:
+        """Which places each step sees, ``(B, T, W + T)``; ``seen`` of the first W places belong to steps that exist."""
         places = np.arange(self.window + steps, dtype="float32")
         ahead = places - np.arange(steps)[:, None]
         band = (ahead >= 0) & (ahead < self.window)
@@ -76,9 +76,9 @@ class WindowAttention(WholeLayer):
         return ops.logical_and(band, ops.expand_dims(written, 1))
 
     @staticmethod
-    def _weights(scores: Any, visible: Any) -> Any:
-        """The softmax over what is visible, zero everywhere where nothing is."""
-        return ops.where(visible, ops.softmax(ops.where(visible, scores, NEVER), axis=-1), 0.0)
+    def _weights(scores: Tensor, visible: Tensor) -> Tensor:
+        """The softmax over visible places; all zeros if there is none."""
+        return ops.where(visible, ops.softmax(ops.where(visible, scores, LOG_ZERO), axis=-1), 0.0)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "window": self.window}

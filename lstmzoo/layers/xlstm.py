@@ -1,6 +1,6 @@
-"""The two cells of xLSTM: exponential gates, kept in range by a running maximum ``m``.
+"""The two layers of xLSTM: exponential gates, kept in range by a running maximum ``m``.
 
-What the cells answer does not depend on ``m``, so no gradient passes through it.
+The outputs do not depend on ``m``, so no gradient passes through it.
 """
 
 from typing import Any
@@ -8,12 +8,12 @@ from typing import Any
 import keras
 from keras import ops
 
+from lstmzoo.backend import Tensor
 from lstmzoo.errors import ConfigError
-from lstmzoo.layers._recurrent import LoopedLayer, WholeLayer
+from lstmzoo.layers._base import LOG_ZERO, LoopedLayer, WholeLayer
 
-NEVER = -1e30  # the logarithm of a weight of zero, with which one can still subtract
-EPSILON = 1e-5  # in the square root of the variance
-CHUNK = 64  # steps at a time: the work of MLSTM grows with T * CHUNK, not with T * T
+_EPSILON = 1e-5  # in the square root of the variance
+_CHUNK = 64  # steps at a time: the work of MLSTM grows with T * _CHUNK, not with T * T
 
 
 def _check_heads(units: int, num_heads: int) -> None:
@@ -21,8 +21,8 @@ def _check_heads(units: int, num_heads: int) -> None:
         raise ConfigError(f"units={units} is not a multiple of num_heads={num_heads}: change one of them")
 
 
-def _forget_bias(size: int, dtype: Any) -> Any:
-    """From 3 to 6: memories of about 20 to 400 steps."""
+def _forget_bias(size: int, dtype: Any) -> Tensor:
+    """Initial biases from 3 to 6, that is, memories of about 20 to 400 steps."""
     return ops.linspace(3.0, 6.0, size, dtype=dtype)
 
 
@@ -43,19 +43,21 @@ class _SLSTMCell(keras.layers.Layer):
         )
         self.bias = self.add_weight(shape=(4 * self.units,), initializer=self._initial_bias, name="bias")
 
-    def _initial_bias(self, shape: tuple, dtype: Any = None) -> Any:
+    def _initial_bias(self, shape: tuple, dtype: Any = None) -> Tensor:
         forget = ops.reshape(_forget_bias(self.units, dtype), (self.num_heads, 1, -1))
         zeros = ops.zeros_like(forget)
         return ops.reshape(ops.concatenate([zeros, forget, zeros, zeros], axis=1), shape)
 
-    def call(self, x: Any, states: list[Any]) -> tuple[Any, list[Any]]:
+    def call(self, x: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         h, c, n, m = states
         heads, size = self.num_heads, self.units // self.num_heads
         recurrent = ops.einsum("bnd,ndk->bnk", ops.reshape(h, (-1, heads, size)), self.recurrent_kernel)
         gates = ops.matmul(x, self.kernel) + self.bias + ops.reshape(recurrent, (-1, 4 * self.units))
         parts = ops.unstack(ops.reshape(gates, (-1, heads, 4, size)), 4, axis=2)
         i, f, z, o = (ops.reshape(part, (-1, self.units)) for part in parts)
-        kept = ops.log_sigmoid(f) + ops.where(n > 0, m, NEVER)  # n is 0 at the beginning alone, and then at least 1
+        kept = ops.log_sigmoid(f) + ops.where(
+            n > 0, m, LOG_ZERO
+        )  # n is 0 only at the beginning, and at least 1 afterwards
         m = ops.stop_gradient(ops.maximum(kept, i))
         keep, take = ops.exp(kept - m), ops.exp(i - m)
         c = keep * c + take * ops.tanh(z)
@@ -69,12 +71,12 @@ class SLSTM(LoopedLayer):
     """The sLSTM: an LSTM with an exponential input gate, a normalized memory, and heads that do not see each other.
 
     ``c_t = f_t c_{t-1} + i_t z_t``, ``n_t = f_t n_{t-1} + i_t``, ``h_t = o_t c_t / n_t``; f and o are sigmoids, i an
-    exponential, z a tanh, each of input and ``h_{t-1}`` of the same head. It has the interface of ``keras.layers.LSTM`` and the
-    states h, c, n and m, (B, U) each, where c and n stand for ``c exp(m)`` and ``n exp(m)``.
+    exponential, z a tanh, each of the input and ``h_{t-1}`` of the same head. The layer has the interface of
+    ``keras.layers.LSTM``, and the states h, c, n and m, (B, U) each, where c and n stand for ``c exp(m)`` and ``n exp(m)``.
 
     Args:
         units: U.
-        num_heads: Blocks of the recurrent kernel's diagonal.
+        num_heads: Number of blocks on the diagonal of the recurrent kernel.
 
     Raises:
         ConfigError: If ``units`` is not a multiple of ``num_heads``.
@@ -101,8 +103,8 @@ class MLSTM(WholeLayer):
 
     For each head, ``C_t = f_t C_{t-1} + i_t k_t v_t'``, ``n_t = f_t n_{t-1} + i_t k_t``,
     ``h_t = o_t norm(C_t' q_t / max(|n_t . q_t|, 1))``; f and o are sigmoids, i is an exponential, all of the input alone. The
-    divisor can be a small difference of large terms, and what it divides many times as large as the rest: so ``norm`` makes each
-    head's D numbers at each step those of mean 0 and variance 1, times a learned factor each, at first 0.1.
+    divisor can be a small difference of large terms, which makes the quotient very large. So ``norm`` normalizes the D numbers
+    of each head at each step to mean 0 and variance 1, and multiplies each by a learned factor, initially 0.1.
     Up to 64 steps are one product of matrices, which continues from the state before them.
 
     Sizes: B batch, N heads, D = U / N. The states are C (B, N, D, D), n (B, N, D) and m (B, N), where C and n stand for
@@ -115,7 +117,7 @@ class MLSTM(WholeLayer):
         return_state: Whether to return the final states too.
 
     Raises:
-        ConfigError: If ``units`` is not a multiple of ``num_heads``, or no more than that, or T is not known.
+        ConfigError: If ``units`` is not a multiple of ``num_heads``, or equal to it, or T is unknown.
 
     References:
         Beck et al., "xLSTM: Extended Long Short-Term Memory", NeurIPS 2024, section 2.3 and appendix A.
@@ -131,7 +133,7 @@ class MLSTM(WholeLayer):
     def __init__(self, units: int, *, num_heads: int = 4, **kwargs: Any) -> None:
         _check_heads(units, num_heads)
         if units == num_heads:
-            raise ConfigError(f"units={units} leaves each of num_heads={num_heads} one number, and normalized it is 0: "
+            raise ConfigError(f"units={units} leaves each of num_heads={num_heads} one number, which is 0 when normalized: "
                               "raise units or lower num_heads")  # fmt: skip
         super().__init__(units, **kwargs)
         self.num_heads = num_heads
@@ -149,21 +151,21 @@ class MLSTM(WholeLayer):
             shape=(self.units,), initializer=keras.initializers.Constant(0.1), name="norm_scale"
         )
 
-    def _initial_gate_bias(self, shape: tuple, dtype: Any = None) -> Any:
+    def _initial_gate_bias(self, shape: tuple, dtype: Any = None) -> Tensor:
         return ops.concatenate([ops.zeros((self.num_heads,), dtype=dtype), _forget_bias(self.num_heads, dtype)])
 
     def state_shapes(self) -> list[tuple[int, ...]]:
-        """Of each state, without B."""
+        """The shape of each state, without B."""
         heads, size = self.num_heads, self.units // self.num_heads
         return [(heads, size, size), (heads, size), (heads,)]
 
-    def _heads(self, x: Any, part: str) -> Any:
-        """Queries, keys or values ``(B, N, T, D)``."""
+    def _heads(self, x: Tensor, part: str) -> Tensor:
+        """Compute queries, keys or values ``(B, N, T, D)``."""
         whole = ops.matmul(x, getattr(self, f"{part}_kernel")) + getattr(self, f"{part}_bias")
         size = self.units // self.num_heads
         return ops.transpose(ops.reshape(whole, (-1, x.shape[1], self.num_heads, size)), (0, 2, 1, 3))
 
-    def run(self, x: Any, states: list[Any]) -> tuple[Any, list[Any]]:
+    def run(self, x: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """From ``(B, T, F)`` and initial states to outputs ``(B, T, U)`` and final states."""
         steps, size = x.shape[1], self.units // self.num_heads
         q, k, v = (self._heads(x, part) for part in ("query", "key", "value"))
@@ -171,8 +173,8 @@ class MLSTM(WholeLayer):
         i, f = gates[:, : self.num_heads], ops.log_sigmoid(gates[:, self.num_heads :])
         k = k / size**0.5
         outputs = []
-        for start in range(0, steps, CHUNK):
-            part = slice(start, min(start + CHUNK, steps))
+        for start in range(0, steps, _CHUNK):
+            part = slice(start, min(start + _CHUNK, steps))
             h, states = _chunk([a[:, :, part] for a in (q, k, v, i, f)], states)
             outputs.append(h)
         h = outputs[0] if len(outputs) == 1 else ops.concatenate(outputs, axis=2)
@@ -183,20 +185,20 @@ class MLSTM(WholeLayer):
         return {**super().get_config(), "num_heads": self.num_heads}
 
 
-def _standardized(x: Any) -> Any:
-    """Along the last axis, to mean 0 and variance 1."""
+def _standardized(x: Tensor) -> Tensor:
+    """Normalize to mean 0 and variance 1 along the last axis."""
     centered = x - ops.mean(x, axis=-1, keepdims=True)
-    return centered * ops.rsqrt(ops.mean(ops.square(centered), axis=-1, keepdims=True) + EPSILON)
+    return centered * ops.rsqrt(ops.mean(ops.square(centered), axis=-1, keepdims=True) + _EPSILON)
 
 
-def _chunk(inputs: list[Any], states: list[Any]) -> tuple[Any, list[Any]]:
-    """Readings ``(B, N, T, D)`` and final states, from q, k, v ``(B, N, T, D)`` and logarithms of the gates ``(B, N, T)``."""
+def _chunk(inputs: list[Tensor], states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+    """Return outputs ``(B, N, T, D)`` and final states, from q, k, v ``(B, N, T, D)`` and log gates ``(B, N, T)``."""
     q, k, v, i, f = inputs
     memory, norm, m = states
     steps = q.shape[2]
     decay = ops.cumsum(f, axis=-1)
-    since = ops.expand_dims(decay, -1) + ops.expand_dims(i - decay, -2)  # (B, N, T, T): of step s as seen from step t
-    since = ops.where(ops.tril(ops.ones((steps, steps), dtype="bool")), since, NEVER)
+    since = ops.expand_dims(decay, -1) + ops.expand_dims(i - decay, -2)  # (B, N, T, T): step s as seen from step t
+    since = ops.where(ops.tril(ops.ones((steps, steps), dtype="bool")), since, LOG_ZERO)
     before = decay + ops.expand_dims(m, -1)
     m = ops.stop_gradient(ops.maximum(ops.max(since, axis=-1), before))  # (B, N, T)
     weights, before = ops.exp(since - ops.expand_dims(m, -1)), ops.expand_dims(ops.exp(before - m), -1)

@@ -1,27 +1,30 @@
 """What language models have in common: embedding, output layer, and their faces over the same weights.
 
-A language model is made of one function, ``read``. The model itself reads a window of tokens at once; ``model.stepper`` reads,
-scores and generates any number of tokens from a state, which goes along; its ``trainer`` carries the state from batch to batch.
+A language model is made of one function, ``read``. The model itself reads a window of tokens at once. ``model.stepper`` reads,
+scores and generates any number of tokens, from a state. Its ``trainer`` carries the state from batch to batch.
 
 Sizes: B batch, T tokens of a window, V vocabulary, E embedding, D hidden state that tokens are predicted from.
 """
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import keras
 import numpy as np
 from keras import ops
 
-from lstmzoo.decoding import NEVER, Sampling, generate_tokens
-from lstmzoo.layers import TokenSoftmax, gumbel
-from lstmzoo.models._base import State
-from lstmzoo.programs import FunctionModel, NetworkTrainer, Programs, named, unnamed
+from lstmzoo.backend import Arrays, State, Tensor, Tensors
+from lstmzoo.decoding import Sampling, generate_tokens
+from lstmzoo.layers import LOG_ZERO, TokenSoftmax, gumbel
+from lstmzoo.models._base import Stepper, SteppingModel
+from lstmzoo.programs import FunctionModel, NetworkTrainer, named, unnamed
 from lstmzoo.spec import LanguageModellingSpec
 
 SoftmaxKind = Literal["full", "adaptive"]
-Face = Callable[[Any, State], tuple[Any, State]]  # tokens (B, T) and states to hidden states (B, T, D) and states
+Face = Callable[
+    [Tensor, State | None], tuple[Tensor, State]
+]  # tokens (B, T), states to hidden states (B, T, D), states
 
 
 def language_model(
@@ -47,35 +50,41 @@ def language_model(
     cutoffs = spec.cutoffs if softmax == "adaptive" else ()
     head = TokenSoftmax(spec.vocab_size, cutoffs=cutoffs, embedding=embed if tied else None, name="softmax")
 
-    def face(tokens: Any, states: State) -> tuple[Any, State]:
+    def face(tokens: Tensor, states: State | None) -> tuple[Tensor, State]:
         hidden, states = read(embed(tokens), tokens, states)
         return project(hidden) if tied and hidden.shape[-1] != embedding_dim else hidden, states
 
     tokens, targets = (keras.Input((spec.bptt,), dtype="int32", name=part) for part in ("tokens", "targets"))
-    hidden, states = face(tokens, None)
-    model = keras.Model({"tokens": tokens, "targets": targets}, head(hidden, targets), name=name)
-    model.stepper = TokenStepper(model, face, head, states)
+    hidden, state = face(tokens, None)
+    model = SteppingModel({"tokens": tokens, "targets": targets}, head(hidden, targets), name=name)
+    model.stepper = TokenStepper(model, face, head, state)
     return model
 
 
-class TokenStepper:
-    """The face of a language model that carries its state: the same weights, any number of tokens at a time.
+class TokenStepper(Stepper):
+    """The face of a language model that steps. It also scores and generates tokens, from a state.
 
-    A state is a list of arrays ``(B, ...)``. Each number of rows, and of tokens, is compiled once.
+    ``encode`` reads ``tokens`` (B, T). ``step`` reads ``tokens`` (B,) and returns the log-probabilities ``(B, V)`` of the next
+    ones.
 
     Args:
         network: The model.
         face: Reads tokens.
         head: Predicts them.
-        states: The model's own states, for their shapes.
+        state: A state of the network, for its structure.
     """
 
-    def __init__(self, network: keras.Model, face: Face, head: TokenSoftmax, states: State) -> None:
-        self._network = network
+    def __init__(self, network: keras.Model, face: Face, head: TokenSoftmax, state: State) -> None:
+        def encode(inputs: Tensors, before: State | None) -> tuple[State, State]:
+            return (), face(inputs["tokens"], before)[1]
+
+        def step(inputs: Tensors, before: State, _: State) -> tuple[Tensor, State]:
+            hidden, after = face(ops.expand_dims(inputs["tokens"], 1), before)
+            return head.log_probs(hidden[:, 0]), after
+
+        super().__init__(network, encode, step, state=state, sources=["tokens"], inputs=["tokens"])
         self._face = face
         self._head = head
-        self._states = states
-        self._programs = Programs(network)
 
     @property
     def vocab_size(self) -> int:
@@ -89,59 +98,27 @@ class TokenStepper:
     @property
     def needs_fixed_windows(self) -> bool:
         """Whether all windows that it is trained on must be of one length."""
-        return any(getattr(layer, "needs_fixed_steps", False) for layer in self._network.layers)
+        return any(getattr(layer, "needs_fixed_steps", False) for layer in self.network.layers)
 
     @property
     def cutoffs(self) -> tuple[int, ...]:
         """Of the adaptive softmax; empty where it is not."""
         return self._head.cutoffs
 
-    def begin(self, batch_size: int) -> list[np.ndarray]:
-        """The state before a first token, which is the end of a text."""
-        flat = keras.tree.flatten(self._states)
-        return [np.zeros((batch_size, *t.shape[1:]), keras.backend.standardize_dtype(t.dtype)) for t in flat]
-
-    def read(self, tokens: np.ndarray, state: list[np.ndarray], *, calls: float = math.inf) -> list[np.ndarray]:
-        """The state after reading tokens ``(B, T)``; ``calls`` as for :meth:`score`."""
-
-        def run(inputs: dict[str, Any]) -> dict[str, Any]:
-            _, states = self._face(inputs["tokens"], self._unpacked(inputs))
-            return named(states)
-
-        given = {"tokens": tokens, **named(state)}
-        return unnamed(self._programs.run(("read", tokens.shape), run, given, calls))
-
-    def hidden(
-        self, tokens: np.ndarray, state: list[np.ndarray], *, calls: float = math.inf
-    ) -> tuple[np.ndarray, list[np.ndarray]]:
+    def hidden(self, tokens: np.ndarray, state: Arrays, *, calls: float = math.inf) -> tuple[np.ndarray, Arrays]:
         """Return the hidden states ``(B, T, D)`` after tokens ``(B, T)``, and the state; ``calls`` as for :meth:`score`."""
 
-        def run(inputs: dict[str, Any]) -> dict[str, Any]:
-            hidden, states = self._face(inputs["tokens"], self._unpacked(inputs))
+        def run(inputs: Tensors) -> Tensors:
+            hidden, states = self._face(inputs["tokens"], self.unpack_state(inputs))
             return {"hidden": hidden, **named(states)}
 
-        answer = self._programs.run(("hidden", tokens.shape), run, {"tokens": tokens, **named(state)}, calls)
+        answer = self._programs.run(("hidden",), run, {"tokens": tokens, **named(state)}, calls)
         return answer["hidden"], unnamed(answer)
 
-    def next_log_probs(self, last: np.ndarray, state: list[np.ndarray], *, calls: float = math.inf) -> np.ndarray:
-        """Return the log probabilities ``(B, V)`` of the tokens that follow.
-
-        Args:
-            last: ``(B,)`` the tokens before.
-            state: Before these.
-            calls: As for :meth:`score`.
-        """
-
-        def run(inputs: dict[str, Any]) -> dict[str, Any]:
-            hidden, _ = self._face(ops.expand_dims(inputs["last"], 1), self._unpacked(inputs))
-            return {"log_probs": self._head.log_probs(hidden[:, 0])}
-
-        return self._programs.run(("next", len(last)), run, {"last": last, **named(state)}, calls)["log_probs"]
-
     def score(
-        self, tokens: np.ndarray, targets: np.ndarray, state: list[np.ndarray], *, with_hidden: bool = False,
+        self, tokens: np.ndarray, targets: np.ndarray, state: Arrays, *, with_hidden: bool = False,
         calls: float = math.inf, capacities: tuple[int, ...] | None = None,
-    ) -> tuple[np.ndarray, np.ndarray | None, list[np.ndarray]]:  # fmt: skip
+    ) -> tuple[np.ndarray, np.ndarray | None, Arrays]:  # fmt: skip
         """Negative log-likelihoods ``(B, T)`` of the targets after each token, hidden states ``(B, T, D)`` and the state.
 
         Args:
@@ -153,19 +130,19 @@ class TokenStepper:
             capacities: As for :class:`lstmzoo.layers.TokenSoftmax`.
         """
 
-        def run(inputs: dict[str, Any]) -> dict[str, Any]:
-            hidden, states = self._face(inputs["tokens"], self._unpacked(inputs))
+        def run(inputs: Tensors) -> Tensors:
+            hidden, states = self._face(inputs["tokens"], self.unpack_state(inputs))
             nll = self._head(hidden, inputs["targets"], capacities=capacities)
             return {"nll": nll, **({"hidden": hidden} if with_hidden else {}), **named(states)}
 
         given = {"tokens": tokens, "targets": targets, **named(state)}
-        answer = self._programs.run(("score", tokens.shape, with_hidden, capacities), run, given, calls)
+        answer = self._programs.run(("score", with_hidden, capacities), run, given, calls)
         return answer["nll"], answer.get("hidden"), unnamed(answer)
 
     def generate(
-        self, last: np.ndarray, state: list[np.ndarray], seen: np.ndarray, sampling: Sampling, *, length: int,
+        self, last: np.ndarray, state: Arrays, seen: np.ndarray, sampling: Sampling, *, length: int,
         position: int, seeds: np.ndarray, banned: np.ndarray,
-    ) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:  # fmt: skip
+    ) -> tuple[np.ndarray, Arrays, np.ndarray]:  # fmt: skip
         """Tokens ``(B, length)`` that follow, the state before the last of them, and what was seen.
 
         Args:
@@ -179,38 +156,35 @@ class TokenStepper:
             banned: ``(V,)`` whether a token may never be drawn.
         """
 
-        def run(inputs: dict[str, Any]) -> dict[str, Any]:
+        def run(inputs: Tensors) -> Tensors:
+            def step(tokens: Tensor, states: State) -> tuple[Tensor, State]:
+                log_probs, states = self._step({"tokens": tokens}, states, ())
+                return ops.where(inputs["banned"], LOG_ZERO, log_probs), states
+
             tokens, states, met = generate_tokens(
-                lambda tokens, states: self._logits(tokens, states, inputs["banned"]),
+                step,
                 lambda i: gumbel(inputs["seeds"], inputs["position"] + i, self.vocab_size),
-                inputs["last"], self._unpacked(inputs), inputs["seen"],
+                inputs["last"], self.unpack_state(inputs), inputs["seen"],
                 sampling.given(inputs), length,
             )  # fmt: skip
             return {"tokens": tokens, "seen": met, **named(states)}
 
         given = {"last": last, "seen": seen, "seeds": seeds, "banned": banned, **sampling.numbers(), **named(state)}
-        key = ("generate", len(last), length, sampling.filtered, sampling.penalized)
+        key = ("generate", length, sampling.filtered, sampling.penalized)
         answer = self._programs.run(key, run, {**given, "position": np.asarray(position, "int32")})
         return answer["tokens"], unnamed(answer), answer["seen"]
 
-    def trainer(self, batch_size: int, capacities: Sequence[int] | None = None) -> "StreamTrainer":
+    def trainer(self, batch_size: int, capacities: Sequence[int] | None = None) -> "StatefulTrainer":
         """The face that is trained: its state is carried from batch to batch.
 
         Args:
             batch_size: B, streams side by side.
             capacities: As for :class:`lstmzoo.layers.TokenSoftmax`.
         """
-        return StreamTrainer(self._network, self._face, self._head, self._states, batch_size, capacities)
-
-    def _logits(self, tokens: Any, states: State, banned: Any) -> tuple[Any, State]:
-        hidden, states = self._face(ops.expand_dims(tokens, 1), states)
-        return ops.where(banned, NEVER, self._head.log_probs(hidden[:, 0])), states
-
-    def _unpacked(self, inputs: dict[str, Any]) -> State:
-        return keras.tree.pack_sequence_as(self._states, unnamed(inputs))
+        return StatefulTrainer(self.network, self._face, self._head, self.state, batch_size, capacities)
 
 
-class StreamTrainer(NetworkTrainer):
+class StatefulTrainer(NetworkTrainer):
     """A language model that is trained on streams side by side; its states are variables, which no gradient passes.
 
     Its inputs are ``tokens`` and ``targets`` (B, T), and ``begin`` (B, 1): 1 where the state is to be zero, else 0. Its output
@@ -218,32 +192,32 @@ class StreamTrainer(NetworkTrainer):
     """
 
     def __init__(
-        self, network: keras.Model, face: Face, head: TokenSoftmax, states: State, batch_size: int,
+        self, network: keras.Model, face: Face, head: TokenSoftmax, state: State, batch_size: int,
         capacities: Sequence[int] | None,
     ) -> None:  # fmt: skip
         super().__init__(name=f"{network.name}_trainer")
         self.network = network
         self._face = face
         self._head = head
-        self._states = states
+        self._structure = state
         self._capacities = capacities
         self.carried = [
             self.add_weight(
                 shape=(batch_size, *t.shape[1:]), dtype=keras.backend.standardize_dtype(t.dtype), initializer="zeros",
                 trainable=False, name=f"carried_{i}",
             )
-            for i, t in enumerate(keras.tree.flatten(states))
+            for i, t in enumerate(keras.tree.flatten(state))
         ]  # fmt: skip
 
-    def state(self) -> list[np.ndarray]:
+    def state(self) -> Arrays:
         """The state that is carried now."""
         return [ops.convert_to_numpy(variable) for variable in self.carried]
 
-    def run(self, inputs: dict[str, Any]) -> Any:
+    def run(self, inputs: Tensors) -> Tensor:
         """The negative log-likelihoods; the carried state goes along."""
         keep = 1 - inputs["begin"]
         before = [v * ops.cast(ops.reshape(keep, (-1, *(1,) * (len(v.shape) - 1))), v.dtype) for v in self.carried]
-        hidden, states = self._face(inputs["tokens"], keras.tree.pack_sequence_as(self._states, before))
+        hidden, states = self._face(inputs["tokens"], keras.tree.pack_sequence_as(self._structure, before))
         nll = self._head(hidden, inputs["targets"], capacities=self._capacities)
         for variable, state in zip(self.carried, keras.tree.flatten(states), strict=True):
             variable.assign(ops.stop_gradient(state))
@@ -257,6 +231,6 @@ class Frozen(FunctionModel):
         super().__init__(name=f"{model.name}_frozen")
         self.inner = model
 
-    def run(self, inputs: dict[str, Any]) -> Any:
+    def run(self, inputs: Tensors) -> Tensor:
         """What the model gives without dropout."""
         return self.inner(inputs, training=False)

@@ -1,54 +1,45 @@
 """What translation models have in common: embeddings, output layer, and their faces over the same weights.
 
 A translation model is made of two functions, ``encode`` and ``decode``. The model itself reads a source and a target sentence at
-once; ``model.stepper`` encodes a source once and then writes the target token by token, from a state; its ``trainer`` is what is
-trained, with label smoothing.
+once. ``model.stepper`` encodes a source once, and then writes the target token by token, from a state. Its ``trainer`` is
+trained with label smoothing.
 
 Sizes: B batch, S source positions, T target positions, E embedding, M memory, D hidden state that tokens are predicted from, U
 units, V target vocabulary.
 """
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Literal, NamedTuple
 
 import keras
 import numpy as np
 from keras import ops
 
+from lstmzoo.backend import State, Tensor, Tensors
+from lstmzoo.blocks import length_mask, lengths_with_end
 from lstmzoo.errors import ConfigError
-from lstmzoo.layers import Dropout, TokenSoftmax
-from lstmzoo.models._base import State, recurrent
-from lstmzoo.programs import NetworkTrainer, Programs, named, unnamed
+from lstmzoo.layers import Attention, Dropout, TokenSoftmax
+from lstmzoo.models._base import Stepper, SteppingModel
+from lstmzoo.programs import NetworkTrainer
 from lstmzoo.spec import TranslationSpec
 
 Tied = Literal["none", "two_way", "three_way"]
-MaskedCell = Literal["simple_rnn", "lstm", "gru"]  # those that can leave out padding
+Write = Callable[[Tensor, State, State], tuple[Tensor, State, Tensor | None]]
 
 
-@dataclass(frozen=True)
-class Memory:
-    """What a decoder knows of the source; tensors ``(B, ...)``, or None.
+class Memory(NamedTuple):
+    """What a decoder attends to. A decoder without an attention has the memory ``()``.
 
     Attributes:
-        values: ``(B, S, M)``, a vector for each position; None if the decoder begins with the encoder's states and that is all.
+        values: ``(B, S, M)``, a vector for each position.
         keys: What the attention compares its queries to, computed once.
-        mask: ``(B, S)``, True for what is no padding.
+        mask: ``(B, S)``, False at the padding.
     """
 
-    values: Any
-    keys: Any
-    mask: Any
-
-    @property
-    def tensors(self) -> list[Any]:
-        """Those of the attributes that are not None."""
-        return [part for part in (self.values, self.keys, self.mask) if part is not None]
-
-    def of(self, change: Callable[[Any], Any]) -> "Memory":
-        """The memory with each tensor changed; None stays None."""
-        return Memory(*(None if part is None else change(part) for part in (self.values, self.keys, self.mask)))
+    values: Tensor
+    keys: Tensor
+    mask: Tensor
 
 
 def translation_model(
@@ -93,23 +84,21 @@ def translation_model(
         for place, rate in (("source", source_dropout), ("target", target_dropout), ("output", output_dropout))
     )
 
-    def read(source: Any) -> tuple[Memory, State]:
-        return encode(enter(source_embed(source)), real(source))
+    def read(source: Tensor) -> tuple[State, State]:
+        return encode(enter(source_embed(source)), sentence_mask(source))
 
-    def write(previous: Any, memory: Memory, states: State) -> tuple[Any, Any, State]:
+    def write(previous: Tensor, states: State, memory: State) -> tuple[Tensor, State, Tensor | None]:
         hidden, weights, states = decode(begin(target_embed(previous)), memory, states)
         if tied != "none" and hidden.shape[-1] != embedding_dim:
             hidden = project(hidden)
-        return leave(hidden), weights, states
+        return leave(hidden), states, weights
 
-    source, previous, targets = (
-        keras.Input((None,), dtype="int32", name=part) for part in ("source", "previous", "targets")
-    )
-    memory, states = read(source)
-    hidden, _, _ = write(previous, memory, states)
-    nll = ops.where(real(targets), head(hidden, targets), 0.0)
-    model = keras.Model({"source": source, "previous": previous, "targets": targets}, nll, name=name)
-    model.stepper = TranslationStepper(model, read, write, head, states, memory, label_smoothing)
+    inputs = {part: keras.Input((None,), dtype="int32", name=part) for part in ("source", "previous", "targets")}
+    memory, state = read(inputs["source"])
+    hidden, _, _ = write(inputs["previous"], state, memory)
+    nll = ops.where(sentence_mask(inputs["targets"]), head(hidden, inputs["targets"]), 0.0)
+    model = SteppingModel(inputs, nll, name=name)
+    model.stepper = TranslationStepper(model, read, write, head, state, memory, label_smoothing)
     return model
 
 
@@ -120,79 +109,9 @@ def _embedding(vocab_size: int, size: int, name: str) -> keras.layers.Embedding:
     )
 
 
-def real(tokens: Any) -> Any:
-    """``(B, T)`` True up to the first end of sentence in tokens ``(B, T)``, and there; all that follows is padding."""
-    ends = ops.cast(ops.equal(tokens, 0), "int32")
-    return ops.equal(ops.cumsum(ends, axis=1), ends)
-
-
-class BidirectionalEncoder:
-    """Stacked recurrent layers, each forwards and backwards side by side; each call has the same weights.
-
-    Args:
-        make: From ``name`` and ``go_backwards`` to a recurrent layer that returns sequences and states.
-        num_layers: Pairs of layers.
-        dropout: Rate between them.
-        name: Prefix of the layers' names.
-    """
-
-    def __init__(self, make: Callable[..., keras.layers.Layer], *, num_layers: int, dropout: float, name: str) -> None:
-        self._pairs = [
-            (make(name=f"{name}_forward_{i}"), make(name=f"{name}_backward_{i}", go_backwards=True))
-            for i in range(num_layers)
-        ]
-        self._dropouts = [Dropout(dropout, name=f"{name}_dropout_{i}") for i in range(1, num_layers)]
-
-    def __call__(self, x: Any, mask: Any) -> tuple[Any, State]:
-        """From ``(B, S, F)`` to ``(B, S, 2 U)``, and the last layer's states at the sentence's beginning, read backwards."""
-        first: State = []
-        for i, (forward, backward) in enumerate(self._pairs):
-            x = self._dropouts[i - 1](x) if i else x
-            forth, *_ = forward(x, mask=mask)
-            back, *first = backward(x, mask=mask)
-            x = ops.concatenate([forth, ops.flip(back, axis=1)], axis=-1)
-        return x, first
-
-
-class MaskedStack:
-    """Stacked recurrent layers with dropout between them, which pass by the padding; each call has the same weights.
-
-    Args:
-        cell: Name of the cell.
-        units: U, size of each hidden state.
-        num_layers: Recurrent layers.
-        dropout: Rate between them.
-        name: Prefix of the layers' names.
-        backwards: Whether the sentence is read from its end.
-    """
-
-    def __init__(
-        self, *, cell: MaskedCell, units: int, num_layers: int, dropout: float, name: str, backwards: bool = False
-    ) -> None:
-        self._layers = [
-            recurrent(
-                cell, units, name=f"{name}_{i}", return_sequences=True, return_state=True, go_backwards=backwards
-            )
-            for i in range(num_layers)
-        ]  # fmt: skip
-        self._dropouts = [Dropout(dropout, name=f"{name}_dropout_{i}") for i in range(1, num_layers)]
-
-    def __call__(self, x: Any, mask: Any) -> tuple[Any, list[State]]:
-        """From ``(B, S, F)`` to ``(B, S, U)``, in the order of the sentence, and each layer's final states."""
-        final = []
-        for i, layer in enumerate(self._layers):
-            x, *state = layer(self._dropouts[i - 1](x) if i else x, mask=mask)
-            x = ops.flip(x, axis=1) if layer.go_backwards else x
-            final.append(state)
-        return x, final
-
-
-def climbed(x: Any, layers: Sequence[Callable], dropouts: Sequence[Callable], mask: Any) -> Any:
-    """``(B, S, U)`` through encoders' layers, which from the second on are added to what they read."""
-    for i, (layer, drop) in enumerate(zip(layers, dropouts, strict=True)):
-        y, *_ = layer(drop(x), mask=mask)
-        x = x + y if i else y
-    return x
+def sentence_mask(tokens: Tensor) -> Tensor:
+    """Mask the padding of sentences ``(B, T)``: True up to the first end of a sentence, which is included."""
+    return length_mask(lengths_with_end(tokens), tokens)
 
 
 class DeepDecoder:
@@ -208,13 +127,13 @@ class DeepDecoder:
     """
 
     def __init__(
-        self, make: Callable[..., keras.layers.Layer], attention: keras.layers.Layer, *, num_layers: int, dropout: float
+        self, make: Callable[..., keras.layers.Layer], attention: Attention, *, num_layers: int, dropout: float
     ) -> None:
         self._attention = attention
         self._layers = [make(name=f"decoder_{i}") for i in range(num_layers)]
         self._dropouts = [Dropout(dropout, name=f"decoder_dropout_{i}") for i in range(1, num_layers)]
 
-    def __call__(self, vectors: Any, memory: Memory, states: list[State]) -> tuple[Any, Any, Any, list[State]]:
+    def __call__(self, vectors: Tensor, memory: Memory, states: State) -> tuple[Tensor, Tensor, Tensor, State]:
         """Outputs ``(B, T, U)``, contexts ``(B, T, M)``, the attention's weights ``(B, T, S)`` and each layer's states."""
         x, *state = self._layers[0](vectors, initial_state=states[0])
         contexts, weights = self._attention(x, memory.values, mask=memory.mask, keys=memory.keys)
@@ -226,121 +145,96 @@ class DeepDecoder:
         return x, contexts, weights, after
 
 
-class TranslationStepper:
-    """The face of a translation model that encodes a source once and writes token by token, over the same weights.
+class TranslationStepper(Stepper):
+    """The face of a translation model that encodes a source once and writes token by token. It also scores translations.
 
-    Each number of rows and positions is compiled once.
+    ``encode`` reads ``source`` (B, S). ``step`` reads ``tokens`` (B,), which are 0 at the beginning, and returns the
+    log-probabilities ``(B, V)`` of the next ones.
 
     Args:
         network: The model.
         read: From ``source`` (B, S) to memory and states.
-        write: From ``previous`` (B, T), memory and states to hidden states, weights and states.
+        write: From ``previous`` (B, T), states and memory to hidden states, states and the attention's weights.
         head: Predicts tokens from hidden states.
-        states: The model's own, for their structure.
-        memory: The model's own, for its structure.
-        label_smoothing: Of training.
+        state: A state of the network, for its structure.
+        memory: A memory of the network, for its structure.
+        label_smoothing: Share of the wanted probability that training spreads over all tokens.
     """
 
     def __init__(
-        self, network: keras.Model, read: Callable, write: Callable, head: TokenSoftmax, states: State, memory: Memory,
-        label_smoothing: float,
+        self, network: keras.Model, read: Callable[[Tensor], tuple[State, State]], write: Write, head: TokenSoftmax,
+        state: State, memory: State, label_smoothing: float,
     ) -> None:  # fmt: skip
-        self.network = network
-        self.read = read
-        self.write = write
-        self.head = head
-        self.states = states
-        self._memory = memory
+        def step(inputs: Tensors, before: State, known: State) -> tuple[Tensor, State]:
+            log_probs, after, _ = self.write_token(inputs["tokens"], before, known)
+            return log_probs, after
+
+        super().__init__(
+            network, lambda inputs, _: read(inputs["source"]), step, state=state, memory=memory, sources=["source"],
+            inputs=["tokens"],
+        )  # fmt: skip
+        self.read, self._write, self._head = read, write, head
         self._label_smoothing = label_smoothing
-        self._programs = Programs(network)
 
     @property
     def attends(self) -> bool:
-        """Whether there is an attention over the source."""
-        return self._memory.values is not None
-
-    @property
-    def memory_size(self) -> int:
-        """How many tensors the memory has."""
-        return len(self._memory.tensors)
-
-    def memory_of(self, tensors: list[Any]) -> Memory:
-        """The memory whose :attr:`Memory.tensors` these are."""
-        parts = iter(tensors)
-        return self._memory.of(lambda _: next(parts))
+        """Whether the decoder attends to the source."""
+        return bool(keras.tree.flatten(self.memory))
 
     def start_from(self, counts: np.ndarray) -> None:
         """Let an untrained model begin with the tokens' frequencies; see :meth:`lstmzoo.layers.TokenSoftmax.start_from`."""
-        self.head.start_from(counts)
+        self._head.start_from(counts)
 
-    def trainer(self) -> "PairTrainer":
-        """The face that is trained."""
-        return PairTrainer(self, self._label_smoothing)
+    def trainer(self) -> "TranslationTrainer":
+        """Make the model that is trained."""
+        return TranslationTrainer(self, self._label_smoothing)
+
+    def write_token(self, tokens: Tensor, states: State, memory: State) -> tuple[Tensor, State, Tensor | None]:
+        """One step on tensors, for loops that are compiled as a whole.
+
+        Args:
+            tokens: ``(B,)``.
+            states: Before the tokens.
+            memory: Of the source.
+
+        Returns:
+            Log-probabilities ``(B, V)`` of the next tokens, states, and what of the source was attended to, ``(B, S)`` or None.
+        """
+        hidden, states, weights = self._write(ops.expand_dims(tokens, 1), states, memory)
+        return self._head.log_probs(hidden[:, 0]), states, None if weights is None else weights[:, 0]
+
+    def loss(self, inputs: Tensors, smoothing: float) -> Tensor:
+        """Losses ``(B, T)`` of a batch's targets, those of the padding included."""
+        memory, states = self.read(inputs["source"])
+        hidden, _, _ = self._write(inputs["previous"], states, memory)
+        return self._head(hidden, inputs["targets"], smoothing=smoothing)
 
     def score(
         self, source: np.ndarray, previous: np.ndarray, targets: np.ndarray, *, calls: float = math.inf
     ) -> np.ndarray:
-        """Negative log-likelihoods ``(B, T)`` of the targets, 0 where there is padding; in nats.
+        """Negative log-likelihoods ``(B, T)`` of the targets, in nats; 0 at the padding.
 
         Args:
             source: ``(B, S)``.
             previous: ``(B, T)``, the token before each target.
             targets: ``(B, T)``.
-            calls: How often it will be called so: XLA compiles it where that pays.
+            calls: How many times such shapes will be run. XLA compiles what runs often.
         """
         given = {"source": source, "previous": previous, "targets": targets}
-        answer = self._programs.run(
-            ("score", source.shape, targets.shape), lambda inputs: {"nll": self.network(inputs)}, given, calls
-        )
-        return answer["nll"]
+        return self._programs.run(("score",), lambda inputs: {"nll": self.network(inputs)}, given, calls)["nll"]
 
     def align(self, source: np.ndarray, previous: np.ndarray) -> np.ndarray:
-        """``(B, T, S)`` what of the source is looked at for the token after each of ``previous`` (B, T)."""
+        """What of the source is attended to for the token after each of ``previous`` (B, T): weights ``(B, T, S)``."""
 
-        def run(inputs: dict[str, Any]) -> dict[str, Any]:
-            return {"weights": self.write(inputs["previous"], *self.read(inputs["source"]))[1]}
-
-        given = {"source": source, "previous": previous}
-        return self._programs.run(("align", source.shape, previous.shape), run, given, 1)["weights"]
-
-    def encode(self, source: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Memory and state, as lists of arrays ``(B, ...)``, of sources ``(B, S)``."""
-
-        def run(inputs: dict[str, Any]) -> dict[str, Any]:
+        def run(inputs: Tensors) -> Tensors:
             memory, states = self.read(inputs["source"])
-            return {**named(memory.tensors, "memory"), **named(states)}
+            return {"weights": self._write(inputs["previous"], states, memory)[2]}
 
-        answer = self._programs.run(("encode", source.shape), run, {"source": source}, 1)
-        return unnamed(answer, "memory"), unnamed(answer)
-
-    def step(
-        self, tokens: np.ndarray, state: list[np.ndarray], memory: list[np.ndarray]
-    ) -> tuple[np.ndarray, list[np.ndarray]]:
-        """One token on: a cost that does not depend on what came before.
-
-        Args:
-            tokens: ``(B,)`` the last ones; 0 at the beginning.
-            state: From :meth:`encode` or the last step.
-            memory: From :meth:`encode`.
-
-        Returns:
-            Log-probabilities ``(B, V)`` of the tokens to come, and the state.
-        """
-
-        def run(inputs: dict[str, Any]) -> dict[str, Any]:
-            states = keras.tree.pack_sequence_as(self.states, unnamed(inputs))
-            known = self.memory_of(unnamed(inputs, "memory"))
-            hidden, _, states = self.write(ops.expand_dims(inputs["tokens"], 1), known, states)
-            return {"log_probs": self.head.log_probs(hidden[:, 0]), **named(states)}
-
-        given = {"tokens": tokens, **named(state), **named(memory, "memory")}
-        key = ("step", len(tokens), *(array.shape[1] for array in memory))
-        answer = self._programs.run(key, run, given, 1)
-        return answer["log_probs"], unnamed(answer)
+        return self._programs.run(("align",), run, {"source": source, "previous": previous}, 1)["weights"]
 
 
-class PairTrainer(NetworkTrainer):
-    """A translation model that is trained: its outputs (B, T) have the mean loss of the batch's tokens as their mean.
+class TranslationTrainer(NetworkTrainer):
+    """A translation model in training. The mean of its outputs (B, T) is the mean loss of the batch's tokens.
 
     Args:
         stepper: Of the model.
@@ -353,12 +247,10 @@ class PairTrainer(NetworkTrainer):
         self._stepper = stepper
         self._label_smoothing = label_smoothing
 
-    def run(self, inputs: dict[str, Any]) -> Any:
-        """The losses of the tokens; 0 where there is padding."""
-        stepper, targets = self._stepper, inputs["targets"]
-        hidden, _, _ = stepper.write(inputs["previous"], *stepper.read(inputs["source"]))
-        loss = stepper.head(hidden, targets, smoothing=self._label_smoothing)
-        counted = ops.cast(real(targets), loss.dtype)
+    def run(self, inputs: Tensors) -> Tensor:
+        """The losses of the tokens; 0 at the padding."""
+        loss = self._stepper.loss(inputs, self._label_smoothing)
+        counted = ops.cast(sentence_mask(inputs["targets"]), loss.dtype)
         return loss * counted / ops.mean(counted)
 
 
@@ -366,16 +258,19 @@ class AttentionKeys(keras.layers.Layer):
     """What an attention compares its queries to, computed once for a source.
 
     Args:
-        attention: A built one.
+        attention: Is built here.
+        units: Size of the queries.
+        memory_units: M.
     """
 
-    def __init__(self, attention: keras.layers.Layer, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, attention: Attention, units: int, memory_units: int) -> None:
+        super().__init__(name="attention_keys")
+        attention.build((None, None, units), (None, None, memory_units))
         self.attention = attention
         self.supports_masking = True
 
-    def call(self, memory: Any) -> Any:
+    def call(self, memory: Tensor) -> Tensor:
         return self.attention.project(memory)
 
-    def compute_mask(self, memory: Any, previous_mask: Any) -> None:
-        """None: decoders are given the mask by itself."""
+    def compute_mask(self, memory: Tensor, previous_mask: Tensor) -> None:
+        """None: the memory holds the mask already."""

@@ -1,24 +1,15 @@
 """Recurrent encoder-decoder with attention."""
 
 from functools import partial
-from typing import Any
 
 import keras
 from keras import ops
 
-from lstmzoo.layers import Attention, Dropout
+from lstmzoo.backend import State, Tensor
+from lstmzoo.blocks import Cell, Count, Rate, RecurrentStack, StepHead
+from lstmzoo.layers import Attention
 from lstmzoo.layers.attention import Score
-from lstmzoo.models._base import (
-    Cell,
-    Count,
-    ForecasterInputs,
-    Rate,
-    RecurrentStack,
-    State,
-    forecaster,
-    output_size,
-    small_weights,
-)
+from lstmzoo.models._forecasting import ForecasterInputs, forecaster, output_size
 from lstmzoo.registry import register_model
 from lstmzoo.spec import ForecastingSpec
 
@@ -59,15 +50,14 @@ def attention_forecaster(
     encoder, decoder = stack(name="encoder"), stack(name="decoder")
     attention = Attention(score=score, units=attention_units, name="attention")
     attentional_state = keras.layers.Dense(units, activation="tanh", name="attentional_state")
-    head_dropout = Dropout(dropout, name="head_dropout")
-    head = keras.layers.Dense(output_size(spec), kernel_initializer=small_weights(), name="head")
+    head = StepHead(output_size(spec), dropout)
 
-    def encode(inputs: ForecasterInputs, states: State) -> tuple[Any, State]:
+    def encode(inputs: ForecasterInputs, states: State | None) -> tuple[Tensor, State]:
         return encoder(inputs.window, states)
 
-    def decode(inputs: ForecasterInputs, memory: Any, states: State) -> Any:
+    def decode(inputs: ForecasterInputs, memory: Tensor, states: State) -> Tensor:
         query, _ = decoder(inputs.future, states)
         context, _ = attention(query, memory)
-        return head(head_dropout(attentional_state(ops.concatenate([context, query], axis=-1))))
+        return head(attentional_state(ops.concatenate([context, query], axis=-1)))
 
     return forecaster(spec, encode, decode, name="attention_forecaster", streaming=False)

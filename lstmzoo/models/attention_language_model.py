@@ -1,12 +1,11 @@
 """Stacked recurrent layers with attention over the last few steps."""
 
-from typing import Any
-
 import keras
 from keras import ops
 
+from lstmzoo.backend import State, Tensor
+from lstmzoo.blocks import Cell, Count, Rate, RecurrentStack
 from lstmzoo.layers import Dropout, WindowAttention
-from lstmzoo.models._base import Cell, Count, Rate, RecurrentStack, State
 from lstmzoo.models._language import SoftmaxKind, language_model
 from lstmzoo.registry import register_model
 from lstmzoo.spec import LanguageModellingSpec
@@ -45,7 +44,7 @@ def attention_language_model(
     combine = keras.layers.Dense(units, activation="tanh", name="combine")
     enter, leave = (Dropout(dropout, name=f"{place}_dropout") for place in ("input", "output"))
 
-    def read(vectors: Any, tokens: Any, states: State) -> tuple[Any, State]:
+    def read(vectors: Tensor, tokens: Tensor, states: State | None) -> tuple[Tensor, State]:
         below, above = (None, None) if states is None else states
         hidden, below = stack(enter(vectors), below)
         found, *above = attention(hidden, initial_state=above)

@@ -1,20 +1,15 @@
 """A decoder whose recurrence goes through an attention over a bidirectional encoder."""
 
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import keras
 from keras import ops
 
+from lstmzoo.backend import State, Tensor
+from lstmzoo.blocks import BidirectionalEncoder, Count, GatedCell, Rate, recurrent
 from lstmzoo.layers import Attention, AttentiveRNN, ConditionalRNN, Dropout
-from lstmzoo.models._base import Count, Rate, State, recurrent
-from lstmzoo.models._translation import (
-    AttentionKeys,
-    BidirectionalEncoder,
-    Memory,
-    Tied,
-    translation_model,
-)
+from lstmzoo.models._translation import AttentionKeys, Memory, Tied, translation_model
 from lstmzoo.registry import register_model
 from lstmzoo.spec import TranslationSpec
 
@@ -23,7 +18,7 @@ _DECODERS = {"attentive": AttentiveRNN, "conditional": ConditionalRNN}
 
 @register_model
 def attentive_translator(
-    spec: TranslationSpec, *, cell: Literal["lstm", "gru"], decoder: Literal["attentive", "conditional"], units: Count,
+    spec: TranslationSpec, *, cell: GatedCell, decoder: Literal["attentive", "conditional"], units: Count,
     encoder_layers: Count, embedding_dim: Count, embedding_dropout: Rate, encoder_dropout: Rate, output_dropout: Rate,
     label_smoothing: Rate, tied: Tied,
 ) -> keras.Model:  # fmt: skip
@@ -59,20 +54,19 @@ def attentive_translator(
     )  # fmt: skip
     leave = Dropout(encoder_dropout, name="memory_dropout")
     attention = Attention(score="additive", units=units, name="attention")
-    attention.build((None, None, units), (None, None, 2 * units))
-    keys = AttentionKeys(attention, name="attention_keys")
+    keys = AttentionKeys(attention, units, 2 * units)
     rnn = _DECODERS[decoder](units, cell=cell, attention=attention, name="decoder")
     bridges = [
         keras.layers.Dense(units, activation="tanh", name=f"bridge_{i}") for i in range(2 if cell == "lstm" else 1)
     ]
     readout = keras.layers.Dense(embedding_dim, activation="tanh", name="readout")
 
-    def encode(vectors: Any, mask: Any) -> tuple[Memory, State]:
+    def encode(vectors: Tensor, mask: Tensor) -> tuple[Memory, State]:
         values, first = encoder(vectors, mask)
         values = leave(values)
         return Memory(values, keys(values), mask), [bridge(first[0]) for bridge in bridges]
 
-    def decode(vectors: Any, memory: Memory, states: State) -> tuple[Any, Any, State]:
+    def decode(vectors: Tensor, memory: Memory, states: State) -> tuple[Tensor, Tensor, State]:
         hidden, contexts, weights, *states = rnn(
             vectors, memory.values, mask=memory.mask, initial_state=states, keys=memory.keys
         )

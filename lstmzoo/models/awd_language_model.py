@@ -1,12 +1,13 @@
 """The LSTM language model with every dropout that was found to help: AWD-LSTM."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 import keras
 from pydantic import Field
 
+from lstmzoo.backend import State, Tensor
+from lstmzoo.blocks import Count, MaskedCell, Rate, recurrent, run_stack
 from lstmzoo.layers import ActivationPenalty, EmbeddingDropout, LockedDropout, WeightDrop
-from lstmzoo.models._base import Count, Rate, State, read_through, recurrent
 from lstmzoo.models._language import SoftmaxKind, language_model
 from lstmzoo.registry import register_model
 from lstmzoo.spec import LanguageModellingSpec
@@ -16,7 +17,7 @@ Factor = Annotated[float, Field(ge=0)]
 
 @register_model
 def awd_language_model(
-    spec: LanguageModellingSpec, *, cell: Literal["simple_rnn", "lstm", "gru"], units: Count, num_layers: Count,
+    spec: LanguageModellingSpec, *, cell: MaskedCell, units: Count, num_layers: Count,
     embedding_dim: Count, embedding_dropout: Rate, input_dropout: Rate, hidden_dropout: Rate, output_dropout: Rate,
     weight_drop: Rate, activation_penalty: Factor, change_penalty: Factor, tied: bool, softmax: SoftmaxKind,
 ) -> keras.Model:  # fmt: skip
@@ -63,8 +64,8 @@ def awd_language_model(
     between = [LockedDropout(hidden_dropout, name=f"hidden_dropout_{i}") for i in range(1, num_layers)]
     penalty = ActivationPenalty(activation_penalty, change_penalty, name="activation_penalty")
 
-    def read(vectors: Any, tokens: Any, states: State) -> tuple[Any, State]:
-        hidden, states = read_through(layers, between, enter(words(vectors, tokens)), states)
+    def read(vectors: Tensor, tokens: Tensor, states: State | None) -> tuple[Tensor, State]:
+        hidden, states = run_stack(layers, between, enter(words(vectors, tokens)), states)
         return penalty(hidden, leave(hidden)), states
 
     return language_model(

@@ -1,30 +1,23 @@
 """Deep stacks with residual connections around an attention: GNMT."""
 
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 import keras
 from keras import ops
 from pydantic import Field
 
+from lstmzoo.backend import State, Tensor
+from lstmzoo.blocks import BidirectionalEncoder, Count, GatedCell, Rate, recurrent, residual_encoder
 from lstmzoo.layers import Attention, Dropout
-from lstmzoo.models._base import Count, Rate, State, recurrent
-from lstmzoo.models._translation import (
-    AttentionKeys,
-    BidirectionalEncoder,
-    DeepDecoder,
-    Memory,
-    Tied,
-    climbed,
-    translation_model,
-)
+from lstmzoo.models._translation import AttentionKeys, DeepDecoder, Memory, Tied, translation_model
 from lstmzoo.registry import register_model
 from lstmzoo.spec import TranslationSpec
 
 
 @register_model
 def deep_translator(
-    spec: TranslationSpec, *, cell: Literal["lstm", "gru"], units: Count, encoder_layers: Count,
+    spec: TranslationSpec, *, cell: GatedCell, units: Count, encoder_layers: Count,
     decoder_layers: Annotated[int, Field(ge=2)], embedding_dim: Count, dropout: Rate, label_smoothing: Rate, tied: Tied,
 ) -> keras.Model:  # fmt: skip
     """A bidirectional layer under a residual stack, and a decoder whose first layer attends for all others.
@@ -57,16 +50,15 @@ def deep_translator(
     between = [Dropout(dropout, name=f"encoder_dropout_{i}") for i in range(1, encoder_layers)]
     memory_units = units if encoder_layers > 1 else 2 * units
     attention = Attention(score="additive", units=units, name="attention")
-    attention.build((None, None, units), (None, None, memory_units))
-    keys = AttentionKeys(attention, name="attention_keys")
+    keys = AttentionKeys(attention, units, memory_units)
     decoder = DeepDecoder(make, attention, num_layers=decoder_layers, dropout=dropout)
 
-    def encode(vectors: Any, mask: Any) -> tuple[Memory, State]:
-        x = climbed(first(vectors, mask)[0], upper, between, mask)
+    def encode(vectors: Tensor, mask: Tensor) -> tuple[Memory, State]:
+        x = residual_encoder(first(vectors, mask)[0], upper, between, mask)
         start = ops.zeros_like(x[:, 0, :units])
         return Memory(x, keys(x), mask), [[start] * (2 if cell == "lstm" else 1) for _ in range(decoder_layers)]
 
-    def decode(vectors: Any, memory: Memory, states: State) -> tuple[Any, Any, State]:
+    def decode(vectors: Tensor, memory: Memory, states: State) -> tuple[Tensor, Tensor, State]:
         x, _, weights, states = decoder(vectors, memory, states)
         return x, weights, states
 

@@ -1,24 +1,14 @@
 """Autoregressive forecaster with a likelihood."""
 
 from functools import partial
-from typing import Any
 
 import keras
 from keras import ops
 
+from lstmzoo.backend import State, Tensor
+from lstmzoo.blocks import Cell, Count, Rate, RecurrentStack, StepHead
 from lstmzoo.errors import ConfigError
-from lstmzoo.layers import Dropout
-from lstmzoo.models._base import (
-    Cell,
-    Count,
-    ForecasterInputs,
-    Rate,
-    RecurrentStack,
-    State,
-    autoregressive_forecaster,
-    output_size,
-    small_weights,
-)
+from lstmzoo.models._forecasting import ForecasterInputs, autoregressive_forecaster, output_size
 from lstmzoo.registry import register_model
 from lstmzoo.spec import ForecastingSpec
 
@@ -59,14 +49,13 @@ def deepar_forecaster(
         )
     stack = partial(RecurrentStack, cell=cell, units=units, num_layers=num_layers, dropout=dropout)
     encoder, decoder = stack(name="encoder"), stack(name="decoder")
-    head_dropout = Dropout(dropout, name="head_dropout")
-    head = keras.layers.Dense(output_size(spec), kernel_initializer=small_weights(), name="head")
+    head = StepHead(output_size(spec), dropout)
 
     def encode(inputs: ForecasterInputs, states: State) -> State:
         return encoder(inputs.window, states)[1]
 
-    def decode(inputs: ForecasterInputs, previous: Any, states: State) -> tuple[Any, State]:
+    def decode(inputs: ForecasterInputs, previous: Tensor, states: State | None) -> tuple[Tensor, State]:
         x, states = decoder(ops.concatenate([previous, inputs.future], axis=-1), states)
-        return head(head_dropout(x)), states
+        return head(x), states
 
     return autoregressive_forecaster(spec, encode, decode, name="deepar_forecaster")

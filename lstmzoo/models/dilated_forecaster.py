@@ -1,19 +1,10 @@
 """Dilated LSTM stack, direct multi-step head."""
 
-from typing import Any
-
 import keras
 
-from lstmzoo.models._base import (
-    Count,
-    DilatedStack,
-    DirectHead,
-    ForecasterInputs,
-    Rate,
-    State,
-    forecaster,
-    output_size,
-)
+from lstmzoo.backend import State, Tensor
+from lstmzoo.blocks import Count, DilatedStack, DirectHead, Rate
+from lstmzoo.models._forecasting import ForecasterInputs, forecaster, output_size
 from lstmzoo.registry import register_model
 from lstmzoo.spec import ForecastingSpec
 
@@ -44,11 +35,11 @@ def dilated_forecaster(spec: ForecastingSpec, *, units: Count, num_layers: Count
     nonlinear = keras.layers.Dense(units, activation="tanh", name="nonlinear")
     head = DirectHead(spec.horizon, output_size(spec), dropout)
 
-    def encode(inputs: ForecasterInputs, states: State) -> tuple[Any, State]:
+    def encode(inputs: ForecasterInputs, states: State | None) -> tuple[Tensor, State]:
         x, states = encoder(inputs.window, states)
         return x[:, -1], states
 
-    def decode(inputs: ForecasterInputs, last: Any, states: State) -> Any:
+    def decode(inputs: ForecasterInputs, last: Tensor, states: State) -> Tensor:
         return head(nonlinear(last), inputs.future)
 
     return forecaster(spec, encode, decode, name="dilated_forecaster", streaming=True)

@@ -1,13 +1,13 @@
 """Exponential smoothing and a recurrent network, trained together."""
 
-from typing import Any
-
 import keras
 import numpy as np
 from keras import ops
 
+from lstmzoo.backend import State, Tensor
+from lstmzoo.blocks import Count, DilatedStack, DirectHead, Rate
 from lstmzoo.layers import DISTRIBUTIONS, ExponentialSmoothing
-from lstmzoo.models._base import Count, DilatedStack, DirectHead, ForecasterInputs, Rate, State, forecaster, output_size
+from lstmzoo.models._forecasting import ForecasterInputs, forecaster, output_size
 from lstmzoo.registry import register_model
 from lstmzoo.spec import ForecastingSpec
 
@@ -44,14 +44,14 @@ def es_rnn_forecaster(spec: ForecastingSpec, *, units: Count, num_layers: Count,
     nonlinear = keras.layers.Dense(units, activation="tanh", name="nonlinear")
     head = DirectHead(spec.horizon, spec.num_outputs, dropout)
 
-    def encode(inputs: ForecasterInputs, states: State) -> tuple[Any, State]:
+    def encode(inputs: ForecasterInputs, states: State | None) -> tuple[Tensor, State]:
         values = inputs.window[..., 0]
         level, season, ahead = smoothing(values, inputs.series)
         rest = ops.expand_dims(values - season - level[:, -1:], -1)
         x, _ = encoder(ops.concatenate([rest, inputs.window[..., 1:]], axis=-1))
         return (x[:, -1], ops.expand_dims(level[:, -1:] + ahead, -1)), states
 
-    def decode(inputs: ForecasterInputs, memory: Any, states: State) -> Any:
+    def decode(inputs: ForecasterInputs, memory: Tensor, states: State) -> Tensor:
         last, smoothed = memory  # (B, U), (B, H, 1)
         references, known = inputs.future[..., : spec.num_references], inputs.future[..., spec.num_references :]
         relative = ops.concatenate([references - smoothed, known], axis=-1)

@@ -7,16 +7,17 @@ import keras
 from keras import ops
 from pydantic import Field
 
+from lstmzoo.backend import State, Tensor
+from lstmzoo.blocks import Count, GatedCell, MaskedStack, Rate, RecurrentStack
 from lstmzoo.layers import Attention, InputFeedingRNN, LocalAttention
-from lstmzoo.models._base import Count, Rate, RecurrentStack, State
-from lstmzoo.models._translation import AttentionKeys, MaskedStack, Memory, Tied, translation_model
+from lstmzoo.models._translation import AttentionKeys, Memory, Tied, translation_model
 from lstmzoo.registry import register_model
 from lstmzoo.spec import TranslationSpec
 
 
 @register_model
 def luong_translator(
-    spec: TranslationSpec, *, cell: Literal["lstm", "gru"], units: Count, num_layers: Count, embedding_dim: Count,
+    spec: TranslationSpec, *, cell: GatedCell, units: Count, num_layers: Count, embedding_dim: Count,
     score: Literal["dot", "general", "concat"], local_window: Annotated[int, Field(ge=0)], input_feeding: bool,
     dropout: Rate, label_smoothing: Rate, tied: Tied,
 ) -> keras.Model:  # fmt: skip
@@ -47,12 +48,11 @@ def luong_translator(
     encoder = MaskedStack(cell=cell, units=units, num_layers=num_layers, dropout=dropout, name="encoder")
     look: dict[str, Any] = {"score": score, "units": units, "name": "attention"}
     attention = LocalAttention(window=local_window, **look) if local_window else Attention(**look)
-    attention.build((None, None, units), (None, None, units))
-    keys = AttentionKeys(attention, name="attention_keys")
+    keys = AttentionKeys(attention, units, units)
     options: dict[str, Any] = {"cell": cell, "units": units, "num_layers": num_layers, "name": "decoder"}
     decode = _feeding(attention, options) if input_feeding else _plain(attention, dropout, options)
 
-    def encode(vectors: Any, mask: Any) -> tuple[Memory, State]:
+    def encode(vectors: Tensor, mask: Tensor) -> tuple[Memory, State]:
         values, states = encoder(vectors, mask)
         first = [*keras.tree.flatten(states), ops.zeros_like(values[:, 0])] if input_feeding else states
         return Memory(values, keys(values), mask), first
@@ -63,11 +63,11 @@ def luong_translator(
     )  # fmt: skip
 
 
-def _feeding(attention: keras.layers.Layer, options: dict[str, Any]) -> Callable:
+def _feeding(attention: Attention, options: dict[str, Any]) -> Callable:
     """Decode in one loop; the last of the states is what the last token was predicted from."""
     rnn = InputFeedingRNN(attention=attention, **options)
 
-    def decode(vectors: Any, memory: Memory, states: State) -> tuple[Any, Any, State]:
+    def decode(vectors: Tensor, memory: Memory, states: State) -> tuple[Tensor, Tensor, State]:
         hidden, _, weights, *states = rnn(
             vectors, memory.values, mask=memory.mask, initial_state=states, keys=memory.keys
         )
@@ -76,12 +76,12 @@ def _feeding(attention: keras.layers.Layer, options: dict[str, Any]) -> Callable
     return decode
 
 
-def _plain(attention: keras.layers.Layer, dropout: float, options: dict[str, Any]) -> Callable:
+def _plain(attention: Attention, dropout: float, options: dict[str, Any]) -> Callable:
     """Decode layer after layer, and attend from all steps at once."""
     stack = RecurrentStack(dropout=dropout, **options)
     combine = keras.layers.Dense(options["units"], use_bias=False, activation="tanh", name="combine")
 
-    def decode(vectors: Any, memory: Memory, states: State) -> tuple[Any, Any, State]:
+    def decode(vectors: Tensor, memory: Memory, states: State) -> tuple[Tensor, Tensor, State]:
         hidden, states = stack(vectors, states)
         contexts, weights = attention(hidden, memory.values, mask=memory.mask, keys=memory.keys)
         return combine(ops.concatenate([contexts, hidden], axis=-1)), weights, states

@@ -1,12 +1,13 @@
 """Stacked LSTMs whose input and state gate each other first."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import keras
 from pydantic import Field
 
+from lstmzoo.backend import State, Tensor
+from lstmzoo.blocks import Count, Rate, run_stack
 from lstmzoo.layers import LockedDropout, MogrifierLSTM
-from lstmzoo.models._base import Count, Rate, State, read_through
 from lstmzoo.models._language import SoftmaxKind, language_model
 from lstmzoo.registry import register_model
 from lstmzoo.spec import LanguageModellingSpec
@@ -46,8 +47,8 @@ def mogrifier_language_model(
     ]
     enter, *between, leave = (LockedDropout(dropout, name=f"dropout_{i}") for i in range(num_layers + 1))
 
-    def read(vectors: Any, tokens: Any, states: State) -> tuple[Any, State]:
-        hidden, states = read_through(layers, between, enter(vectors), states)
+    def read(vectors: Tensor, tokens: Tensor, states: State | None) -> tuple[Tensor, State]:
+        hidden, states = run_stack(layers, between, enter(vectors), states)
         return leave(hidden), states
 
     return language_model(

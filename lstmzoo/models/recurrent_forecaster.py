@@ -1,23 +1,10 @@
 """Recurrent encoder, direct multi-step head."""
 
-from collections.abc import Callable
-from typing import Any
-
 import keras
 
-from lstmzoo.layers import Dropout
-from lstmzoo.models._base import (
-    Cell,
-    Count,
-    DirectHead,
-    ForecasterInputs,
-    Rate,
-    RecurrentStack,
-    State,
-    forecaster,
-    output_size,
-    recurrent,
-)
+from lstmzoo.backend import State, Tensor
+from lstmzoo.blocks import BidirectionalStack, Cell, Count, DirectHead, Rate, RecurrentStack
+from lstmzoo.models._forecasting import ForecasterInputs, forecaster, output_size
 from lstmzoo.registry import register_model
 from lstmzoo.spec import ForecastingSpec
 
@@ -49,34 +36,14 @@ def recurrent_forecaster(
         Schuster & Paliwal, "Bidirectional Recurrent Neural Networks", IEEE Trans. Signal Processing 45(11), 1997.
         Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder", EMNLP 2014.
     """
-    make = _bidirectional_stack if bidirectional else RecurrentStack
+    make = BidirectionalStack if bidirectional else RecurrentStack
     stack = make(cell=cell, units=units, num_layers=num_layers, dropout=dropout, name="encoder", return_sequences=False)
     head = DirectHead(spec.horizon, output_size(spec), dropout)
 
-    def encode(inputs: ForecasterInputs, states: State) -> tuple[Any, State]:
+    def encode(inputs: ForecasterInputs, states: State | None) -> tuple[Tensor, State]:
         return stack(inputs.window, states)
 
-    def decode(inputs: ForecasterInputs, last: Any, states: State) -> Any:
+    def decode(inputs: ForecasterInputs, last: Tensor, states: State) -> Tensor:
         return head(last, inputs.future)
 
     return forecaster(spec, encode, decode, name="recurrent_forecaster", streaming=not bidirectional)
-
-
-def _bidirectional_stack(
-    *, cell: Cell, units: int, num_layers: int, dropout: float, name: str, return_sequences: bool
-) -> Callable[[Any, State], tuple[Any, State]]:
-    """As :class:`RecurrentStack`, each layer in both directions; it has no states to go on from."""
-    layers = []
-    for i in range(num_layers):
-        whole = return_sequences or i < num_layers - 1
-        forward = recurrent(cell, units, name=f"{name}_{i}", return_sequences=whole)
-        backward = recurrent(cell, units, name=f"{name}_{i}_backward", return_sequences=whole, go_backwards=True)
-        layers.append(keras.layers.Bidirectional(forward, backward_layer=backward, name=f"{name}_{i}_both"))
-    dropouts = [Dropout(dropout, name=f"{name}_dropout_{i}") for i in range(1, num_layers)]
-
-    def read(x: Any, states: State) -> tuple[Any, State]:
-        for i, layer in enumerate(layers):
-            x = layer(dropouts[i - 1](x) if i else x)
-        return x, None
-
-    return read

@@ -1,11 +1,10 @@
 """Stacked recurrent layers that predict the next token."""
 
-from typing import Any
-
 import keras
 
+from lstmzoo.backend import State, Tensor
+from lstmzoo.blocks import Cell, Count, Rate, RecurrentStack
 from lstmzoo.layers import Dropout
-from lstmzoo.models._base import Cell, Count, Rate, RecurrentStack, State
 from lstmzoo.models._language import SoftmaxKind, language_model
 from lstmzoo.registry import register_model
 from lstmzoo.spec import LanguageModellingSpec
@@ -41,7 +40,7 @@ def recurrent_language_model(
     stack = RecurrentStack(cell=cell, units=units, num_layers=num_layers, dropout=dropout, name="rnn")
     enter, leave = (Dropout(dropout, name=f"{place}_dropout") for place in ("input", "output"))
 
-    def read(vectors: Any, tokens: Any, states: State) -> tuple[Any, State]:
+    def read(vectors: Tensor, tokens: Tensor, states: State | None) -> tuple[Tensor, State]:
         hidden, states = stack(enter(vectors), states)
         return leave(hidden), states
 

@@ -1,11 +1,10 @@
 """Encoder and decoder with nothing between them but a state."""
 
-from typing import Any
-
 import keras
 
-from lstmzoo.models._base import Count, Rate, RecurrentStack, State
-from lstmzoo.models._translation import MaskedCell, MaskedStack, Memory, Tied, translation_model
+from lstmzoo.backend import State, Tensor
+from lstmzoo.blocks import Count, MaskedCell, MaskedStack, Rate, RecurrentStack
+from lstmzoo.models._translation import Tied, translation_model
 from lstmzoo.registry import register_model
 from lstmzoo.spec import TranslationSpec
 
@@ -42,10 +41,10 @@ def recurrent_translator(
     )
     decoder = RecurrentStack(cell=cell, units=units, num_layers=num_layers, dropout=dropout, name="decoder")
 
-    def encode(vectors: Any, mask: Any) -> tuple[Memory, State]:
-        return Memory(None, None, None), encoder(vectors, mask)[1]
+    def encode(vectors: Tensor, mask: Tensor) -> tuple[State, State]:
+        return (), encoder(vectors, mask)[1]
 
-    def decode(vectors: Any, memory: Memory, states: State) -> tuple[Any, Any, State]:
+    def decode(vectors: Tensor, memory: State, states: State) -> tuple[Tensor, None, State]:
         hidden, states = decoder(vectors, states)
         return hidden, None, states
 

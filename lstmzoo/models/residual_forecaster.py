@@ -1,20 +1,10 @@
 """Residual blocks of recurrent layers, direct multi-step head."""
 
-from typing import Any
-
 import keras
 
-from lstmzoo.models._base import (
-    Cell,
-    Count,
-    DirectHead,
-    ForecasterInputs,
-    Rate,
-    ResidualBlock,
-    State,
-    forecaster,
-    output_size,
-)
+from lstmzoo.backend import State, Tensor
+from lstmzoo.blocks import Cell, Count, DirectHead, Rate, ResidualStack
+from lstmzoo.models._forecasting import ForecasterInputs, forecaster, output_size
 from lstmzoo.registry import register_model
 from lstmzoo.spec import ForecastingSpec
 
@@ -46,18 +36,15 @@ def residual_forecaster(
         Feng et al., "Were RNNs All We Needed?", arXiv:2410.01201, 2024.
     """
     projection = keras.layers.Dense(units, name="projection")
-    blocks = [ResidualBlock(cell, units, dropout, expansion, name=f"block_{i}") for i in range(num_layers)]
-    norm = keras.layers.LayerNormalization(name="norm")
+    stack = ResidualStack(
+        cell=cell, units=units, num_layers=num_layers, dropout=dropout, expansion=expansion, return_sequences=False
+    )
     head = DirectHead(spec.horizon, output_size(spec), dropout)
 
-    def encode(inputs: ForecasterInputs, states: State) -> tuple[Any, State]:
-        x, final = projection(inputs.window), []
-        for i, block in enumerate(blocks):
-            x, state = block(x, None if states is None else states[i])
-            final.append(state)
-        return norm(x[:, -1]), final
+    def encode(inputs: ForecasterInputs, states: State | None) -> tuple[Tensor, State]:
+        return stack(projection(inputs.window), states)
 
-    def decode(inputs: ForecasterInputs, last: Any, states: State) -> Any:
+    def decode(inputs: ForecasterInputs, last: Tensor, states: State) -> Tensor:
         return head(last, inputs.future)
 
     return forecaster(spec, encode, decode, name="residual_forecaster", streaming=True)

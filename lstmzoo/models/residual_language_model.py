@@ -1,11 +1,10 @@
 """Residual blocks of recurrent layers that predict the next token."""
 
-from typing import Any
-
 import keras
 
+from lstmzoo.backend import State, Tensor
+from lstmzoo.blocks import Cell, Count, Rate, ResidualStack
 from lstmzoo.layers import Dropout
-from lstmzoo.models._base import Cell, Count, Rate, ResidualBlock, State
 from lstmzoo.models._language import SoftmaxKind, language_model
 from lstmzoo.registry import register_model
 from lstmzoo.spec import LanguageModellingSpec
@@ -39,15 +38,11 @@ def residual_language_model(
         Vaswani et al., "Attention Is All You Need", NeurIPS 2017, section 3.4.
         Feng et al., "Were RNNs All We Needed?", arXiv:2410.01201, 2024.
     """
-    blocks = [ResidualBlock(cell, units, dropout, expansion, name=f"block_{i}") for i in range(num_layers)]
-    norm = keras.layers.LayerNormalization(name="norm")
+    stack = ResidualStack(cell=cell, units=units, num_layers=num_layers, dropout=dropout, expansion=expansion)
     enter, leave = (Dropout(dropout, name=f"{place}_dropout") for place in ("input", "output"))
 
-    def read(vectors: Any, tokens: Any, states: State) -> tuple[Any, State]:
-        x, final = enter(vectors * units**0.5), []
-        for i, block in enumerate(blocks):
-            x, state = block(x, None if states is None else states[i])
-            final.append(state)
-        return leave(norm(x)), final
+    def read(vectors: Tensor, tokens: Tensor, states: State | None) -> tuple[Tensor, State]:
+        hidden, states = stack(enter(vectors * units**0.5), states)
+        return leave(hidden), states
 
     return language_model(spec, read, name="residual_language_model", embedding_dim=units, tied=tied, softmax=softmax)

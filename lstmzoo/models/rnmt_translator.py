@@ -1,22 +1,14 @@
 """Layer-normalized LSTMs around an attention of several heads: RNMT+."""
 
 from functools import partial
-from typing import Any
 
 import keras
 from keras import ops
 
+from lstmzoo.backend import State, Tensor
+from lstmzoo.blocks import BidirectionalEncoder, Count, Rate, residual_encoder
 from lstmzoo.layers import Attention, Dropout, LayerNormLSTM
-from lstmzoo.models._base import Count, Rate, State
-from lstmzoo.models._translation import (
-    AttentionKeys,
-    BidirectionalEncoder,
-    DeepDecoder,
-    Memory,
-    Tied,
-    climbed,
-    translation_model,
-)
+from lstmzoo.models._translation import AttentionKeys, DeepDecoder, Memory, Tied, translation_model
 from lstmzoo.registry import register_model
 from lstmzoo.spec import TranslationSpec
 
@@ -58,16 +50,15 @@ def rnmt_translator(
     between = [Dropout(dropout, name=f"encoder_dropout_{i}") for i in range(1, encoder_layers)]
     narrow = keras.layers.Dense(units, name="memory")
     attention = Attention(score="additive", units=units, heads=heads, name="attention")
-    attention.build((None, None, units), (None, None, units))
-    keys = AttentionKeys(attention, name="attention_keys")
+    keys = AttentionKeys(attention, units, units)
     decoder = DeepDecoder(make, attention, num_layers=decoder_layers, dropout=dropout)
 
-    def encode(vectors: Any, mask: Any) -> tuple[Memory, State]:
-        values = narrow(climbed(encoder[0](vectors, mask)[0], encoder[1:], between, mask))
+    def encode(vectors: Tensor, mask: Tensor) -> tuple[Memory, State]:
+        values = narrow(residual_encoder(encoder[0](vectors, mask)[0], encoder[1:], between, mask))
         start = ops.zeros_like(values[:, 0])
         return Memory(values, keys(values), mask), [[start, start] for _ in range(decoder_layers)]
 
-    def decode(vectors: Any, memory: Memory, states: State) -> tuple[Any, Any, State]:
+    def decode(vectors: Tensor, memory: Memory, states: State) -> tuple[Tensor, Tensor, State]:
         x, contexts, weights, states = decoder(vectors, memory, states)
         return ops.concatenate([x, contexts], axis=-1), weights, states
 

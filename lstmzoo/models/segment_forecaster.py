@@ -1,27 +1,16 @@
 """Segment-wise recurrence."""
 
-from typing import Any
-
 import keras
 from keras import ops
 
-from lstmzoo.layers import Dropout
-from lstmzoo.models._base import (
-    Cell,
-    Count,
-    ForecasterInputs,
-    Rate,
-    State,
-    forecaster,
-    output_size,
-    recurrent,
-    small_weights,
-)
+from lstmzoo.backend import State, Tensor
+from lstmzoo.blocks import Cell, Count, Rate, StepHead, recurrent
+from lstmzoo.models._forecasting import ForecasterInputs, forecaster, output_size
 from lstmzoo.registry import register_model
 from lstmzoo.spec import ForecastingSpec
 
 
-def segments(x: Any, length: int, *, pad_first: bool) -> Any:
+def segments(x: Tensor, length: int, *, pad_first: bool) -> Tensor:
     """``(B, T, F)`` cut into ``(B, ceil(T / length), length * F)``; the odd segment is filled with the series' end value."""
     _, steps, features = x.shape
     missing = -steps % length
@@ -39,7 +28,7 @@ class PositionEmbedding(keras.layers.Layer):
     def build(self, input_shape: tuple) -> None:
         self.embedding = self.add_weight(shape=input_shape[1:], initializer="random_normal", name="embedding")
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         return x + self.embedding
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
@@ -79,22 +68,21 @@ def segment_forecaster(
     future_projection = keras.layers.Dense(units, activation="relu", name="future_projection")
     position = PositionEmbedding(name="position")
     rnn = recurrent(cell, units, name="rnn", return_state=True)
-    head_dropout = Dropout(dropout, name="head_dropout")
-    head = keras.layers.Dense(length * size, kernel_initializer=small_weights(), name="head")
+    head = StepHead(length * size, dropout)
 
     linear = keras.layers.Dense(spec.horizon * spec.num_outputs, kernel_initializer="zeros", name="linear")
 
-    def encode(inputs: ForecasterInputs, states: State) -> tuple[Any, State]:
+    def encode(inputs: ForecasterInputs, states: State | None) -> tuple[Tensor, State]:
         past = segments(inputs.window, length, pad_first=True)  # (B, T / W, W * F)
         _, *states = rnn(window_projection(past))
         return linear(inputs.window[..., 0]) if linear_skip else None, states
 
-    def decode(inputs: ForecasterInputs, memory: Any, states: State) -> Any:
+    def decode(inputs: ForecasterInputs, memory: Tensor, states: State) -> Tensor:
         ahead = segments(inputs.future, length, pad_first=False)  # (B, M, W * (R + K))
         count = ahead.shape[1]
         x = ops.reshape(position(future_projection(ahead)), (-1, 1, units))  # (B * M, 1, U)
         x = rnn(x, initial_state=[ops.repeat(state, count, axis=0) for state in states])[0]  # (B * M, U)
-        raw = ops.reshape(head(head_dropout(x)), (-1, count * length, size))[:, : spec.horizon]
+        raw = ops.reshape(head(x), (-1, count * length, size))[:, : spec.horizon]
         if memory is None:
             return raw
         straight = ops.reshape(memory, (-1, spec.horizon, spec.num_outputs))

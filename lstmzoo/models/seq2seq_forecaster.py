@@ -1,22 +1,12 @@
 """Recurrent encoder-decoder."""
 
 from functools import partial
-from typing import Any
 
 import keras
 
-from lstmzoo.layers import Dropout
-from lstmzoo.models._base import (
-    Cell,
-    Count,
-    ForecasterInputs,
-    Rate,
-    RecurrentStack,
-    State,
-    forecaster,
-    output_size,
-    small_weights,
-)
+from lstmzoo.backend import State, Tensor
+from lstmzoo.blocks import Cell, Count, Rate, RecurrentStack, StepHead
+from lstmzoo.models._forecasting import ForecasterInputs, forecaster, output_size
 from lstmzoo.registry import register_model
 from lstmzoo.spec import ForecastingSpec
 
@@ -48,13 +38,12 @@ def seq2seq_forecaster(
     """
     stack = partial(RecurrentStack, cell=cell, units=units, num_layers=num_layers, dropout=dropout)
     encoder, decoder = stack(name="encoder"), stack(name="decoder")
-    head_dropout = Dropout(dropout, name="head_dropout")
-    head = keras.layers.Dense(output_size(spec), kernel_initializer=small_weights(), name="head")
+    head = StepHead(output_size(spec), dropout)
 
-    def encode(inputs: ForecasterInputs, states: State) -> tuple[Any, State]:
+    def encode(inputs: ForecasterInputs, states: State | None) -> tuple[Tensor, State]:
         return encoder(inputs.window, states)
 
-    def decode(inputs: ForecasterInputs, memory: Any, states: State) -> Any:
-        return head(head_dropout(decoder(inputs.future, states)[0]))
+    def decode(inputs: ForecasterInputs, memory: Tensor, states: State) -> Tensor:
+        return head(decoder(inputs.future, states)[0])
 
     return forecaster(spec, encode, decode, name="seq2seq_forecaster", streaming=True)

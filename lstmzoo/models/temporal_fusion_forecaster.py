@@ -5,18 +5,10 @@ from typing import Any
 import keras
 from keras import ops
 
+from lstmzoo.backend import State, Tensor
+from lstmzoo.blocks import Count, Rate, RecurrentStack, small_dense
 from lstmzoo.layers import GatedResidual, GatedSkip, InterpretableAttention, VariableSelection
-from lstmzoo.models._base import (
-    Count,
-    ForecasterInputs,
-    Looks,
-    Rate,
-    RecurrentStack,
-    State,
-    forecaster,
-    output_size,
-    small_weights,
-)
+from lstmzoo.models._forecasting import ForecasterInputs, Looks, forecaster, output_size
 from lstmzoo.registry import register_model
 from lstmzoo.spec import ForecastingSpec
 
@@ -63,9 +55,9 @@ def temporal_fusion_forecaster(
     attention_skip = GatedSkip(dropout=dropout, name="attention_skip")
     feed_forward = GatedResidual(**options, name="feed_forward")
     feed_forward_skip = GatedSkip(dropout=dropout, name="feed_forward_skip")
-    head = keras.layers.Dense(output_size(spec), kernel_initializer=small_weights(), name="head")
+    head = small_dense(output_size(spec))
 
-    def describe(static: Any) -> tuple[Any, Any, State]:
+    def describe(static: Tensor) -> tuple[Tensor, Tensor, State]:
         """Contexts ``(B, 1, U)`` of selection and enrichment, and initial states; all None if nothing is known."""
         if static is None:
             return None, None, None
@@ -73,13 +65,13 @@ def temporal_fusion_forecaster(
         selecting, enriching, hidden, cell = ops.unstack(contexts(ops.stack([selected] * 4)), axis=0)
         return ops.expand_dims(selecting, 1), ops.expand_dims(enriching, 1), [[hidden, cell]] * num_layers
 
-    def encode(inputs: ForecasterInputs, states: State) -> tuple[Any, State]:
+    def encode(inputs: ForecasterInputs, states: State | None) -> tuple[Tensor, State]:
         selecting, enriching, states = describe(inputs.static)
         past, _ = window_selection(inputs.window, selecting)
         read, states = encoder(past, states)
         return (past, read, selecting, enriching), states
 
-    def decode(inputs: ForecasterInputs, memory: Any, states: State) -> Any:
+    def decode(inputs: ForecasterInputs, memory: Tensor, states: State) -> Tensor:
         past, read, selecting, enriching = memory
         ahead, _ = future_selection(inputs.future, selecting)
         selected = ops.concatenate([past, ahead], axis=1)  # (B, T + H, U)

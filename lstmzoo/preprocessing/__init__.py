@@ -2,7 +2,7 @@
 
 from lstmzoo.panel import Columns, Panel, stack
 from lstmzoo.preprocessing.ahead import Ahead, ahead_of, observed_values
-from lstmzoo.preprocessing.buckets import PairBatches, decoding_batches, padded_sentences
+from lstmzoo.preprocessing.buckets import LengthBatches, PairBatches, decoding_batches, padded_sentences
 from lstmzoo.preprocessing.channels import CALENDAR, Channels, calendar_features, check_calendar, usual_calendar
 from lstmzoo.preprocessing.corpus import Corpus, TextSizes
 from lstmzoo.preprocessing.frames import (
@@ -41,8 +41,8 @@ from lstmzoo.preprocessing.windows import Scale, WindowPreprocessor, Windows, ch
 from lstmzoo.timesteps import fixed_step, is_shorter_than_a_day, time_text
 
 __all__ = [
-    "CALENDAR", "Ahead", "Channels", "Columns", "Corpus", "Form", "PairBatches", "PairPreprocessor", "Panel", "Scale",
-    "StreamBatches", "TextPreprocessor", "TextSizes", "WindowPreprocessor", "Windows", "ahead_of", "assemble",
+    "CALENDAR", "Ahead", "Channels", "Columns", "Corpus", "Form", "LengthBatches", "PairBatches", "PairPreprocessor", "Panel",
+    "Scale", "StreamBatches", "TextPreprocessor", "TextSizes", "WindowPreprocessor", "Windows", "ahead_of", "assemble",
     "calendar_features", "check_calendar", "check_observed", "check_pairs", "check_sentences", "continued",
     "decoding_batches", "eager_frame", "filled", "filled_up", "find_season", "fixed_step", "forecast_frame",
     "future_of", "in_rows", "is_shorter_than_a_day", "make_future_frame", "most_calls", "most_members",

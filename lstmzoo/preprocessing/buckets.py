@@ -1,4 +1,7 @@
-"""Pairs of sentences as batches of few shapes, with little padding."""
+"""Sequences of different lengths as batches of few shapes, with little padding.
+
+An item has one or more sides, each a sequence: a pair of sentences has two. Sizes: N items, S sides, B rows of a batch.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -7,44 +10,116 @@ import numpy as np
 from lstmzoo.errors import DataError
 
 MOST_BUCKETS = 6
-_WORTH = 20  # batches in an epoch that a bucket is worth its compilation for
-_EVEN = 2  # what the lengths of buckets are multiples of
-_CANDIDATES = 32  # lengths of each side that are tried
-_ROWS = 8  # what the sizes of batches are multiples of, from there on
-_SHORTEST = 8  # of the lengths to decode at
+_WORTH = 20  # batches per epoch that make a bucket worth its compilation
+_EVEN = 2  # the lengths of buckets are multiples of it
+_CANDIDATES = 32  # lengths that are tried of each of two sides
+_ROWS = 8  # from here on, the sizes of batches are multiples of it
+_SHORTEST = 8  # shortest length to decode at
 
 _Ids = Sequence[np.ndarray]
 
 
+class LengthBatches:
+    """Batches of items by their lengths, of few shapes, so that few are compiled. ``default_rng([seed, epoch])`` draws them.
+
+    Buckets have ascending lengths, chosen to minimize the padding; an item is in the first bucket that holds it. A batch has
+    items of one bucket, in a new order in each epoch, and about as many positions as ``batch_size`` items of mean length; the
+    last batch of a bucket is filled up from its beginning. An epoch is one pass over all items in shuffled batches, or the first
+    ``steps_per_epoch`` of these. The epoch is 0 until another one is drawn.
+
+    Items can change their lengths from epoch to epoch, and so their bucket. If there are more batches than in epoch 0, the last
+    are left out; if there are fewer, the first come again.
+
+    Args:
+        lengths: ``(N, S)``, each at least 1.
+        batch_size: Items of mean length in a batch.
+        steps_per_epoch: Batches in an epoch, at most.
+        seed: Of the order.
+        longest: ``(N, S)`` lengths that the buckets must hold too; None for no others.
+        num_buckets: Maximal number of buckets; None for one for every 20 batches, because each is compiled.
+        most_buckets: Maximal number where ``num_buckets`` is None.
+
+    Attributes:
+        shapes: ``(B, *lengths)`` of each bucket.
+
+    Examples:
+        >>> batches = LengthBatches(np.array([[1], [5], [6]]), batch_size=1, steps_per_epoch=9, seed=0, num_buckets=2)
+        >>> batches.shapes, len(batches), batches[2]
+        ([(1, 1), (1, 6)], 3, (array([1]), [6]))
+    """
+
+    def __init__(
+        self, lengths: np.ndarray, *, batch_size: int, steps_per_epoch: int, seed: int, longest: np.ndarray | None = None,
+        num_buckets: int | None = None, most_buckets: int = MOST_BUCKETS,
+    ) -> None:  # fmt: skip
+        self._seed = seed
+        if num_buckets is None:
+            num_buckets = min(max(1, len(lengths) // (_WORTH * batch_size)), most_buckets)
+        held = lengths if longest is None else np.maximum(lengths, longest)
+        shapes = bucket_shapes(held, num_buckets)
+        rows = lengths.sum(axis=1).mean() * batch_size / shapes.sum(axis=1)
+        counts = np.bincount(_first_that_holds(lengths, shapes), minlength=len(shapes))
+        self.shapes = [
+            (max(1, min(_whole(row), int(count))), *map(int, shape))
+            for row, count, shape in zip(rows, counts, shapes, strict=True)
+        ]
+        in_all = sum(-(-int(count) // shape[0]) for count, shape in zip(counts, self.shapes, strict=True))
+        self._steps = min(steps_per_epoch, in_all)
+        self.draw(0, lengths)
+
+    def __len__(self) -> int:
+        return self._steps
+
+    def __getitem__(self, step: int) -> tuple[np.ndarray, list[int]]:
+        """The numbers of a batch's items, and the length that each side is padded to."""
+        bucket, members = self._batches[step]
+        return members, list(self.shapes[bucket][1:])
+
+    def draw(self, epoch: int, lengths: np.ndarray) -> None:
+        """Draw the batches of an epoch, in which the items have those lengths."""
+        self._lengths = lengths
+        rng = np.random.default_rng([self._seed, epoch])
+        bucket = _first_that_holds(lengths, np.array(self.shapes)[:, 1:])
+        batches: list[tuple[int, np.ndarray]] = []
+        for number, (rows, *_) in enumerate(self.shapes):
+            order = rng.permutation(np.flatnonzero(bucket == number))
+            batches += [(number, members) for members in np.resize(order, (-(-len(order) // rows), rows))]
+        self._batches = [batches[i] for i in np.resize(rng.permutation(len(batches)), self._steps)]
+
+    @property
+    def padding(self) -> float:
+        """The share of padding in the positions of the epoch."""
+        positions = sum(len(members) * sum(self.shapes[bucket][1:]) for bucket, members in self._batches)
+        return 1 - self.positions / positions
+
+    @property
+    def positions(self) -> int:
+        """The positions of the epoch that are not padding."""
+        return int(sum(self._lengths[members].sum() for _, members in self._batches))
+
+
 class PairBatches:
-    """Batches of pairs, of few shapes, so that few are compiled; drawn anew for each epoch by ``default_rng([seed, epoch])``.
+    """Batches of pairs of sentences for training; see :class:`LengthBatches` for how they are made.
 
-    Buckets have ascending lengths (S, T), with ``eos``, which are chosen such that padding is the least; a pair is in the
-    first one that holds it. A batch has pairs of one bucket, in a new order each epoch, so many that it has about as many
-    tokens as ``batch_size`` pairs of mean length; the last one of a bucket is filled up from its beginning. An epoch is one
-    pass over all pairs, its batches shuffled, or, if that is more than ``steps_per_epoch`` batches, the first of these.
+    Where pairs are encoded anew for each epoch, those that no bucket holds keep their first encoding. The epoch is 0 until
+    another one is set.
 
-    Where pairs are encoded anew for each epoch, they can change their bucket. Those that no bucket holds any more keep their
-    first encoding; if there are more batches than in epoch 0, the last are left out, and if there are fewer, the first come
-    again. The epoch is 0 until another one is set.
-
-    A batch is ``source`` (B, S), ``targets`` (B, T) with ``eos`` and padding, both of which are 0, ``previous`` (B, T), which is
+    A batch is ``source`` (B, S), ``targets`` (B, T) with ``eos`` and padding, which are both 0, and ``previous`` (B, T), which is
     0 and the targets without their last; and zeros (B, T).
 
     Args:
-        source_ids: Of each sentence, int32, without ``eos``.
-        target_ids: Of each translation.
+        source_ids: Ids of each sentence, int32, without ``eos``.
+        target_ids: Ids of each translation.
         batch_size: Pairs of mean length in a batch.
-        steps_per_epoch: Batches in an epoch, at the most.
+        steps_per_epoch: Batches in an epoch, at most.
         seed: Of the order.
-        max_length: Pairs with more tokens on a side, not counting ``eos``, are left out, and so are those with none.
+        max_length: Pairs with more tokens on a side, not counting ``eos``, are left out, and so are pairs with an empty side.
         resample: From an epoch to other ids of the same sentences and translations.
-        num_buckets: How many, at the most; None for one for each 20 batches, for each has to be compiled.
-        most_buckets: The most, where ``num_buckets`` is None.
+        num_buckets: Maximal number of buckets; None for one for every 20 batches, because each is compiled.
+        most_buckets: Maximal number where ``num_buckets`` is None.
 
     Attributes:
-        shapes: ``(B, S, T)`` of each bucket.
-        left_out: How many pairs, that are ``"empty"`` on a side, or ``"long"``.
+        left_out: How many pairs were left out because a side is ``"empty"``, or ``"long"``.
 
     Raises:
         DataError: If no pairs are left.
@@ -76,28 +151,17 @@ class PairBatches:
             )
         self._first = [pairs[i] for i in self._kept]
         self._resample = resample
-        self._seed = seed
-        if num_buckets is None:
-            num_buckets = min(max(1, len(self._kept) // (_WORTH * batch_size)), most_buckets)
-        self._encode(0, (max_length + 1, max_length + 1))
-        source, target = np.maximum(self._lengths, _lengths(self._first)).T
-        shapes = bucket_shapes(source, target, num_buckets)
-        rows = self._lengths.sum(axis=1).mean() * batch_size / shapes.sum(axis=1)
-        counts = np.bincount(self._bucket(shapes), minlength=len(shapes))
-        self.shapes = [
-            (max(1, min(_whole(row), int(count))), int(source), int(target))
-            for row, count, (source, target) in zip(rows, counts, shapes, strict=True)
-        ]
-        in_all = sum(-(-int(count) // shape[0]) for count, shape in zip(counts, self.shapes, strict=True))
-        self._steps = min(steps_per_epoch, in_all)
-        self._shuffle(0)
+        self._epoch, self._pairs = 0, self._encoded(0, (max_length + 1, max_length + 1))
+        self._batches = LengthBatches(
+            _lengths(self._pairs), batch_size=batch_size, steps_per_epoch=steps_per_epoch, seed=seed,
+            longest=_lengths(self._first), num_buckets=num_buckets, most_buckets=most_buckets,
+        )  # fmt: skip
 
     def __len__(self) -> int:
-        return self._steps
+        return len(self._batches)
 
     def __getitem__(self, step: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        bucket, members = self._batches[step]
-        _, *lengths = self.shapes[bucket]
+        members, lengths = self._batches[step]
         sides = zip(*(self._pairs[i] for i in members), strict=True)
         source, targets = (padded_sentences(ids, length) for ids, length in zip(sides, lengths, strict=True))
         previous = np.pad(targets[:, :-1], ((0, 0), (1, 0)))
@@ -105,71 +169,66 @@ class PairBatches:
         return inputs, np.zeros(targets.shape, np.float32)
 
     @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        """``(B, S, T)`` of each bucket."""
+        return self._batches.shapes
+
+    @property
     def padding(self) -> float:
-        """The share of the epoch's positions, of sentences and translations, that comes after their ``eos``."""
-        positions = sum(len(members) * sum(self.shapes[bucket][1:]) for bucket, members in self._batches)
-        return 1 - self.tokens / positions
+        """The share of padding in the epoch's positions, of sentences and translations."""
+        return self._batches.padding
 
     @property
     def tokens(self) -> int:
-        """Of the epoch, in sentences and translations, each ``eos`` included."""
-        return int(sum(self._lengths[members].sum() for _, members in self._batches))
+        """The tokens of the epoch, in sentences and translations, each ``eos`` included."""
+        return self._batches.positions
 
     def set_epoch(self, epoch: int) -> None:
-        """Draw the batches of an epoch, which are counted from 0."""
+        """Draw the batches of an epoch, counted from 0."""
         if epoch != self._epoch:
-            self._encode(epoch, self.shapes[-1][1:])
-            self._shuffle(epoch)
+            self._epoch, self._pairs = epoch, self._encoded(epoch, self.shapes[-1][1:])
+            self._batches.draw(epoch, _lengths(self._pairs))
 
-    def _encode(self, epoch: int, longest: tuple[int, int]) -> None:
-        """The pairs as they are in an epoch, with their lengths; at most so long."""
-        self._epoch, self._pairs = epoch, self._first
-        if self._resample is not None:
-            new = list(zip(*self._resample(epoch), strict=True))
-            self._pairs = [
-                new[i] if len(new[i][0]) < longest[0] and len(new[i][1]) < longest[1] else pair
-                for i, pair in zip(self._kept, self._first, strict=True)
-            ]
-        self._lengths = _lengths(self._pairs)
-
-    def _bucket(self, shapes: np.ndarray) -> np.ndarray:
-        """``(N,)`` the first that holds each pair."""
-        return (self._lengths[:, None] <= shapes).all(axis=-1).argmax(axis=1)
-
-    def _shuffle(self, epoch: int) -> None:
-        rng = np.random.default_rng([self._seed, epoch])
-        bucket = self._bucket(np.array(self.shapes)[:, 1:])
-        batches: list[tuple[int, np.ndarray]] = []
-        for number, (rows, _, _) in enumerate(self.shapes):
-            order = rng.permutation(np.flatnonzero(bucket == number))
-            batches += [(number, members) for members in np.resize(order, (-(-len(order) // rows), rows))]
-        self._batches = [batches[i] for i in np.resize(rng.permutation(len(batches)), self._steps)]
+    def _encoded(self, epoch: int, longest: Sequence[int]) -> list[tuple[np.ndarray, np.ndarray]]:
+        """The pairs in an epoch, with ``eos`` at most as long as ``longest``."""
+        if self._resample is None:
+            return self._first
+        new = list(zip(*self._resample(epoch), strict=True))
+        return [
+            new[i] if len(new[i][0]) < longest[0] and len(new[i][1]) < longest[1] else pair
+            for i, pair in zip(self._kept, self._first, strict=True)
+        ]
 
 
-def bucket_shapes(source: np.ndarray, target: np.ndarray, most: int) -> np.ndarray:
-    """``(K, 2)`` ascending lengths (S, T), the last of which hold all pairs, such that padding is the least.
+def bucket_shapes(lengths: np.ndarray, most: int) -> np.ndarray:
+    """Choose the lengths of buckets, such that the padding is minimal.
 
-    Each pair is padded to the first that holds it. Lengths are even, but for the longest; of the even ones, the 32 that cut the
-    pairs into the most equal parts are tried, all chains of them, by dynamic programming.
+    Each item is padded to the first bucket that holds it. Lengths are even, except for the longest. Of the even lengths of one
+    or two sides, the 32 that cut the items into the most equal parts are tried, in all ascending chains, by dynamic programming.
 
     Args:
-        source: ``(N,)`` lengths.
-        target: ``(N,)`` likewise.
-        most: K, at the most.
+        lengths: ``(N, S)``.
+        most: Maximal number K of buckets.
+
+    Returns:
+        ``(K, S)`` ascending lengths, the last of which hold all items.
 
     Examples:
-        >>> bucket_shapes(np.array([2, 2, 2, 8, 9]), np.array([4, 3, 4, 6, 6]), 2)
+        >>> bucket_shapes(np.array([[2, 4], [2, 3], [2, 4], [8, 6], [9, 6]]), 2)
         array([[2, 4], [9, 6]])
+        >>> bucket_shapes(np.array([[2], [2], [8], [9]]), 2)
+        array([[2], [9]])
     """
-    sides = [(lengths, _candidates(lengths)) for lengths in (source, target)]
-    places = [np.searchsorted(tried, lengths) for lengths, tried in sides]
-    (_, first), (_, second) = sides
-    counts = np.zeros((len(first), len(second)), np.int64)
-    np.add.at(counts, tuple(places), 1)
-    held = counts.cumsum(axis=0).cumsum(axis=1).ravel()
-    shapes = np.stack(np.meshgrid(first, second, indexing="ij"), axis=-1).reshape(-1, 2)
+    sides = lengths.shape[1]
+    tried = [_candidates(side, round(_CANDIDATES ** (2 / max(sides, 2)))) for side in lengths.T]
+    held = np.zeros([len(side) for side in tried], np.int64)
+    np.add.at(held, tuple(np.searchsorted(*both) for both in zip(tried, lengths.T, strict=True)), 1)
+    for axis in range(sides):
+        held = held.cumsum(axis=axis)
+    held = held.ravel()
+    shapes = np.stack(np.meshgrid(*tried, indexing="ij"), axis=-1).reshape(-1, sides)
     size, within = shapes.sum(axis=1), (shapes[:, None] <= shapes).all(axis=-1)
-    step = np.where(within, (held - held[:, None]) * size, np.inf)  # a bucket after another
+    step = np.where(within, (held - held[:, None]) * size, np.inf)  # from one bucket to the next
     cost, paths = held * size.astype(float), [[i] for i in range(len(shapes))]
     for _ in range(most - 1):
         total = cost[:, None] + step
@@ -180,15 +239,18 @@ def bucket_shapes(source: np.ndarray, target: np.ndarray, most: int) -> np.ndarr
 
 
 def padded_sentences(ids: _Ids, length: int | None = None, rows: int | None = None) -> np.ndarray:
-    """``(B, S)`` int32: ``eos`` after each sentence, and zeros after that, which are the same.
+    """Pad sentences with zeros, of which the first is ``eos``.
 
     Args:
-        ids: Of each sentence, without ``eos``.
-        length: S; as many as the longest has with its ``eos``, if None.
-        rows: B, of which the last are empty sentences; as many as there are, if None.
+        ids: Ids of each sentence, without ``eos``.
+        length: S; None for the length of the longest with its ``eos``.
+        rows: B; empty sentences are added to the end. None for as many as there are.
+
+    Returns:
+        ``(B, S)`` int32.
 
     Raises:
-        DataError: If a sentence is longer than that.
+        DataError: If a sentence does not fit into ``length``.
 
     Examples:
         >>> padded_sentences([np.array([5, 6]), np.array([7])], rows=3)
@@ -207,34 +269,37 @@ def padded_sentences(ids: _Ids, length: int | None = None, rows: int | None = No
 def decoding_batches(
     lengths: np.ndarray, rows: Callable[[int], int], widths: Sequence[int] = ()
 ) -> Iterator[tuple[np.ndarray, int]]:
-    """Sentences to be decoded together, by ascending length, and the length S that they are padded to.
+    """Batch items to be decoded or scored together, by ascending length.
 
-    Whatever the sentences, S is one of few: 8, 12, 16, 24, 32, 48, 64, ...
+    All sides of a batch are padded to one width, and the widths are few, whatever the items: 8, 12, 16, 24, 32, 48, 64, ...
 
     Args:
-        lengths: ``(N,)`` tokens, without ``eos``; where there are none, the sentence is left out.
-        rows: From S to how many sentences a batch has at the most: the longer they are, the fewer.
-        widths: The S that there are, ascending; the last holds all sentences. If there are none, those above.
+        lengths: ``(N,)``, or ``(N, S)``, without ``eos``. An item that is empty on all sides is left out.
+        rows: From a width to how many items a batch has at most: the wider, the fewer.
+        widths: Allowed widths, ascending; the last holds all items. If there are none, those above.
 
     Yields:
-        The numbers of the sentences of a batch, and S.
+        The numbers of a batch's items, and the width.
 
     Examples:
         >>> list(decoding_batches(np.array([3, 9, 0, 7]), rows=lambda width: 2))
         [(array([0, 3]), 8), (array([1]), 12)]
+        >>> list(decoding_batches(np.array([[3, 9], [1, 1]]), rows=lambda width: 2))
+        [(array([1, 0]), 12)]
     """
-    order = np.argsort(lengths, kind="stable")
-    order = order[np.count_nonzero(np.asarray(lengths) == 0) :]
+    longest = np.asarray(lengths) if np.ndim(lengths) == 1 else np.max(lengths, axis=1)
+    order = np.argsort(longest, kind="stable")
+    order = order[np.count_nonzero(longest == 0) :]
     place = 0
     while place < len(order):
-        members = order[place : place + rows(_decoding_width(lengths[order[place]], widths))]
-        members = members[: rows(_decoding_width(lengths[members[-1]], widths))]
-        yield members, _decoding_width(lengths[members[-1]], widths)
+        members = order[place : place + rows(_decoding_width(longest[order[place]], widths))]
+        members = members[: rows(_decoding_width(longest[members[-1]], widths))]
+        yield members, _decoding_width(longest[members[-1]], widths)
         place += len(members)
 
 
 def _decoding_width(length: int, widths: Sequence[int]) -> int:
-    """The next of 8, 12, 16, 24, 32, ..., or of those given, that holds so many tokens and an ``eos``."""
+    """The first of 8, 12, 16, 24, 32, ..., or of the allowed widths, that holds so many tokens and an ``eos``."""
     if widths:
         return next(size for size in widths if size > length)
     power = _SHORTEST
@@ -243,18 +308,25 @@ def _decoding_width(length: int, widths: Sequence[int]) -> int:
     return next(size for size in (power, power * 3 // 2, power * 2) if size > length)
 
 
+def _first_that_holds(lengths: np.ndarray, shapes: np.ndarray) -> np.ndarray:
+    """The number ``(N,)`` of the first of ``(K, S)`` shapes that holds each item."""
+    return (lengths[:, None] <= shapes).all(axis=-1).argmax(axis=1)
+
+
 def _lengths(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    """``(N, 2)`` with ``eos``."""
+    """The lengths ``(N, 2)`` of pairs, with ``eos``."""
     return 1 + np.array([(len(source), len(target)) for source, target in pairs], int).reshape(-1, 2)
 
 
-def _candidates(lengths: np.ndarray) -> np.ndarray:
+def _candidates(lengths: np.ndarray, most: int) -> np.ndarray:
+    """The lengths of one side to try, at most ``most``."""
     even = np.minimum(-(-lengths // _EVEN) * _EVEN, lengths.max())
     tried = np.unique(even)
-    if len(tried) > _CANDIDATES:
-        tried = np.unique(np.quantile(even, np.linspace(0, 1, _CANDIDATES), method="higher"))
+    if len(tried) > most:
+        tried = np.unique(np.quantile(even, np.linspace(0, 1, most), method="higher"))
     return tried
 
 
 def _whole(rows: float) -> int:
+    """A number of rows near to ``rows``."""
     return max(1, round(rows)) if rows < _ROWS else _ROWS * round(rows / _ROWS)

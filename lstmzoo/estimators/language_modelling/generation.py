@@ -48,7 +48,9 @@ def next_log_probs(stepper: Any, prompts: list[np.ndarray]) -> np.ndarray:
     calls, found = math.ceil(len(prompts) / _MOST_ROWS), []
     for first in range(0, len(prompts), _MOST_ROWS):
         part = prompts[first : first + _MOST_ROWS]
-        found.append(stepper.next_log_probs(*read_prompts(stepper, _filled_up(part)), calls=calls)[: len(part)])
+        last, state = read_prompts(stepper, _filled_up(part))
+        log_probs, _ = stepper.step({"tokens": last}, state, calls=calls)
+        found.append(log_probs[: len(part)])
     return np.concatenate(found).astype(float)
 
 
@@ -88,7 +90,7 @@ def read_prompts(stepper: Any, prompts: list[np.ndarray]) -> tuple[np.ndarray, l
             tokens = np.zeros((len(streams), size), np.int32)
             for row in np.flatnonzero(reading):
                 tokens[row] = streams[row][place[row] : place[row] + size]
-            after = stepper.read(tokens, state, calls=left.max() / size)
+            _, after = stepper.encode({"tokens": tokens}, state, calls=left.max() / size)
             state = [_chosen(reading, new, old) for new, old in zip(after, state, strict=True)]
             left, place = left - size * reading, place + size * reading
     return np.array([stream[-1] for stream in streams], np.int32), state

@@ -15,6 +15,7 @@ from lstmzoo.estimators.forecasting.network.interpretation import Interpretation
 from lstmzoo.estimators.forecasting.network.outlook import Outlook
 from lstmzoo.estimators.forecasting.network.streaming import ForecastStream
 from lstmzoo.exporting import ExportFormat, ExportReport, export_model
+from lstmzoo.models._base import SteppingModel
 from lstmzoo.options import checked_options
 from lstmzoo.preprocessing import Panel, WindowPreprocessor, forecast_frame
 from lstmzoo.saving import check_arrays_finite
@@ -94,7 +95,7 @@ class FittedForecaster(ZooNetworkEstimator, PanelForecaster):
             (6,)
         """
         self._check_fitted()
-        if getattr(self.model_, "stepper", None) is None:
+        if not isinstance(self.model_, SteppingModel):
             steps = [name.split("/")[1] for name in list_models(f"{self.task}/*", tag="streaming")]
             raise ConfigError(
                 f"stream: {self.config_.name} cannot step, for it has to see a window whole; entries that can: {', '.join(steps)}"

@@ -16,6 +16,7 @@ from scipy.special import ndtr, ndtri
 from lstmzoo.decoding import sample_sequences
 from lstmzoo.errors import ConfigError, arg
 from lstmzoo.layers import DISTRIBUTIONS
+from lstmzoo.models._base import SteppingModel
 from lstmzoo.spec import ForecastingSpec
 from lstmzoo.training import predict_padded
 
@@ -25,8 +26,7 @@ ROWS = 8192  # paths that are sampled at once
 
 def is_autoregressive(model: keras.Model) -> bool:
     """Whether a network forecasts each step from a sample of the one before."""
-    stepper = getattr(model, "stepper", None)
-    return stepper is not None and stepper.autoregressive
+    return isinstance(model, SteppingModel) and "previous" in model.stepper.inputs
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Outlook:
     ) -> tuple[np.ndarray, list]:
         """Quantiles ``(B, H, L)`` after one more step of the windows, and the state there."""
         if is_autoregressive(self.model):
-            state = self.model.stepper.encode(inputs, state)
+            _, state = self.model.stepper.encode(inputs, state)
             return quantiles_of(self._sampled(inputs, scale, PATHS, names, state), levels), state
         outputs, state = self.model.stepper.step(inputs, state)
         return self._quantiles(np.asarray(outputs), scale, levels), state
@@ -90,7 +90,7 @@ class Outlook:
         for first in range(0, count, together):
             take = np.minimum(np.arange(first, first + together), count - 1)
             some = {name: array[take] for name, array in inputs.items()}
-            state = self.model.stepper.encode(some)
+            _, state = self.model.stepper.encode(some)
             yield self._sampled(some, scale[take], n, [names[i] for i in take], state)[: count - first]
 
     def _outputs(self, inputs: dict[str, np.ndarray]) -> np.ndarray:

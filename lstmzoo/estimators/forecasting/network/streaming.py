@@ -118,7 +118,7 @@ class ForecastStream:
     def _anchor(self) -> None:
         """Read the last T observations as one window, in their own scale."""
         inputs, self._scale = self._projection.past_windows(self._panel)
-        self._state = self._projection.outlook.model.stepper.encode(inputs)
+        _, self._state = self._projection.outlook.model.stepper.encode(inputs)
         self._since = 0
 
     def _checked_time(self, time: Any) -> Any:

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from lstmzoo.decoding import NEVER, BeamSearch, Sampling
+from lstmzoo.decoding import BeamSearch, Sampling
 from lstmzoo.decoding.shapes import ANY, MAX_TOKENS, Shapes
 from lstmzoo.errors import DataError
+from lstmzoo.layers import LOG_ZERO
 from lstmzoo.preprocessing import decoding_batches, padded_sentences
 
 _HYPOTHESES = 64 * 64 * 5  # positions of the source, for each translation that is followed, at a time
@@ -95,7 +96,7 @@ def _decoded(
         length = int(_limits(np.array([width]), ratio)[0])
         tokens, scores = run(source, limits, length, members)
         for row, i in enumerate(members):
-            there = [k for k in range(len(scores[row])) if scores[row, k] > NEVER]
+            there = [k for k in range(len(scores[row])) if scores[row, k] > LOG_ZERO]
             found[i] = Decoded([_cut(tokens[row, k]) for k in there], [float(scores[row, k]) for k in there])
     return found
 
@@ -140,8 +141,8 @@ def pair_batches(
     sources: list[np.ndarray], targets: list[np.ndarray]
 ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
     """Pairs to be scored: their numbers, and the inputs of a model, in few shapes; none is left out."""
-    lengths = np.array([max(len(a), len(b), 1) for a, b in zip(sources, targets, strict=True)])
-    for members, width in decoding_batches(lengths, lambda width: _most_rows(width**2, _PAIRS)):
+    lengths = np.array([(len(a), len(b)) for a, b in zip(sources, targets, strict=True)]).reshape(-1, 2)
+    for members, width in decoding_batches(np.maximum(lengths, 1), lambda width: _most_rows(width**2, _PAIRS)):
         rows = _rows(len(members))
         source, target = (padded_sentences([side[i] for i in members], width, rows) for side in (sources, targets))
         yield members, {"source": source, "previous": np.pad(target[:, :-1], ((0, 0), (1, 0))), "targets": target}

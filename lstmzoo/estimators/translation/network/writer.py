@@ -1,7 +1,7 @@
 """Write translations greedily, by beam search or by sampling, with one model or several."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,19 +9,19 @@ import keras
 import numpy as np
 from keras import ops
 
+from lstmzoo.backend import State, Tensor, Tensors
 from lstmzoo.decoding import (
-    NEVER,
     BeamSearch,
     Sampling,
+    SearchStep,
     begin_search,
     continue_search,
     greedy_search,
     repeat_rows,
     sampled_search,
 )
-from lstmzoo.layers import gumbel
-from lstmzoo.models._base import State
-from lstmzoo.models._translation import Memory, TranslationStepper, real
+from lstmzoo.layers import LOG_ZERO, gumbel
+from lstmzoo.models._translation import TranslationStepper, sentence_mask
 from lstmzoo.programs import Programs, named, unnamed
 
 _BLOCK = 32  # tokens that one compiled call searches for
@@ -52,14 +52,14 @@ class Writer:
             length: The most of all.
         """
 
-        def run(inputs: dict[str, Any]) -> dict[str, Any]:
+        def run(inputs: Tensors) -> Tensors:
             step, states = self._begun(inputs["source"])
             first = ops.zeros_like(inputs["limits"])
             tokens, log_probs = greedy_search(step, first, states, inputs["limits"], length=length)
             return {"tokens": tokens, "log_probs": log_probs}
 
         given = {"source": source, "limits": limits}
-        answer = self._programs.run(("greedy", source.shape, length), run, given)
+        answer = self._programs.run(("greedy", length), run, given)
         return answer["tokens"], answer["log_probs"]
 
     def search(
@@ -78,21 +78,20 @@ class Writer:
         """
         covering, banning = beam.coverage_penalty is not None, beam.width is not None or beam.no_repeat_ngram > 0
         how = replace(beam, coverage_penalty=0.0 if covering else None, no_repeat_ngram=0, width=beam.places)
-        template = self._carry_template(covering)
+        template, known = self._carry_template(covering), [stepper.memory for stepper in self._steppers]
 
-        def begin(inputs: dict[str, Any]) -> dict[str, Any]:
+        def begin(inputs: Tensors) -> Tensors:
             memories, states = self._read(inputs["source"])
-            first, mask = ops.zeros_like(inputs["source"][:, 0]), real(inputs["source"])
+            first, mask = ops.zeros_like(inputs["source"][:, 0]), sentence_mask(inputs["source"])
             carry = begin_search(first, repeat_rows(states, how.places), how, length=length, source_mask=mask)
-            tensors = [tensor for memory in memories for tensor in memory.tensors]
-            return {**named(carry, "carry"), **named(tensors, "memory")}
+            return {**named(carry, "carry"), **named(memories, "memory")}
 
-        def advance(inputs: dict[str, Any]) -> dict[str, Any]:
+        def advance(inputs: Tensors) -> Tensors:
             given = replace(how, **{name: inputs[name] for name in numbers})
             carry = keras.tree.pack_sequence_as(template, unnamed(inputs, "carry"))
-            step = self._step([memory.of(lambda part: repeat_rows(part, how.places)) for memory in self._known(inputs)])
+            step = self._step(repeat_rows(keras.tree.pack_sequence_as(known, unnamed(inputs, "memory")), how.places))
             carry, going = continue_search(
-                step, carry, inputs["limits"], given, until=inputs["until"], source_mask=real(inputs["source"])
+                step, carry, inputs["limits"], given, until=inputs["until"], source_mask=sentence_mask(inputs["source"])
             )
             return {**named(carry, "carry"), "going": going}
 
@@ -100,7 +99,7 @@ class Writer:
         numbers |= {"coverage_penalty": np.float32(beam.coverage_penalty)} if covering else {}
         numbers |= {"no_repeat_ngram": np.int32(beam.no_repeat_ngram)} if banning else {}
         numbers |= {"size": np.int32(beam.size)} if beam.width is not None else {}
-        key = (source.shape, length, how.places, covering, banning, beam.width is not None)
+        key = (length, how.places, covering, banning, beam.width is not None)
         carry = self._programs.run(("begin", *key), begin, {"source": source})
         memory = {name: array for name, array in carry.items() if name.startswith("memory_")}
         given = {"source": source, "limits": limits, **memory, **{k: np.asarray(v) for k, v in numbers.items()}}
@@ -128,67 +127,56 @@ class Writer:
             seeds: ``(B, 2)`` int32.
         """
 
-        def run(inputs: dict[str, Any]) -> dict[str, Any]:
+        def run(inputs: Tensors) -> Tensors:
             step, states = self._begun(inputs["source"])
             given, size = sampling.given(inputs), len(self._banned)
 
-            def draw(log_probs: Any, i: Any) -> Any:
+            def draw(log_probs: Tensor, i: Tensor) -> Tensor:
                 return given.draw(log_probs, gumbel(inputs["seeds"], i, size), None)
 
             first = ops.zeros_like(inputs["limits"])
             tokens, log_probs = sampled_search(step, draw, first, states, inputs["limits"], length=length)
             return {"tokens": tokens, "log_probs": log_probs}
 
-        key = ("sample", source.shape, length, sampling.filtered)
+        key = ("sample", length, sampling.filtered)
         answer = self._programs.run(
             key, run, {"source": source, "limits": limits, "seeds": seeds, **sampling.numbers()}
         )
         return answer["tokens"], answer["log_probs"]
 
-    def _begun(self, source: Any) -> tuple[Callable, list[State]]:
+    def _begun(self, source: Tensor) -> tuple[SearchStep, list[State]]:
         """A step of the models together, and their states."""
         memories, states = self._read(source)
         return self._step(memories), states
 
-    def _read(self, source: Any) -> tuple[list[Memory], list[State]]:
+    def _read(self, source: Tensor) -> tuple[list[State], list[State]]:
         """What each model knows of a source, and begins with."""
         memories, states = zip(*(stepper.read(source) for stepper in self._steppers), strict=True)
         return list(memories), list(states)
 
-    def _known(self, inputs: dict[str, Any]) -> list[Memory]:
-        """Each model's memory, of the tensors ``memory_0``, ``memory_1``, ..."""
-        tensors, known = unnamed(inputs, "memory"), []
-        for stepper in self._steppers:
-            count = stepper.memory_size
-            known.append(stepper.memory_of(tensors[:count]))
-            tensors = tensors[count:]
-        return known
-
-    def _carry_template(self, covering: bool) -> Any:
+    def _carry_template(self, covering: bool) -> State:
         """The structure of what a search carries; see :func:`lstmzoo.decoding.continue_search`."""
-        states = [stepper.states for stepper in self._steppers]
+        states = [stepper.state for stepper in self._steppers]
         return 0, (0, 0, states, 0, 0 if covering else ()), (0, 0, 0), 0
 
-    def _step(self, known: list[Memory]) -> Callable:
+    def _step(self, memories: list[State]) -> SearchStep:
         """A step of the models together."""
 
-        def step(tokens: Any, states: list[State]) -> tuple[Any, list[State], Any]:
-            log_probs, weights, after = [], [], []
-            for stepper, memory, before in zip(self._steppers, known, states, strict=True):
-                hidden, its_weights, now = stepper.write(ops.expand_dims(tokens, 1), memory, before)
-                log_probs.append(stepper.head.log_probs(hidden[:, 0]))
-                weights += [] if its_weights is None else [its_weights[:, 0]]
-                after.append(now)
+        def step(tokens: Tensor, states: list[State]) -> tuple[Tensor, list[State], Tensor | None]:
+            given = zip(self._steppers, states, memories, strict=True)
+            answers = [stepper.write_token(tokens, before, memory) for stepper, before, memory in given]
+            log_probs, after, weights = zip(*answers, strict=True)
             mixed = log_probs[0] if len(log_probs) == 1 else _averaged(log_probs)
-            return ops.where(self._banned, NEVER, mixed), after, _mean(weights) if weights else None
+            attention = [some for some in weights if some is not None]
+            return ops.where(self._banned, LOG_ZERO, mixed), list(after), _mean(attention) if attention else None
 
         return step
 
 
-def _averaged(log_probs: list[Any]) -> Any:
+def _averaged(log_probs: Sequence[Tensor]) -> Tensor:
     """The logarithm of the mean of probabilities."""
     return ops.logsumexp(ops.stack(log_probs), axis=0) - math.log(len(log_probs))
 
 
-def _mean(several: list[Any]) -> Any:
+def _mean(several: list[Tensor]) -> Tensor:
     return several[0] if len(several) == 1 else ops.mean(ops.stack(several), axis=0)

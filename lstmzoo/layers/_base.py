@@ -1,18 +1,63 @@
-"""What recurrent layers have in common, so that each can stand where a stock one stands."""
+"""What layers have in common: the logarithm of zero, Keras' loop over time, and the interface of Keras' recurrent layers."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
 from keras import ops
 
+from lstmzoo.backend import State, Tensor
 from lstmzoo.errors import ConfigError
+
+LOG_ZERO = -1e30  # stands for the logarithm of zero; finite, so that the difference of two is not NaN
+
+Step = Callable[[Tensor, State], tuple[State, list[Tensor]]]  # from inputs (B, ...) and states to outputs and states
+
+
+class _Cell:
+    """A function as a cell of ``keras.layers.RNN``."""
+
+    state_size = 1  # which Keras asks for; the states are always passed
+
+    def __init__(self, step: Step) -> None:
+        self._step = step
+
+    def call(self, inputs: Tensor, states: State) -> tuple[State, list[Tensor]]:
+        return self._step(inputs, states)
+
+    __call__ = call
+
+
+def loop(
+    step: Step, sequences: Tensor, states: list[Tensor], mask: Tensor | None = None, **options: bool
+) -> tuple[State, State, list[Tensor]]:
+    """Run a step in Keras' loop over time, which is the fastest of each backend.
+
+    Args:
+        step: From the inputs ``(B, any)`` of one step and states to outputs, which may be nested, and states.
+        sequences: ``(B, T, any)``.
+        states: Before the first step.
+        mask: ``(B, T)``, False at the padding, which is skipped.
+        **options: Those of ``keras.layers.RNN``, such as ``go_backwards``.
+
+    Returns:
+        The last outputs, all outputs ``(B, T, any)`` or, without ``return_sequences``, only the last of them, and the states.
+
+    Examples:
+        >>> import numpy as np
+        >>> step = lambda x, states: (x + states[0], [x + states[0]])
+        >>> last, outputs, _ = loop(step, np.ones((1, 3, 1), "float32"), [np.zeros((1, 1), "float32")], return_sequences=True)
+        >>> ops.convert_to_numpy(last).tolist(), ops.convert_to_numpy(outputs)[0, :, 0].tolist()
+        ([[3.0]], [1.0, 2.0, 3.0])
+    """
+    return keras.layers.RNN(_Cell(step), name="loop", **options).inner_loop(sequences, states, mask)
 
 
 class LoopedLayer(keras.layers.RNN):
-    """A cell in Keras' loop over time, with the cell's hyperparameters as the layer's own, as ``keras.layers.LSTM`` has them.
+    """A cell in Keras' loop over time, with the cell's hyperparameters as the layer's own, as in ``keras.layers.LSTM``.
 
     Args:
-        cell: What is stepped.
+        cell: The cell.
         hyperparameters: What the cell was made from, by the names of the layer's arguments.
     """
 
@@ -26,12 +71,12 @@ class LoopedLayer(keras.layers.RNN):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "LoopedLayer":
-        """The layer whose options :meth:`get_config` gave."""
+        """Make the layer from the options that :meth:`get_config` returned."""
         return cls(**config)
 
 
 class WholeLayer(keras.layers.Layer):
-    """A recurrent layer that has another way through time than step by step; T is known when it is called.
+    """A recurrent layer that reads a sequence other than step by step. Its length must be known when the layer is called.
 
     Sizes: B batch, T time, F features, U units.
 
@@ -52,14 +97,14 @@ class WholeLayer(keras.layers.Layer):
         self.return_state = return_state
 
     def state_shapes(self) -> list[tuple[int, ...]]:
-        """Of each state, without B."""
+        """The shape of each state, without B."""
         raise NotImplementedError
 
-    def run(self, x: Any, states: list[Any]) -> tuple[Any, list[Any]]:
+    def run(self, x: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """From ``(B, T, F)`` and initial states to outputs ``(B, T, U)`` and final states."""
         raise NotImplementedError
 
-    def call(self, x: Any, initial_state: Any = None) -> Any:
+    def call(self, x: Tensor, initial_state: State | None = None) -> State:
         if x.shape[1] is None:
             raise ConfigError(
                 f"layer {self.name!r} needs inputs of a fixed number of steps; give keras.Input its length"
