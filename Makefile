@@ -3,14 +3,15 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-backends lint docs golden clean
+.PHONY: help demo test test-backends lint docs pictures golden clean
 
 help:
 	@echo "make demo   search, track and serve a forecaster on real series, in a few minutes"
 	@echo "make test   format, lint, types and all tests, and a short training of every task on JAX"
 	@echo "make test-backends  the core of the tests on Keras' backends jax and torch"
 	@echo "make lint   format, lint and types alone"
-	@echo "make docs   write the pages that are generated from the zoo"
+	@echo "make docs   build the site in site/"
+	@echo "make pictures  draw the docs' pictures and execute their notebooks anew"
 	@echo "make golden write the golden files anew, after a change of architecture that is meant"
 	@echo "make clean  remove the environment and what tests and demos leave"
 
@@ -52,9 +53,14 @@ lint: $(VENV)/.installed-dev
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/python docs/zoo_table.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
+
+pictures: $(VENV)/.installed-dev
+	$(BIN)/python docs/pictures.py
+	$(BIN)/python docs/execute_notebooks.py
 
 golden: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest tests/test_zoo.py -k golden_shapes --update-golden
 
 clean:
-	rm -rf $(VENV) lstmzoo-demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) lstmzoo-demo site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

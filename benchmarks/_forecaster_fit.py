@@ -97,7 +97,7 @@ def seconds_of(batches: Batches, epochs: int) -> float:
 
 
 def bare_steps(model: Any, batch: Any, count: int) -> list[float]:
-    """Seconds of each training step on one batch that is already there: no pipeline, no callbacks."""
+    """Seconds of each training step on one ready batch: no pipeline, no callbacks."""
     model.compile(keras.optimizers.Adam(global_clipnorm=1.0), pinball_loss([0.5]), jit_compile=model.jit_compile)
     model.make_train_function()
     same = repeat(tf.nest.map_structure(tf.convert_to_tensor, batch))

@@ -1,4 +1,4 @@
-"""lstmzoo's side of torch_language_model.py.
+"""The lstmzoo side of torch_language_model.py.
 
 python _language_fit.py settings.json train.txt        # prints one line of JSON
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lstmzoo import LanguageModel
 
-_PARTS = 5  # epochs, so that a step can be timed after the first, which compiles
+_PARTS = 5  # epochs: steps are timed after the first, which compiles
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The neuralforecast side of neuralforecast_compare.py, in an environment that has neuralforecast.
+"""The neuralforecast side of neuralforecast_compare.py, in an environment with neuralforecast.
 
 python _neuralforecast_fit.py settings.json data.npz forecast.npz        # prints one line of JSON
 """
@@ -20,7 +20,7 @@ from neuralforecast import NeuralForecast, models
 
 
 class StepTimes(pl.Callback):
-    """When each training step ended."""
+    """The times at which training steps end."""
 
     def __init__(self) -> None:
         self.times: list[float] = []
@@ -63,16 +63,16 @@ def main() -> None:
 
 
 def affordable(s: dict[str, Any], frame: pd.DataFrame, default: int) -> tuple[int, float]:
-    """Steps that fit into the seconds, at most the default ones, and milliseconds a step; by a short fit."""
+    """Measure by a short fit: steps that fit into the seconds, at most the default number, and milliseconds per step."""
     forecaster, seconds = fit(s, frame, s["trial_steps"], callbacks=[StepTimes()])
-    (recorder,) = forecaster.models[0].trainer_kwargs["callbacks"]  # neuralforecast copies what it is given
+    (recorder,) = forecaster.models[0].trainer_kwargs["callbacks"]  # neuralforecast copies its arguments
     step = statistics.median(np.diff(recorder.times))
     startup = max(0.0, seconds - step * s["trial_steps"])
     return min(default, max(1, int((s["seconds"] - startup) / step))), 1000 * step
 
 
 def fit(s: dict[str, Any], frame: pd.DataFrame, steps: int, **trainer: Any) -> tuple[NeuralForecast, float]:
-    """The library's defaults, silent: without the bar, the summary and the logger, which cost time."""
+    """The library's defaults, without progress bar, summary and logger, which cost time."""
     started = time.perf_counter()
     model = getattr(models, s["model"])(
         h=s["horizon"],

@@ -1,4 +1,4 @@
-"""Malformed requests, made of a good one by chance."""
+"""Malformed requests, made from a good request at random."""
 
 import copy
 import json
@@ -14,12 +14,12 @@ _ODD: list[Any] = [
 
 
 def malformed(good: dict[str, Any], count: int, seed: int) -> Iterator[bytes]:
-    """Bodies of requests, most of which are wrong in some way.
+    """Yield bodies of requests, most of them wrong.
 
     Args:
-        good: A request that is answered, with ``dataframe_split`` and ``params``.
-        count: Bodies.
-        seed: Of what is wrong.
+        good: A valid request, with ``dataframe_split`` and ``params``.
+        count: Number of bodies.
+        seed: Seed of the changes.
     """
     rng = np.random.default_rng(seed)
     for _ in range(count):
@@ -38,7 +38,7 @@ def _records(good: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _change(document: Any, rng: np.random.Generator) -> None:
-    """Put an odd value, or nothing, or something twice, at a place that is found by going down at random."""
+    """Walk down at random; replace, remove or duplicate the value there."""
     parent = document
     while True:
         keys = list(parent) if isinstance(parent, dict) else list(range(len(parent)))
@@ -61,7 +61,7 @@ def _change(document: Any, rng: np.random.Generator) -> None:
 
 
 def _damaged(body: bytes, rng: np.random.Generator) -> bytes:
-    """Cut, with other bytes, nested, or of another encoding."""
+    """Cut the body, change its bytes, nest it, or change its encoding."""
     kind = rng.integers(5)
     if kind == 0:
         return body[: rng.integers(len(body))]

@@ -1,4 +1,4 @@
-"""What the benchmarks print, ready for docs/benchmarks.md: a Markdown table, and what it was measured on."""
+"""The output of the benchmarks, ready for docs/benchmarks: Markdown tables, and a line on machine and versions."""
 
 import argparse
 import datetime
@@ -13,21 +13,21 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # this module is imported before TensorFlow is
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # set before TensorFlow is imported
 
 _ROOT = Path(__file__).resolve().parent.parent
 _LOAD = os.getloadavg()[0]
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
-    """A parser with ``--smoke``."""
+    """Return a parser with ``--smoke``."""
     made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--smoke", action="store_true", help="tiny settings: seconds, and numbers that mean nothing")
+    made.add_argument("--smoke", action="store_true", help="tiny settings: takes seconds, and the numbers mean nothing")
     return made
 
 
 def key_value(text: str) -> tuple[str, Any]:
-    """``units=64``, ``calendar=false``, ``season_length=[24,168]``; what is not JSON is text."""
+    """Parse ``units=64``, ``calendar=false``, ``season_length=[24,168]``; values that are not JSON are text."""
     key, equals, value = text.partition("=")
     if not equals:
         raise ValueError(f"expected key=value, got {text!r}")
@@ -38,7 +38,7 @@ def key_value(text: str) -> tuple[str, Any]:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Markdown; columns whose cells are numbers are aligned to the right.
+    """Format a Markdown table; columns of numbers are aligned to the right.
 
     Examples:
         >>> print(table(["model", "MASE"], [["lstm", "0.9"]]))
@@ -57,11 +57,11 @@ def _is_number(cell: str) -> bool:
 
 
 def setting(*, seeds: Sequence[int], smoke: bool, others: dict[str, str] | None = None) -> str:
-    """One line on machine, versions, seeds, date and command.
+    """Return a line with machine, versions, seeds, date and command.
 
     Args:
-        seeds: That were used.
-        smoke: Whether the numbers mean nothing.
+        seeds: The seeds used.
+        smoke: Whether the settings are tiny, so that the numbers mean nothing.
         others: Versions in other environments, by package.
     """
     versions = {
@@ -81,19 +81,19 @@ def setting(*, seeds: Sequence[int], smoke: bool, others: dict[str, str] | None 
 
 
 def spread(values: Sequence[float], digits: int) -> str:
-    """The median, and the lowest and the highest if there are several."""
+    """Format the median, and the range if there are several values."""
     middle = f"{statistics.median(values):.{digits}f}"
     return middle if len(values) == 1 else f"{middle} ({min(values):.{digits}f} to {max(values):.{digits}f})"
 
 
 def with_threads(threads: int) -> dict[str, str]:
-    """This process' environment, for another one that is to have so many threads."""
+    """Return the environment variables of a child process with this many threads."""
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
     return {**os.environ, **dict.fromkeys(names, str(threads))}
 
 
 def progress(text: str) -> None:
-    """A line to standard error, so that standard output can be kept as it is."""
+    """Print a line to standard error; standard output holds only the tables."""
     print(text, file=sys.stderr, flush=True)
 
 

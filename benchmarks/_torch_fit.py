@@ -1,4 +1,4 @@
-"""The PyTorch side of torch_lstm.py: a plain training loop, in an environment that has torch and NumPy only.
+"""The PyTorch side of torch_lstm.py: a plain training loop, in an environment with torch and NumPy only.
 
 python _torch_fit.py settings.json data.npz        # prints one line of JSON
 """
@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 
 class Network(nn.Module):
-    """The zoo's ``lstm`` with one layer: an LSTM, a linear head, and the known future entering linearly."""
+    """The zoo's ``lstm`` with one layer: an LSTM, a linear head, and a linear term of the known future."""
 
     def __init__(self, features: int, units: int, horizon: int) -> None:
         super().__init__()
@@ -26,13 +26,13 @@ class Network(nn.Module):
         nn.init.zeros_(self.known.weight)
 
     def forward(self, window: torch.Tensor, future: torch.Tensor) -> torch.Tensor:
-        """(B, T, F) and (B, H, F) to (B, H)."""
+        """Map (B, T, F) and (B, H, F) to (B, H)."""
         _, (state, _) = self.lstm(window)
         return self.head(state[-1]) + self.known(future).squeeze(-1)
 
 
 def make_windows(values: np.ndarray, calendar: np.ndarray, s: dict[str, Any]) -> TensorDataset:
-    """All windows of all series, scaled by their own mean and deviation; targets are seasonal differences."""
+    """Make all windows of all series, scaled by their own mean and deviation; targets are seasonal differences."""
     lookback, horizon = s["lookback"], s["horizon"]
     spans = torch.from_numpy(values).unfold(1, lookback + horizon, 1).flatten(0, 1)  # (N, T + H)
     past, ahead = spans[:, :lookback], spans[:, lookback:]

@@ -1,4 +1,4 @@
-"""The PyTorch side of torch_language_model.py: its word-language-model example, in an environment that has torch and NumPy only.
+"""The PyTorch side of torch_language_model.py: its word-language-model example, in an environment with torch and NumPy only.
 
 python _torch_language_fit.py settings.json train.txt        # prints one line of JSON
 """
@@ -36,7 +36,7 @@ class Network(nn.Module):
         self.head.weight = self.embedding.weight
 
     def forward(self, tokens: torch.Tensor, states: list | None) -> tuple[torch.Tensor, torch.Tensor, list]:
-        """(T, B) to logits (T * B, V), what is added to the loss, and the states."""
+        """Map (T, B) to logits (T * B, V), a penalty that is added to the loss, and the states."""
         s = self.s
         x = self._embedded(tokens)
         final, last = [], len(self.layers) - 1

@@ -1,4 +1,4 @@
-"""The PyTorch side of torch_translation.py, in an environment that has torch and NumPy only.
+"""The PyTorch side of torch_translation.py, in an environment with torch and NumPy only.
 
 python _torch_translation_fit.py settings.json ids.npz        # prints one line of JSON
 """
@@ -24,7 +24,7 @@ _Pair = tuple[torch.Tensor, torch.Tensor]
 class Network(nn.Module):
     """The zoo's ``conditional_gru``: bidirectional GRU, attention between the decoder's two GRU cells, one tied matrix.
 
-    Weights begin as the zoo's do, and the biases of the softmax with the tokens' frequencies.
+    Weights are initialized as in the zoo, and the biases of the softmax from the frequencies of the tokens.
     """
 
     def __init__(self, s: dict[str, Any], counts: torch.Tensor) -> None:
@@ -49,7 +49,7 @@ class Network(nn.Module):
         self.bias = nn.Parameter(torch.log((counts + 1.0) / (counts + 1.0).sum()))
 
     def forward(self, source: torch.Tensor, lengths: torch.Tensor, target: torch.Tensor, real: torch.Tensor) -> Any:
-        """The smoothed loss of the real tokens of ``target`` (B, T), given ``source`` (B, S) and its lengths."""
+        """Return the smoothed loss of ``target`` (B, T) without padding, given ``source`` (B, S) and its lengths."""
         values, padding, h = self.encoded(source, lengths)
         keys = self.key(values)
         vectors = self.embedded(nn.functional.pad(target[:, :-1], (1, 0)))
@@ -68,7 +68,7 @@ class Network(nn.Module):
         return nn.functional.cross_entropy(logits, target[real], label_smoothing=self.s["label_smoothing"])
 
     def encoded(self, source: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Values (B, S, 2 U), which of them are padding (B, S), and what the decoder begins with (B, U)."""
+        """Return values (B, S, 2 U), their padding (B, S), and the initial state of the decoder (B, U)."""
         packed = pack_padded_sequence(self.embedded(source), lengths, batch_first=True, enforce_sorted=False)
         values, last = self.encoder(packed)
         values, _ = pad_packed_sequence(values, batch_first=True)
@@ -80,12 +80,12 @@ class Network(nn.Module):
 
 
 def mask(lengths: torch.Tensor, size: int) -> torch.Tensor:
-    """``(B, size)``, True for what is no padding."""
+    """Return a mask ``(B, size)``, False for padding."""
     return torch.arange(size) < lengths[:, None]
 
 
 def batches(pairs: list[_Pair], batch_size: int, seed: int) -> Iterator[list[_Pair]]:
-    """Endless: each pass shuffles all pairs, sorts them by length within pools, and shuffles the batches cut from those."""
+    """Yield batches forever: each pass shuffles all pairs, sorts them by length within pools, and shuffles the batches."""
     rng = np.random.default_rng(seed)
     source, target = (np.array([len(pair[side]) for pair in pairs]) for side in (0, 1))
     while True:
@@ -144,13 +144,13 @@ def main() -> None:
 
 
 def sentences(data: dict[str, np.ndarray], side: str) -> list[torch.Tensor]:
-    """Each with its end, 0."""
+    """Split the numbers into sentences, and append the end, 0, to each."""
     return [torch.from_numpy(np.append(ids, 0).astype(np.int64))
             for ids in np.split(data[side], np.cumsum(data[f"{side}_lengths"])[:-1])]  # fmt: skip
 
 
 def padded(side: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, torch.Tensor]:
-    """``(B, S)``, padded to the longest, and the lengths ``(B,)``."""
+    """Pad to the longest: ids ``(B, S)`` and lengths ``(B,)``."""
     return pad_sequence(list(side), batch_first=True), torch.tensor([len(ids) for ids in side])
 
 

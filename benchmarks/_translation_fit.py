@@ -1,4 +1,4 @@
-"""lstmzoo's side of torch_translation.py.
+"""The lstmzoo side of torch_translation.py.
 
 python _translation_fit.py settings.json pairs.json        # prints one line of JSON
 """

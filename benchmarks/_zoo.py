@@ -1,4 +1,4 @@
-"""What the tables share whose entries are trained for the same seconds."""
+"""Functions of the tables that train all entries for the same number of seconds."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,17 +9,17 @@ import numpy as np
 from lstmzoo import load_config
 from lstmzoo.registry import build_model
 
-ENDLESS = {"epochs": 1_000_000, "patience": 1_000_000}  # so that ``time_limit`` ends a fit
+ENDLESS = {"epochs": 1_000_000, "patience": 1_000_000}  # ``time_limit`` ends a fit
 
 
 def sizes(name: str, spec: Any, wanted: int, step: int) -> dict[str, int]:
-    """Settings with which an entry has about so many parameters: ``units``, and ``embedding_dim`` if it has one.
+    """Find the ``units`` (and ``embedding_dim``) with which an entry has about this many parameters.
 
     Args:
-        name: Of the entry.
-        spec: What it is built for.
-        wanted: Parameters.
-        step: What ``units`` is a multiple of.
+        name: The entry.
+        spec: The sizes of the data.
+        wanted: The number of parameters.
+        step: ``units`` is a multiple of it.
     """
     config = load_config(name)
     candidates = []
@@ -34,6 +34,6 @@ def sizes(name: str, spec: Any, wanted: int, step: int) -> dict[str, int]:
 
 
 def averaged(values: Sequence[float], digits: int) -> str:
-    """The mean, and the standard deviation if there are several."""
+    """Format the mean, and the standard deviation if there are several values."""
     deviation = f" ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else ""
     return f"{np.mean(values):.{digits}f}{deviation}"

@@ -1,8 +1,8 @@
-"""What does not grow: a training step with the number of series, a streamed observation with what came before.
+"""Costs that do not grow: a training step with more series, an observation of a stream with more history.
 
-The first table times whole epochs of training on 100 series and on 10,000, in turn, without validation, and gives the time
-of a step; the second streams 100,000 observations into one forecaster, and gives the time of one at the beginning, in the
-middle and at the end, forecast included.
+The first table times whole epochs of training on 100 series and on 10,000, in turn and without validation, and gives
+the time of a step. The second streams 100,000 observations into one forecaster, and gives the time of one observation
+with its forecast at the beginning, in the middle and at the end.
 
     python benchmarks/constant_cost.py
 """
@@ -49,7 +49,7 @@ def forecaster(**settings: int) -> Forecaster:
 
 
 def step_ms(count: int, epochs: int) -> float:
-    """Median over epochs of the time of a training step, batches included, the first two epochs left out."""
+    """Measure a training step, batches included: the median over epochs without the first two."""
     frame = generate_seasonal(n_series=count, length=400, freq="h", season_length=24, random_state=0)
     model = forecaster(units=64, epochs=epochs, steps_per_epoch=50, patience=epochs).fit(frame)
     seconds = [row["seconds"] for row in model.history_[2 if epochs > 3 else 1 :]]
@@ -57,7 +57,7 @@ def step_ms(count: int, epochs: int) -> float:
 
 
 def stream(observations: int) -> list[list[str]]:
-    """Time of an observation in each tenth of a long stream."""
+    """Measure an observation in each tenth of a long stream."""
     y = 10 + np.sin(np.arange(600) * np.pi / 12)
     running = forecaster(units=64, epochs=1, steps_per_epoch=5).fit(y).stream()
     new = 10 + np.sin(np.arange(600, 600 + observations) * np.pi / 12)

@@ -1,11 +1,12 @@
-"""What it takes to translate 1,000 sentences, greedily and by beam search, and whether 100,000 cost more each.
+"""Time and memory of translating 1,000 sentences, greedily and by beam search, and of 100,000.
 
-A ``conditional_gru``, either one that was saved (``--load``, of ``benchmarks/translation.py --save``), or one fitted for a while
-to Multi30k's train part, for an untrained one does not end its sentences. It translates the first 1,000 sentences of the val part
-from English, or these again and again, shuffled. No score is computed.
+The translator is a ``conditional_gru``: a saved one (``--load``, from ``benchmarks/translation.py --save``), or one
+that is fitted for a while to Multi30k's train part, because an untrained translator does not end its sentences. It
+translates the first 1,000 English sentences of the val part; more lines are these sentences repeated and shuffled. No
+score is computed.
 
-Each row is a process of its own, with its own peak of resident memory, imports and compilation included. The first call compiles;
-the later ones are the median of several, where there are 1,000 lines.
+Each row is a process of its own, with its own peak of resident memory, imports and compilation included. The first
+call compiles. With 1,000 lines, the later time is the median of several calls.
 
     python benchmarks/decoding.py --load conditional_gru_multi30k
 """
@@ -24,7 +25,7 @@ from _report import parser, progress, setting, spread, table, with_threads
 
 MODEL = "conditional_gru"
 SENTENCES = 1_000
-GIB = 2**20  # in KiB, which peaks of memory are given in
+GIB = 2**20  # in KiB, the unit of peaks of memory
 
 
 def main() -> None:
@@ -63,10 +64,14 @@ def main() -> None:
 
 def arguments() -> Any:
     made = parser(__doc__)
-    made.add_argument("--load", default=None, metavar="FOLDER", help="of a saved translator from English")
-    made.add_argument("--seconds", type=float, default=120.0, help="of training, if none is loaded")
+    made.add_argument("--load", default=None, metavar="FOLDER", help="a saved translator from English")
+    made.add_argument("--seconds", type=float, default=120.0, help="training time, if no model is loaded")
     made.add_argument(
-        "--lines", type=int, nargs="+", default=[1_000, 10_000, 100_000], help="ascending; the first for the beam"
+        "--lines",
+        type=int,
+        nargs="+",
+        default=[1_000, 10_000, 100_000],
+        help="ascending; the first is also translated by beam search",
     )
     made.add_argument("--beam", type=int, default=5)
     made.add_argument("--rounds", type=int, default=3, help="later calls")
@@ -76,7 +81,7 @@ def arguments() -> Any:
 
 
 def work(args: Any, worker: str, **options: Any) -> dict[str, Any]:
-    """What a process of its own finds."""
+    """Measure in a process of its own."""
     given = [f"--{key}={value}" for key, value in {"load": args.load, **options}.items()]
     command = [sys.executable, __file__, *given, "--worker", worker]
     done = subprocess.run(command, env=with_threads(args.threads), stdout=subprocess.PIPE, text=True, check=True)
@@ -121,7 +126,7 @@ def decode(args: Any) -> dict[str, Any]:
 
 
 def each(answer: dict[str, Any]) -> float:
-    """Seconds of a sentence, without compilation."""
+    """Seconds per sentence, without compilation."""
     return statistics.median(answer["later"]) / answer["lines"]
 
 

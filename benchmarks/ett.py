@@ -1,10 +1,12 @@
-"""ETTh1, seven channels, lookback 96: MSE and MAE at horizons 96, 192, 336 and 720 beside the published ones.
+"""ETTh1, seven channels, lookback 96: MSE and MAE at horizons 96, 192, 336 and 720, beside published results.
 
-The standard split of 12, 4 and 4 months of 30 days; values in units of each channel's mean and deviation in the train
-months; all windows, stride 1, the last batch not dropped. One network reads each channel as a series of its own, is not
-told which, and sees 96 steps. It is fitted on the train months, its epoch chosen on the validation months. With --validate
-the scores are of the validation months, and this is what settings are chosen by; the test months are not looked at. With
-fewer --train-months, the four months after those are validated on: settings are chosen by the mean of 8, 10 and 12.
+The standard split has 12, 4 and 4 months of 30 days. Values are in units of each channel's mean and deviation in the
+train months. All windows count, with stride 1 and without dropping the last batch. One network reads each channel as
+a series of its own. It is not told the channel, and sees 96 steps. It is fitted on the train months, and its epoch is
+chosen on the validation months.
+
+With --validate, the validation months are scored, and the test months are not read: settings are chosen this way.
+With fewer --train-months, the four months after those are scored; settings are chosen by the mean of 8, 10 and 12.
 
     python benchmarks/ett.py --validate --train-months 10 --horizons 96 --set units=128
     python benchmarks/ett.py --seeds 0 1 2
@@ -23,7 +25,7 @@ from lstmzoo.datasets import fetch_ett
 LOOKBACK = 96
 MONTH = 30 * 24
 VALIDATION = 4 * MONTH
-TOGETHER = 200  # windows of each channel that are forecast at once
+TOGETHER = 200  # windows of each channel in one call
 # MSE and MAE; SegRNN: Lin et al. 2023, the corrected table; the others: see the data's sources.
 PUBLISHED = {
     "SegRNN (lookback 96)": {96: (0.368, 0.395), 192: (0.408, 0.419), 336: (0.444, 0.440), 720: (0.446, 0.457)},
@@ -67,9 +69,7 @@ def arguments() -> Any:
     made.add_argument("--horizons", type=int, nargs="+", default=[96, 192, 336, 720])
     made.add_argument("--seeds", type=int, nargs="+", default=[0])
     made.add_argument("--validate", action="store_true", help="score the validation months, not the test months")
-    made.add_argument(
-        "--train-months", type=int, default=12, choices=(6, 8, 10, 12), help="fewer with --validate alone"
-    )
+    made.add_argument("--train-months", type=int, default=12, choices=(6, 8, 10, 12), help="fewer only with --validate")
     args = made.parse_args()
     if args.train_months != 12 and not args.validate:
         made.error("--train-months is for --validate: the test months are those after 12 and 4")
@@ -77,7 +77,7 @@ def arguments() -> Any:
 
 
 def standardized(train: int) -> tuple[np.ndarray, list[str]]:
-    """``(rows, 7)`` in units of the train months, and the channels' names."""
+    """Return ``(rows, 7)`` in units of the train months, and the names of the channels."""
     frame = fetch_ett("ETTh1").data.pivot(index="ds", columns="unique_id", values="y")
     values = frame.to_numpy(dtype=float)
     seen = values[:train]
@@ -85,7 +85,7 @@ def standardized(train: int) -> tuple[np.ndarray, list[str]]:
 
 
 def long_frame(values: np.ndarray, names: list[str], tag: str = "") -> pd.DataFrame:
-    """``(rows, 7)`` as seven series."""
+    """Make seven series of ``(rows, 7)``."""
     rows = len(values)
     return pd.DataFrame(
         {
@@ -117,7 +117,7 @@ def fit(args: Any, values: np.ndarray, names: list[str], horizon: int, seed: int
 def evaluate(
     model: Forecaster, values: np.ndarray, names: list[str], horizon: int, part: tuple[int, int]
 ) -> tuple[float, float, float]:
-    """MSE, MAE over all windows whose forecasts lie within the part, and seconds."""
+    """Return MSE and MAE over all windows whose forecasts lie within the part, and the seconds."""
     started = time.perf_counter()
     origins = np.arange(part[0], part[1] - horizon + 1)
     squared = absolute = 0.0
@@ -134,7 +134,7 @@ def evaluate(
 
 
 def summary(args: Any, scores: dict[tuple[int, int], tuple[float, float]]) -> str:
-    """A row per method, MSE / MAE per horizon; ours as mean and deviation over the seeds."""
+    """Make a row per method with MSE / MAE per horizon; ours as mean and deviation over the seeds."""
     rows = [
         [name, *(f"{pairs[h][0]:.3f} / {pairs[h][1]:.3f}" for h in args.horizons)] for name, pairs in PUBLISHED.items()
     ]

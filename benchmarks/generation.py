@@ -1,9 +1,9 @@
-"""What a generated token costs: after a short prompt and a long one, alone and side by side.
+"""The cost of a generated token after a short and a long prompt, for one text and for 64 texts at a time.
 
-``lstm`` with 256 units, of characters and of 4,000 pieces of words, after a few steps of training, so that texts do not end. The
-cost of a token is that of 1,024 of them, after the first piece of a stream has come: reading the prompt, which takes as long as
-it is long, is not in it. Short and long prompts take turns. Side by side, it is the difference between 1,040 tokens and 16, over
-1,024.
+The model is ``lstm`` with 256 units, on characters and on 4,000 pieces of words. It is trained for a few steps, so
+that its texts do not end. The cost is measured over 1,024 tokens after the first piece of a stream, so that reading
+the prompt is not part of it. Short and long prompts take turns. For 64 texts, it is the difference between 1,040
+tokens and 16, divided by 1,024.
 """
 
 import statistics
@@ -34,7 +34,7 @@ def main() -> None:
         prompts = {length: model.preprocessor_.decode(ids[:length]) for length in (SHORT, LONG)}
         found: dict[int, list[float]] = {SHORT: [], LONG: []}
         many: list[float] = []
-        for number in range(rounds + 1):  # the first one compiles
+        for number in range(rounds + 1):  # the first round compiles
             for length in (SHORT, LONG) if number % 2 else (LONG, SHORT):
                 seconds = streamed(model, prompts[length])
                 found[length] += [seconds] * (number > 0)
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def streamed(model: Any, prompt: str) -> float:
-    """Seconds for a token, the first piece of 16 apart."""
+    """Measure seconds per token, without the first piece of 16."""
     pieces, times = [], []
     for piece in model.stream(prompt, max_tokens=MANY, random_state=0):
         pieces.append(piece)
@@ -74,7 +74,7 @@ def streamed(model: Any, prompt: str) -> float:
 
 
 def per_token(model: Any, prompts: Any, rows: int) -> float:
-    """Seconds for a token of one text."""
+    """Measure seconds per token of one text."""
     few, many = (timed(model, prompts, tokens) for tokens in (FEW, MANY))
     return (many - few) / (MANY - FEW) / rows
 
@@ -86,7 +86,7 @@ def timed(model: Any, prompts: Any, tokens: int) -> float:
     texts = [made] if isinstance(made, str) else made
     if (
         max(len(model.preprocessor_.encode(text)) for text in texts) < 0.5 * tokens
-    ):  # rows go on until the last has ended
+    ):  # rows are generated until the last one ends
         raise AssertionError("all texts ended early, which makes their tokens look cheap")
     return seconds
 

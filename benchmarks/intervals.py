@@ -1,11 +1,13 @@
 """M4 Hourly, 80 % and 95 % intervals of 48 steps: coverage, mean scaled interval score, CRPS and weighted quantile loss.
 
-Each kind is fitted on the train part: quantiles corrected by conformal prediction on the last 48 steps of the train part,
-which training does not see; the same without the correction; and the sampled paths of an autoregressive network. The
-seasonal naive forecast, with normal intervals from its residuals, stands beside them. The weighted quantile loss is the sum
-of twice the pinball losses over the sum of all values, averaged over the levels 0.1, 0.2, ..., 0.9, as GluonTS publishes it
-of its own models. The test part is looked at after the last forecast is made; with
---validate never: then the last 48 steps of the train part are forecast, and this is what settings are chosen by.
+Three kinds are fitted on the train part: quantiles with a conformal correction from the held-out last 48 steps of the
+train part; the same quantiles without the correction; and the sample paths of an autoregressive network. Beside them
+is the seasonal naive forecast, with normal intervals from its residuals. The weighted quantile loss is twice the sum
+of the pinball losses over the sum of all values, averaged over the levels 0.1, 0.2, ..., 0.9, as GluonTS publishes it
+for its own models.
+
+The test part is read after the last forecast is made. With --validate, it is never read: the last 48 steps of the
+train part are forecast, and settings are chosen this way.
 
     python benchmarks/intervals.py --validate --kinds deepar_lstm
     python benchmarks/intervals.py --seeds 0 1 2
@@ -102,7 +104,7 @@ def forecast(kind: str, seed: int, train: pd.DataFrame, *, smoke: bool) -> tuple
 
 
 def score(truth: pd.DataFrame, frame: pd.DataFrame, train: pd.DataFrame) -> tuple[float, ...]:
-    """Coverage of both intervals, MSIS, CRPS, averaged over the series; weighted quantile loss; sMAPE."""
+    """Return the coverage of both intervals, MSIS and CRPS, averaged over the series; weighted quantile loss; sMAPE."""
     both = truth.merge(frame, on=["unique_id", "ds"], how="left", validate="1:1")
     past = dict(tuple(train.groupby("unique_id")["y"]))
     history = [past[name].to_numpy() for name in both["unique_id"].iloc[::HORIZON]]
@@ -120,7 +122,7 @@ def score(truth: pd.DataFrame, frame: pd.DataFrame, train: pd.DataFrame) -> tupl
 
 
 def weighted_quantile_loss(actual: np.ndarray, at: dict[float, np.ndarray]) -> float:
-    """Over all series and steps, as GluonTS' ``mean_wQuantileLoss``."""
+    """Return GluonTS' ``mean_wQuantileLoss`` over all series and steps."""
     errors = np.stack([actual - at[level] for level in TENTHS])
     levels = np.array(TENTHS)[:, None, None]
     return float(2 * np.maximum(levels * errors, (levels - 1) * errors).sum() / len(TENTHS) / np.abs(actual).sum())

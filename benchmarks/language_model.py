@@ -1,12 +1,15 @@
-"""One language model on text with published numbers: perplexity per word, or nats per character.
+"""One language model on text with published results: perplexity per word, or nats per character.
 
-- ``wikitext2``: words of the original text, the end of each line one more; fitted on the train part, the best epoch chosen by
-  the valid part, judged on test. Published: 2 x 200 LSTM 102.3 (gluon-nlp), AWD-LSTM 65.8; with a cache 50.6 (its authors).
-- ``tiny_shakespeare``: characters; the first 90 % to fit on, the last tenth of which chooses the best epoch, unless ``--whole``
-  trains on all of it for all epochs; judged on the last 10 %. Published: 1.88 (nanoGPT, a CPU, minutes), 1.47 (a GPU).
+- ``wikitext2``: words of the original text, plus one for the end of each line. The model is fitted on the train part,
+  its epoch is chosen by the valid part, and test is scored. Published: 2 x 200 LSTM 102.3 (gluon-nlp), AWD-LSTM 65.8,
+  50.6 with a cache (its authors).
+- ``tiny_shakespeare``: characters. The model is fitted on the first 90 %, whose last tenth chooses the best epoch;
+  ``--whole`` trains on all of the 90 % for all epochs. The last 10 % is scored. Published: 1.88 (nanoGPT, a CPU,
+  minutes), 1.47 (a GPU).
 
-``--validate`` judges on what training holds out instead: the valid part of WikiText-2, the last tenth of Shakespeare's first
-90 %. Settings are chosen so; without it, the text that is judged is read, once. ``--adapt`` tunes an adaptation on held-out text.
+With ``--validate``, the held-out text is scored: the valid part of WikiText-2, or the last tenth of Shakespeare's
+first 90 %. Settings are chosen this way. Without it, the test text is read, once. ``--adapt`` tunes an adaptation on
+held-out text.
 """
 
 import time
@@ -85,13 +88,11 @@ def arguments() -> Any:
     made.add_argument("--model", default="lstm")
     made.add_argument("--tokenizer", default=None)
     made.add_argument("--set", type=key_value, nargs="+", action="extend", default=[], metavar="KEY=VALUE")
-    made.add_argument("--seconds", type=float, default=None, help="of training, at the most")
+    made.add_argument("--seconds", type=float, default=None, help="limit of the training")
     made.add_argument("--adapt", choices=("cache", "dynamic"), nargs="*", default=[])
-    made.add_argument(
-        "--tune", type=int, default=200_000, help="characters of held-out text that an adaptation is tuned on"
-    )
-    made.add_argument("--ngrams", type=int, default=0, help="order of a Kneser-Ney model beside it")
-    made.add_argument("--validate", action="store_true", help="judge on the text that training holds out")
+    made.add_argument("--tune", type=int, default=200_000, help="characters of held-out text to tune the adaptation on")
+    made.add_argument("--ngrams", type=int, default=0, help="order of a Kneser-Ney model to compare with")
+    made.add_argument("--validate", action="store_true", help="score the held-out text")
     made.add_argument("--whole", action="store_true", help="train on the held-out text as well, for all epochs")
     made.add_argument("--seeds", type=int, nargs="+", default=[0])
     args = made.parse_args()
@@ -101,7 +102,7 @@ def arguments() -> Any:
 
 
 def parts(name: str, *, validate: bool) -> tuple[list[str], list[str], list[str]]:
-    """To train on, to choose by, and to judge on."""
+    """Return the texts to train on, to choose the epoch by, and to score."""
     if name == "wikitext2":
         data = datasets.fetch_wikitext2()
         return data.train, data.valid, data.valid if validate else data.test
@@ -111,7 +112,7 @@ def parts(name: str, *, validate: bool) -> tuple[list[str], list[str], list[str]
 
 
 def scores(model: Any, texts: list[str], data: str, adapt: str | None) -> list[str]:
-    """Perplexity and nats, read once."""
+    """Compute perplexity and nats in one pass."""
     corpus = Corpus(texts)
     sizes = corpus.sizes()
     units = {"word": sizes.words, "char": sizes.chars}[PER[data]] + sizes.texts
@@ -135,7 +136,7 @@ def about(model: Any) -> list[str]:
 
 
 def _shortened(texts: list[str], chars: int = 20_000) -> list[str]:
-    """Texts from the beginning, of so many characters."""
+    """Return the first texts, up to this many characters."""
     kept, left = [], chars
     for text in texts:
         if left <= 0:

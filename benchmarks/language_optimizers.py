@@ -1,9 +1,9 @@
 """``awd_lstm`` trained for the same steps by Adam and by averaged SGD, the optimizer of its paper.
 
-Merity et al. (ICLR 2018) train by SGD with a constant learning rate, and average the weights from where validation no longer
-improves (NT-ASGD). Here the average is of the weights at the ends of the last epochs; each learning rate is tried with and
-without it. Adam is the entry's own: a warm-up, a cosine, and a short memory of squares. All is read on text that training
-holds out: this chooses an optimizer, and judges no model.
+Merity et al. (ICLR 2018) train by SGD with a constant learning rate, and average the weights once validation no
+longer improves (NT-ASGD). Here, the weights at the ends of the last epochs are averaged; each learning rate is tried
+with and without averaging. Adam has the entry's own settings: a warm-up, a cosine schedule, and a short memory of
+squares. All losses are of held-out text: they choose an optimizer, and do not judge a model.
 """
 
 from typing import Any
@@ -22,8 +22,8 @@ def main() -> None:
     made.add_argument("--epochs", type=int, default=20)
     made.add_argument("--steps-per-epoch", type=int, default=50)
     made.add_argument("--units", type=int, default=168)
-    made.add_argument("--rates", type=float, nargs="+", default=[1.0, 4.0, 16.0], help="of SGD")
-    made.add_argument("--average", type=int, default=5, help="epochs that are averaged")
+    made.add_argument("--rates", type=float, nargs="+", default=[1.0, 4.0, 16.0], help="learning rates of SGD")
+    made.add_argument("--average", type=int, default=5, help="number of averaged epochs")
     made.add_argument("--seed", type=int, default=0)
     args = made.parse_args()
     if args.smoke:

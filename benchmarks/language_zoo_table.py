@@ -1,10 +1,10 @@
-"""Every language model of the zoo, with about as many parameters, on one small corpus for the same seconds.
+"""All language models of the zoo, with about the same number of parameters, on one small corpus for the same seconds.
 
-The corpus is CPython's language reference, which needs no download: the last tenth of its texts is judged, the last tenth of the
-others chooses the best epoch. All entries read the same pieces of words. ``units`` (and ``embedding_dim`` with it) is set so that
-an entry has as near to ``--parameters`` numbers as multiples of 8 allow; the rest is as its YAML file has it, but epochs and
-patience are out of reach, and ``time_limit`` ends each fit, compilation included. Tokens/s are those of the median epoch, its
-validation included.
+The corpus is CPython's language reference, which needs no download. The last tenth of its texts is scored, and the
+last tenth of the others chooses the best epoch. All entries read the same pieces of words. ``units`` (and
+``embedding_dim``) is a multiple of 8 that brings the number of parameters as near to ``--parameters`` as possible.
+All other settings are the entry's, except that ``time_limit`` ends each fit, compilation included, instead of epochs
+and patience. Tokens/s are those of the median epoch, its validation included.
 """
 
 from typing import Any
@@ -67,9 +67,9 @@ def main() -> None:
 
 def arguments() -> Any:
     made = parser(__doc__)
-    made.add_argument("--seconds", type=float, default=60.0, help="of training for each entry")
-    made.add_argument("--parameters", type=int, default=1_000_000, help="of each entry, about")
-    made.add_argument("--pieces", type=int, default=2000, help="of words, at the most")
+    made.add_argument("--seconds", type=float, default=60.0, help="training time of each entry")
+    made.add_argument("--parameters", type=int, default=1_000_000, help="approximate number for each entry")
+    made.add_argument("--pieces", type=int, default=2000, help="maximum number of pieces of words")
     made.add_argument("--steps-per-epoch", type=int, default=50)
     made.add_argument("--models", nargs="+", default=["language_modelling/*"], help="patterns of entries")
     made.add_argument("--seeds", type=int, nargs="+", default=[0])

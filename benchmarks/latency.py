@@ -1,8 +1,8 @@
-"""What one call of ``predict()`` takes on a model that has just been loaded, and one request over HTTP.
+"""The latency of ``predict()`` on a model that was just loaded, and of a request over HTTP.
 
-Series are generated, as many as M4 Hourly has and as long as its longest (414 of 960 steps, horizon 48). The
-model is trained for a moment only, saved, and loaded. The server is a process of its own
-(`lstmzoo.mlflow.serving.serve`); requests come one after the other over one kept-alive connection.
+The series are generated, as many as M4 Hourly has and as long as its longest (414 of 960 steps, horizon 48). The
+model is trained for a moment, saved, and loaded. The server is a process of its own (`lstmzoo.mlflow.serving.serve`).
+Requests are sent one after the other over one kept-alive connection.
 """
 
 import http.client
@@ -60,7 +60,9 @@ def main() -> None:
 def arguments() -> Any:
     made = parser(__doc__)
     made.add_argument("--model", default="lstm", help="zoo entry")
-    made.add_argument("--calls", type=int, default=200, help="of each kind; a fifth of it for all series at once")
+    made.add_argument(
+        "--calls", type=int, default=200, help="calls of each kind; a fifth of them for all series at once"
+    )
     made.add_argument("--series", type=int, default=414)
     made.add_argument("--length", type=int, default=960)
     return made.parse_args()
@@ -77,7 +79,7 @@ def history(model: Forecaster, data: pd.DataFrame) -> Callable[[], Any]:
 
 
 def measure(call: Callable[[], Any], count: int) -> list[str]:
-    """Median, 95th percentile and the first call, in milliseconds."""
+    """Return the median, the 95th percentile and the first call, in milliseconds."""
     seconds = []
     for _ in range(count + 1):
         started = time.perf_counter()
@@ -113,7 +115,7 @@ def over_http(folder: Path, model: Any, count: int) -> list[str]:
 
 @contextmanager
 def server(folder: Path) -> Iterator[int]:
-    """The port of a server process, once it answers."""
+    """Start a server process; yield its port once it answers."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -1,9 +1,9 @@
-"""M4 Hourly or Weekly, all series: official sMAPE, MASE and OWA beside the published ones.
+"""M4 Hourly or Weekly, all series: official sMAPE, MASE and OWA, beside published results.
 
-Fits one Forecaster per seed on the train part alone. The test part is looked at after the last forecast is
-made; with --validate never: then the last steps of the train part are forecast instead, and this is what
-choices are made by. (`fetch_m4` always parses both files; until then its `.test` is discarded unread.)
-The published Naive2 needs `pip install statsmodels`.
+One Forecaster per seed is fitted on the train part alone. The test part is read after the last forecast is made. With
+--validate, it is never read: the last steps of the train part are forecast, and settings are chosen this way.
+(`fetch_m4` always parses both files; its `.test` is discarded unread until then.) The published Naive2 needs `pip
+install statsmodels`.
 
     python benchmarks/m4.py --group Hourly --validate --model segment_lstm --set residual=long_seasonal_naive
     python benchmarks/m4.py --group Weekly --model segment_lstm --seeds 0 1 2
@@ -25,7 +25,7 @@ from lstmzoo.metrics import mase, mean_over_series, smape
 
 @dataclass(frozen=True)
 class Group:
-    """What M4 says of one of its groups; scores from the official file, sheet "Point Forecasts-Frequency"."""
+    """A group of M4, with scores from the official file, sheet "Point Forecasts-Frequency"."""
 
     horizon: int
     season: int
@@ -127,7 +127,7 @@ def forecaster(args: Any, group: Group, seed: int) -> Forecaster:
 
 
 def fit_all(args: Any, group: Group, history: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], dict[str, list[str]]]:
-    """Forecasts by name, and what making them took; with several seeds, their median too."""
+    """Return forecasts by name, with seconds and sizes; with several seeds, also their median."""
     forecasts, seconds = {}, {}
     for seed in args.seeds:
         name = f"{args.model}, seed {seed}"
@@ -151,13 +151,13 @@ def frame_like(forecasts: dict[str, pd.DataFrame], values: np.ndarray) -> pd.Dat
 
 
 def held_out(train: pd.DataFrame, group: Group) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The train part without the last steps of each series, and those."""
+    """Split the train part before the last steps of each series."""
     place = train.groupby("unique_id").cumcount(ascending=False)
     return train[place >= group.horizon], train[place < group.horizon]
 
 
 def score_on(truth: pd.DataFrame, forecast: pd.DataFrame, history: pd.DataFrame, group: Group) -> tuple[float, float]:
-    """sMAPE and MASE, averaged over the series; rows are matched by series and time."""
+    """Return sMAPE and MASE, averaged over the series; rows are matched by series and time."""
     both = truth.merge(forecast, on=["unique_id", "ds"], how="left", validate="1:1")
     if both["y_hat"].isna().any():
         raise ValueError("some steps have no forecast")
@@ -172,14 +172,14 @@ def owa(smape_: float, mase_: float, base: tuple[float, float]) -> float:
 
 
 def naive(history: pd.DataFrame, group: Group, season: int | None = None) -> pd.DataFrame:
-    """The last season repeated; with a season of 1, the last value."""
+    """Repeat the last season; with a season of 1, the last value."""
     season = season or group.season
     method = "seasonal_naive" if season > 1 else "naive"
     return BaselineForecaster(method, horizon=group.horizon, season_length=season).fit(history).predict()
 
 
 def naive2(history: pd.DataFrame, group: Group) -> pd.DataFrame:
-    """M4's Naive2: the last value, seasonally adjusted where the season is significant at 90 %."""
+    """Forecast by M4's Naive2: the last value, seasonally adjusted if the season is significant at 90 %."""
     from statsmodels.tsa.seasonal import seasonal_decompose
 
     factors = {}
@@ -194,7 +194,7 @@ def naive2(history: pd.DataFrame, group: Group) -> pd.DataFrame:
 
 
 def is_seasonal(y: np.ndarray, season: int) -> bool:
-    """The test of M4's benchmarks."""
+    """Test whether a series is seasonal, as M4's benchmarks do."""
     if len(y) < 3 * season or np.ptp(y) == 0:
         return False
     centred = y - y.mean()
@@ -204,7 +204,7 @@ def is_seasonal(y: np.ndarray, season: int) -> bool:
 
 
 def check_published(scores: dict[str, tuple[float, float]], group: Group) -> None:
-    """The whole chain of data and metrics gives the official scores of the naive forecasts."""
+    """Check that data and metrics give the official scores of the naive forecasts."""
     for name in ("Naive", "sNaive", "Naive2"):
         same = np.allclose(scores[name], group.published[name], rtol=0, atol=5.1e-4)
         found = " / ".join(f"{value:.3f}" for value in scores[name])

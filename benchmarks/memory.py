@@ -1,9 +1,9 @@
 """Peak memory (resident set) of fitting 10,000 series of 1,000 steps with a lookback of 336.
 
-Two processes: one imports lstmzoo and fits a tiny model of the same entry (what TensorFlow itself takes); one
-imports, generates the data, and fits it. What the data takes is in the total, and given separately: the
-frame, and the peak while it is generated. Training is 2 epochs of 50 steps: the panel and the validation
-windows are all there, and more steps hold nothing more.
+Two processes are compared. One imports lstmzoo and fits a tiny model of the same entry: this is the memory of
+TensorFlow itself. The other imports it, generates the data, and fits a model. Its total includes the data, whose
+frame and whose peak while it is generated are also given separately. Training is 2 epochs of 50 steps; more steps
+need no more memory, because the panel and the validation windows are all there.
 """
 
 import gc
@@ -58,7 +58,7 @@ def arguments() -> Any:
     made.add_argument("--lookback", type=int, default=336)
     made.add_argument("--horizon", type=int, default=24)
     made.add_argument("--epochs", type=int, default=2)
-    made.add_argument("--steps", type=int, default=50, help="in an epoch")
+    made.add_argument("--steps", type=int, default=50, help="steps per epoch")
     made.add_argument("--worker", choices=("framework", "fit"), help="(used by the script itself)")
     return made.parse_args()
 
@@ -101,7 +101,7 @@ def work(args: Any) -> dict[str, Any]:
 
 
 def memory(name: str) -> int:
-    """Bytes: ``VmRSS`` is now, ``VmHWM`` the peak."""
+    """Return bytes: ``VmRSS`` is the present size, ``VmHWM`` the peak."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(f"{name}:"):
             return 1024 * int(line.split()[1])
@@ -109,7 +109,7 @@ def memory(name: str) -> int:
 
 
 def reset_peak() -> None:
-    """The peak is from now on; what came before it is reported on its own."""
+    """Reset the peak, so that it covers what follows."""
     Path("/proc/self/clear_refs").write_text("5")
 
 

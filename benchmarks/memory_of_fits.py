@@ -1,8 +1,8 @@
-"""What fits leave in a process: growth of the resident set per fit and prediction, garbage collected after each.
+"""Memory that fits leave in a process: growth of the resident set per fit and prediction, after garbage collection.
 
-Beside each task, a bare Keras LSTM that takes one training step: what TensorFlow keeps of any compiled function. Each row is
-a process of its own. Its first fits are not counted, as they load libraries. ``without XLA`` trains few steps, which the
-package does not compile by XLA.
+Beside each task is a bare Keras LSTM that takes one training step: it shows what TensorFlow keeps of any compiled
+function. Each row is a process of its own. Its first fits are not counted, because they load libraries. ``without
+XLA`` trains for few steps, which the package does not compile by XLA.
 """
 
 import gc
@@ -51,7 +51,7 @@ def run(args: Any, task: str, *more: str) -> dict[str, float]:
 
 
 def growth(task: str, fits: int, *, xla: bool) -> dict[str, float]:
-    """Bytes by which the resident set grows with a fit, and the Keras models that are alive after all of them."""
+    """Measure the growth of the resident set per fit in bytes, and count the Keras models alive after all fits."""
     import keras
 
     one = fit_of(task, xla)
@@ -73,7 +73,7 @@ def resident() -> int:
 
 
 def fit_of(task: str, xla: bool) -> Callable[[], None]:
-    """A function that fits a small network, compiled by XLA or not, and predicts by it."""
+    """Return a function that fits a small network, compiled by XLA or not, and predicts with it."""
     import keras
     import numpy as np
 

@@ -1,21 +1,21 @@
-"""The zoo against neuralforecast's LSTM, GRU and DeepAR: the same data, seconds and horizon, both with their defaults.
+"""The zoo and neuralforecast's LSTM, GRU and DeepAR: the same data, seconds and horizon, all with their defaults.
 
-On all series of M4 Hourly (horizon 48) and M4 Weekly (horizon 13). Said to both: horizon, integer steps, seed;
-to lstmzoo also the seasons, 24 and 168 for Hourly, and M4's own 1 for Weekly; neuralforecast's models take none.
-All else is each side's default: lstmzoo holds out the last horizon of the train part to choose its epoch by,
-neuralforecast holds out nothing.
+The data is all series of M4 Hourly (horizon 48) and M4 Weekly (horizon 13). Both libraries get the horizon, integer
+steps and the seed; lstmzoo also gets the seasons, 24 and 168 for Hourly, and M4's own 1 for Weekly, which
+neuralforecast's models do not take. All else is each side's default: lstmzoo holds out the last horizon of the train
+part to choose its epoch, neuralforecast holds out nothing.
 
-neuralforecast trains for its default ``max_steps``, lowered to what a short fit before it shows to be affordable
-in ``--seconds``, so that its learning rate still decays to its end; the column "training" says so. Its whole fit is
-timed. lstmzoo's entry is then fitted anew with ``time_limit`` at an eighth and at all of these seconds, as is
-``segment_gru``, the entry that the docs recommend; a fit whose epochs end before its limit is not repeated with a
-larger one. Times are of whole fits, compilation included, imports not; ``time_limit`` is of the training alone, so a
-whole fit of lstmzoo's takes a little longer than its limit. The seconds to an equal score are those of the shortest
-of these fits whose score is at or below neuralforecast's, "-" where none is.
-Both forecast the median. Each fit runs in a process of its own, one at a time.
+neuralforecast trains for its default ``max_steps``, lowered to the number that fits into ``--seconds`` according to a
+short fit before, so that its learning rate still decays to its end; the column "training" tells the number. Its whole
+fit is timed. lstmzoo's entry is then fitted anew with ``time_limit`` at an eighth and at all of these seconds, and so
+is ``segment_gru``, the entry that the docs recommend. A fit whose epochs end before its limit is not repeated with a
+larger one. Times are of whole fits, with compilation and without imports. ``time_limit`` limits the training alone,
+so a whole fit of lstmzoo takes a little longer than its limit. The seconds to an equal score are those of the
+shortest of these fits whose score is at most neuralforecast's, "-" if there is none. Both forecast the median. Each
+fit runs in a process of its own, one at a time.
 
-The test part is looked at after the last forecast is made; `fetch_m4` always parses both files, and until then
-its ``.test`` is discarded unread. Nothing is chosen by these scores.
+The test part is read after the last forecast is made; `fetch_m4` always parses both files, and its ``.test`` is
+discarded unread until then. Nothing is chosen by these scores.
 
     python3.11 -m venv nfenv && nfenv/bin/pip install torch==2.13.0 neuralforecast==3.3.0
     python benchmarks/neuralforecast_compare.py --python nfenv/bin/python --seconds 60
@@ -49,7 +49,7 @@ METRICS = ("sMAPE", "MASE")
 
 @dataclass
 class Fit:
-    """What one fit gave; its scores come after all forecasts are made."""
+    """The result of one fit; its scores are set after all forecasts are made."""
 
     forecast: pd.DataFrame
     seconds: float
@@ -61,7 +61,7 @@ class Fit:
 
 @dataclass
 class Contest:
-    """One neuralforecast model and the entries that it is compared with; of each, fits by seed, and by share of the seconds."""
+    """A neuralforecast model and the entries it is compared with: fits by seed, and by share of the seconds."""
 
     name: str
     data: str
@@ -101,8 +101,8 @@ def main() -> None:
 
 def arguments() -> Any:
     made = parser(__doc__)
-    made.add_argument("--python", required=True, help="interpreter that has neuralforecast")
-    made.add_argument("--seconds", type=float, default=60.0, help="of neuralforecast's training, at the most")
+    made.add_argument("--python", required=True, help="interpreter with neuralforecast")
+    made.add_argument("--seconds", type=float, default=60.0, help="limit of neuralforecast's training")
     made.add_argument("--seeds", type=int, nargs="+", default=[0])
     made.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
     made.add_argument("--models", nargs="+", choices=PAIRS, default=list(PAIRS), help="neuralforecast's")
@@ -119,7 +119,7 @@ def history_of(data: str, *, smoke: bool) -> pd.DataFrame:
 
 
 def run(args: Any, data: str, name: str, train: pd.DataFrame) -> tuple[Contest, dict[str, str]]:
-    """All fits of one neuralforecast model and its opponents, and the other environment's versions."""
+    """Run all fits of one neuralforecast model and its opponents; return them and the other environment's versions."""
     contest = Contest(name, data, [], {PAIRS[name]: [], RECOMMENDED: []})
     versions: dict[str, str] = {}
     for seed in args.seeds:
@@ -165,7 +165,7 @@ def fit_neuralforecast(args: Any, data: str, name: str, train: pd.DataFrame, see
 
 
 def isolated(function: Any, *arguments: Any) -> Any:
-    """What a function returns in a new process."""
+    """Call a function in a new process."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(function, *arguments).result()
 
@@ -189,7 +189,7 @@ def fit_entry(entry: str, data: str, train: pd.DataFrame, seed: int, limit: floa
 
 
 def score(data: str, history: pd.DataFrame, fits: list[Fit]) -> None:
-    """Set the scores of all fits on a set: sMAPE and MASE, averaged over the series; rows are matched by series and time."""
+    """Set the scores of all fits on a data set: sMAPE and MASE, averaged over the series; rows match by series and time."""
     m4 = fetch_m4(SETS[data][0])
     truth = m4.test[m4.test["unique_id"].isin(history["unique_id"])]
     past = dict(tuple(history.groupby("unique_id")["y"]))
@@ -204,7 +204,7 @@ def score(data: str, history: pd.DataFrame, fits: list[Fit]) -> None:
 
 
 def rows(contest: Contest) -> list[list[str]]:
-    """A row for neuralforecast's model, and one for each entry with all of the seconds; means over the seeds."""
+    """Make a row for neuralforecast's model, and one for each entry with all of the seconds; means over the seeds."""
     first = [contest.data, "neuralforecast", contest.name]
     made = [[*first, *cells(contest.theirs), "", "", f"{contest.theirs[0].parameters:,}"]]
     for entry, seeds in contest.ours.items():
@@ -215,7 +215,7 @@ def rows(contest: Contest) -> list[list[str]]:
 
 
 def cells(fits: list[Fit]) -> list[str]:
-    """Seconds, training and scores."""
+    """Format seconds, training and scores."""
     texts = [f"{np.mean([fit.seconds for fit in fits]):.1f}", " / ".join(dict.fromkeys(fit.training for fit in fits))]
     for metric in METRICS:
         values = [fit.scores[metric] for fit in fits]
@@ -225,7 +225,7 @@ def cells(fits: list[Fit]) -> list[str]:
 
 
 def seconds_to_equal(theirs: list[Fit], seeds: list[list[Fit]], metric: str) -> str:
-    """Of the shortest fits with a score at or below theirs, both as means over the seeds."""
+    """Return the seconds of the shortest fits whose mean score is at most theirs."""
     bar = np.mean([fit.scores[metric] for fit in theirs])
     reached = []
     for place in range(max(map(len, seeds))):

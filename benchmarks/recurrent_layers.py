@@ -1,7 +1,7 @@
-"""lstmzoo's LSTM, GRU and SimpleRNN against Keras' own: time of a training step, in one run.
+"""lstmzoo's LSTM, GRU and SimpleRNN and Keras' own: the time of a training step, in one run.
 
-A layer between inputs and a mean, compiled as lstmzoo compiles (XLA on CPUs). The two sides take turns, step by step, so that
-both meet the same machine; the ratio is of the medians.
+A layer between inputs and a mean is compiled as lstmzoo compiles (XLA on CPUs). The two sides take turns, step by
+step, so that both meet the same conditions. The ratio is of the medians.
 """
 
 import statistics
@@ -24,7 +24,7 @@ NAMES = ("LSTM", "GRU", "SimpleRNN")
 
 def main() -> None:
     made = parser(__doc__)
-    made.add_argument("--steps", type=int, default=60, help="of each side, after five that are not counted")
+    made.add_argument("--steps", type=int, default=60, help="steps of each side, after five that are not counted")
     args = made.parse_args()
     steps = 3 if args.smoke else args.steps
     rows = []

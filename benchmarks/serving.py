@@ -1,13 +1,15 @@
-"""Whether servers bear what clients do: malformed requests, many at once, and a client that always wants something else.
+"""Servers under the requests of clients: malformed requests, many at once, and one client with unusual options.
 
-For each task a model is trained for a moment and served, by ``lstmzoo serve`` and by ``mlflow models serve``, both at 127.0.0.1.
+For each task, a model is trained for a moment and served by ``lstmzoo serve`` and by ``mlflow models serve``, both at
+127.0.0.1.
 
-* Malformed: requests that are wrong by chance (``benchmarks/_payloads.py``). An answer from 500 up, or a traceback, is ours if
-  ``lstmzoo serve`` gives it, or if it names a file of lstmzoo. MLflow's own server fails at deep nesting, for one.
-* Load: clients that send one request after the other, of 40 that were answered alone before. Resident memory is that of the
-  server's processes, after a tenth of the requests and at the end.
-* Beam sizes: translations by 7 clients with the default options, without and with an eighth, which asks for another beam size
-  and other n-grams each time.
+* Malformed: requests are made wrong at random (``benchmarks/_payloads.py``). A status of at least 500, or a
+  traceback, is ours if ``lstmzoo serve`` returns it, or if it names a file of lstmzoo. MLflow's own server fails, for
+  example, at deep nesting.
+* Load: clients send one request after the other, out of 40 that were answered alone before. Resident memory is that
+  of the server's processes, after a tenth of the requests and at the end.
+* Beam sizes: 7 clients translate with the default options, without and with an eighth, which asks for another beam
+  size and other n-grams each time.
 
     python benchmarks/serving.py
     python benchmarks/serving.py --parts beams --requests 1000
@@ -42,7 +44,7 @@ PARTS = ("malformed", "load", "beams")
 TASKS = ("forecasting", "language_modelling", "translation")
 SERVERS = ("lstmzoo serve", "mlflow models serve")
 SEED = 0
-WAIT = 600  # seconds for an answer, and for a server to start
+WAIT = 600  # seconds for an answer, and for the start of a server
 
 Request = dict[str, Any]
 
@@ -89,7 +91,7 @@ def arguments() -> Any:
 
 
 def fitted(task: str, smoke: bool) -> Any:
-    """A model that has been trained for a moment."""
+    """Train a model for a moment."""
     common: dict[str, Any] = {"random_state": SEED, "verbose": 0}
     settings: dict[str, Any] = {"epochs": 1, "steps_per_epoch": 2 if smoke else 50}
     if smoke:
@@ -105,7 +107,7 @@ def fitted(task: str, smoke: bool) -> Any:
 
 
 def good_request(model: Any, **params: Any) -> Request:
-    """The model's own example, with all of its parameters."""
+    """Return the model's own example, with all of its parameters."""
     example = model.serving_example()
     if model.task == "forecasting":
         example = example.assign(ds=example["ds"].astype(str))
@@ -117,7 +119,7 @@ def good_request(model: Any, **params: Any) -> Request:
 
 
 def variants(model: Any, count: int) -> list[Request]:
-    """Requests that differ: by length, rows and options."""
+    """Make requests that differ in length, rows and options."""
     rng, made = np.random.default_rng(SEED), []
     texts, dates = load_python_reference(), load_dates(num_pairs=2000, random_state=SEED + 1).test[0]
     for number in range(count):
@@ -139,7 +141,7 @@ def variants(model: Any, count: int) -> list[Request]:
 
 
 def tried(model: Any, port: int, count: int, server: str) -> list[str]:
-    """What malformed requests get."""
+    """Count the answers to malformed requests."""
     kinds: Counter[str] = Counter()
     for body in malformed(good_request(model), count, SEED):
         status, answer = asked(port, body)
@@ -154,7 +156,7 @@ def tried(model: Any, port: int, count: int, server: str) -> list[str]:
 
 
 def loaded(model: Any, port: int, process: int, args: Any) -> list[str]:
-    """What many clients get, and what memory it takes."""
+    """Measure answers to many clients, and memory."""
     bodies = [json.dumps(request).encode() for request in variants(model, 40)]
     alone = [asked(port, body) for body in bodies]
     odd = [answer for status, answer in alone if status != 200]
@@ -175,7 +177,7 @@ def loaded(model: Any, port: int, process: int, args: Any) -> list[str]:
 
 
 def at_once(port: int, bodies: list[bytes], clients: int) -> tuple[list[tuple[int, bytes]], list[float], float]:
-    """Answers, the seconds that each took, and those of all."""
+    """Return the answers, the seconds of each, and the seconds of all."""
 
     def timed(body: bytes) -> tuple[tuple[int, bytes], float]:
         started = time.perf_counter()
@@ -188,7 +190,7 @@ def at_once(port: int, bodies: list[bytes], clients: int) -> tuple[list[tuple[in
 
 
 def beams(model: Any, port: int, count: int) -> list[list[str]]:
-    """Seconds of 7 usual clients, without and with one that always asks for something else."""
+    """Measure 7 usual clients, without and with one that asks for unusual options."""
     usual = [json.dumps(good_request(model) | part).encode() for part in usual_rows(model)]
     at_once(port, usual, 7)
     without = at_once(port, [usual[i % len(usual)] for i in range(count)], 7)
@@ -215,7 +217,7 @@ def usual_rows(model: Any) -> list[Request]:
 
 
 def ask_oddly(model: Any, port: int, done: threading.Event, status: Counter[int]) -> None:
-    """Ask for another beam size and other n-grams each time, until done."""
+    """Ask for another beam size and other n-grams each time, until the others are done."""
     number = 0
     while not done.is_set():
         params = {
@@ -228,7 +230,7 @@ def ask_oddly(model: Any, port: int, done: threading.Event, status: Counter[int]
 
 
 def asked(port: int, body: bytes) -> tuple[int, bytes]:
-    """Status and body of the answer to a request."""
+    """Return the status and the body of the answer to a request."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=WAIT)
     try:
         connection.request("POST", "/invocations", body, {"Content-Type": "application/json"})
@@ -240,7 +242,7 @@ def asked(port: int, body: bytes) -> tuple[int, bytes]:
 
 @contextmanager
 def serving(server: str, folder: Path) -> Iterator[tuple[int, int]]:
-    """The port and the process of a server, once it answers."""
+    """Start a server; yield its port and its process once it answers."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -288,7 +290,7 @@ def answers(port: int) -> bool:
 
 
 def resident(process: int) -> int:
-    """Bytes of a process and its children."""
+    """Return the resident bytes of a process and its children."""
     pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
     children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
     return pages * os.sysconf("SC_PAGE_SIZE") + sum(resident(int(child)) for child in children)

@@ -1,14 +1,14 @@
-"""``LanguageModel("lstm").fit`` and ``("awd_lstm").fit`` against the same networks in PyTorch, on the CPU.
+"""``LanguageModel("lstm").fit`` and ``("awd_lstm").fit`` and the same networks in PyTorch, on the CPU.
 
-Both sides are given the same WikiText-2 lines and the same vocabulary size, cut them into words, number the words by frequency,
-lay the stream out in rows, and train for the same steps of the same batches: embedding, stacked LSTMs, dropout at the same
-places, a tied softmax, Adam with a cosine schedule, clipping of the gradient's norm; the state is carried from window to window.
-PyTorch's side (`_torch_language_fit.py`) is its word-language-model example: ``nn.LSTM`` and a full softmax; weight drop as in
-Merity's code. Two ratios are given: lstmzoo with a full softmax too, the same work on both sides; and lstmzoo as it comes, its
-softmax adaptive.
+Both sides get the same lines of WikiText-2 and the same vocabulary size. Both split the lines into words, number the
+words by frequency, lay out the stream in rows, and train for the same steps on the same batches: embedding, stacked
+LSTMs, dropout at the same places, a tied softmax, Adam with a cosine schedule, and clipping of the gradient's norm.
+The state is carried from window to window. PyTorch's side (`_torch_language_fit.py`) is its word-language-model
+example: ``nn.LSTM`` and a full softmax, and weight drop as in Merity's code. Two ratios are given: lstmzoo with a
+full softmax, which is the same work on both sides, and lstmzoo with its default, an adaptive softmax.
 
-Each side runs in a process of its own, in turn, the order changing from round to round. ``fit`` is timed whole, text in, with
-compilation and without imports.
+Each side runs in a process of its own. They take turns, and the order changes from round to round. The whole ``fit``
+is timed, from the text, with compilation and without imports.
 
     python3.11 -m venv torchenv && torchenv/bin/pip install torch==2.13.0 numpy
     python benchmarks/torch_language_model.py --torch-python torchenv/bin/python
@@ -93,9 +93,9 @@ def main() -> None:
 
 def arguments() -> Any:
     made = parser(__doc__)
-    made.add_argument("--torch-python", default=sys.executable, help="interpreter that has torch")
-    made.add_argument("--steps", type=int, default=300, help="of training")
-    made.add_argument("--lines", type=int, default=20_000, help="of WikiText-2's train part")
+    made.add_argument("--torch-python", default=sys.executable, help="interpreter with torch")
+    made.add_argument("--steps", type=int, default=300, help="training steps")
+    made.add_argument("--lines", type=int, default=20_000, help="lines of WikiText-2's train part")
     made.add_argument("--rounds", type=int, default=3)
     made.add_argument("--threads", type=int, default=2)
     made.add_argument("--models", nargs="+", choices=("lstm", "awd_lstm"), help="only these")

@@ -1,17 +1,17 @@
-"""``Forecaster("lstm").fit`` against ``torch.nn.LSTM`` of the same shape, on the CPU.
+"""``Forecaster("lstm").fit`` and ``torch.nn.LSTM`` of the same shape, on the CPU.
 
-Both sides train one LSTM layer, a linear head and the known future's linear term on the same generated hourly
-series: the same windows, scaled by window; seasonal differences as targets; mean absolute error; Adam with a
-cosine schedule; clipping of the gradient's norm at 1; the same
-batch and steps; no validation. Neither has 8 features: hourly timestamps give the value and six calendar
-features, 7 channels, on both sides. PyTorch's side (`_torch_fit.py`) is the usual loop: all windows made and
-scaled up front by ``unfold``, a ``TensorDataset``, a ``DataLoader(shuffle=True)``. It is given arrays with
-the calendar in place; the Forecaster (`_forecaster_fit.py`) is given the frame, which it checks, and makes
-the calendar itself.
+Both sides train one LSTM layer, a linear head and a linear term of the known future on the same generated hourly
+series: the same windows, scaled by window; seasonal differences as targets; mean absolute error; Adam with a cosine
+schedule; clipping of the gradient's norm at 1; the same batch size and steps; no validation. Hourly timestamps give 7
+channels on both sides: the value and six calendar features.
 
-Each side runs in a process of its own, the two in turn, the order changing from round to round. ``fit`` is
-timed whole, compilation included, imports not. "Startup" is what it takes beyond its steps: data, tracing,
-compilation. "Batches" is making all of them without training.
+PyTorch's side (`_torch_fit.py`) is the usual loop: all windows are made and scaled first by ``unfold``, then a
+``TensorDataset`` and a ``DataLoader(shuffle=True)``. It gets arrays that include the calendar. The Forecaster
+(`_forecaster_fit.py`) gets the frame, checks it, and computes the calendar itself.
+
+Each side runs in a process of its own. They take turns, and the order changes from round to round. The whole ``fit``
+is timed, with compilation and without imports. "Startup" is the part of it that is not steps: data, tracing,
+compilation. "Batches" is making all batches without training.
 
     python3.11 -m venv torchenv && torchenv/bin/pip install torch==2.13.0 numpy
     python benchmarks/torch_lstm.py --torch-python torchenv/bin/python
@@ -69,8 +69,8 @@ def main() -> None:
 
 def arguments() -> Any:
     made = parser(__doc__)
-    made.add_argument("--torch-python", default=sys.executable, help="interpreter that has torch")
-    made.add_argument("--steps", type=int, default=2000, help="of training")
+    made.add_argument("--torch-python", default=sys.executable, help="interpreter with torch")
+    made.add_argument("--steps", type=int, default=2000, help="training steps")
     made.add_argument("--steps-per-epoch", type=int, default=100)
     made.add_argument("--bare-steps", type=int, default=200)
     made.add_argument("--rounds", type=int, default=3)
@@ -84,7 +84,7 @@ def arguments() -> Any:
 
 
 def settings(args: Any, shape: dict[str, int]) -> dict[str, Any]:
-    """What both sides are told; an epoch is one pass over the windows, in whole batches."""
+    """Return the settings of both sides; an epoch is one pass over the windows, in whole batches."""
     windows = args.steps_per_epoch * shape["batch_size"] // SERIES
     return {
         **shape,
@@ -108,7 +108,7 @@ def settings(args: Any, shape: dict[str, int]) -> dict[str, Any]:
 
 
 def alternate(args: Any, title: str, told: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """Each side's results by round."""
+    """Run both sides; return their results by round."""
     found: dict[str, list[dict[str, Any]]] = {side: [] for side in SIDES}
     with tempfile.TemporaryDirectory() as folder:
         file, data = Path(folder) / "settings.json", Path(folder) / "data.npz"
@@ -142,7 +142,7 @@ def run(command: list[str], threads: int) -> dict[str, Any]:
 
 
 def check_same_task(found: dict[str, list[dict[str, Any]]]) -> None:
-    """Both sides took as many steps of as many features; torch's LSTM has a second bias of 4 U."""
+    """Check that both sides took the same steps and features; torch's LSTM has a second bias of 4 U."""
     ours, theirs = found["lstmzoo"][0], found["torch"][0]
     for key in ("steps", "features"):
         if ours[key] != theirs[key]:

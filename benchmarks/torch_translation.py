@@ -1,17 +1,19 @@
-"""``Translator("conditional_gru").fit`` against the same network in PyTorch, on the CPU.
+"""``Translator("conditional_gru").fit`` and the same network in PyTorch, on the CPU.
 
-Both sides train on Multi30k's English and German sentences, in the same pieces, for the same steps, with the entry's own
-settings, but for the averaging of weights: a bidirectional GRU encoder, a conditional GRU decoder with additive attention,
-one matrix for both embeddings and the softmax, dropout at the same places, smoothed labels, Adam with a cosine schedule,
-clipping of the gradient's norm. PyTorch's side (`_torch_translation_fit.py`) packs its sources, and computes the attention's
-keys once, and readout and softmax for all steps at once, without the padding. Its batches have 64 pairs each, sorted by
-length within pools of a hundred batches; lstmzoo's have as many tokens, their padding included, as 64 pairs of mean length.
-PyTorch's cells of the decoder have a second bias each.
+Both sides train on English and German sentences of Multi30k, in the same pieces, for the same steps, with the entry's
+own settings except for the averaging of weights: a bidirectional GRU encoder, a conditional GRU decoder with additive
+attention, one matrix for both embeddings and the softmax, dropout at the same places, smoothed labels, Adam with a
+cosine schedule, and clipping of the gradient's norm.
 
-Each side runs in a process of its own, in turn, the order changing from round to round. ``fit`` is timed whole, with
-compilation and without imports, and by parts of a hundred steps, of which the first, which compiles, is left out of the
-median. Learning the pieces and cutting the text is in lstmzoo's ``fit``, but PyTorch's side is given numbers; so that is
-timed by itself too. Tokens are those of source and target, each with its end, and without padding.
+PyTorch's side (`_torch_translation_fit.py`) packs its sources. It computes the keys of the attention once, and
+readout and softmax for all steps at once, without the padding. Its batches have 64 pairs each, sorted by length
+within pools of a hundred batches. lstmzoo's batches have as many tokens, padding included, as 64 pairs of mean
+length. PyTorch's decoder cells have a second bias each.
+
+Each side runs in a process of its own. They take turns, and the order changes from round to round. The whole ``fit``
+is timed, with compilation and without imports, and also in parts of a hundred steps; their median leaves out the
+first part, which compiles. lstmzoo's ``fit`` includes learning and splitting into pieces, while PyTorch's side gets
+numbers, so this is also timed separately. Tokens are those of source and target, each with its end, without padding.
 
     python3.11 -m venv torchenv && torchenv/bin/pip install torch==2.13.0 numpy
     python benchmarks/torch_translation.py --torch-python torchenv/bin/python
@@ -41,7 +43,7 @@ SAME = {
     "optimizer": "adam",
     "schedule": "cosine",
     "average_epochs": 1,
-}  # whatever the entry says
+}  # instead of the entry's own
 SCRIPTS = {"torch": "_torch_translation_fit.py", "lstmzoo": "_translation_fit.py"}
 
 
@@ -104,8 +106,10 @@ def main() -> None:
 
 def arguments() -> Any:
     made = parser(__doc__)
-    made.add_argument("--torch-python", default=sys.executable, help="interpreter that has torch")
-    made.add_argument("--steps", type=int, default=500, help=f"of training, a multiple of {PART}, at least {2 * PART}")
+    made.add_argument("--torch-python", default=sys.executable, help="interpreter with torch")
+    made.add_argument(
+        "--steps", type=int, default=500, help=f"training steps, a multiple of {PART}, at least {2 * PART}"
+    )
     made.add_argument("--rounds", type=int, default=3)
     made.add_argument("--threads", type=int, default=2)
     made.add_argument("--seed", type=int, default=0)
@@ -116,7 +120,7 @@ def arguments() -> Any:
 
 
 def write_ids(file: Path, source: list[str], target: list[str], settings: dict[str, Any]) -> None:
-    """The sentences' numbers, one after the other, with each sentence's length."""
+    """Concatenate the numbers of the sentences, and return their lengths."""
     pre = PairPreprocessor(settings["tokenizer"], settings["vocab_size"], settings["joint"]).fit(source, target)
     arrays: dict[str, Any] = {"vocab_size": pre.target.vocab_size_}
     for side, ids in (("source", pre.encode_source(source)), ("target", pre.encode_target(target))):
@@ -130,7 +134,7 @@ def run(command: list[str], threads: int) -> dict[str, Any]:
 
 
 def whole(result: dict[str, Any], without: float = 0.0) -> float:
-    """Tokens a second of a fit, but for some seconds."""
+    """Return the tokens per second of a fit, without some of its seconds."""
     return result["tokens"] / (result["fit_seconds"] - without)
 
 

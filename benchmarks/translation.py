@@ -1,10 +1,10 @@
 """One translator on Multi30k, English to German: BLEU, cased and detokenized, by sacreBLEU.
 
-Fitted on the official train part, the best epoch chosen by the val part, judged on ``test_2016_flickr``. The best of the
-published recurrent systems that read the text alone have about 38, of lower-cased and tokenized text (Caglayan et al.,
-"LIUM-CVC Submissions for WMT17 Multimodal Translation Task", WMT 2017).
+The translator is fitted on the official train part, its epoch is chosen by the val part, and ``test_2016_flickr`` is
+scored. The best published recurrent systems that read only the text reach about 38, on lower-cased and tokenized text
+(Caglayan et al., "LIUM-CVC Submissions for WMT17 Multimodal Translation Task", WMT 2017).
 
-``--validate`` judges on the val part: settings are chosen so; without it, the test part is read, once.
+With ``--validate``, the val part is scored: settings are chosen this way. Without it, the test part is read, once.
 """
 
 import time
@@ -68,21 +68,21 @@ def arguments() -> Any:
     made = parser(__doc__)
     made.add_argument("--model", default="conditional_gru")
     made.add_argument("--set", type=key_value, nargs="+", action="extend", default=[], metavar="KEY=VALUE")
-    made.add_argument("--seconds", type=float, default=None, help="of training, at the most")
+    made.add_argument("--seconds", type=float, default=None, help="limit of the training")
     made.add_argument("--beam", type=int, default=5)
-    made.add_argument("--validate", action="store_true", help="judge on the val part")
+    made.add_argument("--validate", action="store_true", help="score the val part")
     made.add_argument("--save", default=None, metavar="FOLDER", help="where to save the first model")
     made.add_argument("--seeds", type=int, nargs="+", default=[0])
     return made.parse_args()
 
 
 def averaged(model: Translator) -> list[Translator]:
-    """Of the epochs whose weights were averaged; itself where there was one."""
+    """Return the ensemble of the averaged epochs; the translator itself if there is one epoch."""
     return model.averaged_epochs() if model.config_.training.average_epochs > 1 else [model]
 
 
 def judge(model: Translator, judged: tuple, options: dict[str, Any]) -> list[str]:
-    """Scores, and the seconds that decoding took, its compilation included."""
+    """Return the scores and the seconds of decoding, compilation included."""
     started = time.perf_counter()
     scores = model.evaluate(*judged, **options)
     return [*shown(scores), f"{time.perf_counter() - started:.1f}"]

@@ -1,9 +1,10 @@
-"""Every translator of the zoo, with about as many parameters, on one small task for the same seconds.
+"""All translators of the zoo, with about the same number of parameters, on one small task for the same seconds.
 
-The task is dates and times in English and Hungarian, which need no download; the valid part chooses the best epoch, the
-test part is judged. ``units`` (and ``embedding_dim`` with it) is set so that an entry has as near to ``--parameters`` numbers as
-multiples of 16 allow; the rest is as its YAML file has it, but epochs and patience are out of reach, and ``time_limit`` ends each
-fit, compilation included. Tokens/s are those of source and target, of the median epoch, its validation included.
+The task is dates and times in English and Hungarian, which need no download. The valid part chooses the best epoch,
+and the test part is scored. ``units`` (and ``embedding_dim``) is a multiple of 16 that brings the number of
+parameters as near to ``--parameters`` as possible. All other settings are the entry's, except that ``time_limit``
+ends each fit, compilation included, instead of epochs and patience. Tokens/s are those of source and target in the
+median epoch, its validation included.
 """
 
 from typing import Any
@@ -51,9 +52,9 @@ def main() -> None:
 
 def arguments() -> Any:
     made = parser(__doc__)
-    made.add_argument("--seconds", type=float, default=90.0, help="of training for each entry")
-    made.add_argument("--parameters", type=int, default=600_000, help="of each entry, about")
-    made.add_argument("--pieces", type=int, default=1000, help="of words of both languages, at the most")
+    made.add_argument("--seconds", type=float, default=90.0, help="training time of each entry")
+    made.add_argument("--parameters", type=int, default=600_000, help="approximate number for each entry")
+    made.add_argument("--pieces", type=int, default=1000, help="maximum number of pieces, both languages together")
     made.add_argument("--pairs", type=int, default=10_000)
     made.add_argument("--steps-per-epoch", type=int, default=60)
     made.add_argument("--models", nargs="+", default=["translation/*"], help="patterns of entries")
@@ -62,7 +63,7 @@ def arguments() -> Any:
 
 
 def exact(model: Any, test: Any) -> str:
-    """The share of sentences whose translation is the one that is wanted, letter for letter."""
+    """Return the share of sentences whose translation equals the reference exactly."""
     return f"{np.mean([a == b for a, b in zip(model.predict(test.source), test.target, strict=True)]):.1%}"
 
 

@@ -1,14 +1,14 @@
-"""Every forecasting entry of the zoo, with its own defaults, on one small task for the same seconds.
+"""All forecasting entries of the zoo, with their own defaults, on one small task for the same seconds.
 
-Each is fitted under ``time_limit``, with epochs and patience out of reach, compilation included, and keeps
-the weights of its best epoch; the last ``horizon`` steps of each series are scored, which no fit has seen.
-A model is better where its MASE is below that of the seasonal naive forecast. Tasks:
+Each entry is fitted under ``time_limit``, compilation included, without a limit of epochs and patience, and keeps the
+weights of its best epoch. The last ``horizon`` steps of each series are scored; no fit has seen them. An entry is
+better if its MASE is below that of the seasonal naive forecast. Tasks:
 
 - ``m4_hourly``: 60 of M4's 414 hourly series (every seventh), train part, horizon 48, seasons 24 and 168;
 - ``seasonal``: 60 generated hourly series of 500 steps, horizon 24, season 24;
 - ``climate``: the two monthly series of ``load_climate``, horizon 12, season 12.
 
-``auto`` is ``m4_hourly`` if it lies under ``LSTMZOO_DATA``, else ``seasonal``: nothing is downloaded.
+``auto`` is ``m4_hourly`` if it is under ``LSTMZOO_DATA``, otherwise ``seasonal``: nothing is downloaded.
 """
 
 import os
@@ -58,7 +58,7 @@ def main() -> None:
     first = Forecaster(names[0], **parameters, random_state=0, verbose=0)
     (train,), (whole,) = first.holdout_split(data)
     naive = {name: run(baseline, train, whole) for name, baseline in first.baselines().items()}
-    first.set_params(hyperparameters={"epochs": 1, "steps_per_epoch": 1}).fit(train)  # starts TensorFlow up
+    first.set_params(hyperparameters={"epochs": 1, "steps_per_epoch": 1}).fit(train)  # starts TensorFlow
 
     found: dict[str, list[dict[str, Any]]] = {}
     for seed in args.seeds:
@@ -104,7 +104,7 @@ def main() -> None:
 def arguments() -> Any:
     made = parser(__doc__)
     made.add_argument("--data", choices=("auto", *TASKS), default="auto")
-    made.add_argument("--seconds", type=float, default=30.0, help="of training for each entry")
+    made.add_argument("--seconds", type=float, default=30.0, help="training time of each entry")
     made.add_argument("--models", nargs="+", default=["forecasting/*"], help="patterns of entries")
     made.add_argument("--seeds", type=int, nargs="+", default=[0])
     return made.parse_args()
@@ -122,7 +122,7 @@ def task(name: str) -> tuple[pd.DataFrame, dict[str, Any], str]:
 
 
 def run(model: Any, train: pd.DataFrame, whole: pd.DataFrame) -> dict[str, Any]:
-    """Fit on what is held back from, score on the whole."""
+    """Fit without the held-out part, and score on the whole."""
     model.fit(train)
     started = time.perf_counter()
     model.predict()

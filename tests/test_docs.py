@@ -1,6 +1,7 @@
 """Every Python block of the README and the docs runs; every command named in them exists."""
 
 import functools
+import os
 import re
 import shlex
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"(?:<!-- needs: (?P<needs>[\w, ]+) -->\s*)?^```(?P<language>\w*)\n(?P<code>.*?)^```", re.M | re.S)
 NEEDS = {"m4": "m4_hourly_weekly", "ett": "ett_h1", "air_passengers": "air_passengers"}
 
@@ -22,8 +23,6 @@ def blocks(page, *languages):
 
 
 def data_directory():
-    import os
-
     for directory in (os.environ.get("LSTMZOO_DATA"), ROOT.parent / "shared" / "data"):
         if directory and Path(directory).is_dir():
             return Path(directory)
@@ -100,7 +99,23 @@ def test_the_zoo_page_is_up_to_date():
     assert (ROOT / "docs" / "zoo.md").read_text(encoding="utf-8") == zoo_table.render(), "run `make docs`"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_site_builds(tmp_path):
+    """MkDocs finds every link, anchor and documented name, and pages load nothing from the network."""
+    site = tmp_path / "site"
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(site)], cwd=ROOT, check=False,
+        capture_output=True, text=True, timeout=120, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    pages = {page.relative_to(site).as_posix(): page.read_text(encoding="utf-8") for page in site.rglob("*.html")}
+    assert 'id="lstmzoo.Forecaster.predict"' in pages["reference/forecasting/index.html"]
+    loaded = re.compile(
+        r'<(?:script|img)[^>]*src="https?:|<link[^>]*rel="(?:stylesheet|preconnect|icon)"[^>]*href="https?:'
+    )
+    assert [name for name, page in pages.items() if loaded.search(page)] == []

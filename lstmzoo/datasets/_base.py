@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-import pooch
 
 from lstmzoo.errors import DataError
 
@@ -90,6 +89,8 @@ def _read_local(path: Path, origin: Origin) -> bytes:
 
 
 def _download(origin: Origin) -> bytes:
+    import pooch  # only here: it imports tqdm, which warns in notebooks without widgets
+
     folder = Path(pooch.os_cache("lstmzoo")) / origin.folders[0] / origin.revision
     record = folder / f"{origin.name}.sha256"
     try:

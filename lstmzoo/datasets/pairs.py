@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-import pooch
-
 from lstmzoo.datasets._base import Origin, read_origin
 from lstmzoo.errors import ConfigError, DataError, UnknownNameError
 
@@ -266,6 +264,8 @@ def _unzipped(origin: Origin, member: str) -> bytes:
 
 
 def _way_out(origin: Origin) -> str:
+    import pooch
+
     cache = Path(pooch.os_cache("lstmzoo")) / origin.folders[0]
     return f"replace {origin.name} in LSTMZOO_DATA, or, if it was downloaded, remove what is in {cache}"
 
