@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-backends lint docs pictures golden clean
+.PHONY: help demo test test-backends lint docs notebooks golden clean
 
 help:
 	@echo "make demo   search, track and serve a forecaster on real series, in a few minutes"
@@ -11,7 +11,7 @@ help:
 	@echo "make test-backends  the core of the tests on Keras' backends jax and torch"
 	@echo "make lint   format, lint and types alone"
 	@echo "make docs   build the site in site/"
-	@echo "make pictures  draw the docs' pictures and execute their notebooks anew"
+	@echo "make notebooks  execute the docs' notebooks anew, and write their pictures"
 	@echo "make golden write the golden files anew, after a change of architecture that is meant"
 	@echo "make clean  remove the environment and what tests and demos leave"
 
@@ -55,8 +55,7 @@ docs: $(VENV)/.installed-dev
 	$(BIN)/python docs/zoo_table.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
 
-pictures: $(VENV)/.installed-dev
-	$(BIN)/python docs/pictures.py
+notebooks: $(VENV)/.installed-dev
 	$(BIN)/python docs/execute_notebooks.py
 
 golden: $(VENV)/.installed-dev
