@@ -1,4 +1,4 @@
-"""The values of parameters: checked by their types, as plain Python, as JSON, and as digests."""
+"""Values of parameters: type checks, plain Python types, canonical JSON, digests."""
 
 import functools
 import hashlib
@@ -18,7 +18,7 @@ def check_params(estimator: Any) -> None:
     """Check each parameter against the type that ``__init__`` declares; NumPy's numbers and tuples count as Python's.
 
     Raises:
-        ConfigError: Naming the first that is wrong.
+        ConfigError: If a value is invalid; the first such parameter is named.
     """
     for name, adapter in _adapters(type(estimator)).items():  # type: ignore[arg-type]
         value = getattr(estimator, name)
@@ -30,7 +30,7 @@ def check_params(estimator: Any) -> None:
 
 
 def plain(value: Any) -> Any:
-    """A NumPy number or array as Python's, a tuple as a list, a tokenizer as its JSON, and so within lists and dicts."""
+    """Return a value with NumPy's numbers and arrays as Python's, tuples as lists and tokenizers as JSON, also when nested."""
     if isinstance(value, Tokenizer):
         return value.to_str()
     value = without_numpy(value)
@@ -40,16 +40,16 @@ def plain(value: Any) -> Any:
 
 
 def shortened(value: Any) -> str:
-    """What a message shows of a value."""
+    """Return a value as messages show it."""
     text = repr(value)
     return text if len(text) <= 60 and "\n" not in text else f"a {type(value).__name__}"
 
 
 def canonical_json(value: Any) -> str:
-    """JSON that is the same for values that mean the same, for hashing.
+    """Return JSON for hashing, the same JSON for equal values.
 
-    Keys are sorted. NumPy numbers are written as Python's, tuples and arrays as lists, whole floats as integers, and what JSON
-    lacks by its ``repr``.
+    Keys are sorted. NumPy numbers are written as Python's, tuples and arrays as lists, whole floats as integers, and values of
+    other types as their ``repr``.
 
     Examples:
         >>> canonical_json({"units": np.int64(8), "quantiles": (0.1, np.float64(2))})
@@ -67,7 +67,7 @@ def canonical_json(value: Any) -> str:
 
 
 def digest(*arrays: np.ndarray) -> str:
-    """SHA-256 of arrays, as 64 hexadecimal digits."""
+    """Return the SHA-256 of arrays as 64 hexadecimal digits."""
     hasher = hashlib.sha256()
     for array in arrays:
         raw = np.ascontiguousarray(array)

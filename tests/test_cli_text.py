@@ -212,7 +212,7 @@ def test_generate_several(counts):
     (["fit", "lstm", "book.txt", "--irregular"], ["--irregular is for forecasting"]),
     (["fit", "lstm", "sales.csv"], ["pass --horizon"]),
     (["fit", "lstm", "sales.csv", "--horizon", "4", "--lines"], ["--lines is for language_modelling", "--lookback"]),
-    (["fit", "lstm", "book.txt", "--set", "bptt=4000"], ["less than a window of 4000"]),
+    (["fit", "lstm", "book.txt", "--set", "bptt=4000"], ["fewer than a window of 4000"]),
     (["tune", "book.txt", "--models", "forecasting/*"], ["is of the task forecasting", "language_modelling"]),
     (["tune", "book.txt", "--quantiles", "0.1"], ["--quantiles is for forecasting"]),
     (["tune", "book.txt", "--validation", "book.txt"], ["--validation"]),

@@ -205,7 +205,9 @@ def test_translators_are_ensembled(loaded, lexicon, monkeypatch):
     assert run(*args, "--ensemble", "other").stdout == expected != run(*args).stdout
     assert_refused(run(*args, "--ensemble", "other", "--ensemble", "lexicon"), 2, "--ensemble lexicon is a Baseline")
     monkeypatch.setattr(type(other.preprocessor_), "to_json", lambda self: {"id": id(self)})
-    assert_refused(run(*args, "--ensemble", "other"), 2, "--ensemble other has other vocabularies", "validation pairs")
+    assert_refused(
+        run(*args, "--ensemble", "other"), 2, "--ensemble other has different vocabularies", "validation pairs"
+    )
     assert_refused(run("translate", "lexicon", "lines.txt", "--ensemble", "one"), 2, "leave out --ensemble")
 
 

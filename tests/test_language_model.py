@@ -210,7 +210,7 @@ def test_a_penalty_makes_texts_repeat_themselves_less(fitted):
     ({"repetition_penalty": 0}, "repetition_penalty: expected a number above 0"),
     ({"n": 0}, "n: expected"),
     ({"random_state": -1}, "random_state: expected a whole number of at least 0, or None"),
-    ({"stop": ""}, "stop: expected texts of a character"),
+    ({"stop": ""}, "stop: expected strings of at least one character"),
     ({"stop": [3]}, "stop: expected texts"),
     ({"stop": 5}, "stop: expected texts"),
 ])  # fmt: skip
@@ -375,8 +375,8 @@ def test_a_fit_that_was_interrupted_goes_on_to_the_same_bits(tmp_path, monkeypat
     ([], DataError, "empty"),
     (["a", None], DataError, "1"),
     (7, DataError, "int"),
-    ("   ", DataError, "tokens.*less than a window of 16"),
-    ("short", DataError, "tokens.*less than a window of 16: give more text, or lower .*bptt"),
+    ("   ", DataError, "tokens.*fewer than a window of 16"),
+    ("short", DataError, "tokens.*fewer than a window of 16: pass more text, or lower .*bptt"),
 ])  # fmt: skip
 def test_texts_that_are_refused(texts, error, message):
     with pytest.raises(error, match=message):
@@ -387,7 +387,7 @@ def test_texts_that_are_refused(texts, error, message):
     ({"tokenizer": "syllable"}, "tokenizer"),
     ({"validation_size": 1.0}, "validation_size"),
     ({"model": "forecasting/lstm"}, "is of the task forecasting"),
-    ({"tokenizer": "char", "hyperparameters": {"tokenizer": "word"}}, "say the same"),
+    ({"tokenizer": "char", "hyperparameters": {"tokenizer": "word"}}, "set the same thing"),
     ({"hyperparameters": {"unit": 3}}, "unknown hyperparameter 'unit'"),
     ({"tokenizer": "bpe", "hyperparameters": {"vocab_size": 5}}, "vocab_size"),
 ])  # fmt: skip
@@ -397,7 +397,7 @@ def test_parameters_that_are_refused(params, message):
 
 
 def test_a_matrix_memory_needs_windows_of_one_length():
-    with pytest.raises(ConfigError, match="mlstm needs windows of one length"):
+    with pytest.raises(ConfigError, match="mlstm needs windows of a fixed length"):
         LanguageModel("mlstm", tokenizer="char", hyperparameters={"variable_bptt": True, "units": 16}).fit(TEXTS)
 
 

@@ -244,7 +244,8 @@ def test_epochs_that_were_averaged_can_be_ensembled(tmp_path):
     np.testing.assert_array_equal(load(tmp_path / "first").score_samples(*FEW), first.score_samples(*FEW))
     for copied in (load(tmp_path / "first"), first, pickle.loads(pickle.dumps(averaged))):
         with pytest.raises(
-            ConfigError, match="this one was loaded, copied or updated: a translator has epochs that were averaged"
+            ConfigError,
+            match="this one was loaded, copied or updated: only a translator fitted with average_epochs above 1",
         ):
             copied.averaged_epochs()
 
@@ -277,7 +278,7 @@ def test_embeddings_begin_large_enough_to_be_told_apart():
 @pytest.mark.usefixtures("eagerly")
 def test_ensembles_that_are_refused(fitted):
     foreign = small().fit(*numbers(20, seed=9))
-    with pytest.raises(ConfigError, match="number 0 has other vocabularies: fit all on the same pairs"):
+    with pytest.raises(ConfigError, match="number 0 has different vocabularies: fit all on the same pairs"):
         fitted.predict(["one"], ensemble=[foreign])
     with pytest.raises(ConfigError, match="number 0 is a str, not a Translator"):
         fitted.predict(["one"], ensemble=["me"])
@@ -552,7 +553,7 @@ def test_options_that_are_refused(fitted, options, error):
 def test_more_options_that_are_refused(fitted):
     with pytest.raises(ConfigError, match="ensemble: expected a list of translators, got a Translator"):
         fitted.predict(["one"], ensemble=fitted)
-    with pytest.raises(ConfigError, match="n_best: evaluate wants one translation"):
+    with pytest.raises(ConfigError, match="n_best: evaluate needs one translation"):
         fitted.evaluate(["one"], ["eins"], n_best=2)
     with pytest.raises(DataError, match="cannot be drawn: at most 200 of each"):
         fitted.plot_alignment("one " * 300, "eins")

@@ -144,7 +144,7 @@ def test_updates_that_are_refused(language_model, translator):
         for epochs in (0, 1.5, True):
             with pytest.raises(ConfigError, match="epochs: expected a whole number above 0"):
                 model.update(*data, epochs=epochs)
-    with pytest.raises(DataError, match="have 4 tokens, which is less than a window of 16: give more text"):
+    with pytest.raises(DataError, match="have 4 tokens, fewer than a window of 16: pass more text"):
         language_model.update("the")
     with pytest.raises(DataError):
         translator.update([""], [""])

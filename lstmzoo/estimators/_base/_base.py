@@ -1,4 +1,4 @@
-"""What every estimator has: checked parameters, a seed, saving and loading."""
+"""The base of all estimators: checked parameters, and learned attributes that can be saved and restored."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -135,7 +135,7 @@ class ZooEstimator(BaseEstimator):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if cls.__init__ is object.__init__:
-            return  # a base of estimators, and none itself
+            return  # a base class that is no estimator itself
         known = CLASSES.get(cls.__name__)
         if known is not None and known.__module__ != cls.__module__:
             raise ValueError(f"an estimator named {cls.__name__!r} is already defined by {known.__module__}")
@@ -148,14 +148,15 @@ class ZooEstimator(BaseEstimator):
         """Write a folder of JSON and safetensors; see :mod:`lstmzoo.saving`.
 
         Args:
-            path: The folder, which must not exist or be a saved model; that is then replaced as a whole.
-            key: Signs the folder, so that :func:`lstmzoo.load` with the same key shows that nobody without it made or changed
-                it. If None, the content of the file that the environment variable ``LSTMZOO_KEY_FILE`` names, if it is set.
+            path: The folder. If it exists, it must be a saved model, which is replaced as a whole.
+            key: Key that signs the folder. :func:`lstmzoo.load` with the same key then refuses a folder that was made or
+                changed without it. If None, the content of the file named by the environment variable ``LSTMZOO_KEY_FILE``;
+                without that variable, the folder is not signed.
 
         Raises:
             NotFittedError: If the estimator is not fitted.
-            ConfigError: If the key is empty or cannot be read, or a parameter was set since to a value that it must not have.
-            SavedModelError: If the folder exists and is not a saved model, or cannot be written; the message says what is there.
+            ConfigError: If the key is empty or cannot be read, or a parameter was changed to an invalid value after ``fit``.
+            SavedModelError: If the folder exists and is not a saved model, or cannot be written.
         """
         self._check_savable()
         saving.write_bundle(path, *self._to_bundle(), key=saving.signing_key(key))
@@ -165,7 +166,7 @@ class ZooEstimator(BaseEstimator):
             raise NotFittedError(f"this {type(self).__name__} is not fitted yet: call fit first")
 
     def _check_savable(self) -> None:
-        """Refuse what would be saved and could not be loaded."""
+        """Refuse to save what could not be loaded."""
         self._check_fitted()
         self._check_params()
 
@@ -204,12 +205,12 @@ class ZooEstimator(BaseEstimator):
 
     @classmethod
     def _declared(cls) -> list[Learned]:
-        """What the class and its bases declare in ``_saved``, the bases' first."""
+        """Return what the class and its bases declare in ``_saved``, that of the bases first."""
         declared = [learned for base in reversed(cls.__mro__) for learned in vars(base).get("_saved", ())]
         return list({learned.name: learned for learned in declared}.values())
 
     def _learned(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, np.ndarray]]:
-        """What was learned, as JSON, the preprocessor, as JSON, and arrays."""
+        """Return the learned attributes as JSON, the preprocessor as JSON, and arrays."""
         parts: Parts = {PARAMS: {}, PREPROCESSOR: {}, STATE: {}}
         for learned in self._declared():
             learned.save(self, parts)
@@ -222,10 +223,10 @@ class ZooEstimator(BaseEstimator):
         self._complete()
 
     def _complete(self) -> None:
-        """Refuse restored attributes that do not fit each other, and set those that are not saved. The network is yet to come.
+        """Check that restored attributes are consistent, and set those that are not saved. The network is restored later.
 
         Raises:
-            SavedModelError: If they do not fit.
+            SavedModelError: If they are not consistent.
         """
 
     def __getstate__(self) -> dict[str, Any]:
@@ -248,24 +249,24 @@ class ZooEstimator(BaseEstimator):
 
 
 class Untrained:
-    """What searches ask of a trial, for baselines, which have no network."""
+    """Base of the baselines, which have no network: the attributes that a search reads from each trial."""
 
     @property
     def num_parameters_(self) -> int:
-        """None is learned."""
+        """The number of weights: 0."""
         return 0
 
     @property
     def history_(self) -> list[dict[str, float]]:
-        """There are no epochs."""
+        """The rows of the epochs: none."""
         return []
 
 
 def _check_builder(name: str) -> None:
-    """Refuse a saved model whose builder is not known here.
+    """Refuse a saved model whose builder is not registered.
 
     Raises:
-        SavedModelError: If it is not; the message says how it becomes known.
+        SavedModelError: If it is not; the message says how to register it.
     """
     try:
         get_builder(name)
@@ -276,10 +277,10 @@ def _check_builder(name: str) -> None:
 
 
 def set_weights(model: keras.Model, arrays: dict[str, np.ndarray]) -> None:
-    """Assign saved variables by path, after all names, shapes and dtypes have been compared.
+    """Assign saved weights by path, after comparing all names, shapes and dtypes.
 
     Raises:
-        SavedModelError: If one does not fit.
+        SavedModelError: If one differs.
     """
     expected = {v.path: (tuple(v.shape), str(v.dtype)) for v in model.weights}
     saving.check_arrays(arrays, expected, "weights.safetensors")

@@ -21,8 +21,8 @@ from lstmzoo.training import Checkpoint, Steps, Trained, Validate, compile_for_p
 from lstmzoo.values import canonical_json
 
 _NESTED = "hyperparameters__"
-_SLOWER = 10  # than the fit, whose learning rate is divided by this
-_WHOLE = 10**6  # steps of an epoch, so that it is all of the data
+_SLOWER = 10  # divisor of the learning rate of an update
+_WHOLE = 10**6  # steps per epoch, so that an epoch is one pass over the data
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,21 +52,21 @@ class ZooNetworkEstimator(ZooEstimator, Generic[P]):
 
     Subclasses have the parameters ``model``, ``hyperparameters``, ``time_limit``, ``random_state`` and ``verbose``.
 
-    :meth:`_fit_network` is the whole of a fit, and :meth:`_update_network` of an update. A task fills in, in the order of the
-    calls:
+    :meth:`_fit_network` fits, and :meth:`_update_network` updates. They call these methods in this order; each task overrides
+    those that it needs:
 
-    ========================  ==================================================================================
-    ``_overrides``            what the caller of ``fit`` changes of the entry's training (optional)
-    ``_prepare``              from the data to a :class:`Prepared`: the preprocessor, the sizes, what is trained on
-    ``_prepare_update``       the same for an update, with the fitted preprocessor
-    ``_start``                checks of the new network, and weights that depend on the data (optional)
-    ``_batches``              the batches of an epoch
-    ``_trainer``              the model that is trained; the network itself by default
-    ``_loss``                 from targets and outputs to the loss; by default, the output is the loss
-    ``_validator``            what computes the validation loss; None by default
-    ``_learn``                the learned attributes that are the task's own
-    ``_learn_update``         those that an update changes
-    ========================  ==================================================================================
+    ====================  ==============================================================================================
+    ``_overrides``        Check the callbacks, optimizer, loss and metrics that the caller passed.
+    ``_prepare``          Turn the data of a fit into a :class:`Prepared`: preprocessor, sizes, training set. Required.
+    ``_prepare_update``   Turn the data of an update into a :class:`Prepared`, by the fitted preprocessor. Required.
+    ``_start``            Check the new network, or set initial weights that depend on the data.
+    ``_batches``          Return the batches of an epoch. Required.
+    ``_trainer``          Return the model that is trained; the network by default.
+    ``_loss``             Return the function from targets and outputs to a loss; by default, the output is the loss.
+    ``_validator``        Return the function that computes the validation loss; None by default.
+    ``_learn``            Set the learned attributes of this task.
+    ``_learn_update``     Change the learned attributes of this task after an update.
+    ====================  ==============================================================================================
     """
 
     _saved = as_json("history_", "best_epoch_", "seed_")
@@ -80,7 +80,7 @@ class ZooNetworkEstimator(ZooEstimator, Generic[P]):
     seed_: int
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Parameters by name; with ``deep``, each of ``hyperparameters`` too, as ``hyperparameters__<name>``."""
+        """Return the parameters by name; with ``deep``, each of ``hyperparameters`` too, as ``hyperparameters__<name>``."""
         params = super().get_params(deep=False)
         given = params["hyperparameters"] or {} if deep else {}
         return {**params, **{f"{_NESTED}{name}": value for name, value in given.items()}}
@@ -89,7 +89,7 @@ class ZooNetworkEstimator(ZooEstimator, Generic[P]):
         """Set parameters by name; ``hyperparameters__<name>`` sets, or adds, one of ``hyperparameters``.
 
         Raises:
-            ValueError: If there is no parameter of such a name.
+            ValueError: If there is no parameter with this name.
 
         Examples:
             >>> from lstmzoo import Forecaster
@@ -104,7 +104,7 @@ class ZooNetworkEstimator(ZooEstimator, Generic[P]):
 
     @property
     def num_parameters_(self) -> int:
-        """Numbers in the network."""
+        """The number of weights."""
         return int(self.model_.count_params())
 
     def _fit_network(self, *data: Any, checkpoint_dir: str | Path | None, **overrides: Any) -> Self:
@@ -134,7 +134,9 @@ class ZooNetworkEstimator(ZooEstimator, Generic[P]):
         return self
 
     def _update_network(self, epochs: int, *data: Any) -> Self:
-        """Train the network further, on new data; if that fails, the estimator is as it was.
+        """Train the network further on new data. If that fails or is interrupted, the estimator is left unchanged.
+
+        An update has a tenth of the learning rate, without warm-up or decay, and each of its epochs is one pass over the data.
 
         Args:
             epochs: Passes over the data.
@@ -169,7 +171,7 @@ class ZooNetworkEstimator(ZooEstimator, Generic[P]):
         )  # fmt: skip
 
     def _train_further(self, prepared: P, config: ModelConfig, seed: int) -> list[dict[str, float | None]]:
-        """Train the network in place, and return the rows of ``history_``; if that fails, its weights are as they were."""
+        """Train the network in place and return new rows of ``history_``. If training fails, the weights are restored."""
         model, weights, done = self.model_, self.model_.get_weights(), len(self.history_)
         try:
             reseed(model, seed)
@@ -182,7 +184,7 @@ class ZooNetworkEstimator(ZooEstimator, Generic[P]):
         return [{**row, "epoch": done + number} for number, row in enumerate(trained.history, 1)]
 
     def _network_sizes(self, *data: Any) -> tuple[ModelConfig, Any]:
-        """The config and the sizes of the network that ``fit`` would train on the data."""
+        """Return the config and the sizes of the network that ``fit`` would train on the data."""
         self._check_params()
         config = self._resolve_config()
         return config, self._prepare(config, self._seed(), *data).spec
@@ -222,7 +224,7 @@ class ZooNetworkEstimator(ZooEstimator, Generic[P]):
         return config.override(self.hyperparameters or {})
 
     def _seed(self) -> int:
-        """The seed of one fit: ``random_state``, or a fresh one."""
+        """Return the seed of a fit: derived from ``random_state``, or a fresh one if that is None."""
         entropy = np.random.SeedSequence(self.random_state)
         return int(entropy.generate_state(1)[0] % (2**31 - 1))
 
@@ -237,7 +239,7 @@ class ZooNetworkEstimator(ZooEstimator, Generic[P]):
         return Checkpoint(Path(directory), fingerprint=f"{data_digest} {self._fit_identity()}")
 
     def _fit_identity(self) -> str:
-        """The parameters of a fit, in a form that is the same however they were written."""
+        """Return the parameters of a fit as text, the same text for equal parameters."""
         in_config = {"model", "hyperparameters", "tokenizer"}
         params = {k: v for k, v in self.get_params(deep=False).items() if k not in {"verbose", *in_config}}
         config = self._resolve_config().model_dump(include={"name", "builder", "hyperparameters", "data", "training"})
@@ -250,7 +252,7 @@ class ZooNetworkEstimator(ZooEstimator, Generic[P]):
         self.data_digest_ = chained_digest(self.data_digest_, new_digest)
 
     def refit_clone(self) -> "ZooNetworkEstimator":
-        """An unfitted copy that trains on all data, without validation, for as many epochs as were best."""
+        """Return an unfitted copy that trains on all data, without validation, for ``best_epoch_`` epochs."""
         from sklearn.base import clone
 
         self._check_fitted()
@@ -272,7 +274,7 @@ def update_config(config: ModelConfig, epochs: int) -> ModelConfig:
 
 
 def chained_digest(before: str, new: str) -> str:
-    """Digest of data that came in parts: SHA-256 of the digest of what came before and that of the new part.
+    """Return the SHA-256 of two digests: that of the earlier data and that of the new data.
 
     Examples:
         >>> chained_digest("ab", "cd")[:8]

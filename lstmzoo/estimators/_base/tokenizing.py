@@ -14,7 +14,7 @@ from lstmzoo.preprocessing import tokenizer_name
 
 
 class Tokenizing(ZooEstimator):
-    """Base of the estimators with a parameter ``tokenizer``. A saved one has its own tokenizer in the preprocessor alone."""
+    """Base of the estimators with a parameter ``tokenizer``. A saved model holds a tokenizer once, in the preprocessor."""
 
     tokenizer: Any
     preprocessor_: Any
@@ -24,7 +24,7 @@ class Tokenizing(ZooEstimator):
         fitted = self.preprocessor_.library
         if isinstance(self.tokenizer, Tokenizer) and (fitted is None or fitted.to_str() != self.tokenizer.to_str()):
             raise ConfigError(
-                f"{arg('tokenizer')}: it is another one than fit used, which alone is saved: set it back, or fit with the new one"
+                f"{arg('tokenizer')}: it was changed after fit, and only the fitted one is saved: set it back, or fit again"
             )
 
     def _to_bundle(self) -> tuple[dict[str, Any], saving.Bundle]:
@@ -40,14 +40,14 @@ class Tokenizing(ZooEstimator):
 
 
 class TokenizingEstimator(Tokenizing, ZooNetworkEstimator[P]):
-    """Base of the estimators that cut text into tokens; these have a parameter ``tokenizer`` too, None for the entry's own."""
+    """Base of the estimators that train a network on tokens. ``tokenizer`` is None for the entry's default."""
 
     def restrict(self, search_space: dict[str, Any], *data: Any) -> dict[str, Any]:
-        """A search space without what this estimator's parameters set.
+        """Return a search space without the keys that this estimator's parameters set.
 
         Args:
             search_space: Ranges by key, as in a zoo config.
-            *data: What is to be fitted, as for ``fit``.
+            *data: Training data, as for ``fit``.
         """
         own = {None: (), "pretrained": ("tokenizer", "vocab_size")}.get(tokenizer_name(self.tokenizer), ("tokenizer",))
         fixed = {*(self.hyperparameters or {}), *own}
@@ -56,7 +56,7 @@ class TokenizingEstimator(Tokenizing, ZooNetworkEstimator[P]):
     def _resolve_config(self) -> ModelConfig:
         if self.tokenizer is not None and "tokenizer" in (self.hyperparameters or {}):
             raise ConfigError(
-                f"the parameter {arg('tokenizer')} and the hyperparameter tokenizer say the same: give one of them"
+                f"the parameter {arg('tokenizer')} and the hyperparameter tokenizer set the same thing: pass only one of them"
             )
         config = super()._resolve_config()
         if isinstance(self.tokenizer, Tokenizer):
@@ -70,5 +70,5 @@ class TokenizingEstimator(Tokenizing, ZooNetworkEstimator[P]):
         return super()._fit_identity() + own
 
     def _tokenizer(self, config: ModelConfig) -> TokenizerName | Tokenizer:
-        """What the preprocessor is made of: the tokenizer that was passed in, or the config's."""
+        """Return the tokenizer of the preprocessor: the one that was passed in, or else the config's."""
         return self.tokenizer if isinstance(self.tokenizer, Tokenizer) else config.data.tokenizer

@@ -1,4 +1,4 @@
-"""Language models: networks and counts."""
+"""Language models: networks, and baselines that count."""
 
 from lstmzoo.estimators.language_modelling.baselines import BaselineLanguageModel
 from lstmzoo.estimators.language_modelling.language_model import LanguageModel

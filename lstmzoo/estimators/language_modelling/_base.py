@@ -1,4 +1,4 @@
-"""What networks and baselines have in common as language models: texts in, likelihoods and texts out."""
+"""The base of the language models, networks and baselines: texts in, likelihoods and texts out."""
 
 import itertools
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from lstmzoo.turns import pause
 Per = Literal["word", "token", "char", "byte"]
 Share = Annotated[float, Field(ge=0, lt=1)]
 MAX_SERVED_TOKENS = 4096
-_SIDE_BY_SIDE = 64  # rows that are generated together
+_SIDE_BY_SIDE = 64  # rows that are generated in one batch
 _MODES = ("generate", "score")
 
 
@@ -36,14 +36,15 @@ class TextModel(ZooEstimator):
     _example: str
 
     def score(self, texts: Any, y: None = None) -> float:
-        """Mean log-likelihood of a character, in nats, the state carried from text to text; the end of a text counts as one.
+        """Return the mean log-likelihood per character, in nats. Each end of text counts as a character.
 
-        By characters, so that models whose tokens differ can be compared. But what is outside of the vocabulary of words or
-        characters is ``<unk>``, which is likelier than the word itself: compare such models with others of their kind.
+        The state is carried from text to text. The mean is per character, so that models with different tokens can be compared.
+        But a word or character that the vocabulary lacks is scored as ``<unk>``, which is likelier than the word itself. Compare
+        models with such a vocabulary only with models that have the same one.
 
         Args:
             texts: As for :meth:`fit`.
-            y: Nothing; scikit-learn's searches pass it.
+            y: Ignored; scikit-learn's searches pass it.
 
         Raises:
             NotFittedError: If the model is not fitted.
@@ -52,7 +53,7 @@ class TextModel(ZooEstimator):
         return -self._mean_nll(texts, None)["char"]
 
     def score_samples(self, texts: Any) -> np.ndarray:
-        """``(n,)`` the log-likelihood of each text by itself, its end included, in nats.
+        """Return the log-likelihood ``(n,)`` of each text by itself, its end included, in nats.
 
         Args:
             texts: As for :meth:`fit`.
@@ -70,8 +71,9 @@ class TextModel(ZooEstimator):
             texts: As for :meth:`fit`.
 
         Returns:
-            A row for each token, ``<eos>`` the last of each text: ``text``, the number of the text; ``position`` in it; ``id``;
-            ``token``; and ``log_likelihood``, whose sums over the texts are :meth:`score_samples`.
+            A row per token; the last token of each text is ``<eos>``. The columns are ``text`` (the index of the text),
+            ``position`` (the index in the text), ``id``, ``token`` and ``log_likelihood``. The sums of ``log_likelihood`` over
+            each text are :meth:`score_samples`.
 
         Raises:
             NotFittedError: If the model is not fitted.
@@ -91,7 +93,7 @@ class TextModel(ZooEstimator):
         )
 
     def predict_proba(self, prompts: Any = None) -> np.ndarray:
-        """Return the probability ``(n, V)`` of each token id after each prompt; column 0 is that of the end of the text.
+        """Return the probability ``(n, V)`` of each token id after each prompt; column 0 is the end of the text.
 
         Args:
             prompts: A text, or a list of them; None asks for the first token of a text.
@@ -104,7 +106,7 @@ class TextModel(ZooEstimator):
         return np.exp(self._next_log_probs([self._encoded(prompt) for prompt in _prompts(prompts)[0]]))
 
     def next_tokens(self, prompt: str | None = None, *, n: int = 10) -> pd.DataFrame:
-        """Return the likeliest tokens after a prompt, the likeliest first: ``token``, ``id`` and ``probability``.
+        """Return the most probable next tokens, in descending order: ``token``, ``id`` and ``probability``.
 
         Args:
             prompt: A text; None asks for the first token of a text.
@@ -124,14 +126,14 @@ class TextModel(ZooEstimator):
         return pd.DataFrame({"token": tokens, "id": ids, "probability": probs[ids]})
 
     def perplexity(self, texts: Any, per: Per = "word", adapt: str | None = None) -> float:
-        """The exponential of the mean negative log-likelihood, the state carried from text to text.
+        """Return the exponential of the mean negative log-likelihood. The state is carried from text to text.
 
         Args:
             texts: As for :meth:`fit`.
-            per: What the mean is of, in the texts as they were given: words between white space, characters or bytes, which
-                compare models whose tokens differ; or tokens. The end of each text counts as one more, as the ``<eos>`` of
-                WikiText's lines does.
-            adapt: ``cache`` or ``dynamic``: the model goes on learning from what it has read; see
+            per: Unit of the mean: ``word`` (between white space), ``char``, ``byte`` or ``token``. The first three count the
+                original texts and compare models with different tokens. The end of each text counts as one more unit, as
+                ``<eos>`` does in WikiText.
+            adapt: ``cache`` or ``dynamic`` to let the model adapt to the text that it has read; see
                 :meth:`lstmzoo.LanguageModel.tune_adaptation`.
 
         Raises:
@@ -145,7 +147,7 @@ class TextModel(ZooEstimator):
             return float(np.exp(self._mean_nll(texts, adapt)[per]))
 
     def evaluate(self, texts: Any, adapt: str | None = None) -> dict[str, float]:
-        """All that :meth:`perplexity` and :meth:`score` say, from reading the texts once.
+        """Return all perplexities and the score; the texts are read once.
 
         Args:
             texts: As for :meth:`fit`.
@@ -153,7 +155,7 @@ class TextModel(ZooEstimator):
 
         Returns:
             ``perplexity_word``, ``perplexity_token``, ``perplexity_char``, ``perplexity_byte``, and ``log_likelihood``, the mean
-            of a character.
+            per character.
 
         Raises:
             NotFittedError: If the model is not fitted.
@@ -170,21 +172,22 @@ class TextModel(ZooEstimator):
         top_p: float = 1.0, repetition_penalty: float = 1.0, stop: str | list[str] | None = None, n: int = 1,
         random_state: int | None = None,
     ) -> Any:  # fmt: skip
-        """Continue prompts. What a token costs does not depend on how many came before.
+        """Continue prompts. The cost of a token does not depend on the number of tokens before it.
 
         Args:
-            prompts: A text, or a list of them; None begins a new text.
-            max_tokens: Tokens to add, at the most; a text may end before.
-            temperature: Below 1, likely tokens become likelier; at 0, the likeliest is taken.
-            top_k: Draw among so many of the likeliest tokens; None for all.
-            top_p: Draw among the likeliest tokens that together have this probability.
-            repetition_penalty: Above 1, tokens that are in the text already become less likely.
-            stop: Where one of these comes up, the text ends before it.
-            n: Continuations of each prompt.
-            random_state: The same one gives the same texts; None others each time.
+            prompts: A text, or a list of texts; None begins a new text.
+            max_tokens: Generate at most this many tokens; a text may end earlier.
+            temperature: Divisor of the logits: below 1, likely tokens become likelier; 0 always takes the most probable token.
+            top_k: Sample from this many of the most probable tokens; None for all.
+            top_p: Sample from the smallest set of most probable tokens whose probabilities sum to at least this.
+            repetition_penalty: Above 1, tokens that the text already has become less likely.
+            stop: One or several strings. The text ends before the first one that occurs.
+            n: Number of continuations of each prompt.
+            random_state: Seed of the sampling; None for a fresh one.
 
         Returns:
-            What follows the prompt, without it; for a list of prompts a list, in which each is a list if ``n`` is above 1.
+            The continuation, without the prompt; for a list of prompts, a list. With ``n`` above 1, each continuation becomes
+            a list.
 
         Raises:
             NotFittedError: If the model is not fitted.
@@ -210,11 +213,11 @@ class TextModel(ZooEstimator):
         top_p: float = 1.0, repetition_penalty: float = 1.0, stop: str | list[str] | None = None,
         random_state: int | None = None,
     ) -> Iterator[str]:  # fmt: skip
-        """Continue one prompt, piece by piece as the text is made; the pieces together are what :meth:`generate` gives.
+        """Continue one prompt, and yield the text piece by piece. The joined pieces are the text of :meth:`generate`.
 
         Args:
-            prompt: A text; None begins a new one.
-            max_tokens: As for :meth:`generate`, as are the others.
+            prompt: A text; None begins a new text.
+            max_tokens: As for :meth:`generate`.
             temperature: As for :meth:`generate`.
             top_k: As for :meth:`generate`.
             top_p: As for :meth:`generate`.
@@ -239,7 +242,7 @@ class TextModel(ZooEstimator):
         return (piece for (piece,) in pieces if piece)
 
     def holdout_split(self, texts: Any) -> tuple[tuple[Any], tuple[Any]]:
-        """The beginning to train on and the end to be scored on, a tenth of the characters.
+        """Split texts into a training set and a held-out end, which has a tenth of the characters.
 
         Args:
             texts: As for :meth:`fit`.
@@ -251,7 +254,7 @@ class TextModel(ZooEstimator):
         return (train,), (valid,)
 
     def read_once(self, texts: Any) -> tuple[Corpus]:
-        """What the hooks of a search take in place of the texts, read and checked once.
+        """Read and check the texts once, for a search that passes them on many times.
 
         Args:
             texts: As for :meth:`fit`.
@@ -262,7 +265,7 @@ class TextModel(ZooEstimator):
         return (Corpus(texts),)
 
     def data_digest(self, texts: Any) -> str:
-        """SHA-256 of what is to be fitted."""
+        """Return the SHA-256 of the texts."""
         return Corpus(texts).digest()
 
     def serving_example(self) -> pd.DataFrame:
@@ -327,7 +330,7 @@ class TextModel(ZooEstimator):
         return pd.DataFrame({"text": self.generate(texts, **given)})
 
     def _mean_nll(self, texts: Any, adapt: str | None) -> dict[str, float]:
-        """Negative log-likelihoods by what they are means of."""
+        """Return the mean negative log-likelihood by unit."""
         self._check_fitted()
         corpus = Corpus(texts)
         stream, sizes = self._stream(corpus), corpus.sizes()
@@ -336,12 +339,12 @@ class TextModel(ZooEstimator):
         return {per: total / (count + sizes.texts) for per, count in units.items()}
 
     def _stream(self, texts: Any) -> np.ndarray:
-        """Token ids of texts, the end of a text before the first and after each."""
+        """Return the token ids of texts, with an end of text before the first and after each."""
         pause()
         return self.preprocessor_.stream(texts, opened=True)
 
     def _streams(self, texts: Any) -> list[np.ndarray]:
-        """Token ids of each text by itself, with an end of text before and after."""
+        """Return the token ids of each text by itself, with an end of text before and after."""
         self._check_fitted()
         return [self._stream([text]) for text in Corpus(texts, empty=True)]
 
@@ -351,7 +354,7 @@ class TextModel(ZooEstimator):
     def _pieces(
         self, prompts: list, rows: list[Continuation], options: dict[str, Any], first: int = 0
     ) -> Iterator[list[str]]:
-        """What each row's text continues with, step by step, until all have ended; ``first`` is the number of the first row."""
+        """Yield new text of each row, step by step, until all rows have ended; ``first`` is the number of the first row."""
         encoded = [self._encoded(prompt) for prompt in prompts]
         for tokens in self._continue(encoded, options, first):
             pause()
@@ -360,11 +363,11 @@ class TextModel(ZooEstimator):
                 return
 
     def _carried_nll(self, stream: np.ndarray, adapt: str | None) -> np.ndarray:
-        """Of each token of a stream but the first."""
+        """Return the negative log-likelihood of each token of a stream but the first; the state is carried."""
         raise NotImplementedError
 
     def _separate_nll(self, streams: list[np.ndarray]) -> list[np.ndarray]:
-        """Return the negative log-likelihood of each token of each stream but its first."""
+        """Return the negative log-likelihood of each token of each stream but its first; each stream is read by itself."""
         raise NotImplementedError
 
     def _next_log_probs(self, prompts: list[np.ndarray]) -> np.ndarray:
@@ -372,24 +375,24 @@ class TextModel(ZooEstimator):
         raise NotImplementedError
 
     def _continue(self, prompts: list[np.ndarray], options: dict[str, Any], first: int) -> Iterator[np.ndarray]:
-        """Tokens ``(B, any)`` that follow prompts, piece by piece, without end.
+        """Yield tokens ``(B, any)`` that continue the prompts, endlessly.
 
         Args:
-            prompts: At most 64.
+            prompts: Token ids of at most 64 prompts.
             options: Arguments of :meth:`generate`, checked.
-            first: Number of the first prompt: what is drawn depends on the seed and the prompt's number.
+            first: Number of the first prompt. Sampling depends on the seed and on the prompt's number.
         """
         raise NotImplementedError
 
 
 def opening(texts: Any) -> str:
-    """The first words of the first text that has any, as an example of what can be asked; white space if there are none."""
+    """Return the first words of the first text that has words, or white space if none has, as an example of a request."""
     words = next((text.strip() for text in texts if text.strip()), None)
     return next(text for text in texts if text)[:40] if words is None else words[:40]
 
 
 def _prompts(prompts: Any) -> tuple[list[str | None], bool]:
-    """Prompts as a list, and whether there is but one."""
+    """Return the prompts as a list, and whether a single one was passed."""
     if prompts is None:
         return [None], True
     single = isinstance(prompts, str)
@@ -405,12 +408,10 @@ def _prompts(prompts: Any) -> tuple[list[str | None], bool]:
         if not isinstance(prompt, str):
             raise DataError(f"{where} must be text, got {type(prompt).__name__}")
         if not prompt:
-            raise DataError(
-                f"{where} is empty: give it a character at the least, or pass {arg(prompts=None)} to begin a text"
-            )
+            raise DataError(f"{where} is empty: pass at least one character, or {arg(prompts=None)} to begin a text")
     return given, single
 
 
 def _joined(pieces: Iterator[list[str]]) -> list[list[str]]:
-    """From pieces of all rows to each row's pieces."""
+    """Return the pieces by row from the pieces by step."""
     return [list(row) for row in zip(*pieces, strict=True)]

@@ -1,4 +1,4 @@
-"""Models that go on learning from what they have just read: the neural cache, and dynamic evaluation.
+"""Adaptation to the text that was just read: the neural cache, and dynamic evaluation.
 
 Sizes: N tokens, T tokens read at a time, D hidden state, W tokens that the cache holds.
 """
@@ -19,17 +19,17 @@ _PIECE = 128  # T
 
 @dataclass(frozen=True)
 class NeuralCache:
-    """The words that lately came after a hidden state like the present one are likelier than the network says.
+    """A cache that makes words likelier if they recently followed a similar hidden state.
 
-    With ``h`` the states of the last ``window`` tokens and ``w`` the tokens that came after them::
+    With ``h_i`` the hidden states of the last ``window`` tokens and ``w_i`` the tokens that followed them::
 
         p(w) = (1 - weight) p_network(w) + weight p_cache(w)
         p_cache(w) ~ sum over i of 1[w = w_i] exp(theta h . h_i)
 
     Args:
-        window: W.
-        theta: How much likeness counts.
-        weight: Of the cache.
+        window: W, number of tokens in the cache.
+        theta: Factor of the similarity.
+        weight: Weight of the cache in the mixture.
 
     References:
         Grave, Joulin & Usunier, "Improving Neural Language Models with a Continuous Cache", ICLR 2017.
@@ -42,12 +42,12 @@ class NeuralCache:
 
 @dataclass(frozen=True)
 class DynamicEvaluation:
-    """After each piece of text has been scored, the weights take a step of gradient descent on it, and one back.
+    """Gradient descent on each segment of text after it was scored, with decay towards the trained weights.
 
     Args:
-        tokens: Of a piece.
-        learning_rate: Of the step.
-        decay: Share of the way back to the trained weights that each step ends with.
+        tokens: Number of tokens in a segment.
+        learning_rate: Learning rate of a step.
+        decay: Share of the distance to the trained weights by which each step moves back.
 
     References:
         Krause et al., "Dynamic Evaluation of Neural Sequence Models", ICML 2018, without its normalized gradients.
@@ -75,12 +75,12 @@ def of_settings(document: dict[str, Any]) -> dict[str, NeuralCache | DynamicEval
 
 
 def cached_nll(stepper: Any, stream: np.ndarray, caches: list[NeuralCache]) -> np.ndarray:
-    """Negative log-likelihoods ``(len(caches), N - 1)`` of each token of a stream but the first.
+    """Return the negative log-likelihoods ``(len(caches), N - 1)`` of each token of a stream but the first.
 
     Args:
-        stepper: Of a language model.
+        stepper: Stepper of a language model.
         stream: ``(N,)`` token ids.
-        caches: All of one window, read in one pass.
+        caches: Caches with the same window; the stream is read once for all.
     """
     window = caches[0].window
     tokens, targets = in_rows(stream, 1)
@@ -102,7 +102,7 @@ def cached_nll(stepper: Any, stream: np.ndarray, caches: list[NeuralCache]) -> n
 
 
 def _mixed(nll: np.ndarray, keys: np.ndarray, values: np.ndarray, steps: int, caches: list[NeuralCache]) -> np.ndarray:
-    """Of the last ``steps`` of the keys, each of which sees those before it, ``window`` of them at the most."""
+    """Return the mixed losses of the last ``steps`` keys; each key sees at most ``window`` keys before it."""
     before = np.arange(len(keys) - steps, len(keys))[:, None] - np.arange(len(keys))
     visible = (before > 0) & (before <= caches[0].window)
     likeness = keys[-steps:] @ keys.T
@@ -111,7 +111,7 @@ def _mixed(nll: np.ndarray, keys: np.ndarray, values: np.ndarray, steps: int, ca
     answers = []
     for cache in caches:
         scores = np.where(visible, cache.theta * likeness, -np.inf)
-        scores[~rows] = 0.0  # nothing is there to be like
+        scores[~rows] = 0.0  # the cache is empty
         weights = np.exp(scores - scores.max(axis=1, keepdims=True))
         share = (weights * same).sum(axis=1) / weights.sum(axis=1)
         mixed = (1 - cache.weight) * network + cache.weight * share
@@ -120,7 +120,7 @@ def _mixed(nll: np.ndarray, keys: np.ndarray, values: np.ndarray, steps: int, ca
 
 
 class _Descent(keras.optimizers.Optimizer):
-    """Gradient descent, each step of which ends with one back towards the weights that it began with."""
+    """Gradient descent with decay towards the initial weights."""
 
     def __init__(self, learning_rate: float, decay: float) -> None:
         super().__init__(learning_rate=learning_rate, clipnorm=None, global_clipnorm=1.0, name="descent")
@@ -131,7 +131,9 @@ class _Descent(keras.optimizers.Optimizer):
             super().build(variables)
             self._origins = [self.add_variable_from_reference(v, name="origin") for v in variables]
             for origin, variable in zip(self._origins, variables, strict=True):
-                origin.assign(ops.copy(variable))  # on JAX the two would share one array, which a step gives away twice
+                origin.assign(
+                    ops.copy(variable)
+                )  # on JAX both would share one buffer, and a step would donate it twice
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         origin = self._origins[self._get_variable_index(variable)]
@@ -141,14 +143,14 @@ class _Descent(keras.optimizers.Optimizer):
 
 
 def dynamic_nll(stepper: Any, stream: np.ndarray, how: DynamicEvaluation) -> np.ndarray:
-    """Negative log-likelihoods ``(N - 1,)`` of each token of a stream but the first, means over the pieces that were scored.
+    """Return the negative log-likelihoods ``(N - 1,)`` of each token of a stream but the first, as means over segments.
 
-    The weights are afterwards what they were before.
+    The weights are restored afterwards.
 
     Args:
-        stepper: Of a language model.
+        stepper: Stepper of a language model.
         stream: ``(N,)`` token ids.
-        how: The steps.
+        how: Settings of the steps.
     """
     trainer = stepper.trainer(1)
     model = Frozen(trainer)
@@ -166,7 +168,7 @@ def dynamic_nll(stepper: Any, stream: np.ndarray, how: DynamicEvaluation) -> np.
             inputs["begin"] = np.full((1, 1), float(number == 0), np.float32)
             loss = train_batch(model, inputs, np.zeros((1, how.tokens), np.float32))["loss"]
             losses += [float(loss)] * how.tokens
-        rest = slice(pieces * how.tokens, None)  # after which there is nothing to adapt to
+        rest = slice(pieces * how.tokens, None)  # no text follows to adapt to
         left = tokens[:, rest].shape[1]
         if left:
             given = padded(tokens[:, rest], targets[:, rest], how.tokens)

@@ -1,4 +1,4 @@
-"""One text that is being generated: tokens in, pieces of text out, until it ends."""
+"""The text of one row that is being generated: tokens in, pieces of text out."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ from lstmzoo.preprocessing import TextPreprocessor
 
 
 class Continuation:
-    """Tokens as text, up to the end of the text, a stop string, or so many tokens.
+    """Decoder of generated tokens, up to the end of the text, a stop string or a maximum number of tokens.
 
     Args:
-        preprocessor: Of the tokens.
-        stops: Where one of these comes up, the text ends before it.
-        max_tokens: Tokens, at the most.
+        preprocessor: Preprocessor that decodes the tokens.
+        stops: Stop strings. The text ends before the first one that occurs.
+        max_tokens: Maximum number of tokens.
     """
 
     def __init__(self, preprocessor: TextPreprocessor, stops: list[str], max_tokens: int) -> None:
@@ -22,11 +22,11 @@ class Continuation:
         self._decoder = preprocessor.decoder()
         self._stops = stops
         self._left = max_tokens
-        self._held = ""  # text that a stop string may have begun in
+        self._held = ""  # text that may be the beginning of a stop string
         self.ended = False
 
     def feed(self, tokens: np.ndarray) -> str:
-        """The text that further tokens make certain; none once it has ended."""
+        """Return the text that is final after these tokens; it is empty once the row has ended."""
         if self.ended:
             return ""
         tokens = tokens[: self._left]
@@ -39,25 +39,25 @@ class Continuation:
         found = [(text.find(stop) + len(stop), text.find(stop)) for stop in self._stops if stop in text]
         if found or over:
             self.ended, self._held = True, ""
-            return text[: min(found)[1]] if found else text  # of the one that is complete first
+            return text[: min(found)[1]] if found else text  # the one that is complete first
         held = max((_overlap(text, stop) for stop in self._stops), default=0)
         self._held = text[len(text) - held :]
         return text[: len(text) - held]
 
 
 def _overlap(text: str, stop: str) -> int:
-    """How many of the last characters of a text are the first of a stop string."""
+    """Return the length of the longest end of a text with which a stop string begins."""
     return next((k for k in range(min(len(stop) - 1, len(text)), 0, -1) if text.endswith(stop[:k])), 0)
 
 
 def check_stop(stop: Any) -> list[str]:
-    """Stop strings as a list.
+    """Return the stop strings as a list.
 
     Raises:
-        ConfigError: If one is empty, or not text.
+        ConfigError: If one is empty or not text.
     """
     stops = [] if stop is None else list(stop) if isinstance(stop, list | tuple) else [stop]
     for one in stops:
         if not isinstance(one, str) or not one:
-            raise ConfigError(f"{arg('stop')}: expected texts of a character at the least, got {one!r}")
+            raise ConfigError(f"{arg('stop')}: expected strings of at least one character, got {one!r}")
     return stops

@@ -1,4 +1,4 @@
-"""Texts as vectors: the hidden states of a language model, pooled."""
+"""Embeddings of texts: pooled hidden states of a language model."""
 
 from typing import Any, Literal
 
@@ -10,20 +10,20 @@ Pooling = Literal["mean", "max", "last"]
 
 
 def pooled_states(stepper: Any, streams: list[np.ndarray], pooling: Pooling, *, window: int) -> np.ndarray:
-    """Return a vector ``(n, D)`` for each text: the mean, the largest values, or the last of the hidden states after its tokens.
+    """Return a vector ``(n, D)`` for each text: the pooled hidden states after its tokens.
 
     Args:
-        stepper: Of a language model.
-        streams: Token ids of each text, an end of text before the first. A text without tokens has the state after that end.
+        stepper: Stepper of a language model.
+        streams: Token ids of each text, with an end of text first. A text without tokens gets the state after that end.
         pooling: ``mean``, ``max`` or ``last``.
-        window: Tokens read at a time.
+        window: Number of tokens read at a time.
     """
     calls = most_calls(streams, window)
     found: list[np.ndarray] = [np.zeros(0)] * len(streams)
     for members in side_by_side(streams, window):
         lengths = np.array([len(streams[i]) for i in members])
         tokens, _ = filled_up([np.append(streams[i], 0) for i in members])
-        first = np.minimum(lengths - 1, 1)  # the end of text before the first token is left out
+        first = np.minimum(lengths - 1, 1)  # leaves out the end of text before the first token
         state, pooled = stepper.begin(len(tokens)), None
         for place in range(0, tokens.shape[1], window):
             part = tokens[:, place : place + window]
@@ -42,7 +42,7 @@ def pooled_states(stepper: Any, streams: list[np.ndarray], pooling: Pooling, *, 
 def _pooled(
     hidden: np.ndarray, counted: np.ndarray, last: np.ndarray, before: np.ndarray | None, pooling: Pooling
 ) -> np.ndarray:
-    """Return what a window ``(B, T, D)`` and those before it are pooled to, ``(B, D)``."""
+    """Pool a window ``(B, T, D)`` and the result of the windows before it into ``(B, D)``."""
     if pooling == "max":
         largest = np.where(counted[..., None], hidden, -np.inf).max(axis=1)
         return largest if before is None else np.maximum(before, largest)

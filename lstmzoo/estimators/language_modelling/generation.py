@@ -1,4 +1,4 @@
-"""Prompts in, tokens out: a state that is carried, many tokens in one compiled step."""
+"""Generation with a carried state: prompts in, tokens out, many tokens per compiled step."""
 
 import math
 from collections.abc import Iterator
@@ -8,24 +8,24 @@ import numpy as np
 
 from lstmzoo.decoding import Sampling
 
-_MOST_ROWS = 64  # side by side
+_MOST_ROWS = 64  # batch size of prompts
 _CHUNK = 16  # tokens that one compiled step generates
-_READ = 64  # tokens of a prompt that one compiled step reads; what is left is read one by one
+_READ = 64  # tokens of a prompt that one compiled step reads; the rest is read one by one
 
 
 def continue_prompts(
     stepper: Any, prompts: list[np.ndarray], options: dict[str, Any], banned: np.ndarray, first: int = 0
 ) -> Iterator[np.ndarray]:
-    """Tokens ``(B, 16)`` that follow prompts, without end.
+    """Yield tokens ``(B, 16)`` that continue the prompts, endlessly.
 
-    Rows are filled up to a power of four, so that few numbers of them are compiled.
+    The batch is padded to a power of four, so that few batch sizes are compiled.
 
     Args:
-        stepper: Of a language model.
-        prompts: B arrays of token ids, which the end of a text is put before.
+        stepper: Stepper of a language model.
+        prompts: B arrays of token ids; an end of text is put before each.
         options: Arguments of :meth:`lstmzoo.LanguageModel.generate`, checked.
-        banned: ``(V,)`` whether a token may never come.
-        first: Number of the first prompt; what is drawn depends on the seed and the prompt's number.
+        banned: ``(V,)`` whether a token is never sampled.
+        first: Number of the first prompt. Sampling depends on the seed and on the prompt's number.
     """
     count, sampling, filled = len(prompts), _sampling(options, len(banned)), _filled_up(prompts)
     rows = len(filled)
@@ -44,7 +44,7 @@ def continue_prompts(
 
 
 def next_log_probs(stepper: Any, prompts: list[np.ndarray]) -> np.ndarray:
-    """Return the log probabilities ``(n, V)`` of the tokens that follow prompts, each read from a state of its own."""
+    """Return the log probabilities ``(n, V)`` of the next token after each prompt."""
     calls, found = math.ceil(len(prompts) / _MOST_ROWS), []
     for first in range(0, len(prompts), _MOST_ROWS):
         part = prompts[first : first + _MOST_ROWS]
@@ -55,7 +55,7 @@ def next_log_probs(stepper: Any, prompts: list[np.ndarray]) -> np.ndarray:
 
 
 def _row_seeds(random_state: int | None, first: int, rows: int) -> np.ndarray:
-    """``(rows, 2)`` int32, one of its own for each row; ``first`` is the number of the first."""
+    """Return seeds ``(rows, 2)``, int32, one for each row; ``first`` is the number of the first row."""
     entropy = np.random.SeedSequence(random_state).entropy
     words = [np.random.SeedSequence(entropy, spawn_key=(row,)).generate_state(2) for row in range(first, first + rows)]
     return np.array(words, np.uint32).reshape(rows, 2).view(np.int32)
@@ -74,12 +74,12 @@ def _sampling(options: dict[str, Any], vocab_size: int) -> Sampling:
 
 
 def _filled_up(prompts: list[np.ndarray]) -> list[np.ndarray]:
-    """Return prompts, the last one repeated until their number is a power of four."""
+    """Return prompts, with the last one repeated until their number is a power of four."""
     return [*prompts, *[prompts[-1]] * (4 ** math.ceil(math.log(len(prompts), 4)) - len(prompts))]
 
 
 def read_prompts(stepper: Any, prompts: list[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
-    """The last token ``(B,)`` of each prompt, and the state before it; prompts may be of any lengths."""
+    """Return the last token ``(B,)`` of each prompt, and the state before it. Prompts may have different lengths."""
     streams = [np.concatenate([np.zeros(1, np.int32), prompt]) for prompt in prompts]
     left = np.array([len(stream) - 1 for stream in streams])
     place = np.zeros(len(streams), int)

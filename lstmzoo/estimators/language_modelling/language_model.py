@@ -41,13 +41,13 @@ _RATES = (0.03, 0.1, 0.3, 1.0)
 
 @dataclass(frozen=True, kw_only=True)
 class Streams(Prepared):
-    """Texts as streams of token ids.
+    """Texts as streams of token ids, prepared for training.
 
     Attributes:
         stream: ``(N,)`` token ids to train on.
-        held_out: ``(N,)`` token ids of the validation texts, if there are any.
-        counts: ``(V,)`` how often each id occurs; None for an update.
-        example: Words that the texts begin with.
+        held_out: ``(N,)`` token ids of the validation set, if there is one.
+        counts: ``(V,)`` number of occurrences of each id; None for an update.
+        example: The first words of the texts.
     """
 
     stream: np.ndarray
@@ -57,35 +57,35 @@ class Streams(Prepared):
 
 
 class LanguageModel(TokenizingEstimator[Streams], TextModel):
-    """One network that reads text and says how likely each next token is.
+    """A network that reads text and predicts each next token.
 
-    It is trained on one stream of all texts, the end of each a token of its own, in rows side by side; the state is carried
-    from window to window. Vocabulary and tokenizer are learned from the training part.
+    All texts form one stream, with a token at the end of each text. Training cuts the stream into rows, reads them side by side
+    in windows, and carries the state from window to window. The tokenizer and its vocabulary are learned from the training set.
 
     Args:
         model: Zoo entry, such as ``lstm`` or ``language_modelling/lstm``; see :func:`lstmzoo.list_models`.
-        tokenizer: ``word`` (between white space, which is not kept), ``bpe`` or ``unigram`` (pieces of words; any text comes
-            back exactly), ``char`` or ``byte``; the entry's choice if None. A word or character that training text lacks is
-            ``<unk>``. Or a :class:`tokenizers.Tokenizer`, which is used as it was made.
-        hyperparameters: Overrides of the entry's settings: of the network, of the data (``vocab_size``, ``bptt``, ...) and of
-            the training (``learning_rate``, ``epochs``, ...) alike.
-        validation_size: Share of the characters, at the texts' end, that training does not see, and that chooses the best
-            epoch, unless ``fit`` is given validation texts; with 0, all text is trained on for all epochs.
-        time_limit: Seconds of training, at the most.
-        random_state: Seed of everything; the same seed gives the same bits on one machine.
-        verbose: 0 for silence, 1 for a progress bar.
+        tokenizer: ``word`` (split at white space, which is not kept), ``bpe`` or ``unigram`` (pieces of words; any text is
+            restored exactly), ``char`` or ``byte``; the entry's default if None. A word or character that is not in the training
+            set becomes ``<unk>``. Or a :class:`tokenizers.Tokenizer`, which is used unchanged.
+        hyperparameters: Overrides of the entry's settings, whether of the network, of the data (``vocab_size``, ``bptt``, ...)
+            or of the training (``learning_rate``, ``epochs``, ...).
+        validation_size: Share of the characters, at the end of the texts, that is held out to choose the best epoch. It is
+            ignored if ``fit`` is given validation texts. With 0, all texts are trained on for all epochs.
+        time_limit: Maximum seconds of training.
+        random_state: Seed of all random choices; the same seed gives the same bits on one machine.
+        verbose: 0 for silent, 1 for a progress bar.
 
     Attributes:
-        model_: The trained Keras model, of a window; ``model_.stepper`` reads and generates from a state.
+        model_: The trained Keras model of a window; ``model_.stepper`` reads and generates from a state.
         config_: The resolved zoo entry.
-        spec_: Sizes learned from the text.
+        spec_: Sizes of the network, learned from the texts.
         preprocessor_: The fitted :class:`lstmzoo.preprocessing.TextPreprocessor`.
         adaptation_: Settings of ``cache`` and ``dynamic``; see :meth:`tune_adaptation`.
-        seed_: That the fit drew from.
+        seed_: Seed that ``fit`` used.
         history_: A row per epoch: ``epoch``, ``loss``, ``val_loss`` (nats per token), ``learning_rate``, ``seconds``.
         best_epoch_: The epoch of ``fit`` whose weights were kept, and from which updates start.
-        seconds_: Of fitting and updates.
-        data_digest_: SHA-256 of the training texts; after an update, of the digest before and that of the new texts.
+        seconds_: Seconds that ``fit`` and updates took.
+        data_digest_: SHA-256 of the training texts; after an update, of the old digest and that of the new texts.
 
     Examples:
         >>> text = "the quick brown fox jumps over the lazy dog. " * 50
@@ -131,21 +131,21 @@ class LanguageModel(TokenizingEstimator[Streams], TextModel):
         """Train on text.
 
         Args:
-            texts: A text, a list of texts, or an iterator of lines, which is read once and kept on disk, so that a corpus need
-                not fit into memory.
-            y: Nothing; scikit-learn's searches pass it.
-            validation: Texts that choose the best epoch; if None, the end of the texts, as ``validation_size`` says.
-            checkpoint_dir: Where the state of training is kept. A fit that was killed, called again with the same data and
-                parameters, goes on from there, and ends with the same bits; it needs a ``random_state``.
-            callbacks: Keras callbacks. Their hooks of training, epochs and batches are called; a learning rate that one sets
-                multiplies the entry's schedule; ``model.stop_training`` ends the training.
-            optimizer: A Keras optimizer, or its config, in place of the entry's. Its learning rate is where the entry's schedule
-                begins, unless it has a schedule of its own.
+            texts: A text, a list of texts, or an iterator of lines. An iterator is read once into a temporary file, so that a
+                corpus need not fit into memory.
+            y: Ignored; scikit-learn's searches pass it.
+            validation: Texts that choose the best epoch; if None, the end of the texts, see ``validation_size``.
+            checkpoint_dir: Folder of the checkpoints. An interrupted fit that is called again with the same data and parameters
+                resumes from the last one, and ends with the same bits. Requires a ``random_state``.
+            callbacks: Keras callbacks. Their methods for the begin and end of training, epochs and batches are called. If one
+                sets the learning rate, the entry's schedule is scaled by the same factor. ``model.stop_training`` ends training.
+            optimizer: A Keras optimizer or its config, instead of the entry's. The entry's schedule starts at its learning rate,
+                unless the optimizer has a schedule itself.
 
         Raises:
             ConfigError: If a parameter or hyperparameter is wrong, or the checkpoint is of another fit.
             UnknownNameError: If the zoo has no such entry.
-            TrainingError: If the loss stops being finite.
+            TrainingError: If the loss is no longer finite.
             DataError: If the texts are refused, or shorter than a window.
         """
         return self._fit_network(
@@ -153,18 +153,18 @@ class LanguageModel(TokenizingEstimator[Streams], TextModel):
         )
 
     def update(self, texts: Any, *, epochs: Annotated[int, Field(gt=0)] = 1) -> "LanguageModel":
-        """Continue training on further text, with a tenth of the learning rate and the vocabulary of the fit.
+        """Continue training on new texts, with a tenth of the learning rate and the same vocabulary.
 
-        An update that fails or is interrupted leaves the model as it was. Settings of adaptations stay as they were tuned.
+        An update that fails or is interrupted leaves the model unchanged. The tuned settings of adaptations are kept.
 
         Args:
-            texts: As for :meth:`fit`. What the vocabulary lacks is ``<unk>``.
+            texts: As for :meth:`fit`. A word or character that is not in the vocabulary becomes ``<unk>``.
             epochs: Passes over the texts.
 
         Raises:
             NotFittedError: If the model is not fitted.
             ConfigError: If ``epochs`` is not a whole number above 0.
-            TrainingError: If the loss stops being finite.
+            TrainingError: If the loss is no longer finite.
             DataError: If the texts are refused, or shorter than a window.
 
         Examples:
@@ -177,15 +177,15 @@ class LanguageModel(TokenizingEstimator[Streams], TextModel):
         return self._update_network(epochs, texts)
 
     def tune_adaptation(self, texts: Any, adapt: str) -> dict[str, float]:
-        """Choose the settings of an adaptation by texts that are neither trained on nor to be judged by, such as validation text.
+        """Choose the settings of an adaptation on held-out texts, such as the validation set. Do not use the test set.
 
         Args:
             texts: As for :meth:`fit`.
-            adapt: ``cache``, the neural cache, which needs nothing but what was read lately; or ``dynamic``, dynamic
-                evaluation, which trains on it.
+            adapt: ``cache``, the neural cache, which remembers recent hidden states; or ``dynamic``, dynamic evaluation, which
+                trains on recent text.
 
         Returns:
-            The settings, which :meth:`perplexity` uses from now on, and which are saved with the model.
+            The settings. :meth:`perplexity` uses them from now on, and they are saved with the model.
 
         Raises:
             NotFittedError: If the model is not fitted.
@@ -207,11 +207,11 @@ class LanguageModel(TokenizingEstimator[Streams], TextModel):
         return asdict(best)
 
     def embed(self, texts: Any, pooling: Pooling = "mean") -> np.ndarray:
-        """Return a vector ``(n, D)`` for each text: the hidden states after its tokens, pooled. D depends on the entry.
+        """Return a vector ``(n, D)`` for each text: the pooled hidden states after its tokens. D depends on the entry.
 
         Args:
             texts: As for :meth:`fit`.
-            pooling: ``mean`` of the states; ``max``, the largest value of each component; or the ``last`` state.
+            pooling: ``mean`` of the states, ``max`` of each component, or the ``last`` state.
 
         Raises:
             NotFittedError: If the model is not fitted.
@@ -225,7 +225,7 @@ class LanguageModel(TokenizingEstimator[Streams], TextModel):
         return pooled_states(self.model_.stepper, streams, pooling, window=_READ)
 
     def baselines(self) -> dict[str, BaselineLanguageModel]:
-        """The models of counts that a network has to beat, unfitted, by name; of the same tokens."""
+        """Return the unfitted baselines by name; they use the same tokens."""
         config = self._resolve_config()
         return {
             method: BaselineLanguageModel(method, tokenizer=self._tokenizer(config), vocab_size=config.data.vocab_size)
@@ -238,14 +238,14 @@ class LanguageModel(TokenizingEstimator[Streams], TextModel):
         return whole.split(self.validation_size) if self.validation_size else (whole, None)
 
     def network_sizes(self, texts: Any) -> tuple[ModelConfig, LanguageModellingSpec]:
-        """The config and the sizes of the network that :meth:`fit` would train on the texts; see :func:`lstmzoo.build_model`.
+        """Return the config and the sizes of the network that :meth:`fit` would train; see :func:`lstmzoo.build_model`.
 
         Args:
             texts: As for :meth:`fit`.
 
         Raises:
-            ConfigError: As of :meth:`fit`.
-            DataError: As of :meth:`fit`.
+            ConfigError: As for :meth:`fit`.
+            DataError: As for :meth:`fit`.
         """
         return self._network_sizes(texts)
 
@@ -254,7 +254,7 @@ class LanguageModel(TokenizingEstimator[Streams], TextModel):
         corpus, held_out = self._parts(whole, validation)
         preprocessor = TextPreprocessor(self._tokenizer(config), config.data.vocab_size).fit(corpus)
         stream = preprocessor.stream(corpus, opened=True, spooled=corpus.spooled)
-        _check_length(stream, config, f"give more text, or lower the hyperparameter bptt or {arg('validation_size')}")
+        _check_length(stream, config, f"pass more text, or lower the hyperparameter bptt or {arg('validation_size')}")
         counts, digest = token_counts(stream, preprocessor.vocab_size_), whole.digest()
         return Streams(
             preprocessor=preprocessor, spec=LanguageModellingSpec(len(counts), config.data.bptt, softmax_cutoffs(counts)),
@@ -265,12 +265,12 @@ class LanguageModel(TokenizingEstimator[Streams], TextModel):
     def _prepare_update(self, config: ModelConfig, seed: int, texts: Any) -> Streams:
         corpus, preprocessor = Corpus(texts), self.preprocessor_
         stream = preprocessor.stream(corpus, opened=True, spooled=corpus.spooled)
-        _check_length(stream, config, "give more text")
+        _check_length(stream, config, "pass more text")
         return Streams(preprocessor=preprocessor, spec=self.spec_, digest=corpus.digest(), stream=stream)
 
     def _start(self, model: Any, prepared: Streams, config: ModelConfig) -> None:
         if config.data.variable_bptt and model.stepper.needs_fixed_windows:
-            raise ConfigError(f"{config.name} needs windows of one length: pass variable_bptt=False")
+            raise ConfigError(f"{config.name} needs windows of a fixed length: pass variable_bptt=False")
         model.stepper.start_from(prepared.counts)
 
     def _batches(self, model: Any, prepared: Streams, config: ModelConfig, seed: int) -> StreamBatches:
@@ -286,7 +286,7 @@ class LanguageModel(TokenizingEstimator[Streams], TextModel):
     def _validator(
         self, model: Any, prepared: Streams, config: ModelConfig, overrides: Overrides
     ) -> Callable[[], float] | None:
-        """The mean negative log-likelihood of validation text, in rows side by side."""
+        """Return the function that computes the mean negative log-likelihood of the validation set, in rows side by side."""
         held_out, epochs = prepared.held_out, config.training.epochs
         if held_out is None:
             return None
@@ -328,13 +328,11 @@ class LanguageModel(TokenizingEstimator[Streams], TextModel):
 
 
 def _check_length(stream: np.ndarray, config: ModelConfig, way_out: str) -> None:
-    """Refuse text that is shorter than a window.
+    """Refuse texts that are shorter than a window.
 
     Raises:
-        DataError: If it is.
+        DataError: If they are.
     """
     count, window = len(stream) - 1, config.data.bptt
     if count < window:
-        raise DataError(
-            f"the texts to train on have {count} tokens, which is less than a window of {window}: {way_out}"
-        )
+        raise DataError(f"the training texts have {count} tokens, fewer than a window of {window}: {way_out}")

@@ -1,4 +1,4 @@
-"""How likely a network finds tokens: in one stream, the state carried, or in texts of their own."""
+"""Likelihoods of tokens: of one stream with a carried state, or of separate texts."""
 
 from typing import Any
 
@@ -8,14 +8,14 @@ from lstmzoo.preprocessing import filled_up, in_rows, most_calls, most_members, 
 
 
 def carried_nll(stepper: Any, stream: np.ndarray, *, rows: int, window: int, times: int = 1) -> np.ndarray:
-    """Negative log-likelihood of each token of a stream but the first, in nats.
+    """Return the negative log-likelihood of each token of a stream but the first, in nats.
 
     Args:
-        stepper: Of a language model.
-        stream: Token ids, an end of text before the first.
-        rows: Read side by side; with 1, the state is carried over the whole stream.
-        window: Tokens read at a time.
-        times: How often such a stream will be read.
+        stepper: Stepper of a language model.
+        stream: Token ids, with an end of text first.
+        rows: Number of rows that the stream is cut into; with 1, the state is carried over the whole stream.
+        window: Number of tokens read at a time.
+        times: How often a stream of this length will be read; decides whether compiling pays.
     """
     tokens, targets = in_rows(stream, rows)
     calls = times * tokens.shape[1] / window
@@ -32,12 +32,12 @@ def carried_nll(stepper: Any, stream: np.ndarray, *, rows: int, window: int, tim
 
 
 def separate_nll(stepper: Any, streams: list[np.ndarray], *, window: int) -> list[np.ndarray]:
-    """Return the negative log-likelihood of each token of each stream but its first, each stream read from a state of its own.
+    """Return the negative log-likelihood of each token of each stream but its first. The state is not carried between streams.
 
     Args:
-        stepper: Of a language model.
-        streams: Token ids, an end of text before the first.
-        window: Tokens read at a time.
+        stepper: Stepper of a language model.
+        streams: Token ids of each text, with an end of text first.
+        window: Number of tokens read at a time.
     """
     found: list[np.ndarray] = [np.zeros(0)] * len(streams)
     calls = most_calls(streams, window)

@@ -1,4 +1,4 @@
-"""Translation: networks, and what they have to beat."""
+"""Translation: networks, and baselines without one."""
 
 from lstmzoo.estimators.translation.baselines import BaselineTranslator
 from lstmzoo.estimators.translation.network import Alignment

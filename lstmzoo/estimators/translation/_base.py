@@ -1,4 +1,4 @@
-"""What networks and baselines have in common as translators: sentences in, sentences out."""
+"""The base of the translators, networks and baselines: sentences in, sentences out."""
 
 import hashlib
 from typing import Annotated, Any, ClassVar
@@ -30,11 +30,11 @@ class SentenceTranslator(ZooEstimator):
     _example: str
 
     def score(self, source: Any, target: Any) -> float:
-        """BLEU of the translations, from 0 to 100, by sacreBLEU: cased, of text that is not tokenized.
+        """Return the BLEU of the translations, from 0 to 100, by sacreBLEU: cased and detokenized.
 
         Args:
             source: Sentences.
-            target: Their translations by people.
+            target: Reference translations.
 
         Raises:
             NotFittedError: If the translator is not fitted.
@@ -45,30 +45,31 @@ class SentenceTranslator(ZooEstimator):
         return bleu(targets, self.predict(sources))
 
     def evaluate(self, source: Any, target: Any, **options: Any) -> dict[str, Any]:
-        """BLEU, chrF and TER of the translations, by sacreBLEU, and what says how BLEU was computed.
+        """Return BLEU, chrF and TER of the translations, by sacreBLEU, and the signature of BLEU.
 
         Args:
             source: Sentences.
-            target: Their translations by people.
-            **options: Of ``predict``, but for those that say what it returns.
+            target: Reference translations.
+            **options: Arguments of ``predict``, except ``n_best`` and those that start with ``return_``.
 
         Returns:
-            ``bleu``, ``chrf`` and ``ter``, from 0 to 100 (TER from 0 up, and small is good), and ``signature``.
+            ``bleu`` and ``chrf``, from 0 to 100, ``ter``, from 0 up (lower is better), and ``signature``, which tells how BLEU
+            was computed.
 
         Raises:
             NotFittedError: If the translator is not fitted.
-            ConfigError: If an option asks for more than a translation of each sentence.
+            ConfigError: If an option asks for more than one translation of each sentence.
             DataError: If the sentences are refused.
         """
         self._check_fitted()
         more = {"n_best", "return_score", "return_alignment"} & set(options)
         if more:
-            raise ConfigError(f"{sorted(more)[0]}: evaluate wants one translation of each sentence: leave it out")
+            raise ConfigError(f"{sorted(more)[0]}: evaluate needs one translation of each sentence: leave it out")
         sources, targets = check_pairs(source, target)
         return translation_scores(targets, self.predict(sources, **options))
 
     def holdout_split(self, source: Any, target: Any) -> tuple[tuple[list, list], tuple[list, list]]:
-        """Pairs to train on, and a tenth to be scored on, none of whose sources is among the others.
+        """Split pairs into a training set and a held-out tenth. Pairs with the same source stay together.
 
         Args:
             source: Sentences.
@@ -80,7 +81,7 @@ class SentenceTranslator(ZooEstimator):
         return split_pairs(*check_pairs(source, target), 0.1, seed=0)
 
     def read_once(self, source: Any, target: Any) -> tuple[list[str], list[str]]:
-        """What the hooks of a search take in place of the sentences, read and checked once.
+        """Read and check the sentences once, for a search that passes them on many times.
 
         Args:
             source: Sentences.
@@ -92,7 +93,7 @@ class SentenceTranslator(ZooEstimator):
         return check_pairs(source, target)
 
     def data_digest(self, source: Any, target: Any) -> str:
-        """SHA-256 of what is to be fitted."""
+        """Return the SHA-256 of the pairs."""
         return pairs_digest(*check_pairs(source, target))
 
     def serving_example(self) -> pd.DataFrame:
@@ -148,27 +149,27 @@ class SentenceTranslator(ZooEstimator):
         return pd.DataFrame({"text": self._answered(sentences, given)})
 
     def predict(self, sentences: Any) -> Any:
-        """Translations of sentences."""
+        """Translate sentences."""
         raise NotImplementedError
 
     def _answered(self, sentences: list[str], params: dict[str, Any]) -> list[str]:
-        """Translations for a request, whose parameters are those of the beam."""
+        """Translate the sentences of a request, by parameters of beam search."""
         raise NotImplementedError
 
 
 def split_pairs(
     source: list[str], target: list[str], share: float, *, seed: int
 ) -> tuple[tuple[list[str], list[str]], tuple[list[str], list[str]]]:
-    """Pairs in two parts, at random; those of one source are in one part.
+    """Split pairs at random into two parts; pairs with the same source stay together.
 
     Args:
         source: Sentences.
         target: Their translations.
-        share: Of the different sources, for the second part; one at least.
-        seed: Of the choice.
+        share: Share of the distinct sources in the second part, which has at least one.
+        seed: Seed of the choice.
 
     Raises:
-        DataError: If there are not two different sources.
+        DataError: If there are fewer than two distinct sources.
 
     Examples:
         >>> split_pairs(["a", "b", "a"], ["x", "y", "z"], 0.5, seed=0)
@@ -176,7 +177,7 @@ def split_pairs(
     """
     names = sorted(set(source))
     if len(names) < 2:
-        raise DataError(f"source: {len(names)} different sentences cannot be split into two parts: give more")
+        raise DataError(f"source: cannot split {len(names)} distinct sentences into two parts: pass at least 2")
     count = min(max(1, round(share * len(names))), len(names) - 1)
     chosen = {names[i] for i in np.random.default_rng(seed).permutation(len(names))[:count]}
     parts = [[i for i, one in enumerate(source) if (one in chosen) == second] for second in (False, True)]
@@ -185,18 +186,18 @@ def split_pairs(
 
 
 def blanked(sentences: list[str]) -> list[str]:
-    """Sentences, those of white space alone being empty: there is nothing to translate."""
+    """Return sentences, with an empty one for each that is only white space: there is nothing to translate."""
     return [sentence if sentence.strip() else "" for sentence in sentences]
 
 
 def blanked_pairs(source: Any, target: Any, **names: Any) -> tuple[list[str], list[str]]:
-    """Pairs that are checked, and :func:`blanked`."""
+    """Check pairs, and return them :func:`blanked`."""
     sources, targets = check_pairs(source, target, **names)
     return blanked(sources), blanked(targets)
 
 
 def pairs_digest(*sides: list[str]) -> str:
-    """SHA-256 of lists of sentences, as 64 hexadecimal digits."""
+    """Return the SHA-256 of lists of sentences as 64 hexadecimal digits."""
     hasher = hashlib.sha256()
     for side in sides:
         for sentence in side:
@@ -207,5 +208,5 @@ def pairs_digest(*sides: list[str]) -> str:
 
 
 def opening(sentences: list[str]) -> str:
-    """The first sentence that is not white space alone, cut to 200 characters, as an example of what can be asked."""
+    """Return the first sentence that is not only white space, cut to 200 characters, as an example of a request."""
     return next((sentence for sentence in sentences if sentence.strip()), "-")[:200]

@@ -31,37 +31,37 @@ from lstmzoo.training import Trained, Validate
 
 
 class Translator(FittedTranslator):
-    """One network that reads sentences and writes their translations.
+    """A network that reads sentences and writes their translations.
 
-    Vocabularies are learned from the training part. Pairs of like length are trained on together.
+    Vocabularies are learned from the training set. Batches hold pairs of similar length.
 
     Args:
         model: Zoo entry, such as ``bahdanau_gru`` or ``translation/bahdanau_gru``; see :func:`lstmzoo.list_models`.
-        tokenizer: ``bpe`` or ``unigram`` (pieces of words; any sentence comes back exactly), ``word`` (between white space),
-            ``char`` or ``byte``; the entry's choice if None. Or a :class:`tokenizers.Tokenizer`, used as it was made
-            for both languages.
-        hyperparameters: Overrides of the entry's settings: of the network, of the data (``vocab_size``, ``joint``, ...) and of
-            the training (``learning_rate``, ``epochs``, ...) alike.
-        validation_size: Share of the pairs, drawn by chance, that training does not see, and that chooses the best epoch, unless
-            ``fit`` is given validation pairs; with 0, all pairs are trained on for all epochs.
-        time_limit: Seconds of training, at the most; below 180, batches have fewer shapes, for each is compiled.
-        random_state: Seed of everything; the same seed gives the same bits on one machine.
-        verbose: 0 for silence, 1 for a progress bar.
+        tokenizer: ``bpe`` or ``unigram`` (pieces of words; any sentence is restored exactly), ``word`` (split at white space),
+            ``char`` or ``byte``; the entry's default if None. Or a :class:`tokenizers.Tokenizer`, which is used unchanged for
+            both languages.
+        hyperparameters: Overrides of the entry's settings, whether of the network, of the data (``vocab_size``, ``joint``, ...)
+            or of the training (``learning_rate``, ``epochs``, ...).
+        validation_size: Share of the pairs, chosen at random, that is held out to choose the best epoch. It is ignored if
+            ``fit`` is given validation pairs. With 0, all pairs are trained on for all epochs.
+        time_limit: Maximum seconds of training. Below 180, batches have fewer shapes, since each shape is compiled.
+        random_state: Seed of all random choices; the same seed gives the same bits on one machine.
+        verbose: 0 for silent, 1 for a progress bar.
 
     Attributes:
         model_: The trained Keras model; ``model_.stepper`` encodes a source once and writes from a state.
         config_: The resolved zoo entry.
-        spec_: Sizes learned from the pairs.
+        spec_: Sizes of the network, learned from the pairs.
         preprocessor_: The fitted :class:`lstmzoo.preprocessing.PairPreprocessor`.
-        seed_: That the fit drew from.
-        history_: A row per epoch: ``epoch``, ``loss``, smoothed as the entry says, ``val_loss`` (nats per token; or, if the entry
-            validates by BLEU, 100 less that), ``learning_rate``, ``seconds``.
+        seed_: Seed that ``fit`` used.
+        history_: A row per epoch: ``epoch``, ``loss`` (with the entry's label smoothing), ``val_loss`` (nats per token, or 100
+            minus BLEU if the entry validates by BLEU), ``learning_rate``, ``seconds``.
         best_epoch_: The epoch of ``fit`` whose weights were kept, and from which updates start.
-        padding_: Share of the positions of the first epoch that were padding.
-        tokens_: In that epoch, of both languages, without padding.
-        left_out_: How many pairs were not trained on, being ``long`` or ``empty``, in the fit and updates.
-        seconds_: Of fitting and updates.
-        data_digest_: SHA-256 of the training pairs; after an update, of the digest before and that of the new pairs.
+        padding_: Share of padding among the positions of the first epoch.
+        tokens_: Number of tokens of both languages in the first epoch, without padding.
+        left_out_: Number of pairs that ``fit`` and updates left out because they were ``long`` or ``empty``.
+        seconds_: Seconds that ``fit`` and updates took.
+        data_digest_: SHA-256 of the training pairs; after an update, of the old digest and that of the new pairs.
 
     Examples:
         >>> source = ["one dog", "two dogs", "one cat", "two cats"] * 8
@@ -103,19 +103,19 @@ class Translator(FittedTranslator):
         Args:
             source: Sentences: a list, tuple, array or series of strings.
             target: Their translations, in the same order.
-            validation: Sentences and translations that choose the best epoch; if None, some of the pairs, as ``validation_size``
-                says.
-            checkpoint_dir: Where the state of training is kept. A fit that was killed, called again with the same data and
-                parameters, goes on from there, and ends with the same bits; it needs a ``random_state``.
-            callbacks: Keras callbacks. Their hooks of training, epochs and batches are called; a learning rate that one sets
-                multiplies the entry's schedule; ``model.stop_training`` ends the training.
-            optimizer: A Keras optimizer, or its config, in place of the entry's. Its learning rate is where the entry's schedule
-                begins, unless it has a schedule of its own.
+            validation: Sentences and their translations that choose the best epoch; if None, some of the pairs, see
+                ``validation_size``.
+            checkpoint_dir: Folder of the checkpoints. An interrupted fit that is called again with the same data and parameters
+                resumes from the last one, and ends with the same bits. Requires a ``random_state``.
+            callbacks: Keras callbacks. Their methods for the begin and end of training, epochs and batches are called. If one
+                sets the learning rate, the entry's schedule is scaled by the same factor. ``model.stop_training`` ends training.
+            optimizer: A Keras optimizer or its config, instead of the entry's. The entry's schedule starts at its learning rate,
+                unless the optimizer has a schedule itself.
 
         Raises:
             ConfigError: If a parameter or hyperparameter is wrong, or the checkpoint is of another fit.
             UnknownNameError: If the zoo has no such entry.
-            TrainingError: If the loss stops being finite.
+            TrainingError: If the loss is no longer finite.
             DataError: If the sentences are refused, or none can be trained on.
         """
         return self._fit_network(
@@ -123,9 +123,9 @@ class Translator(FittedTranslator):
         )
 
     def update(self, source: Any, target: Any, *, epochs: Annotated[int, Field(gt=0)] = 1) -> "Translator":
-        """Continue training on further pairs, with a tenth of the learning rate and the vocabularies of the fit.
+        """Continue training on new pairs, with a tenth of the learning rate and the same vocabularies.
 
-        An update that fails or is interrupted leaves the translator as it was.
+        An update that fails or is interrupted leaves the translator unchanged.
 
         Args:
             source: Sentences, as for :meth:`fit`.
@@ -135,25 +135,25 @@ class Translator(FittedTranslator):
         Raises:
             NotFittedError: If the translator is not fitted.
             ConfigError: If ``epochs`` is not a whole number above 0.
-            TrainingError: If the loss stops being finite.
+            TrainingError: If the loss is no longer finite.
             DataError: If the sentences are refused, or none can be trained on.
         """
         return self._update_network(epochs, source, target)
 
     def baselines(self) -> dict[str, BaselineTranslator]:
-        """What a network has to beat, unfitted, by name."""
+        """Return the unfitted baselines by name."""
         return {method: BaselineTranslator(method) for method in METHODS}
 
     def network_sizes(self, source: Any, target: Any) -> tuple[ModelConfig, TranslationSpec]:
-        """The config and the sizes of the network that :meth:`fit` would train on the pairs; see :func:`lstmzoo.build_model`.
+        """Return the config and the sizes of the network that :meth:`fit` would train; see :func:`lstmzoo.build_model`.
 
         Args:
             source: As for :meth:`fit`.
             target: As for :meth:`fit`.
 
         Raises:
-            ConfigError: As of :meth:`fit`.
-            DataError: As of :meth:`fit`.
+            ConfigError: As for :meth:`fit`.
+            DataError: As for :meth:`fit`.
         """
         return self._network_sizes(source, target)
 
@@ -206,7 +206,7 @@ class Translator(FittedTranslator):
     def _validator(
         self, model: Any, prepared: TrainingPairs, config: ModelConfig, overrides: Overrides
     ) -> Validate | None:
-        """What an epoch is judged by: nats per token, or 100 less the BLEU of greedy translations."""
+        """Return the function that computes the validation loss: nats per token, or 100 minus the BLEU of greedy translations."""
         held_out, preprocessor, stepper = prepared.held_out, prepared.preprocessor, model.stepper
         if held_out is None:
             return None

@@ -1,4 +1,4 @@
-"""Language models that count: what a network has to beat."""
+"""Baselines of language models: n-gram counts."""
 
 import time
 from collections import deque
@@ -21,25 +21,25 @@ METHODS: tuple[Method, ...] = get_args(Method)
 
 
 class BaselineLanguageModel(Untrained, Tokenizing, TextModel):
-    """A language model of counts, with the interface of :class:`lstmzoo.LanguageModel`.
+    """A baseline that counts tokens, with the interface of :class:`lstmzoo.LanguageModel`.
 
     ==============  ==================================================================================================
     method          probability of a token
     ==============  ==================================================================================================
-    ``uniform``     the same for all
-    ``unigram``     as frequent as it was in the training text
-    ``kneser_ney``  as frequent as it was after the tokens before it, interpolated: modified Kneser-Ney n-grams
+    ``uniform``     the same for all tokens
+    ``unigram``     the frequency of the token in the training texts
+    ``kneser_ney``  the frequency of the token after the tokens before it, by interpolated modified Kneser-Ney n-grams
     ==============  ==================================================================================================
 
     Args:
         method: One of the above.
         tokenizer: As for :class:`lstmzoo.LanguageModel`.
-        vocab_size: The most token ids to learn; None for all words, or characters, that there are.
-        order: Tokens of the longest n-grams, of ``kneser_ney``.
+        vocab_size: Maximum size of the vocabulary; None for all words or characters of the training texts.
+        order: Length of the longest n-grams of ``kneser_ney``.
 
     Attributes:
         preprocessor_: The fitted :class:`lstmzoo.preprocessing.TextPreprocessor`.
-        seconds_: Of fitting.
+        seconds_: Seconds that ``fit`` took.
         data_digest_: SHA-256 of the training texts.
 
     References:
@@ -68,11 +68,11 @@ class BaselineLanguageModel(Untrained, Tokenizing, TextModel):
         self.order = order
 
     def fit(self, texts: Any, y: None = None) -> "BaselineLanguageModel":
-        """Count, as :meth:`lstmzoo.LanguageModel.fit` takes the texts.
+        """Count the tokens of texts.
 
         Args:
             texts: A text, a list of texts, or an iterator of lines.
-            y: Nothing; scikit-learn's searches pass it.
+            y: Ignored; scikit-learn's searches pass it.
 
         Raises:
             ConfigError: If a parameter is wrong.
@@ -111,7 +111,7 @@ class BaselineLanguageModel(Untrained, Tokenizing, TextModel):
             for row in range(first, first + len(prompts))
         ]
         order = 1 if self._ngrams is None else self._ngrams.order
-        lasts = [deque(prompt, maxlen=order) for prompt in prompts]  # all that a token depends on
+        lasts = [deque(prompt, maxlen=order) for prompt in prompts]  # a token depends on no more
         seen = [np.isin(np.arange(self.preprocessor_.vocab_size_), prompt) for prompt in prompts]
         while True:
             tokens = [self._draw(*row, options) for row in zip(lasts, seen, rngs, strict=True)]
@@ -121,7 +121,7 @@ class BaselineLanguageModel(Untrained, Tokenizing, TextModel):
             yield np.array(tokens, np.int32)[:, None]
 
     def _draw(self, last: deque, seen: np.ndarray, rng: np.random.Generator, options: dict[str, Any]) -> int:
-        """A token that follows; as the network draws it, from the probabilities as logits."""
+        """Sample the next token by the options that networks use, with log probabilities as logits."""
         size = self.preprocessor_.vocab_size_
         logits = np.log(self._next_probs(np.array(last, np.int64)))
         logits[self.preprocessor_.banned] = -np.inf
@@ -136,6 +136,6 @@ class BaselineLanguageModel(Untrained, Tokenizing, TextModel):
         return int(rng.choice(order, p=share / share.sum()))
 
     def _next_probs(self, context: np.ndarray) -> np.ndarray:
-        """Return the probability ``(V,)`` of each token id after others."""
+        """Return the probability ``(V,)`` of each token id after a context."""
         size = self.preprocessor_.vocab_size_
         return np.full(size, 1 / size) if self._ngrams is None else self._ngrams.next_probs(context)

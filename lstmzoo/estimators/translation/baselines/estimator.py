@@ -1,4 +1,4 @@
-"""Translators without a network: what one has to beat."""
+"""Baselines of translation, without a network."""
 
 import re
 import time
@@ -18,20 +18,20 @@ _WORD = re.compile(r"\w+|[^\w\s]")
 
 
 class BaselineTranslator(Untrained, SentenceTranslator):
-    """A translator without a network, with the interface of :class:`lstmzoo.Translator`.
+    """A baseline without a network, with the interface of :class:`lstmzoo.Translator`.
 
     ===========  ==========================================================================================
     method       translation
     ===========  ==========================================================================================
-    ``copy``     the sentence as it is
-    ``lexicon``  word by word, by IBM's model 1, in the order of the source; unknown words as they are
+    ``copy``     the source sentence, unchanged
+    ``lexicon``  word by word, by IBM Model 1, in the order of the source; unknown words are copied
     ===========  ==========================================================================================
 
     Args:
         method: One of the above.
 
     Attributes:
-        seconds_: Of fitting.
+        seconds_: Seconds that ``fit`` took.
         data_digest_: SHA-256 of the training pairs.
 
     References:
@@ -50,7 +50,7 @@ class BaselineTranslator(Untrained, SentenceTranslator):
         self.method = method
 
     def fit(self, source: Any, target: Any) -> "BaselineTranslator":
-        """Count which words occur together.
+        """Learn the lexicon from pairs of sentences.
 
         Args:
             source: Sentences.
@@ -69,7 +69,7 @@ class BaselineTranslator(Untrained, SentenceTranslator):
         return self
 
     def predict(self, sentences: Any) -> list[str]:
-        """Translations of sentences.
+        """Translate sentences.
 
         Args:
             sentences: A list, tuple, array or series of strings.
@@ -85,7 +85,7 @@ class BaselineTranslator(Untrained, SentenceTranslator):
         return [_WORD.sub(lambda word: lexicon.translate([word[0]])[0], text) for text in texts]
 
     def score_samples(self, source: Any, target: Any) -> np.ndarray:
-        """``(n,)`` the log-likelihood of each translation given its source and its number of words, in nats, of ``lexicon``.
+        """Return the log-likelihood ``(n,)`` of each translation, given its source and its number of words, in nats.
 
         Args:
             source: Sentences.
@@ -93,20 +93,20 @@ class BaselineTranslator(Untrained, SentenceTranslator):
 
         Raises:
             NotFittedError: If the translator is not fitted.
-            ConfigError: If it copies, which gives no likelihoods.
+            ConfigError: If the method is ``copy``, which has no likelihoods.
             DataError: If the sentences are refused.
         """
         self._check_fitted()
         if self._lexicon is None:
-            raise ConfigError("a translator that copies gives no likelihoods: use method='lexicon'")
+            raise ConfigError("a translator that copies has no likelihoods: use method='lexicon'")
         sources, targets = check_pairs(source, target)
         return self._lexicon.log_likelihoods(_words(sources), _words(targets))
 
     def _answered(self, sentences: list[str], params: dict[str, Any]) -> list[str]:
-        """There is no beam that the parameters could be for."""
+        """Translate the sentences; without a beam, the parameters have no effect."""
         return self.predict(sentences)
 
 
 def _words(sentences: list[str]) -> list[list[str]]:
-    """Of each sentence, and what is between them, but white space."""
+    """Return the words and punctuation marks of each sentence."""
     return [_WORD.findall(sentence) for sentence in sentences]

@@ -1,4 +1,4 @@
-"""From sentences to translations: what is decoded together, and what comes back in which place."""
+"""Batches of sentences: decoding them, and scoring given translations."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -13,9 +13,9 @@ from lstmzoo.errors import DataError
 from lstmzoo.layers import LOG_ZERO
 from lstmzoo.preprocessing import decoding_batches, padded_sentences
 
-_HYPOTHESES = 64 * 64 * 5  # positions of the source, for each translation that is followed, at a time
-_PAIRS = 64**3  # positions of the source, for each of the target, at a time
-_SPARE = 10  # tokens that a translation may have beyond twice what is usual
+_HYPOTHESES = 64 * 64 * 5  # maximum source positions times hypotheses in a batch
+_PAIRS = 64**3  # maximum source positions times target positions in a batch
+_SPARE = 10  # tokens that a translation may have beyond twice the usual number
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Decoded:
     """Translations of one sentence, the best first.
 
     Attributes:
-        tokens: Ids of each, without the end.
-        scores: Of each.
+        tokens: Token ids of each translation, without the end.
+        scores: Score of each translation.
     """
 
     tokens: list[np.ndarray]
@@ -32,7 +32,7 @@ class Decoded:
 
 
 def decode_greedily(writer: Any, sources: list[np.ndarray], ratio: float) -> list[Decoded]:
-    """The likeliest token each time."""
+    """Translate greedily: take the most probable token at each step."""
 
     def run(source: np.ndarray, limits: np.ndarray, length: int, _: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         tokens, log_probs = writer.greedy(source, limits, length)
@@ -44,7 +44,7 @@ def decode_greedily(writer: Any, sources: list[np.ndarray], ratio: float) -> lis
 def decode_by_beam(
     writer: Any, sources: list[np.ndarray], ratio: float, beam: BeamSearch, n_best: int, shapes: Shapes = ANY
 ) -> list[Decoded]:
-    """The best of a beam search."""
+    """Translate by beam search, and return the ``n_best`` hypotheses of each sentence."""
     beam = replace(beam, width=shapes.places(beam.size))
 
     def run(source: np.ndarray, limits: np.ndarray, length: int, _: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -57,7 +57,7 @@ def decode_by_beam(
 def decode_by_sampling(
     writer: Any, sources: list[np.ndarray], ratio: float, sampling: Sampling, n: int, random_state: int | None
 ) -> list[Decoded]:
-    """Drawn translations, ``n`` of each sentence; what is drawn depends on the seed and the sentence's place alone."""
+    """Sample ``n`` translations of each sentence. They depend only on the seed and on the sentence's position in the list."""
     entropy = np.random.SeedSequence(random_state).entropy
     places = [np.random.SeedSequence(entropy, spawn_key=(place,)) for place in range(len(sources))]
     seeds = np.array([place.generate_state(2 * n).astype(np.int32).reshape(n, 2) for place in places])
@@ -74,15 +74,15 @@ def decode_by_sampling(
 def _decoded(
     run: Callable, sources: list[np.ndarray], ratio: float, beam_size: int, shapes: Shapes = ANY
 ) -> list[Decoded]:
-    """What is written for each source; nothing for one without tokens.
+    """Decode the sources in batches. The translation of a source without tokens is empty.
 
     Args:
-        run: From ``source`` (B, S), ``limits`` (B,), the most tokens of all, and the sentences' numbers, to tokens (B, n, L) and
-            scores (B, n).
-        sources: Ids of each.
-        ratio: How many tokens a translation has for each of its source.
-        beam_size: How many are followed side by side.
-        shapes: That are compiled.
+        run: Function from ``source`` (B, S), ``limits`` (B,), the maximum number of tokens, and the sentences' numbers to tokens
+            (B, n, L) and scores (B, n).
+        sources: Token ids of each sentence.
+        ratio: Usual number of tokens in a translation for each token of its source.
+        beam_size: Number of hypotheses of each sentence.
+        shapes: Shapes that are compiled.
     """
     found = [Decoded([np.zeros(0, np.int32)], [0.0])] * len(sources)
     lengths = np.array([len(ids) for ids in sources])
@@ -106,26 +106,26 @@ def _limits(lengths: np.ndarray, ratio: float) -> np.ndarray:
 
 
 def _cut(tokens: np.ndarray) -> np.ndarray:
-    """Up to the end."""
+    """Return the tokens before the end of the sentence."""
     return tokens[: int((np.append(tokens, 0) == 0).argmax())]
 
 
 def _rows(count: int, shapes: Shapes = ANY) -> int:
-    """A number of rows that is compiled for, such as holds so many sentences."""
+    """Return the smallest compiled batch size that holds this many sentences."""
     return min(rows for rows in shapes.rows if rows >= count)
 
 
 def _most_rows(positions: int, most: int, shapes: Shapes = ANY) -> int:
-    """How many sentences of so many positions have no more than ``most`` together; one at least."""
+    """Return the largest batch size with at most ``most`` positions in all, or 1 if there is none."""
     return next(rows for rows in shapes.rows if rows * positions <= most or rows == 1)
 
 
 def check_lengths(sentences: Sequence[np.ndarray], what: str) -> None:
-    """Refuse what is no sentence.
+    """Refuse sentences that are too long.
 
     Args:
-        sentences: Ids of each.
-        what: What messages call them.
+        sentences: Token ids of each sentence.
+        what: Name of the sentences in messages.
 
     Raises:
         DataError: If one has more tokens than can be translated.
@@ -133,14 +133,14 @@ def check_lengths(sentences: Sequence[np.ndarray], what: str) -> None:
     for number, ids in enumerate(sentences):
         if len(ids) > MAX_TOKENS:
             raise DataError(
-                f"{what} {number} has {len(ids):,} tokens, and at most {MAX_TOKENS:,} are translated: split it into sentences"
+                f"{what} {number} has {len(ids):,} tokens; at most {MAX_TOKENS:,} can be translated: split it into sentences"
             )
 
 
 def pair_batches(
     sources: list[np.ndarray], targets: list[np.ndarray]
 ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
-    """Pairs to be scored: their numbers, and the inputs of a model, in few shapes; none is left out."""
+    """Yield batches of pairs in few shapes, as the pairs' numbers and the inputs of a model. No pair is left out."""
     lengths = np.array([(len(a), len(b)) for a, b in zip(sources, targets, strict=True)]).reshape(-1, 2)
     for members, width in decoding_batches(np.maximum(lengths, 1), lambda width: _most_rows(width**2, _PAIRS)):
         rows = _rows(len(members))
@@ -149,12 +149,12 @@ def pair_batches(
 
 
 def pair_nll(stepper: Any, batches: list[tuple[np.ndarray, dict[str, np.ndarray]]], calls: float) -> np.ndarray:
-    """``(N,)`` negative log-likelihood of each target, its end included, in nats.
+    """Return the negative log-likelihood ``(N,)`` of each target, its end included, in nats.
 
     Args:
-        stepper: Of a translation model.
-        batches: Of :func:`pair_batches`.
-        calls: How often they will be scored.
+        stepper: Stepper of a translation model.
+        batches: Batches of :func:`pair_batches`.
+        calls: How often they will be scored; decides whether compiling pays.
     """
     sums = np.zeros(sum(len(members) for members, _ in batches))
     alike = Counter(inputs["source"].shape for _, inputs in batches)

@@ -1,4 +1,4 @@
-"""Plots of alignments."""
+"""Heat maps of alignments."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ _MOST = 200
 
 
 def draw_alignment(source: list[str], target: list[str], weights: np.ndarray) -> Figure:
-    """A heat map, the source's tokens from left to right, the target's from top to bottom.
+    """Draw a heat map, with the source from left to right and the target from top to bottom.
 
     Args:
         source: S tokens.
@@ -17,7 +17,7 @@ def draw_alignment(source: list[str], target: list[str], weights: np.ndarray) ->
         weights: ``(T, S)`` from 0 to 1.
 
     Raises:
-        DataError: If there are more tokens than can be seen.
+        DataError: If there are too many tokens to draw.
     """
     if max(weights.shape) > _MOST:
         raise DataError(

@@ -37,12 +37,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Alignment:
-    """What of the source was looked at for each token of a translation.
+    """Attention weights between a sentence and its translation.
 
     Attributes:
-        source: S tokens, the end the last.
-        target: T tokens, the end the last.
-        weights: ``(T, S)``, rows that sum to 1, or to less with a ``local_window``.
+        source: S tokens; the last one is the end of the sentence.
+        target: T tokens; the last one is the end of the sentence.
+        weights: ``(T, S)``. Rows sum to 1, or to less with a ``local_window``.
     """
 
     source: list[str]
@@ -51,7 +51,7 @@ class Alignment:
 
 
 class FittedTranslator(TokenizingEstimator[TrainingPairs], SentenceTranslator):
-    """What a fitted network can be asked; see :class:`lstmzoo.Translator`, which fits it."""
+    """Base of :class:`lstmzoo.Translator`: the methods of a fitted network."""
 
     _saved = (
         *as_json("padding_", "tokens_", "left_out_", "_ratio"),
@@ -68,31 +68,31 @@ class FittedTranslator(TokenizingEstimator[TrainingPairs], SentenceTranslator):
         no_repeat_ngram: int = 0, n_best: int = 1, ensemble: Sequence["FittedTranslator"] = (), return_score: bool = False,
         return_alignment: bool = False,
     ) -> Any:  # fmt: skip
-        """Translate sentences, by beam search.
+        """Translate sentences by beam search.
 
-        A translation ends at twice as many tokens as are usual for its source, and ten, if it has not ended before; its score
-        is without an end then.
+        A translation is cut off at twice the usual number of tokens for its source plus 10. The score of such a translation
+        does not include an end.
 
         Args:
-            sentences: A list, tuple, array or series of strings. An empty one, or one of white space, has an empty translation.
-            beam_size: Translations that are followed side by side; 1 takes the likeliest token each time.
+            sentences: A list, tuple, array or series of strings. The translation of an empty string or of white space is empty.
+            beam_size: Number of hypotheses that the search keeps; 1 takes the most probable token at each step.
             length_penalty: Above 0, longer translations are preferred: log-likelihoods are divided by
                 ``((5 + tokens) / 6) ** length_penalty``.
-            coverage_penalty: Above 0, translations are preferred that have looked at all of the source; needs an attention.
-            no_repeat_ngram: So many tokens in a row do not come twice in a translation; 0 for no such rule.
-            n_best: Translations of each sentence, the best first; at most ``beam_size`` of them.
-            ensemble: Other translators, whose probabilities are averaged with this one's; of the same vocabularies, so fitted on
-                the same pairs and ``validation`` pairs. Those of single epochs come from :meth:`averaged_epochs`.
-            return_score: Whether to return the scores too: log-likelihoods, in nats, with the penalties.
-            return_alignment: Whether to return, for each translation, an :class:`Alignment` of this model too.
+            coverage_penalty: Above 0, translations that attend to the whole source are preferred. Requires attention.
+            no_repeat_ngram: No n-gram of this length occurs twice in a translation; 0 allows repetition.
+            n_best: Number of translations of each sentence, the best first; at most ``beam_size``.
+            ensemble: Other translators, whose probabilities are averaged with this one's. They must have the same vocabularies,
+                so fit them on the same pairs and ``validation`` pairs; or use :meth:`averaged_epochs`.
+            return_score: Whether to return scores: log-likelihoods in nats, with the penalties.
+            return_alignment: Whether to return an :class:`Alignment` of this model for each translation.
 
         Returns:
-            A list of translations, or, if ``n_best`` is above 1, of lists of them. With scores or alignments, a tuple of such
-            lists, in this order.
+            A list of translations; if ``n_best`` is above 1, a list of lists. With scores or alignments, a tuple of such lists,
+            in this order.
 
         Raises:
             NotFittedError: If the translator is not fitted.
-            ConfigError: If an argument is out of range, or needs an attention that the entry lacks.
+            ConfigError: If an argument is out of range, or requires attention and the entry has none.
             DataError: If the sentences are refused.
         """
         self._check_fitted()
@@ -122,15 +122,15 @@ class FittedTranslator(TokenizingEstimator[TrainingPairs], SentenceTranslator):
         self, sentences: Any, *, n: int = 1, temperature: float = 1.0, top_k: int | None = None, top_p: float = 1.0,
         random_state: int | None = None,
     ) -> Any:  # fmt: skip
-        """Draw translations, token by token.
+        """Sample translations, token by token.
 
         Args:
             sentences: As for :meth:`predict`.
-            n: Translations of each sentence.
-            temperature: Below 1, likely tokens become likelier; at 0, the likeliest is taken.
-            top_k: Draw among so many of the likeliest tokens; None for all.
-            top_p: Draw among the likeliest tokens that together have this probability.
-            random_state: The same one gives the same translations; None others each time.
+            n: Number of translations of each sentence.
+            temperature: Divisor of the logits: below 1, likely tokens become likelier; 0 always takes the most probable token.
+            top_k: Sample from this many of the most probable tokens; None for all.
+            top_p: Sample from the smallest set of most probable tokens whose probabilities sum to at least this.
+            random_state: Seed of the sampling; None for a fresh one.
 
         Returns:
             A list of translations, or, if ``n`` is above 1, of lists of them.
@@ -151,7 +151,7 @@ class FittedTranslator(TokenizingEstimator[TrainingPairs], SentenceTranslator):
         return texts if n > 1 else [drawn[0] for drawn in texts]
 
     def score_samples(self, source: Any, target: Any) -> np.ndarray:
-        """``(n,)`` the log-likelihood of each translation, its end included, given its source, in nats.
+        """Return the log-likelihood ``(n,)`` of each translation given its source, in nats. The end is included.
 
         Args:
             source: Sentences.
@@ -168,16 +168,16 @@ class FittedTranslator(TokenizingEstimator[TrainingPairs], SentenceTranslator):
         return -pair_nll(self.model_.stepper, list(pair_batches(*ids)), calls=1)
 
     def plot_alignment(self, sentence: str, translation: str | None = None, path: str | Path | None = None) -> "Figure":
-        """Draw what of a sentence is looked at for each token of its translation, as a heat map.
+        """Draw the attention between a sentence and its translation as a heat map.
 
         Args:
             sentence: The source.
-            translation: Of it; the model's own if None.
-            path: Where to save the figure, in a format that its suffix names; nowhere if None.
+            translation: The translation; if None, the model translates the sentence.
+            path: File to save the figure to; its suffix names the format. If None, it is not saved.
 
         Raises:
             NotFittedError: If the translator is not fitted.
-            ConfigError: If the entry has no attention, or the path is of no known format, or cannot be written.
+            ConfigError: If the entry has no attention, or the path has an unknown format or cannot be written.
             DataError: If the sentence or the translation is not text, or too long.
         """
         self._check_fitted()
@@ -197,10 +197,10 @@ class FittedTranslator(TokenizingEstimator[TrainingPairs], SentenceTranslator):
         return figure
 
     def averaged_epochs(self) -> list["FittedTranslator"]:
-        """Translators with the weights of the single epochs whose mean this one has: an ensemble of checkpoints.
+        """Return translators with the weights of the single epochs that were averaged: an ensemble of checkpoints.
 
-        They are those of the last ``average_epochs`` epochs up to the best, the oldest first. Each call makes them anew, and a
-        saved translator is without them: keep what is used again, and save each that is to stay as any other translator.
+        They belong to the last ``average_epochs`` epochs up to the best, the oldest first. Each call builds new translators.
+        They are not saved with this one; save each of them as a model of its own.
 
         Raises:
             NotFittedError: If the translator is not fitted.
@@ -213,20 +213,19 @@ class FittedTranslator(TokenizingEstimator[TrainingPairs], SentenceTranslator):
                 if self.config_.training.average_epochs == 1
                 else "this one was loaded, copied or updated"
             )
-            raise ConfigError(
-                f"{why}: a translator has epochs that were averaged after fit, with average_epochs above 1"
-            )
+            raise ConfigError(f"{why}: only a translator fitted with average_epochs above 1 has averaged epochs")
         first = self.best_epoch_ + 1 - len(self._averaged)
         return [self._of_epoch(number, weights) for number, weights in enumerate(self._averaged, first)]
 
     def check_ensemble(self, ensemble: Any) -> None:
-        """Refuse what this translator cannot be ensembled with.
+        """Check that this translator can be ensembled with others.
 
         Args:
             ensemble: As for :meth:`predict`.
 
         Raises:
-            ConfigError: If it is no list of fitted translators, or one has other vocabularies; its number is named.
+            ConfigError: If it is not a list of translators, or one has different vocabularies; its number is named.
+            NotFittedError: If one is not fitted.
         """
         if not isinstance(ensemble, list | tuple):
             raise ConfigError(f"{arg('ensemble')}: expected a list of translators, got a {type(ensemble).__name__}")
@@ -236,22 +235,22 @@ class FittedTranslator(TokenizingEstimator[TrainingPairs], SentenceTranslator):
             other._check_fitted()
             if other.preprocessor_.to_json() != self.preprocessor_.to_json():
                 raise ConfigError(
-                    f"{arg('ensemble')}: number {number} has other vocabularies: fit all on the same pairs, with the same "
+                    f"{arg('ensemble')}: number {number} has different vocabularies: fit all on the same pairs, with the same "
                     "validation pairs"
                 )
 
     def _encoded(self, texts: list[str]) -> list[np.ndarray]:
-        """The ids of sources; none of one that is white space."""
+        """Return the token ids of sources; a source that is only white space has none."""
         sources = self.preprocessor_.encode_source(blanked(texts))
         check_lengths(sources, "sentence")
         return sources
 
     def _writer(self, ensemble: Sequence["FittedTranslator"]) -> Writer:
-        """What writes, with others or alone; this one and the last ensemble are kept, as they are compiled."""
+        """Return the writer of this model or of an ensemble. That of this model and the last ensemble's are kept compiled."""
         self.check_ensemble(ensemble)
         models = [self.model_, *(other.model_ for other in ensemble)]
         key = tuple(map(id, models))
-        writers = self._writers  # which another thread may replace
+        writers = self._writers  # another thread may replace the attribute
         if key not in writers:
             alone: dict[tuple[int, ...], Writer] = {kept: writer for kept, writer in writers.items() if len(kept) == 1}
             writer = Writer([model.stepper for model in models], self.preprocessor_.target.banned)
@@ -259,7 +258,7 @@ class FittedTranslator(TokenizingEstimator[TrainingPairs], SentenceTranslator):
         return writers[key]
 
     def _of_epoch(self, epoch: int, weights: Weights) -> "FittedTranslator":
-        """One as this was after an epoch, with a network of its own: a copy goes through what would be saved."""
+        """Return a copy as it was after an epoch. ``copy`` builds a new network, as loading does."""
         other = copy.copy(self)
         other.model_.set_weights(weights)
         other.best_epoch_, other.history_ = epoch, self.history_[:epoch]
@@ -268,7 +267,7 @@ class FittedTranslator(TokenizingEstimator[TrainingPairs], SentenceTranslator):
     def _check_attends(self, what: str) -> None:
         if not self.model_.stepper.attends:
             raise ConfigError(
-                f"{arg(what)}: {self.config_.name} has no attention: choose an entry that is tagged attention"
+                f"{arg(what)}: {self.config_.name} has no attention: choose an entry with the tag attention"
             )
 
     def _alignments(self, sources: list[np.ndarray], found: list[Decoded]) -> list[list[Alignment]]:
@@ -277,7 +276,7 @@ class FittedTranslator(TokenizingEstimator[TrainingPairs], SentenceTranslator):
         return [[next(aligned) for _ in one.tokens] for one in found]
 
     def _aligned(self, sources: list[np.ndarray], targets: list[np.ndarray]) -> list[Alignment]:
-        """Of each pair."""
+        """Return the alignment of each pair."""
         found: dict[int, Alignment] = {}
         names = [side.token for side in (self.preprocessor_.source, self.preprocessor_.target)]
         for members, inputs in pair_batches(sources, targets):
@@ -289,7 +288,7 @@ class FittedTranslator(TokenizingEstimator[TrainingPairs], SentenceTranslator):
         return [found[i] for i in range(len(sources))]
 
     def _answered(self, sentences: list[str], params: dict[str, Any]) -> list[str]:
-        """As of :meth:`predict`, in few compiled shapes, whatever the parameters."""
+        """Translate as :meth:`predict` does, in few compiled shapes for all parameters."""
         if params["coverage_penalty"]:
             self._check_attends("coverage_penalty")
         coverage = params["coverage_penalty"] if self.model_.stepper.attends else None

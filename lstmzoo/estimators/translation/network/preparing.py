@@ -19,15 +19,15 @@ Texts = tuple[list[str], list[str]]  # sources and targets
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingPairs(Prepared):
-    """Pairs of sentences to train on.
+    """Pairs of sentences, prepared for training.
 
     Attributes:
         batches: Batches of the pairs.
-        padding: Share of the positions of the first epoch that are padding.
-        tokens: Tokens of the first epoch, of both languages, without padding.
-        counts: ``(V,)`` how often each id of the target occurs; None for an update.
-        held_out: Validation pairs, if there are any.
-        ratio: Tokens of the translations for each of the sources.
+        padding: Share of padding among the positions of the first epoch.
+        tokens: Number of tokens of both languages in the first epoch, without padding.
+        counts: ``(V,)`` number of occurrences of each id of the target; None for an update.
+        held_out: Pairs of the validation set, if there is one.
+        ratio: Number of tokens of the targets for each token of the sources.
         example: A source.
     """
 
