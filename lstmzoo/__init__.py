@@ -6,7 +6,7 @@ The public names are imported when they are first touched: ``import lstmzoo`` it
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from lstmzoo._version import __version__
+from lstmzoo._version import __version__ as __version__
 from lstmzoo.quiet import import_keras
 
 if TYPE_CHECKING:
@@ -31,15 +31,8 @@ if TYPE_CHECKING:
     from lstmzoo.tuning import benchmark as benchmark
 
 _PLACES = {
-    "BaselineForecaster": "lstmzoo.estimators",
-    "BaselineLanguageModel": "lstmzoo.estimators",
-    "BaselineTranslator": "lstmzoo.estimators",
-    "ForecastScorer": "lstmzoo.estimators",
-    "Forecaster": "lstmzoo.estimators",
     "HyperModel": "lstmzoo.tuning",
-    "LanguageModel": "lstmzoo.estimators",
     "RollingOriginSplit": "lstmzoo.model_selection",
-    "Translator": "lstmzoo.estimators",
     "ZooSearchCV": "lstmzoo.tuning",
     "benchmark": "lstmzoo.tuning",
     "build_model": "lstmzoo.networks",
@@ -51,22 +44,30 @@ _PLACES = {
     "mlflow": "lstmzoo.mlflow",
     "register_model": "lstmzoo.registry",
 }
-
 _WITHOUT_KERAS = {"lstmzoo.config", "lstmzoo.datasets", "lstmzoo.model_selection", "lstmzoo.registry"}
-
-__all__ = [*sorted(_PLACES), "__version__"]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
-        raise AttributeError(f"module 'lstmzoo' has no attribute {name!r}; it has {', '.join(__all__)}")
-    if _PLACES[name] not in _WITHOUT_KERAS:
+    if name == "__all__":
+        return __dir__()
+    place = _PLACES.get(name) or _place_of_estimator(name)
+    if place is None:
+        raise AttributeError(f"module 'lstmzoo' has no attribute {name!r}; it has {', '.join(__dir__())}")
+    if place not in _WITHOUT_KERAS:
         import_keras()
-    module = importlib.import_module(_PLACES[name])
-    value = module if _PLACES[name] == f"lstmzoo.{name}" else getattr(module, name)
+    module = importlib.import_module(place)
+    value = module if place == f"lstmzoo.{name}" else getattr(module, name)
     globals()[name] = value
     return value
 
 
+def _place_of_estimator(name: str) -> str | None:
+    from lstmzoo.config import shipped_estimators
+
+    return "lstmzoo.estimators" if name in shipped_estimators() else None
+
+
 def __dir__() -> list[str]:
-    return __all__
+    from lstmzoo.config import shipped_estimators
+
+    return [*sorted([*_PLACES, *shipped_estimators()]), "__version__"]

@@ -6,23 +6,11 @@ from typing import Any
 
 import keras
 
-from lstmzoo import estimators
-from lstmzoo.config import ModelConfig, full_name, load_config
+from lstmzoo.config import ModelConfig, full_name, load_config, schema_of
 from lstmzoo.errors import ConfigError, arg
+from lstmzoo.estimators import network_estimator
 from lstmzoo.registry import build_model as build
-from lstmzoo.spec import ForecastingSpec, LanguageModellingSpec, TranslationSpec
-
-Spec = ForecastingSpec | LanguageModellingSpec | TranslationSpec
-_SPECS: dict[str, Any] = {
-    "forecasting": ForecastingSpec,
-    "language_modelling": LanguageModellingSpec,
-    "translation": TranslationSpec,
-}
-_ESTIMATORS: dict[str, Any] = {
-    "forecasting": estimators.Forecaster,
-    "language_modelling": estimators.LanguageModel,
-    "translation": estimators.Translator,
-}
+from lstmzoo.spec import DataSpec
 
 
 @keras.saving.register_keras_serializable(package="lstmzoo")
@@ -47,7 +35,8 @@ class Network(keras.Model):
             UnknownNameError: If its builder is unknown.
         """
         spec = {k: tuple(v) if isinstance(v, list) else v for k, v in config["spec"].items()}
-        network = _network(config["builder"], _SPECS[config["task"]](**spec), config["hyperparameters"], config["task"])
+        sizes = schema_of(config["task"]).spec(**spec)
+        network = _network(config["builder"], sizes, config["hyperparameters"], config["task"])
         network.name = config["name"]
         return network
 
@@ -84,7 +73,7 @@ def build_model(
     return build_network(config, spec)
 
 
-def build_network(config: ModelConfig, spec: Any) -> Network:
+def build_network(config: ModelConfig, spec: DataSpec) -> Network:
     """The bare Keras model of a config."""
     return _network(config.builder, spec, config.hyperparameters, config.task)
 
@@ -95,18 +84,19 @@ def resolve(
     """The config and the spec of :func:`build_model`, and the unfitted estimator that read the data, None with a spec."""
     name = full_name(name)
     task = name.split("/", 1)[0]
-    if not isinstance(data[0], Spec):
-        estimator = _ESTIMATORS[task](name, hyperparameters=dict(hyperparameters or {}) or None, **params)
+    if not isinstance(data[0], DataSpec):
+        estimator = network_estimator(task)(name, hyperparameters=dict(hyperparameters or {}) or None, **params)
         return *estimator.network_sizes(*data), estimator
-    if not isinstance(data[0], _SPECS[task]):
-        raise ConfigError(f"{arg('data')}: {name} needs a {_SPECS[task].__name__}, got a {type(data[0]).__name__}")
+    needed = schema_of(task).spec
+    if not isinstance(data[0], needed):
+        raise ConfigError(f"{arg('data')}: {name} needs a {needed.__name__}, got a {type(data[0]).__name__}")
     if params or data[1:]:
         given = ", ".join(map(arg, params)) or "further data"
         raise ConfigError(f"{given}: a spec has all sizes already: leave it out")
     return load_config(name).override(hyperparameters or {}), data[0], None
 
 
-def _network(builder: str, spec: Any, hyperparameters: dict[str, Any], task: str) -> Network:
+def _network(builder: str, spec: DataSpec, hyperparameters: dict[str, Any], task: str) -> Network:
     model = build(builder, spec, hyperparameters)
     network = Network(inputs=model.input, outputs=model.output, name=model.name)
     network.recipe = {

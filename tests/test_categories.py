@@ -10,7 +10,7 @@ import pytest
 
 import lstmzoo
 from lstmzoo import BaselineForecaster, Forecaster
-from lstmzoo.cli._tasks.frames import read_frame, read_future, read_history
+from lstmzoo.cli.tasks.forecasting.frames import read_frame, read_future, read_history
 from lstmzoo.errors import ConfigError, DataError, SavedModelError, UnknownNameError
 from lstmzoo.preprocessing import Channels, Columns, check_calendar, panel_frame, read_panel
 

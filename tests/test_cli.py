@@ -15,8 +15,9 @@ from _cli import IGNORED_WARNINGS, QUIET, assert_refused, run, run_json
 
 import lstmzoo
 from lstmzoo.cli import main
-from lstmzoo.cli._tasks import frames
+from lstmzoo.cli._base import get_task
 from lstmzoo.cli.demo._base import Stage, print_next
+from lstmzoo.cli.tasks.forecasting import frames
 from lstmzoo.limits import ServingLimits
 
 pytestmark = IGNORED_WARNINGS
@@ -706,7 +707,7 @@ def test_demo(monkeypatch):
 
 
 def test_the_demo_serves_the_folder_where_mlflow_failed(capsys):
-    print_next(Stage(Path("a b"), 1.0, 0, "name"), None, [])
+    print_next(Stage(Path("a b"), 1.0, 0, "name", get_task("forecasting")), None, [])
     assert "lstmzoo serve 'a b/model' --port 5001" in capsys.readouterr().out
 
 

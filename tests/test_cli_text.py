@@ -10,8 +10,8 @@ import pytest
 from _cli import IGNORED_WARNINGS, assert_refused, run, run_json
 
 import lstmzoo
-from lstmzoo.cli._tasks import FORECASTING, LANGUAGE_MODELLING, TASKS, find_model, find_models, task_of
-from lstmzoo.cli._tasks.text import read_texts
+from lstmzoo.cli._base import TASKS, find_model, find_models, task_of
+from lstmzoo.cli._text import read_texts
 
 pytestmark = IGNORED_WARNINGS
 SETTINGS = {
@@ -77,16 +77,16 @@ def test_every_task_of_the_zoo_has_a_command_line():
 
 
 @pytest.mark.parametrize(("name", "task"), [
-    ("a.csv", FORECASTING), ("a.csv.gz", FORECASTING), ("a.PQ", FORECASTING), ("a.txt", LANGUAGE_MODELLING),
-    ("a.TXT.gz", LANGUAGE_MODELLING), ("a.text", LANGUAGE_MODELLING), ("README.md", LANGUAGE_MODELLING),
-    ("-", LANGUAGE_MODELLING),
+    ("a.csv", "forecasting"), ("a.csv.gz", "forecasting"), ("a.PQ", "forecasting"), ("a.txt", "language_modelling"),
+    ("a.TXT.gz", "language_modelling"), ("a.text", "language_modelling"), ("README.md", "language_modelling"),
+    ("-", "language_modelling"),
 ])  # fmt: skip
 def test_the_file_decides_what_an_entry_is_of(name, task):
     path = Path(name)
-    assert task_of(path) is task
-    assert find_model("gru", path) == find_model(f"{task.name}/gru", path) == f"{task.name}/gru"
-    assert find_models(None, path) == lstmzoo.list_models(f"{task.name}/*")
-    assert find_models("lstm, *_gru", path) == lstmzoo.list_models([f"{task.name}/lstm", f"{task.name}/*_gru"])
+    assert task_of(path) is TASKS[task]
+    assert find_model("gru", path) == find_model(f"{task}/gru", path) == f"{task}/gru"
+    assert find_models(None, path) == lstmzoo.list_models(f"{task}/*")
+    assert find_models("lstm, *_gru", path) == lstmzoo.list_models([f"{task}/lstm", f"{task}/*_gru"])
 
 
 def test_texts_are_read_as_they_say(workplace):

@@ -14,9 +14,10 @@ import pytest
 from _cli import IGNORED_WARNINGS, assert_refused, run, run_json
 
 import lstmzoo
-from lstmzoo.cli._tasks import FORECASTING, LANGUAGE_MODELLING, TRANSLATION, Options, find_model, find_models, task_of
+from lstmzoo.cli._base import TASKS, find_model, find_models, task_of
+from lstmzoo.cli._options import Options
 from lstmzoo.cli.demo.translation import _draw as draw_winner
-from lstmzoo.cli.translate import _chunks
+from lstmzoo.cli.tasks.translation.translate import _chunks
 from lstmzoo.datasets import load_dates, read_pairs
 
 pytestmark = [IGNORED_WARNINGS, pytest.mark.usefixtures("without_xla")]
@@ -88,7 +89,7 @@ def lexicon(tmp_path_factory):
 @pytest.mark.parametrize("name", ["a.tsv", "a.TSV", "a.tsv.gz"])
 def test_the_file_decides_what_an_entry_is_of(name):
     path = Path(name)
-    assert task_of(path) is TRANSLATION
+    assert task_of(path) is TASKS["translation"]
     assert find_model("seq2seq_gru", path) == find_model("translation/seq2seq_gru", path) == "translation/seq2seq_gru"
     assert find_models(None, path) == lstmzoo.list_models("translation/*")
     assert find_models("seq2seq_lstm, *_mini", path) == lstmzoo.list_models(
@@ -100,11 +101,11 @@ def test_a_second_file_makes_sentences_of_lines():
     """But not of series."""
     options = Options({"target": Path("b.de")}, {})
     for name in ("a.en", "a.txt", "a.tsv", "-"):
-        assert task_of(Path(name), options) is TRANSLATION
+        assert task_of(Path(name), options) is TASKS["translation"]
         assert find_model("seq2seq_gru", Path(name), options) == "translation/seq2seq_gru"
         assert find_models("seq2seq_gru", Path(name), options) == ["translation/seq2seq_gru"]
-    assert task_of(Path("a.csv"), options) is FORECASTING
-    assert task_of(Path("a.txt"), Options({}, {})) is LANGUAGE_MODELLING
+    assert task_of(Path("a.csv"), options) is TASKS["forecasting"]
+    assert task_of(Path("a.txt"), Options({}, {})) is TASKS["language_modelling"]
 
 
 def test_fit_saves_what_the_options_say(model):

@@ -8,7 +8,7 @@ import pytest
 
 import lstmzoo
 from lstmzoo import BaselineForecaster, Forecaster
-from lstmzoo.cli._tasks.frames import as_frame
+from lstmzoo.cli.tasks.forecasting.frames import as_frame
 from lstmzoo.errors import ConfigError, DataError, SavedModelError
 from lstmzoo.preprocessing import Columns, eager_frame, plain_times_of, read_panel, user_time
 

@@ -186,7 +186,7 @@ def test_patterns_with_and_without_the_task(pattern, task, names):
 
 
 def test_patterns_are_the_same_everywhere():
-    from lstmzoo.cli._tasks import find_models
+    from lstmzoo.cli._base import find_models
     from lstmzoo.tuning.space import select_models
 
     names = list_models(["segment_*", "gru"], task="forecasting")

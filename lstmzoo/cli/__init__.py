@@ -6,8 +6,13 @@ from typing import Annotated, Any
 import typer
 
 from lstmzoo._version import __version__
-from lstmzoo.cli import benchmark, demo, evaluate, export, fit, generate, predict, serve, translate, tune, update, zoo
-from lstmzoo.cli._base import ZooGroup
+from lstmzoo.cli import benchmark, demo, evaluate, export, fit, serve, tune, update, zoo
+from lstmzoo.cli._base import TASKS
+from lstmzoo.cli._group import ZooGroup
+from lstmzoo.cli._options import TaskCommand, WithTaskOptions
+from lstmzoo.plugins import import_modules
+
+import_modules("lstmzoo.cli.tasks")
 
 _EPILOG = (
     "Errors are one line on stderr. Exit codes: 0 done; 1 unexpected error (--debug shows the traceback); "
@@ -21,9 +26,7 @@ _COMMANDS: dict[str, Callable[..., Any]] = {
     "update": update.update,
     "tune": tune.tune,
     "benchmark": benchmark.benchmark,
-    "predict": predict.predict,
-    "generate": generate.generate,
-    "translate": translate.translate,
+    **{name: command for task in TASKS.values() for name, command in task.commands.items()},
     "evaluate": evaluate.evaluate,
     "export": export.export,
     "serve": serve.serve,
@@ -38,7 +41,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for _name, _command in _COMMANDS.items():
-    app.command(_name)(_command)
+    app.command(_name, cls=TaskCommand if isinstance(_command, WithTaskOptions) else None)(_command)
 
 
 def _print_version(wanted: bool) -> None:

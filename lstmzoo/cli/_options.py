@@ -1,16 +1,20 @@
-"""The commands' options, and what they mean."""
+"""Options of the commands: those that several commands have, and those of the tasks."""
 
+import inspect
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 import yaml
+from typer.core import TyperCommand
 
 from lstmzoo import outputs
+from lstmzoo.cli._base import TASKS, Task, flag
 from lstmzoo.config import load_config
 from lstmzoo.errors import ConfigError
+from lstmzoo.plugins import import_plugins
 
 Data = Annotated[
     Path,
@@ -83,3 +87,101 @@ def check_folder(path: Path) -> None:
     outputs.check_place(path, "--out")
     if path.exists() and not is_bundle(path):
         raise ConfigError(f"--out {path}: exists and is not a saved model; choose another folder")
+
+
+class Options:
+    """Options of tasks that were given to a command.
+
+    Args:
+        given: Values by parameter.
+        offered: Parameters that each task takes.
+    """
+
+    def __init__(self, given: dict[str, Any], offered: dict[str, list[str]]) -> None:
+        self._given, self._offered = given, offered
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._given
+
+    def of(self, task: Task) -> dict[str, Any]:
+        """Return the values, if all are options of one task.
+
+        Raises:
+            ConfigError: If one is not an option of the task.
+        """
+        for name in self._given:
+            if name not in self._offered[task.name]:
+                owners = " and ".join(other for other, names in self._offered.items() if name in names)
+                own = ", ".join(map(flag, self._offered[task.name]))
+                raise ConfigError(
+                    f"{flag(name)} is for {owners}, and this is {task.name}: leave it out{own and f'; options of its own: {own}'}"
+                )
+        return self._given
+
+
+class WithTaskOptions:
+    """A command whose parameter ``options`` stands for the options of every known task.
+
+    The signature is made when it is asked for, so that it has the options of tasks that plugins have registered by then.
+    """
+
+    def __init__(self, command: Callable[..., None], options_of: Callable[[Task], Mapping[str, Any]]) -> None:
+        self.__name__, self.__doc__ = command.__name__, command.__doc__
+        self.__annotations__: dict[str, Any] = {}  # typer asks for them, and reads the signature's
+        self._command, self._options_of = command, options_of
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        signature = inspect.signature(self._command)
+        kinds = {name: kind for task in TASKS.values() for name, kind in self._options_of(task).items()}
+        added = [
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                annotation=kind,
+                default=False if get_args(kind)[0] is bool else None,
+            )
+            for name, kind in kinds.items()
+        ]
+        parameters = signature.parameters.values()
+        return signature.replace(
+            parameters=[p for old in parameters for p in (added if old.name == "options" else [old])]
+        )
+
+    def __call__(self, **arguments: Any) -> None:
+        offered = {task.name: list(self._options_of(task)) for task in TASKS.values()}
+        typed = {name: arguments.pop(name) for name in {n for names in offered.values() for n in names}}
+        given = {name: value for name, value in typed.items() if value is not None and value is not False}
+        self._command(**arguments, options=Options(given, offered))
+
+
+class TaskCommand(TyperCommand):
+    """A command with the options of every task. Plugins are imported when its options are first needed."""
+
+    def get_params(self, ctx: typer.Context) -> list[Any]:  # type: ignore[override]
+        """Return the options and arguments, with those of tasks that plugins register."""
+        known = len(TASKS)
+        import_plugins()
+        if len(TASKS) > known:
+            fresh = typer.Typer(add_completion=False)
+            fresh.command(cls=TyperCommand)(self.callback.__wrapped__)  # type: ignore[union-attr]
+            command = typer.main.get_command(fresh)
+            self.params, self.callback = command.params, command.callback
+        return super().get_params(ctx)
+
+
+def with_training_options(*left_out: str) -> Callable[[Callable[..., None]], WithTaskOptions]:
+    """Let a command take the training options of all tasks, except some, in place of its parameter ``options``."""
+    return lambda command: WithTaskOptions(
+        command, lambda task: {name: kind for name, kind in task.options.items() if name not in left_out}
+    )
+
+
+def with_evaluation_options(command: Callable[..., None]) -> WithTaskOptions:
+    """Let a command take the evaluation options of all tasks, in place of its parameter ``options``."""
+    return WithTaskOptions(command, lambda task: task.evaluation_options)
+
+
+def with_update_options(command: Callable[..., None]) -> WithTaskOptions:
+    """Let a command take the update options of all tasks, in place of its parameter ``options``."""
+    return WithTaskOptions(command, lambda task: task.update_options)

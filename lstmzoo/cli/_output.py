@@ -1,5 +1,6 @@
 """What is printed to stdout: tables and JSON."""
 
+import contextlib
 import itertools
 import json
 import os
@@ -65,6 +66,11 @@ def print_winner(search: Any) -> None:
         print(f"in MLflow: {search.model_uri_}")
 
 
+def progress_to_stderr() -> contextlib.redirect_stdout:
+    """Keep progress bars and live tables apart from results."""
+    return contextlib.redirect_stdout(sys.stderr)
+
+
 def print_stream(pieces: Iterable[str]) -> None:
     """Print a text, each piece as it comes."""
     for piece in itertools.chain(pieces, ["\n"]):
@@ -73,7 +79,7 @@ def print_stream(pieces: Iterable[str]) -> None:
 
 
 def print_json(document: Any) -> None:
-    """Print plain values as JSON; what is not finite becomes null."""
+    """Print plain values and frames as JSON; NaN and infinity become null."""
     print(json.dumps(_finite(document), indent=2, allow_nan=False, default=str))
 
 
@@ -82,13 +88,15 @@ def _finite(value: Any) -> Any:
         return {str(k): _finite(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_finite(v) for v in value]
+    if hasattr(value, "itertuples"):  # a frame
+        return _finite(_records(value))
     if hasattr(value, "item"):
         value = value.item()
     return None if isinstance(value, float) and not abs(value) < float("inf") else value
 
 
-def as_records(frame: "pd.DataFrame") -> list[dict[Any, Any]]:
-    """A frame as plain rows, times as ISO 8601."""
+def _records(frame: "pd.DataFrame") -> list[dict[Any, Any]]:
+    """Return a frame's rows, with times as ISO 8601."""
     frame = with_text_times(frame).astype(object)
     return frame.where(frame.notna(), None).to_dict("records")
 

@@ -1,34 +1,27 @@
-"""How the command line spells the parameters that errors name."""
+"""How the command line spells the parameters that messages refer to."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lstmzoo.errors import NO_VALUE, Spelling, as_python
 
-_OTHERWISE = {  # parameters that the commands have by another name
-    "history": "data",
-    "hyperparameters": "settings",
-    "prompts": "prompt",
-    "registered_model_name": "register",
-    "return_score": "score",
-}
-
 
 def option_spelling(group: Any, arguments: Sequence[str]) -> Spelling:
-    """What spells parameters as the options and arguments of the command that was given.
+    """Return a function that spells a parameter as the option or argument of the same name.
 
-    A parameter that this command lacks is spelled as the option of another command; one that none has, as in Python.
+    The command that was given comes first, then the options of other commands. A parameter that no command has is spelled as in
+    Python.
 
     Args:
         group: All commands.
-        arguments: What was typed, the command first.
+        arguments: The command line, which starts with the command.
     """
     command = group.commands.get(next((text for text in arguments if not text.startswith("-")), ""))
     spelled = {str(option.name): option for option in _options(group)}
     spelled.update({str(param.name): param for param in (command.params if command else ())})
 
     def spell(name: str, value: Any) -> str:
-        param = spelled.get(_OTHERWISE.get(name, name))
+        param = spelled.get(name)
         return as_python(name, value) if param is None else _spell(param, value)
 
     return spell
@@ -36,8 +29,6 @@ def option_spelling(group: Any, arguments: Sequence[str]) -> Spelling:
 
 def _options(group: Any) -> Iterator[Any]:
     for command in group.commands.values():
-        if hasattr(command, "commands"):
-            yield from _options(command)
         yield from (param for param in command.params if param.param_type_name == "option")
 
 

@@ -6,17 +6,17 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from lstmzoo.cli import _base as t
 from lstmzoo.cli import _options as o
-from lstmzoo.cli import _tasks as t
 from lstmzoo.cli._output import print_json, print_table
 from lstmzoo.quiet import import_keras
 
 Limit = Annotated[float, typer.Option(min=0.001, help="Seconds of training, the same for each entry.")]
 
 
-@t.with_training_options("quantiles", "distribution", "conformal", "validation", "validation_target", "validation_size")
+@o.with_training_options("quantiles", "distribution", "conformal", "validation", "validation_target", "validation_size")
 def benchmark(
-    data: o.Data, *, models: o.Models = None, time_limit_per_model: Limit = 30.0, options: t.Options,
+    data: o.Data, *, models: o.Models = None, time_limit_per_model: Limit = 30.0, options: o.Options,
     random_state: o.RandomState = 0, json: o.Json = False,
 ) -> None:  # fmt: skip
     """Train each entry once as it comes, without a search, and compare them on a part of the data, held out."""

@@ -7,16 +7,16 @@ from typing import Annotated
 import typer
 
 from lstmzoo.cli import _options as o
-from lstmzoo.cli import _tasks as t
-from lstmzoo.cli._base import progress_to_stderr
-from lstmzoo.cli._output import print_json
+from lstmzoo.cli._base import get_task
+from lstmzoo.cli._output import print_json, progress_to_stderr
 from lstmzoo.cli._saved import load_any
 from lstmzoo.errors import ConfigError
 from lstmzoo.outputs import check_place
 
-Format = Annotated[str, typer.Option(help="What to write: litert, onnx, saved_model or keras.", show_default=False)]
+Format = Annotated[str, typer.Option(help="Format to write: litert, onnx, saved_model or keras.", show_default=False)]
 Out = Annotated[
-    Path, typer.Option(help="File to write (a folder for saved_model); OUT.json comes beside it.", show_default=False)
+    Path,
+    typer.Option(help="File to write (a folder for saved_model); OUT.json is written beside it.", show_default=False),
 ]
 
 
@@ -29,18 +29,18 @@ def export(
         if os.path.lexists(path):
             raise ConfigError(f"--out {out}: {path} exists; choose another name, or remove it")
     estimator = load_any(model, tracking_uri)
-    if estimator.task != t.FORECASTING.name:
-        command, does = t.TASKS[estimator.task].use
+    if not hasattr(estimator, "model_"):
+        raise ConfigError(f"{model} is a {type(estimator).__name__}, which has no network to export")
+    if not hasattr(estimator, "export"):
+        command, does = get_task(estimator.task).use
         raise ConfigError(f"{model} is a {type(estimator).__name__}, which cannot be exported yet: lstmzoo {command} {model} "
                           f"{does}, and lstmzoo serve answers over HTTP")  # fmt: skip
-    if not hasattr(estimator, "export"):
-        raise ConfigError(f"{model} is a {type(estimator).__name__}, which has no network to export")
     with progress_to_stderr():
         report = estimator.export(format, out)
     if json:
         print_json({**vars(report), "path": str(report.path)})
         return
     print(
-        f"wrote {report.path}: {report.num_bytes:,} bytes, and {report.path.name}.json, which names inputs and outputs"
+        f"wrote {report.path}: {report.num_bytes:,} bytes, and {report.path.name}.json with names of inputs and outputs"
     )
-    print(f"its outputs differ from the network's by {report.difference:.2g} at the most")
+    print(f"largest difference from the network's outputs: {report.difference:.2g}")

@@ -5,32 +5,29 @@ from typing import Annotated, Any
 
 import typer
 
+from lstmzoo.cli import _base as t
 from lstmzoo.cli import _options as o
-from lstmzoo.cli import _tasks as t
-from lstmzoo.cli._base import progress_to_stderr
-from lstmzoo.cli._output import print_json
+from lstmzoo.cli._output import print_json, progress_to_stderr
 from lstmzoo.outputs import check_folder
 from lstmzoo.quiet import import_keras
 
 Out = Annotated[Path | None, typer.Option(help="Folder to save to, in place of a model there; else the entry's name.")]
-Limit = Annotated[float | None, typer.Option(min=0.001, help="Seconds of training, at the most.")]
+Limit = Annotated[float | None, typer.Option(min=0.001, help="Maximum seconds of training.")]
 Checkpoints = Annotated[
     Path | None,
-    typer.Option(
-        help="Folder of checkpoints: the same command, given again, goes on from there; needs --random-state."
-    ),
+    typer.Option(help="Folder of checkpoints: the same command, given again, resumes there; needs --random-state."),
 ]
 
 
-@t.with_training_options()
+@o.with_training_options()
 def fit(
-    model: o.Entry, data: o.Data, *, out: Out = None, settings: o.Settings = None, options: t.Options,
+    model: o.Entry, data: o.Data, *, out: Out = None, hyperparameters: o.Settings = None, options: o.Options,
     time_limit: Limit = None, checkpoint_dir: Checkpoints = None, random_state: o.RandomState = None, json: o.Json = False,
 ) -> None:  # fmt: skip
     """Train one entry on series, text or pairs of sentences, and save it."""
-    name, hyperparameters = t.find_model(model, data, options), o.parse_settings(settings)
+    name, settings = t.find_model(model, data, options), o.parse_settings(hyperparameters)
     task = t.task_of(data, options)
-    o.check_settings(name, hyperparameters)
+    o.check_settings(name, settings)
     folder = Path(name.split("/", 1)[1]) if out is None else out
     o.check_folder(folder)
     if checkpoint_dir is not None:
@@ -38,7 +35,7 @@ def fit(
     source = task.read(data, options.of(task))
     import_keras()
     estimator = t.make_estimator(
-        task, name, source, hyperparameters=hyperparameters, time_limit=time_limit, random_state=random_state
+        task, name, source, hyperparameters=settings, time_limit=time_limit, random_state=random_state
     )
     with progress_to_stderr():
         estimator.fit(*source.data, checkpoint_dir=checkpoint_dir, **source.fit_params)

@@ -10,43 +10,39 @@ from typing import Annotated, Any
 
 import typer
 
+from lstmzoo.cli import _base as t
 from lstmzoo.cli import _options as o
-from lstmzoo.cli import _tasks as t
-from lstmzoo.cli._base import progress_to_stderr
-from lstmzoo.cli._output import as_records, print_json, print_leaderboard, print_winner
+from lstmzoo.cli._output import print_json, print_leaderboard, print_winner, progress_to_stderr
 from lstmzoo.outputs import check_folder
 from lstmzoo.quiet import import_keras
 
 _DEFAULT_LIMIT = 600.0
-MaxTrials = Annotated[int | None, typer.Option(min=1, help="Networks to train, at the most.")]
-Limit = Annotated[float | None, typer.Option(min=0.001, help="Seconds for all of it; 600 if there is no --max-trials.")]
-Oracle = Annotated[str | None, typer.Option(help="What proposes: random, bayesian or hyperband; else random.")]
-Directory = Annotated[Path | None, typer.Option(help="Journal of the search; given again, it goes on there.")]
+MaxTrials = Annotated[int | None, typer.Option(min=1, help="Maximum number of networks to train.")]
+Limit = Annotated[
+    float | None, typer.Option(min=0.001, help="Seconds for the whole search; 600 if there is no --max-trials.")
+]
+Oracle = Annotated[str | None, typer.Option(help="Search algorithm: random, bayesian or hyperband; default: random.")]
+Directory = Annotated[Path | None, typer.Option(help="Folder of the search's journal; given again, it is resumed.")]
 Out = Annotated[Path, typer.Option(help="Folder to save the winner to.")]
 Plot = Annotated[Path | None, typer.Option(help="Picture of the search to draw: .png, .svg or .pdf.")]
 Experiment = Annotated[str | None, typer.Option(help="MLflow experiment to log to.")]
-Register = Annotated[str | None, typer.Option(help="Name to register the winner by in MLflow.")]
+Register = Annotated[
+    str | None, typer.Option("--register", help="Name to register the winner by in MLflow.", show_default=False)
+]
 
 
-@t.with_training_options("validation", "validation_target")
+@o.with_training_options("validation", "validation_target")
 def tune(
     data: o.Data, *, models: o.Models = None, max_trials: MaxTrials = None, time_limit: Limit = None,
     oracle: Oracle = None, directory: Directory = None, out: Out = Path("winner"), plot: Plot = None,
-    settings: o.Settings = None, options: t.Options, experiment: Experiment = None,
-    tracking_uri: o.TrackingUri = None, register: Register = None,
+    hyperparameters: o.Settings = None, options: o.Options, experiment: Experiment = None,
+    tracking_uri: o.TrackingUri = None, registered_model_name: Register = None,
     random_state: o.RandomState = None, json: o.Json = False,
 ) -> None:  # fmt: skip
     """Search for the best entry and its settings, and save the winner, trained on all data."""
-    names, hyperparameters = t.find_models(models, data, options), o.parse_settings(settings)
+    names, settings = t.find_models(models, data, options), o.parse_settings(hyperparameters)
     task = t.task_of(data, options)
-    o.check_folder(out)
-    if directory is not None:
-        check_folder(directory, "--directory")
-    if register is not None or experiment is not None:
-        from lstmzoo.mlflow.names import check_experiment, check_registered_name
-
-        check_registered_name(register, "--register")
-        check_experiment(experiment, "--experiment")
+    _check_places(out, directory, experiment, registered_model_name)
     source = task.read(data, options.of(task))
     import_keras()
     from lstmzoo import ZooSearchCV
@@ -54,14 +50,15 @@ def tune(
 
     if plot is not None:
         check_picture(plot)
-    chosen: dict[str, Any] = {} if oracle is None else {"oracle": oracle}
+    if max_trials is None and time_limit is None:
+        time_limit = _DEFAULT_LIMIT
     search = ZooSearchCV(
-        t.make_estimator(task, names[0], source, hyperparameters=hyperparameters),
-        names, max_trials=max_trials, experiment=experiment,
-        time_limit=_DEFAULT_LIMIT if max_trials is None and time_limit is None else time_limit,
-        tracking_uri=tracking_uri, registered_model_name=register, random_state=random_state,
-        **chosen,
+        t.make_estimator(task, names[0], source, hyperparameters=settings), names, max_trials=max_trials,
+        time_limit=time_limit, experiment=experiment, tracking_uri=tracking_uri,
+        registered_model_name=registered_model_name, random_state=random_state,
     )  # fmt: skip
+    if oracle is not None:
+        search.set_params(oracle=oracle)
     with _journal_kept(search, directory):
         with progress_to_stderr():
             search.fit(*source.data)
@@ -76,11 +73,23 @@ def tune(
         print(f"saved to {out}; next: lstmzoo {task.use[0]} {out}")
 
 
+def _check_places(out: Path, directory: Path | None, experiment: str | None, registered: str | None) -> None:
+    """Refuse, before any work is done, folders and MLflow names that the result cannot be written to."""
+    o.check_folder(out)
+    if directory is not None:
+        check_folder(directory, "--directory")
+    if registered is not None or experiment is not None:
+        from lstmzoo.mlflow.names import check_experiment, check_registered_name
+
+        check_registered_name(registered, "--register")
+        check_experiment(experiment, "--experiment")
+
+
 @contextmanager
 def _journal_kept(search: Any, directory: Path | None) -> Iterator[None]:
-    """Let a search have a directory; a temporary one is removed when the context ends well.
+    """Give a search a directory; a temporary one is removed if the context ends without an error, or nothing was found.
 
-    So what a search found is not lost if its winner or its picture cannot be written.
+    So the trials are not lost if the winner or the picture cannot be written.
     """
     kept = Path(tempfile.mkdtemp(prefix="lstmzoo-search-")) if directory is None else directory
     search.set_params(directory=kept)
@@ -105,5 +114,5 @@ def _report(search: Any, folder: Path) -> dict[str, Any]:
         "folder": str(folder),
         "mlflow_run_id": search.mlflow_run_id_,
         "model_uri": search.model_uri_,
-        "leaderboard": as_records(search.leaderboard_),
+        "leaderboard": search.leaderboard_,
     }

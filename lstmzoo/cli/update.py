@@ -5,10 +5,9 @@ from typing import Annotated
 
 import typer
 
+from lstmzoo.cli import _base as t
 from lstmzoo.cli import _options as o
-from lstmzoo.cli import _tasks as t
-from lstmzoo.cli._base import progress_to_stderr
-from lstmzoo.cli._output import print_json
+from lstmzoo.cli._output import print_json, progress_to_stderr
 from lstmzoo.cli._saved import load_any
 from lstmzoo.errors import ConfigError
 from lstmzoo.folders import is_folder
@@ -17,21 +16,21 @@ Out = Annotated[Path | None, typer.Option(help="Folder to save to, in place of a
 Epochs = Annotated[int, typer.Option(min=1, help="Passes over the new data.")]
 
 
-@t.with_update_options
+@o.with_update_options
 def update(
-    model: o.Saved, data: o.Data, *, out: Out = None, epochs: Epochs = 1, options: t.Options, tracking_uri: o.TrackingUri = None,
+    model: o.Saved, data: o.Data, *, out: Out = None, epochs: Epochs = 1, options: o.Options, tracking_uri: o.TrackingUri = None,
     json: o.Json = False,
 ) -> None:  # fmt: skip
     """Train a saved model further on new data, and save it: rows that follow the series, more text, or more pairs."""
     folder = _folder(model, out)
     o.check_folder(folder)
     estimator = load_any(model, tracking_uri)
-    t.check_data(estimator, model, data, options)
+    task = t.check_data(estimator, model, data, options)
     if not hasattr(estimator, "update"):
         raise ConfigError(f"{model} is a {type(estimator).__name__}, which is not trained: fit another one on all data")
-    task, before = t.TASKS[estimator.task], len(estimator.history_)
+    before = len(estimator.history_)
     with progress_to_stderr():
-        estimator.update(*task.further(data, options.of(task), estimator), epochs=epochs)
+        estimator.update(*task.read_more(data, options.of(task), estimator), epochs=epochs)
     estimator.save(folder)
     rows = estimator.history_[before:]
     report = {

@@ -9,7 +9,6 @@ import typer
 
 from lstmzoo.cli._options import Json
 from lstmzoo.cli._output import print_json, print_table
-from lstmzoo.cli._tasks import find_model
 from lstmzoo.config import Categorical, ModelConfig, config_directories, list_models, load_config
 from lstmzoo.errors import ConfigError
 
@@ -41,7 +40,7 @@ def _readable(names: list[str]) -> Iterator[ModelConfig]:
 
 def show(name: Entry, *, json: Json = False) -> None:
     """Show an entry: its settings, what a search tries, and its file."""
-    config = load_config(find_model(name))
+    config = load_config(name)
     file = next(f for d in config_directories() if (f := d / f"{config.name}.yaml").is_file())
     if json:
         print_json({**config.model_dump(), "file": str(file)})

@@ -7,7 +7,15 @@ pandas.
 """
 
 from lstmzoo.config._base import ModelConfig, TokenizerName, TrainingConfig
-from lstmzoo.config.entries import config_directories, full_name, list_models, load_config, parse_config, schema_of
+from lstmzoo.config.entries import (
+    config_directories,
+    full_name,
+    list_models,
+    load_config,
+    parse_config,
+    schema_of,
+    shipped_estimators,
+)
 from lstmzoo.config.ranges import (
     Categorical,
     FloatRange,
@@ -21,5 +29,5 @@ from lstmzoo.config.ranges import (
 __all__ = [
     "Categorical", "FloatRange", "IntRange", "ModelConfig", "Scalar", "SearchParameter", "Strict", "TokenizerName",
     "TrainingConfig", "config_directories", "full_name", "list_models", "load_config", "parse_config", "schema_of",
-    "without_numpy",
+    "shipped_estimators", "without_numpy",
 ]  # fmt: skip

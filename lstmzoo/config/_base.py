@@ -49,7 +49,7 @@ class ModelConfig(Strict):
 
     Attributes:
         task: Name of the task.
-        estimators: Names of the task's public estimators; the first trains the entries' networks.
+        estimators: Names of the task's estimators and scorers; the first one trains the entries' networks.
         spec: Sizes of the data that the task's builders need.
         name: ``<task>/<name>``, given by the file's path.
         builder: Name of the registered builder.

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from lstmzoo.config._base import SCHEMAS, ModelConfig, first_problem, worst
 from lstmzoo.errors import ConfigError, UnknownNameError
-from lstmzoo.plugins import WAY_OUT, look_for
+from lstmzoo.plugins import WAY_OUT, import_modules, look_for
 from lstmzoo.yaml_files import read_yaml
 
 _logger = logging.getLogger(__name__)
@@ -177,6 +177,13 @@ def schema_of(task: str) -> type[ModelConfig]:
     if task not in SCHEMAS:
         raise UnknownNameError("task", task, SCHEMAS, hint=f"for one of your own, {WAY_OUT}")
     return SCHEMAS[task]
+
+
+def shipped_estimators() -> list[str]:
+    """Return the names of the estimators of the package's own tasks."""
+    import_modules("lstmzoo.config")
+    own = [schema for schema in SCHEMAS.values() if schema.__module__.startswith("lstmzoo.config.")]
+    return [name for schema in own for name in schema.estimators]
 
 
 def _schema(name: str, where: Path | str) -> type[ModelConfig]:

@@ -35,6 +35,6 @@ class TranslationConfig(ModelConfig):
     """A zoo entry for translation."""
 
     task: ClassVar[str] = "translation"
-    estimators: ClassVar[tuple[str, ...]] = ("Translator", "BaselineTranslator", "Alignment")
+    estimators: ClassVar[tuple[str, ...]] = ("Translator", "BaselineTranslator")
     spec: ClassVar[type[DataSpec]] = TranslationSpec
     data: TranslationData

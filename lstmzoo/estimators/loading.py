@@ -1,24 +1,34 @@
-"""Loading a saved estimator."""
+"""Loading a saved estimator, and finding the class that a saved model or an entry is of."""
 
+import importlib
+import pkgutil
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 from lstmzoo import saving
+from lstmzoo.config import schema_of
 from lstmzoo.errors import ConfigError, SavedModelError, unknown_name
-from lstmzoo.estimators import forecasting, language_modelling, translation
-from lstmzoo.estimators._base import CLASSES, ZooEstimator
+from lstmzoo.estimators._base import CLASSES, ZooEstimator, ZooNetworkEstimator
 from lstmzoo.migrations import migrate
-from lstmzoo.plugins import WAY_OUT, import_plugins
+from lstmzoo.plugins import WAY_OUT, look_for
 
-TASKS = (forecasting, language_modelling, translation)  # importing a task's package registers its classes
+
+def task_packages() -> Iterator[ModuleType]:
+    """Import the packages of the tasks, which registers their classes, and yield them."""
+    package = importlib.import_module("lstmzoo.estimators")
+    for module in pkgutil.iter_modules(package.__path__, "lstmzoo.estimators."):
+        if module.ispkg:
+            yield importlib.import_module(module.name)
 
 
 def load(path: str | Path, *, key: str | bytes | None = None) -> ZooEstimator:
-    """The estimator that ``save`` wrote into a folder. Nothing in the folder is executed or unpickled.
+    """Load the estimator that ``save`` wrote into a folder. Nothing in the folder is executed or unpickled.
 
     Args:
         path: The folder.
-        key: What the folder has to be signed with. If None, the content of the file that the environment variable
-            ``LSTMZOO_KEY_FILE`` names; without that variable a signature is neither needed nor looked at.
+        key: Key that the folder must be signed with. If None, the content of the file that the environment variable
+            ``LSTMZOO_KEY_FILE`` names; without that variable, signatures are neither needed nor checked.
 
     Raises:
         ConfigError: If the key is empty or cannot be read.
@@ -39,9 +49,25 @@ def load(path: str | Path, *, key: str | bytes | None = None) -> ZooEstimator:
     return estimator
 
 
+def network_estimator(task: str) -> type[ZooNetworkEstimator]:
+    """Return the estimator that trains the entries of a task.
+
+    Raises:
+        UnknownNameError: If there is no such task; the message lists the tasks.
+        ConfigError: If the module that defines the estimator is not imported, or the class trains no networks.
+    """
+    name = schema_of(task).estimators[0]
+    look_for(name, CLASSES, "lstmzoo.estimators")
+    cls = CLASSES.get(name)
+    if cls is None or not issubclass(cls, ZooNetworkEstimator):
+        raise ConfigError(
+            f"the task {task!r} names {name!r}, which is no estimator of networks that is known here: {WAY_OUT}"
+        )
+    return cls
+
+
 def _class_of(path: str | Path, name: str) -> type[ZooEstimator]:
-    if name not in CLASSES:
-        import_plugins()
+    look_for(name, CLASSES, "lstmzoo.estimators")
     if name not in CLASSES:
         raise SavedModelError(f"{path}: {unknown_name('class', name, CLASSES)}; for one of your own, {WAY_OUT}")
     return CLASSES[name]

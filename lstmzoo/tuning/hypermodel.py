@@ -13,6 +13,7 @@ from lstmzoo.config import Categorical, IntRange, ModelConfig
 from lstmzoo.errors import ConfigError, arg
 from lstmzoo.layers import distribution_loss
 from lstmzoo.networks import Network, build_network, resolve
+from lstmzoo.spec import DataSpec
 from lstmzoo.training import make_optimizer
 from lstmzoo.tuning.space import Range, from_oracle, parse_range, steps, to_oracle
 
@@ -68,7 +69,8 @@ class HyperModel(keras_tuner.HyperModel):
         metrics: Any = None,
         **params: Any,
     ) -> None:
-        name = name if "/" in name else _of_task(name, data)
+        if "/" not in name and isinstance(data, DataSpec):
+            name = f"{data.task}/{name}"
         config, spec, estimator = resolve(name, (data, *more), hyperparameters, params)
         super().__init__(name=config.name)
         self.config, self.spec = config, spec
@@ -104,17 +106,6 @@ class HyperModel(keras_tuner.HyperModel):
     def _drawn(self, hp: keras_tuner.HyperParameters) -> ModelConfig:
         values = {key: _draw(hp, key, r, self.config.settings[key]) for key, r in self.ranges.items()}
         return self.config.override(values)
-
-
-def _of_task(name: str, data: Any) -> str:
-    """The name with its task, which a spec tells where several have such an entry."""
-    tasks = {
-        "ForecastingSpec": "forecasting",
-        "LanguageModellingSpec": "language_modelling",
-        "TranslationSpec": "translation",
-    }
-    task = tasks.get(type(data).__name__)
-    return name if task is None else f"{task}/{name}"
 
 
 def _ranges(config: ModelConfig, overrides: Mapping[str, Any]) -> dict[str, Range]:

@@ -1,4 +1,4 @@
-"""What the demos share: a search that is tracked, one answer over HTTP, and what to type next."""
+"""Parts of the demos: a tracked search, one answer over HTTP, and the commands to try next."""
 
 import json
 import shlex
@@ -7,40 +7,42 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
+from lstmzoo.cli._base import Task
 from lstmzoo.cli._output import print_leaderboard, print_table, print_winner
-from lstmzoo.cli._tasks import Task
 from lstmzoo.mlflow.defaults import ALIAS
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One showing of a demo.
+    """One run of a demo.
 
     Attributes:
-        out: Folder for all that it writes.
+        out: Folder for all output.
         time_limit: Seconds of the search, its final training included.
         random_state: Seed.
         registered: Name of the winner in MLflow.
+        task: Task that is demonstrated.
     """
 
     out: Path
     time_limit: float
     random_state: int | None
     registered: str
+    task: Task
 
     @property
     def store(self) -> str:
-        """The MLflow store."""
+        """URI of the MLflow store."""
         return f"sqlite:///{self.out / 'mlflow.db'}"
 
     @property
     def folder(self) -> Path:
-        """The winner's."""
+        """Folder of the winner."""
         return self.out / "model"
 
 
-def search(stage: Stage, estimator: Any, models: tuple[str, ...], train: tuple[Any, ...], task: Task) -> Any:
-    """Search, show the leaderboard, and save the winner."""
+def search(stage: Stage, estimator: Any, models: tuple[str, ...], train: tuple[Any, ...]) -> Any:
+    """Search, print the leaderboard, and save the winner."""
     from lstmzoo import ZooSearchCV
 
     share = stage.time_limit / (len(models) + 2)  # so that each is tried, and the winner trained anew
@@ -54,20 +56,21 @@ def search(stage: Stage, estimator: Any, models: tuple[str, ...], train: tuple[A
         registered_model_name=stage.registered,
         random_state=stage.random_state,
     ).fit(*train)
-    print_leaderboard(found.leaderboard_, task.score)
+    print_leaderboard(found.leaderboard_, stage.task.score)
     print_winner(found)
     found.best_estimator_.save(stage.folder)
     return found
 
 
 def fitted(found: Any, train: tuple[Any, ...]) -> dict[str, Any]:
-    """The baselines, by name, and the winner."""
+    """Return the fitted baselines, by name, and the winner."""
     return {name: b.fit(*train) for name, b in found.estimator.baselines().items()} | {"winner": found.best_estimator_}
 
 
-def print_test(found: Any, values: dict[str, Any], columns: tuple[str, ...], task: Task) -> None:
-    """The winner and the baselines on what nothing was chosen by; the last column, the task's measure, decides."""
-    best, measure = found.best_params_["model"], task.measure
+def print_test(stage: Stage, found: Any, values: dict[str, Any], columns: tuple[str, ...] = ()) -> None:
+    """Print test scores of the winner and the baselines, ranked by the last column, the task's measure."""
+    best, task = found.best_params_["model"], stage.task
+    measure = task.measure
     rows = sorted(values.items(), key=lambda row: -measure.of(row[1][-1]))
     columns = ("model", *columns, measure.title)
     name = f"winner: {best}"
@@ -81,7 +84,7 @@ def print_test(found: Any, values: dict[str, Any], columns: tuple[str, ...], tas
 
 
 def serve(stage: Stage, found: Any, request: dict[str, Any], what: str) -> None:
-    """Start the served model, ask it once, and stop it."""
+    """Serve the winner, send it one request, and stop the server."""
     from lstmzoo.mlflow import serve_in_background
 
     with serve_in_background(found.model_uri_ or str(stage.folder), tracking_uri=stage.store) as url:
@@ -96,7 +99,7 @@ def _post(url: str, document: dict[str, Any]) -> str:
 
 
 def print_next(stage: Stage, model_uri: str | None, commands: list[list[str]]) -> None:
-    """What to type next; the winner is served from its folder where MLflow failed."""
+    """Print the commands to try next; the winner is served from its folder if MLflow failed."""
     served = (
         [f"models:/{stage.registered}@{ALIAS}", "--tracking-uri", stage.store] if model_uri else [str(stage.folder)]
     )
@@ -110,5 +113,5 @@ def print_next(stage: Stage, model_uri: str | None, commands: list[list[str]]) -
 
 
 def say(line: str) -> None:
-    """A line of its own."""
+    """Print a line, after an empty one."""
     print(f"\n{line}", flush=True)

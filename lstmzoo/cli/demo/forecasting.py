@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lstmzoo.cli._tasks import FORECASTING
 from lstmzoo.cli.demo._base import Stage, fitted, print_next, print_test, say, search, serve
 
 if TYPE_CHECKING:
@@ -14,7 +13,7 @@ _HORIZON = 24
 _MODELS = ("lstm", "gru", "seq2seq_gru", "gru_attention", "segment_lstm")
 
 
-def forecast_climate(stage: Stage) -> None:
+def show(stage: Stage) -> None:
     """Forecast two years of CO2 and of sea temperature, which neither the search nor the training saw."""
     from lstmzoo import Forecaster
     from lstmzoo.datasets import load_climate
@@ -25,8 +24,8 @@ def forecast_climate(stage: Stage) -> None:
     say(f"data: CO2 in the air and temperature of the sea, by month; the last {_HORIZON} months are set aside")
     say(f"search: {', '.join(_MODELS)}; {stage.time_limit:g} s")
     estimator = Forecaster(horizon=_HORIZON, quantiles=[0.1, 0.9])
-    found = search(stage, estimator, _MODELS, (train,), FORECASTING)
-    _print_errors(found, train, data)
+    found = search(stage, estimator, _MODELS, (train,))
+    _print_errors(stage, found, train, data)
     _plot(found.best_estimator_, test, stage.out / "forecast.png")
     say(f"picture: {stage.out / 'forecast.png'}")
     history = train[train["unique_id"] == "co2"].tail(240).assign(ds=lambda f: f["ds"].dt.strftime("%Y-%m-%d"))
@@ -36,11 +35,11 @@ def forecast_climate(stage: Stage) -> None:
     print_next(stage, found.model_uri_, [["lstmzoo", "predict", str(stage.folder), *forecast]])
 
 
-def _print_errors(found: Any, train: "pd.DataFrame", data: "pd.DataFrame") -> None:
+def _print_errors(stage: Stage, found: Any, train: "pd.DataFrame", data: "pd.DataFrame") -> None:
     models = fitted(found, (train,))
     say(f"test: the {_HORIZON} months that were set aside")
     errors = {name: (-model.score(data),) for name, model in models.items()}
-    print_test(found, errors, (), FORECASTING)
+    print_test(stage, found, errors)
 
 
 def _plot(winner: Any, test: "pd.DataFrame", path: Path) -> None:

@@ -4,7 +4,6 @@ import itertools
 from typing import Any
 
 from lstmzoo.cli._output import print_stream
-from lstmzoo.cli._tasks import LANGUAGE_MODELLING
 from lstmzoo.cli.demo._base import Stage, fitted, print_next, print_test, say, search, serve
 
 REGISTERED = "python-reference"
@@ -16,7 +15,7 @@ _SETTINGS = {  # few pieces, one layer and short windows, to learn something fro
 _TOKENS = 60
 
 
-def model_python_reference(stage: Stage) -> None:
+def show(stage: Stage) -> None:
     """Read Python's language reference, but for a tenth, which neither the search nor the training saw, and continue it."""
     from lstmzoo import LanguageModel
     from lstmzoo.datasets import load_python_reference
@@ -29,8 +28,8 @@ def model_python_reference(stage: Stage) -> None:
     )
     say(f"search: {', '.join(_MODELS)}, of {_SETTINGS['vocab_size']:,} pieces of words; {stage.time_limit:g} s")
     estimator = LanguageModel(tokenizer="bpe", hyperparameters=dict(_SETTINGS))
-    found = search(stage, estimator, _MODELS, (train,), LANGUAGE_MODELLING)
-    _print_perplexities(found, train, test)
+    found = search(stage, estimator, _MODELS, (train,))
+    _print_perplexities(stage, found, train, test)
     say("a text that it continues, token by token:")
     sampling = {"max_tokens": _TOKENS, "temperature": 0.7, "random_state": stage.random_state}
     print_stream(itertools.chain([_PROMPT], found.best_estimator_.stream(_PROMPT, **sampling)))
@@ -45,11 +44,11 @@ def model_python_reference(stage: Stage) -> None:
     print_next(stage, found.model_uri_, [["lstmzoo", *command] for command in commands])
 
 
-def _print_perplexities(found: Any, train: Any, test: Any) -> None:
+def _print_perplexities(stage: Stage, found: Any, train: Any, test: Any) -> None:
     say("test: the texts that were set aside")
     scores = {name: model.evaluate(test) for name, model in fitted(found, (train,)).items()}
     losses = {
         name: (score["perplexity_word"], score["perplexity_char"], -score["log_likelihood"])
         for name, score in scores.items()
     }
-    print_test(found, losses, ("perplexity per word", "per character"), LANGUAGE_MODELLING)
+    print_test(stage, found, losses, ("perplexity per word", "per character"))

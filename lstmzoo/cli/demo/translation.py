@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lstmzoo.cli._output import print_table
-from lstmzoo.cli._tasks import TRANSLATION
 from lstmzoo.cli.demo._base import Stage, fitted, print_next, print_test, say, search, serve
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ _SETTINGS = {  # few tokens and small networks, to learn something from few pair
 }  # fmt: skip
 
 
-def translate_dates(stage: Stage) -> None:
+def show(stage: Stage) -> None:
     """Learn to translate English dates, times and amounts into Hungarian, with an attention and without."""
     from lstmzoo import Translator
     from lstmzoo.datasets import load_dates
@@ -30,8 +29,8 @@ def translate_dates(stage: Stage) -> None:
     say(f"data: dates, times and amounts in English and Hungarian, {len(train.source):,} pairs; "
         f"{len(test.source):,} more are set aside")  # fmt: skip
     say(f"search: {', '.join(_MODELS)}, without and with attention; {stage.time_limit:g} s")
-    found = search(stage, Translator(hyperparameters=dict(_SETTINGS)), _MODELS, tuple(train), TRANSLATION)
-    _print_scores(found, train, test)
+    found = search(stage, Translator(hyperparameters=dict(_SETTINGS)), _MODELS, tuple(train))
+    _print_scores(stage, found, train, test)
     _draw(found, stage.out / "alignment.png")
     request = {"dataframe_split": {"columns": ["text"], "data": [[_SENTENCE]]}, "params": {"beam_size": 4}}
     serve(stage, found, request, f"the text {_SENTENCE!r}")
@@ -45,7 +44,7 @@ def translate_dates(stage: Stage) -> None:
     print_next(stage, found.model_uri_, [["lstmzoo", *command] for command in commands])
 
 
-def _print_scores(found: Any, train: "Pairs", test: "Pairs") -> None:
+def _print_scores(stage: Stage, found: Any, train: "Pairs", test: "Pairs") -> None:
     from lstmzoo.metrics import translation_scores
 
     say("test: the pairs that were set aside")
@@ -55,7 +54,7 @@ def _print_scores(found: Any, train: "Pairs", test: "Pairs") -> None:
         right = sum(a == b for a, b in zip(texts, test.target, strict=True)) / len(texts)
         scores = translation_scores(test.target, texts)
         values[name] = (f"{right:.1%}", scores["chrf"], scores["bleu"])
-    print_test(found, values, ("exactly right", "chrF"), TRANSLATION)
+    print_test(stage, found, values, ("exactly right", "chrF"))
     rows = list(zip(test.source, written["winner"], test.target, strict=True))
     print_table(("sentence", "the winner's translation", "the right one"), rows[:_SHOWN])
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lstmzoo.cli import _options as o
-from lstmzoo.cli import _tasks as t
-from lstmzoo.cli._output import as_records, print_json, print_table, with_text_times
+from lstmzoo.cli._base import check_task
+from lstmzoo.cli._output import print_json, print_table, with_text_times
+from lstmzoo.cli._parsing import parse_numbers
 from lstmzoo.cli._saved import load_any
-from lstmzoo.cli._tasks._base import parse_numbers
-from lstmzoo.cli._tasks.frames import as_frame, check_output, read_future, read_history, write_frame
+from lstmzoo.cli.tasks.forecasting.frames import as_frame, check_output, read_future, read_history, write_frame
 from lstmzoo.errors import DataError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _SHOWN = 40
 History = Annotated[
     Path | None,
-    typer.Argument(metavar="[DATA]", help="CSV or Parquet file of the history; else that of the training."),
+    typer.Argument(metavar="DATA", help="CSV or Parquet file of the history; else that of the training."),
 ]
 Future = Annotated[
     Path | None, typer.Option(help="CSV or Parquet file of the steps ahead: id, time, and the future covariates.")
@@ -37,7 +37,7 @@ Plot = Annotated[Path | None, typer.Option(help="Picture to draw: .png, .svg or 
 
 def predict(
     model: o.Saved,
-    data: History = None,
+    history: History = None,
     *,
     future: Future = None,
     horizon: Steps = None,
@@ -52,22 +52,22 @@ def predict(
     if out is not None:
         check_output(out)
     estimator = load_any(model, tracking_uri)
-    t.check_task(estimator, model, t.FORECASTING)
+    check_task(estimator, model, "forecasting")
     if plot is not None:
         from lstmzoo.estimators import check_picture
 
         check_picture(plot)
-    history = None if data is None else read_history(data, estimator)
-    ahead = _read_ahead(future, estimator, history)
+    given = None if history is None else read_history(history, estimator)
+    ahead = _read_ahead(future, estimator, given)
     if levels is None:
         levels = sorted(estimator.params_.quantiles)
-    forecast = as_frame(estimator.predict(history, horizon=horizon, quantiles=levels, future=ahead), levels)
+    forecast = as_frame(estimator.predict(given, horizon=horizon, quantiles=levels, future=ahead), levels)
     if out is not None:
         write_frame(forecast, out)
     if plot is not None:
-        estimator.plot(plot, history=history, future=ahead, horizon=horizon, quantiles=levels)
+        estimator.plot(plot, history=given, future=ahead, horizon=horizon, quantiles=levels)
     if json:
-        print_json(as_records(forecast))
+        print_json(forecast)
         return
     if out is None:
         print_forecast(forecast)

@@ -14,17 +14,16 @@ import typer
 from rich.console import Console
 
 from lstmzoo.cli import _options as o
-from lstmzoo.cli import _tasks as t
+from lstmzoo.cli._base import check_task, flag
 from lstmzoo.cli._saved import load_any
-from lstmzoo.cli._tasks._base import flag
-from lstmzoo.cli._tasks.text import file_lines, file_name, writing
+from lstmzoo.cli._text import file_lines, file_name, writing
 from lstmzoo.errors import ConfigError, DataError
 from lstmzoo.outputs import check_file
 
 _TOGETHER = 1024  # lines that are read, translated and written before the next ones
 _JSON_LINES = (".jsonl", ".jsonl.gz")
 File = Annotated[
-    Path, typer.Argument(metavar="[FILE]", help="Text, a sentence a line, gzipped if it ends in .gz; - reads stdin.")
+    Path, typer.Argument(metavar="FILE", help="Text, a sentence a line, gzipped if it ends in .gz; - reads stdin.")
 ]
 Out = Annotated[Path | None, typer.Option(help="File to write, gzipped if it ends in .gz; else standard output.")]
 BeamSize = Annotated[
@@ -66,7 +65,7 @@ Align = Annotated[
 def translate(
     model: o.Saved, file: File = Path("-"), *, out: Out = None, beam_size: BeamSize = None,
     length_penalty: LengthPenalty = None, coverage_penalty: CoveragePenalty = None, no_repeat_ngram: NoRepeat = None,
-    n_best: NBest = None, score: Score = False, alignment: Align = None, ensemble: Ensemble = None,
+    n_best: NBest = None, return_score: Score = False, alignment: Align = None, ensemble: Ensemble = None,
     tracking_uri: o.TrackingUri = None,
 ) -> None:  # fmt: skip
     """Translate text with a saved translator, a line for each line."""
@@ -76,24 +75,19 @@ def translate(
     first = next(chunks, [])  # before any network is loaded
     if alignment is not None:
         _check_alignment(alignment, first)
-    estimator, *others = [_loaded(name, tracking_uri) for name in (model, *(ensemble or []))]
     options = {
         "beam_size": beam_size, "length_penalty": length_penalty, "coverage_penalty": coverage_penalty,
-        "no_repeat_ngram": no_repeat_ngram, "n_best": n_best, "return_score": score or None,
-        "ensemble": others or None, "return_alignment": alignment is not None or None,
+        "no_repeat_ngram": no_repeat_ngram, "n_best": n_best, "return_score": return_score or None,
+        "return_alignment": alignment is not None or None,
     }  # fmt: skip
-    given = {name: value for name, value in options.items() if value is not None}
-    if given and not hasattr(estimator, "model_"):
-        names = ", ".join(flag(name.removeprefix("return_")) for name in given)
-        raise ConfigError(f"{model} is a {type(estimator).__name__}, which does not search: leave out {names}")
-    if others:
-        try:
-            estimator.check_ensemble(others)
-        except ConfigError as error:
-            where = re.sub(
-                r"^ensemble: number (\d+)", lambda match: f"--ensemble {(ensemble or [])[int(match[1])]}", str(error)
-            )
-            raise ConfigError(where) from None
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    translator = _load_translator(model, tracking_uri)
+    names = [*given, *(["ensemble"] if ensemble else [])]
+    if names and not hasattr(translator, "model_"):
+        flags = ", ".join(flag(name.removeprefix("return_")) for name in names)
+        raise ConfigError(f"{model} is a {type(translator).__name__}, which does not search: leave out {flags}")
+    if ensemble:
+        given["ensemble"] = _load_others(translator, ensemble, tracking_uri)
     began, done = time.perf_counter(), 0
     shown = out is None and sys.stdout.isatty()
     with (
@@ -102,8 +96,8 @@ def translate(
         _writing_alignments(alignment) as align,
     ):
         for lines in itertools.chain([first], chunks):
-            rows = _rows(estimator, lines, file_name(file), done + 1, given)
-            write("".join(_text(row) for row in rows))
+            rows = _rows(translator, lines, file_name(file), done + 1, given)
+            write("".join(map(_text, rows)))
             align(rows)
             done += len(lines)
             status.update(f"translated {done:,} lines")
@@ -111,11 +105,25 @@ def translate(
         print(f"wrote {out}: {done:,} lines in {time.perf_counter() - began:.1f} s")
 
 
-def _loaded(model: str, tracking_uri: str | None) -> Any:
-    """A saved translator."""
-    estimator = load_any(model, tracking_uri)
-    t.check_task(estimator, model, t.TRANSLATION)
-    return estimator
+def _load_translator(model: str, tracking_uri: str | None) -> Any:
+    translator = load_any(model, tracking_uri)
+    check_task(translator, model, "translation")
+    return translator
+
+
+def _load_others(translator: Any, names: list[str], tracking_uri: str | None) -> list[Any]:
+    """Load the other translators of an ensemble.
+
+    Raises:
+        ConfigError: If one does not fit the first translator.
+    """
+    others = [_load_translator(name, tracking_uri) for name in names]
+    try:
+        translator.check_ensemble(others)
+    except ConfigError as error:
+        where = re.sub(r"^ensemble: number (\d+)", lambda match: f"--ensemble {names[int(match[1])]}", str(error))
+        raise ConfigError(where) from None
+    return others
 
 
 def _chunks(path: Path) -> Iterator[list[str]]:

@@ -4,7 +4,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lstmzoo.cli._tasks._base import TOKENIZER, VALIDATION, VALIDATION_SIZE, Measure, Source, Task, option, text_params
+from lstmzoo.cli._base import Evaluation, Measure, Source, Task, register_task
+from lstmzoo.cli._parsing import TOKENIZER, VALIDATION, VALIDATION_SIZE, option, text_params
+from lstmzoo.cli.tasks.translation.translate import translate
 from lstmzoo.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ _OPTIONS = {
 _SUFFIXES = (".tsv", ".tsv.gz")
 
 
-def read_sides(path: Path, target: Path | None, option: str = "--target") -> "Pairs":
+def _read_sides(path: Path, target: Path | None, option: str = "--target") -> "Pairs":
     """Sentences and their translations.
 
     Args:
@@ -54,10 +56,10 @@ def _read(path: Path, options: dict[str, Any]) -> Source:
     params, fit_params = text_params(options, "pairs"), {}
     second = options.get("validation_target")
     if "validation" in options:
-        fit_params["validation"] = tuple(read_sides(options["validation"], second, "--validation-target"))
+        fit_params["validation"] = tuple(_read_sides(options["validation"], second, "--validation-target"))
     elif second is not None:
         raise ConfigError("--validation-target has the translations of the lines of --validation: give both")
-    return Source(tuple(read_sides(path, options.get("target"))), params, fit_params)
+    return Source(tuple(_read_sides(path, options.get("target"))), params, fit_params)
 
 
 def _about(estimator: Any) -> dict[str, Any]:
@@ -75,21 +77,32 @@ def _unit(estimator: Any) -> str:
     return ", which is 100 less BLEU," if by_bleu else " nats per token"
 
 
-TASK = Task(
-    name="translation",
-    estimator="Translator",
-    holds="pairs of sentences",
-    suffixes=_SUFFIXES,
-    options=_OPTIONS,
-    evaluation={"target": _TARGET},
-    updating={"target": _TARGET},
-    read=_read,
-    about=_about,
-    score="BLEU of a tenth of the pairs",
-    measure=Measure("bleu", "BLEU", higher=True),
-    reference="lexicon",
-    use=("translate", "translates lines of text"),
-    further=lambda path, options, estimator: tuple(read_sides(path, options.get("target"))),
-    unit=_unit,
-    otherwise=", or two files of lines, the second as --target",
+def _evaluate(estimator: Any, path: Path, options: dict[str, Any]) -> Evaluation:
+    scores = estimator.evaluate(*_read_sides(path, options.get("target")))
+    rows = [(title, scores[title.lower()]) for title in ("BLEU", "chrF", "TER")]
+    note = f"of TER, less is better; signature of BLEU: {scores['signature']}"
+    return Evaluation(scores, ("score", "value"), rows, (note,))
+
+
+register_task(
+    Task(
+        name="translation",
+        holds="pairs of sentences",
+        suffixes=_SUFFIXES,
+        read=_read,
+        read_more=lambda path, options, _: tuple(_read_sides(path, options.get("target"))),
+        evaluate=_evaluate,
+        score="BLEU of a tenth of the pairs",
+        measure=Measure("bleu", "BLEU", higher=True),
+        reference="lexicon",
+        use=("translate", "translates lines of text"),
+        options=_OPTIONS,
+        evaluation_options={"target": _TARGET},
+        update_options={"target": _TARGET},
+        commands={"translate": translate},
+        about=_about,
+        unit=_unit,
+        claimed_by="target",
+        otherwise=", or two files of lines, the second as --target",
+    )
 )

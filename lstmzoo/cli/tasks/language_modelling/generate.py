@@ -6,13 +6,16 @@ from typing import Annotated, Any
 import typer
 
 from lstmzoo.cli import _options as o
-from lstmzoo.cli import _tasks as t
+from lstmzoo.cli._base import check_task
 from lstmzoo.cli._output import print_json, print_stream
 from lstmzoo.cli._saved import load_any
-from lstmzoo.cli._tasks.text import read_stdin
+from lstmzoo.cli._text import read_stdin
 from lstmzoo.errors import DataError
 
-Prompt = Annotated[str | None, typer.Argument(help="Text to continue; - reads standard input; else a new text begins.")]
+Prompts = Annotated[
+    str | None,
+    typer.Argument(metavar="PROMPT", help="Text to continue; - reads standard input; default: start a new text."),
+]
 MaxTokens = Annotated[int, typer.Option(min=1, help="Tokens to add, at the most; a text may end before.")]
 Temperature = Annotated[
     float, typer.Option(min=0, help="Below 1, likely tokens become likelier; at 0, the likeliest is taken.")
@@ -25,16 +28,16 @@ Count = Annotated[int, typer.Option("--n", min=1, help="Continuations of the pro
 
 
 def generate(
-    model: o.Saved, prompt: Prompt = None, *, max_tokens: MaxTokens = 100, temperature: Temperature = 1.0,
+    model: o.Saved, prompts: Prompts = None, *, max_tokens: MaxTokens = 100, temperature: Temperature = 1.0,
     top_k: TopK = None, top_p: TopP = 1.0, repetition_penalty: Penalty = 1.0, stop: Stop = None, n: Count = 1,
     random_state: o.RandomState = None, tracking_uri: o.TrackingUri = None, json: o.Json = False,
 ) -> None:  # fmt: skip
     """Continue a text, or begin one, with a saved language model; it is printed as it is made."""
-    prompt = read_stdin() if prompt == "-" else prompt
+    prompt = read_stdin() if prompts == "-" else prompts
     if prompt == "":
         raise DataError("PROMPT is empty: give it a character at the least, or leave it out to begin a text")
     estimator = load_any(model, tracking_uri)
-    t.check_task(estimator, model, t.LANGUAGE_MODELLING)
+    check_task(estimator, model, "language_modelling")
     sampling: dict[str, Any] = {
         "max_tokens": max_tokens, "temperature": temperature, "top_k": top_k, "top_p": top_p,
         "repetition_penalty": repetition_penalty, "stop": list(stop or ()), "random_state": random_state,

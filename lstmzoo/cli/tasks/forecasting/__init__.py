@@ -4,20 +4,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lstmzoo.cli._tasks._base import (
-    VALIDATION_SIZE,
-    Measure,
-    Source,
-    Task,
-    flag,
-    option,
-    parse_names,
-    parse_number,
-    parse_numbers,
-)
-from lstmzoo.cli._tasks.frames import SUFFIXES, read_frame, read_history
+from lstmzoo.cli._base import Evaluation, Measure, Source, Task, flag, register_task
+from lstmzoo.cli._parsing import VALIDATION_SIZE, option, parse_names, parse_number, parse_numbers
+from lstmzoo.cli.tasks.forecasting.frames import SUFFIXES, read_frame, read_history
+from lstmzoo.cli.tasks.forecasting.predict import predict
 from lstmzoo.errors import ConfigError
 
+_SHOWN = 40  # series in the table of evaluate
 _option = partial(option, panel="Forecasting")
 _COLUMNS = ("id_col", "time_col", "target_col")
 _COVARIATES = ("past_covariates", "future_covariates", "static_covariates")
@@ -88,22 +81,35 @@ def _parse_calendar(text: str | None) -> list[str] | None:
     return names
 
 
-TASK = Task(
-    name="forecasting",
-    estimator="Forecaster",
-    holds="series",
-    suffixes=SUFFIXES,
-    options=_OPTIONS,
-    read=_read,
-    about=lambda estimator: {"season_length": estimator.season_length_},
-    score="negative MASE of the last horizon",
-    measure=Measure("mase", "MASE"),
-    reference="seasonal_naive",
-    use=("predict", "forecasts"),
-    evaluation={
-        "metrics": _option(
-            str | None, "Metrics: mae,rmse,mape,wape,bias,smape,mase,rmsse,crps,coverage; else the usual ones."
-        )
-    },
-    further=lambda path, options, estimator: (read_history(path, estimator),),
+def _evaluate(estimator: Any, path: Path, options: dict[str, Any]) -> Evaluation:
+    names = parse_names(options.get("metrics"), "--metrics")
+    scores = estimator.evaluate(read_history(path, estimator), metrics=names)
+    mean = scores.iloc[:, 1:].mean()
+    rows = [(f"mean of {len(scores)}", *mean), *scores.head(_SHOWN).itertuples(index=False, name=None)]
+    more = len(scores) - _SHOWN
+    notes = (f"and {more} more series: --json prints them all",) if more > 0 else ()
+    return Evaluation({"mean": mean.to_dict(), "series": scores}, map(str, scores.columns), rows, notes)
+
+
+register_task(
+    Task(
+        name="forecasting",
+        holds="series",
+        suffixes=SUFFIXES,
+        read=_read,
+        read_more=lambda path, options, estimator: (read_history(path, estimator),),
+        evaluate=_evaluate,
+        score="negative MASE of the last horizon",
+        measure=Measure("mase", "MASE"),
+        reference="seasonal_naive",
+        use=("predict", "forecasts"),
+        options=_OPTIONS,
+        evaluation_options={
+            "metrics": _option(
+                str | None, "Metrics: mae,rmse,mape,wape,bias,smape,mase,rmsse,crps,coverage; else the usual ones."
+            )
+        },
+        commands={"predict": predict},
+        about=lambda estimator: {"season_length": estimator.season_length_},
+    )
 )
