@@ -69,7 +69,7 @@ def without_xla(monkeypatch):
         "lstmzoo.training.loop",
         "lstmzoo.training.prediction",
         "lstmzoo.programs",
-        "lstmzoo.checks",
+        "lstmzoo.checks._base",
         "lstmzoo.tuning.hypermodel",
     ):
         monkeypatch.setattr(

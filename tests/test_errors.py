@@ -94,7 +94,7 @@ def raised(path):
 APART = (
     "cli",
     "mlflow",
-    "checks.py",
+    "checks",
     "datasets",
     "layers",
 )  # speak of options, requests, builders, or their own arguments

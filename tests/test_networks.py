@@ -47,11 +47,10 @@ def test_every_builder_s_network_is_reloaded_from_a_keras_file_in_a_fresh_proces
     """One entry of each builder; one process for all: what differs is the network, not the process."""
     names = []
     for name in {load_config(name).builder: name for name in list_models()}.values():
-        config, task = load_config(name), checks._TOYS[name.split("/")[0]]
-        config = config.override({key: size for key, size in task.sizes.items() if key in config.settings})
-        spec = task.spec(config)
+        config, toys = checks.small(load_config(name)), checks.toys_of(name.split("/")[0])
+        spec = toys.spec(config)
         model = build_network(config, spec)
-        toy = task.make(model, spec, RNG)
+        toy = toys.make(model, spec, RNG)
         place = str(tmp_path / name.replace("/", "-"))
         model.save(f"{place}.keras")
         np.save(f"{place}-out.npy", np.asarray(model(toy.inputs)))
@@ -135,9 +134,9 @@ def test_what_is_refused(call, error, message):
 def test_spaces_are_declared_whole_and_make_models(name):
     """Whatever a tuner draws is a config of the entry; its network's part of the entry's space is declared."""
     config = load_config(name)
-    task = checks._TOYS[config.task]
-    sizes = {key: size for key, size in task.sizes.items() if key in config.settings}
-    hypermodel = HyperModel(name, task.spec(config), hyperparameters=sizes, loss="mae")
+    toys = checks.toys_of(config.task)
+    sizes = {key: size for key, size in toys.sizes.items() if key in config.settings}
+    hypermodel = HyperModel(name, toys.spec(config), hyperparameters=sizes, loss="mae")
     network = {*config.hyperparameters, "optimizer", "learning_rate", "beta_2", "clipnorm", "batch_size"}
     assert set(hypermodel.ranges) == {key for key in config.search_space if key in network} - set(sizes)
     hp = keras_tuner.HyperParameters()

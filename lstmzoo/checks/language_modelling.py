@@ -1,0 +1,41 @@
+"""Small language models, on random tokens."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from lstmzoo.checks._base import TOYS, Inputs, Toy, Toys
+from lstmzoo.config import ModelConfig
+from lstmzoo.spec import LanguageModellingSpec
+
+
+def _spec(config: ModelConfig) -> LanguageModellingSpec:
+    """Small sizes, with clusters for an adaptive softmax."""
+    return LanguageModellingSpec(vocab_size=30, bptt=6, cutoffs=(8, 20))
+
+
+def _make(model: keras.Model, spec: LanguageModellingSpec, rng: np.random.Generator) -> Toy:
+    tokens = rng.integers(0, spec.vocab_size, (4, spec.bptt + 1)).astype("int32")
+    inputs = {"tokens": tokens[:, :-1], "targets": tokens[:, 1:]}
+    return Toy(model, inputs, np.zeros((4, spec.bptt), "float32"), lambda _, nll: nll, 0.0, _score_step_by_step,
+                _stream_trainer)  # fmt: skip
+
+
+def _stream_trainer(toy: Toy) -> tuple[keras.Model, Inputs]:
+    """What a language model is trained as; each batch begins from a state of zeros."""
+    rows = len(toy.target)
+    return toy.model.stepper.trainer(rows), {**toy.inputs, "begin": np.ones((rows, 1), "float32")}
+
+
+def _score_step_by_step(model: Any, inputs: Inputs) -> np.ndarray:
+    """Three tokens, and then one by one."""
+    tokens, targets = inputs["tokens"], inputs["targets"]
+    state, parts = model.stepper.begin(len(tokens)), []
+    for part in (slice(0, 3), *(slice(t, t + 1) for t in range(3, tokens.shape[1]))):
+        nll, _, state = model.stepper.score(tokens[:, part], targets[:, part], state)
+        parts.append(nll)
+    return np.concatenate(parts, axis=1)
+
+
+TOYS["language_modelling"] = Toys(_spec, _make, {"units": 16, "embedding_dim": 16, "num_layers": 2})
