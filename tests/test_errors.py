@@ -114,11 +114,11 @@ def test_messages_name_parameters_by_reference(path):
 @pytest.mark.parametrize("name", OPTIONS)
 def test_options_are_held_to_their_table(name):
     numbers = OPTIONS[name]
-    low = numbers.low + (1 if numbers.kind is int else 0.5) if numbers.above else numbers.low
+    low = numbers.low + (1 if numbers.type is int else 0.5) if numbers.above else numbers.low
     assert checked_options(**{name: low}) == {name: low}
     outside = numbers.low if numbers.above else numbers.low - 1
     wrong = [outside, float("nan"), True, "1", [1], *([] if numbers.optional else [None])]
-    wrong += [1.5] if numbers.kind is int else [numbers.high + 1]
+    wrong += [1.5] if numbers.type is int else [numbers.high + 1]
     for value in wrong:
         with pytest.raises(ConfigError, match=rf"^{name}: expected a .*, got "):
             checked_options(**{name: value})

@@ -435,7 +435,7 @@ def test_a_served_model_generates_and_scores(fitted):
 
 
 @pytest.mark.parametrize(("params", "message"), [
-    ({"max_tokens": 10**9}, "max_tokens: at most 4096"),
+    ({"max_tokens": 10**9}, "max_tokens: expected a whole number above 0, at most 4,096"),
     ({"max_tokens": -1}, "max_tokens: expected"),
     ({"temperature": -0.5}, "temperature: expected"),
     ({"mode": "sing"}, "unknown mode 'sing'.*generate, score"),

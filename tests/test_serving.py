@@ -179,14 +179,14 @@ BAD = {
     "horizon-zero": (lambda h: {"dataframe_split": split(h), "params": {"horizon": 0}}, "horizon"),
     "horizon-text": (
         lambda h: {"dataframe_split": split(h), "params": {"horizon": "3"}},
-        "parameter 'horizon' must be a whole number, got '3'",
+        "horizon: expected a whole number from 1 to 120, got '3'",
     ),
     "horizon-null": (lambda h: {"dataframe_split": split(h), "params": {"horizon": None}}, "whole number"),
     "horizon-true": (lambda h: {"dataframe_split": split(h), "params": {"horizon": True}}, "whole number"),
     "unknown-quantile": (lambda h: {"dataframe_split": split(h), "params": {"quantiles": [0.3]}}, "0.3"),
     "quantile-not-a-list": (
         lambda h: {"dataframe_split": split(h), "params": {"quantiles": 0.1}},
-        "must be a list",
+        "quantiles: expected a list of numbers, got 0.1",
     ),
     "params-not-an-object": (lambda h: {"dataframe_split": split(h), "params": [3]}, "params"),
     "deep": (lambda h: NESTED, "nested"),

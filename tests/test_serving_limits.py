@@ -19,10 +19,8 @@ import uvicorn
 from mlflow.exceptions import MlflowException
 from test_serving import assert_refused, post, split
 
-from lstmzoo import BaselineLanguageModel, Forecaster, LanguageModel, Translator
+from lstmzoo import BaselineLanguageModel, BaselineTranslator, Forecaster, LanguageModel, Translator
 from lstmzoo.decoding.shapes import SERVED
-from lstmzoo.estimators.language_modelling._base import MAX_SERVED_TOKENS
-from lstmzoo.estimators.translation._base import MAX_SERVED
 from lstmzoo.limits import LIMITS, ServingLimits
 from lstmzoo.mlflow import save_model, serve_in_background
 from lstmzoo.mlflow.loader import IN_SERVING, ServedModel
@@ -142,8 +140,11 @@ def test_the_docs_state_the_limits():
         lines = [line for line in page.splitlines() if f"`{field.name}`" in line]
         assert row in lines[0]
         assert f"`--{field.name.replace('_', '-')}`" in lines[0]
-    for name, most in {**MAX_SERVED, "max_tokens": MAX_SERVED_TOKENS}.items():
-        assert re.search(rf"\| `{name}` \| \d \| {most:,} \|", page)
+    declared = {
+        param.name: param for cls in (BaselineLanguageModel, BaselineTranslator) for param in cls().serving_schema()
+    }
+    for name in ("max_tokens", "beam_size", "no_repeat_ngram"):
+        assert re.search(rf"\| `{name}` \| \d \| {declared[name].high:,} \|", page)
     for size in (*SERVED.lengths, *SERVED.beams):
         assert f"{size:,}" in page.split("compiled sizes")[1]
 

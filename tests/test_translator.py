@@ -475,10 +475,10 @@ def test_a_refit_is_of_all_pairs(fitted):
 @pytest.mark.parametrize(
     ("rows", "params", "error"),
     [
-        (["one"], {"beam_size": 0}, "beam_size: expected a whole number above 0"),
-        (["one"], {"beam_size": "5"}, "beam_size: expected a whole number above 0, got '5'"),
-        (["one"], {"no_repeat_ngram": 11}, "no_repeat_ngram: at most 10 in a served request"),
-        (["one"], {"beam_size": 1000}, "beam_size: at most 50 in a served request"),
+        (["one"], {"beam_size": 0}, "beam_size: expected a whole number above 0, at most 50"),
+        (["one"], {"beam_size": "5"}, "beam_size: expected a whole number above 0, at most 50, got '5'"),
+        (["one"], {"no_repeat_ngram": 11}, "no_repeat_ngram: expected a whole number from 0 to 10, got 11"),
+        (["one"], {"beam_size": 1000}, "beam_size: expected a whole number above 0, at most 50, got 1000"),
         (["one"], {"length_penalty": -1.0}, "length_penalty: expected a number from 0"),
         (["one"], {"beams": 3}, "unknown parameter 'beams'"),
         ([3], {}, r"text\[0\] is 3"),

@@ -17,10 +17,11 @@ from mlflow.entities import LoggedModelStatus
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature, infer_signature
 from mlflow.models.model import ModelInfo
-from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
+from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
 from lstmzoo import saving
 from lstmzoo._version import __version__
+from lstmzoo.contracts import Trackable
 from lstmzoo.mlflow._base import (
     ALIAS,
     LOADER,
@@ -32,7 +33,9 @@ from lstmzoo.mlflow._base import (
     fetch_model,
     one_line,
 )
+from lstmzoo.options import ServingParam
 
+_TYPES = {int: DataType.long, float: DataType.double, str: DataType.string, list: DataType.double}
 _logger = logging.getLogger(__name__)
 _DIGEST = "lstmzoo.bundle"
 _PINNED = (
@@ -50,7 +53,7 @@ _PINNED = (
 )
 
 
-def save_model(estimator: Any, path: str | Path) -> None:
+def save_model(estimator: Trackable, path: str | Path) -> None:
     """Write a fitted estimator as an MLflow model folder, which ``mlflow models serve -m <path>`` takes.
 
     Args:
@@ -66,7 +69,7 @@ def save_model(estimator: Any, path: str | Path) -> None:
 
 
 def log_model(
-    estimator: Any,
+    estimator: Trackable,
     name: str = "model",
     *,
     registered_model_name: str | None = None,
@@ -119,7 +122,7 @@ def log_model(
 
 
 def log_champion(
-    estimator: Any,
+    estimator: Trackable,
     *,
     parent_run_id: str | None,
     registered_model_name: str | None = None,
@@ -206,7 +209,7 @@ def _as_run(run: Any) -> _Run:
 
 
 @contextmanager
-def _pyfunc_arguments(estimator: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+def _pyfunc_arguments(estimator: Trackable) -> Iterator[tuple[str, dict[str, Any]]]:
     """The digest of the saved estimator, and what MLflow is called with while the context lasts."""
     with tempfile.TemporaryDirectory(prefix="lstmzoo-") as private:
         folder = Path(private) / "model"
@@ -225,7 +228,7 @@ def _pyfunc_arguments(estimator: Any) -> Iterator[tuple[str, dict[str, Any]]]:
             {
                 "loader_module": LOADER,
                 "data_path": str(folder),
-                "signature": _signature(estimator, example, params),
+                "signature": _signature(estimator, example),
                 "input_example": (example, params) if params else example,
                 "pip_requirements": pip_requirements(),
                 "metadata": metadata,
@@ -233,17 +236,21 @@ def _pyfunc_arguments(estimator: Any) -> Iterator[tuple[str, dict[str, Any]]]:
         )
 
 
-def _signature(estimator: Any, example: pd.DataFrame, params: Mapping[str, Any]) -> ModelSignature:
-    answer = estimator.serve(estimator.serving_example(), dict(params))
+def _signature(estimator: Trackable, example: pd.DataFrame) -> ModelSignature:
+    answer = estimator.serve(estimator.serving_example(), {})
     nullable = estimator.serving_nullable()
     with warnings.catch_warnings():  # of integer columns, which are times or names here and never missing
         warnings.filterwarnings("ignore", "Hint: Inferred schema contains integer column", UserWarning)
         whole = example.ffill()  # MLflow cannot tell the type of text with gaps
-        filled = {name: [0.5] if value == [] else value for name, value in params.items()}  # an empty list has no type
-        signature = infer_signature(whole, _as_mlflow_has_it(answer), filled)
-    specs = [ParamSpec(spec.name, spec.dtype, params[spec.name], spec.shape) for spec in signature.params]
+        signature = infer_signature(whole, _as_mlflow_has_it(answer))
     inputs = Schema([ColSpec(spec.type, spec.name, required=spec.name not in nullable) for spec in signature.inputs])
-    return ModelSignature(inputs, signature.outputs, ParamSchema(specs))
+    return ModelSignature(
+        inputs, signature.outputs, ParamSchema([_spec(param) for param in estimator.serving_schema()])
+    )
+
+
+def _spec(param: ServingParam) -> ParamSpec:
+    return ParamSpec(param.name, _TYPES[param.type], param.default, (-1,) if param.type is list else None)
 
 
 def _as_mlflow_has_it(frame: pd.DataFrame) -> pd.DataFrame:
@@ -278,7 +285,7 @@ def _logged_before(run: _Run, digest: str) -> ModelInfo | None:
     return None
 
 
-def _facts(estimator: Any) -> dict[str, Any]:
+def _facts(estimator: Trackable) -> dict[str, Any]:
     """What can be said of a fitted estimator in tags."""
     config = getattr(estimator, "config_", None)
     facts = {
@@ -289,14 +296,14 @@ def _facts(estimator: Any) -> dict[str, Any]:
     return {key: value for key, value in facts.items() if value is not None}
 
 
-def _params(estimator: Any) -> dict[str, Any]:
+def _params(estimator: Trackable) -> dict[str, Any]:
     """The parameters of a fitted estimator, and the entry's resolved settings."""
     params = {key: value for key, value in estimator.get_params(deep=False).items() if key != "hyperparameters"}
     config = getattr(estimator, "config_", None)
     return params if config is None else {**params, **config.settings, "model": config.name}
 
 
-def _description(estimator: Any) -> str:
+def _description(estimator: Trackable) -> str:
     facts = _facts(estimator)
     data = f", trained on the data {facts['data_digest'][:12]}" if "data_digest" in facts else ""
     size = f"{estimator.num_parameters_:,} parameters"

@@ -14,10 +14,12 @@ from mlflow.environment_variables import MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import DEADLINE_EXCEEDED
 
+from lstmzoo.contracts import Servable, as_servable
 from lstmzoo.errors import DataError, LstmzooError, UnknownNameError
 from lstmzoo.estimators import load
 from lstmzoo.limits import ServingLimits
 from lstmzoo.mlflow._base import one_line
+from lstmzoo.options import checked_params, shortened, shown
 from lstmzoo.turns import REQUEST, Queue, Request, RequestEnded, RequestTurn, working_by
 
 IN_SERVING = "_MLFLOW_IS_IN_SERVING_ENVIRONMENT"
@@ -33,30 +35,29 @@ def _load_pyfunc(data_path: str, model_config: Mapping[str, Any] | None = None) 
     """
     if model_config:
         raise _refusal(f"lstmzoo models take no model_config, got {', '.join(map(str, model_config))}")
-    return ServedModel(load(data_path))
+    return ServedModel(as_servable(load(data_path)))
 
 
 class ServedModel:
     """A fitted estimator behind MLflow's ``predict``: raw rows in, the user's terms out.
 
     A request must be like the estimator's own example: the same columns, of the same kinds, and no missing
-    values but where the estimator takes them; with no parameters but the estimator's own, each of the kind of its
-    default.
+    values but where the estimator takes them; with no parameters but the estimator's own, of their types and within their
+    bounds.
 
     Requests of several threads take turns: between two blocks of work, a long one lets others go first.
 
     Args:
-        estimator: Fitted; any class that has the serving hooks.
+        estimator: Fitted.
         limits: What a request may ask for. If None, the defaults within MLflow's scoring server, with its timeout, and none
             elsewhere, such as in a batch job.
     """
 
-    def __init__(self, estimator: Any, limits: ServingLimits | None = None) -> None:
+    def __init__(self, estimator: Servable, limits: ServingLimits | None = None) -> None:
         example = estimator.serving_example()
         self.estimator = estimator
         nullable = estimator.serving_nullable()
         self.columns = {str(name): _Column(str(name), example[name], name in nullable) for name in example.columns}
-        self.params = dict(estimator.serving_params())
         self._limits = limits
         self._queue = Queue()
 
@@ -76,7 +77,8 @@ class ServedModel:
         try:
             if limits is not None:
                 limits.check_rows(len(model_input) if isinstance(model_input, pd.DataFrame) else 1)
-            frame, values = self._checked_frame(model_input), self._checked_params(params)
+            frame = self._checked_frame(model_input)
+            values = checked_params(self.estimator.serving_schema(), params)
             if limits is not None:
                 limits.check_steps(*self.estimator.serving_steps(frame, values))
             answer = self._served(frame, values, request)
@@ -106,22 +108,12 @@ class ServedModel:
         names = list(model_input.columns)
         for name in names:
             if name not in self.columns:
-                raise UnknownNameError("column", _short(name), self.columns)
+                raise UnknownNameError("column", shortened(name), self.columns)
         for name in self.columns:
             if names.count(name) != 1:
                 raise DataError(f"column {name!r} is {'there twice' if name in names else 'missing'}")
         checked = {name: column.checked(model_input[name]) for name, column in self.columns.items()}
         return pd.DataFrame(checked)
-
-    def _checked_params(self, params: Mapping[str, Any] | None) -> dict[str, Any]:
-        if not isinstance(params, Mapping | None):
-            raise DataError(f"params must be names with values, got {type(params).__name__}")
-        given = dict(params or {})
-        for name in given:
-            if name not in self.params:
-                raise UnknownNameError("parameter", _short(name), self.params)
-        checked = {name: _checked_param(name, value, self.params[name]) for name, value in given.items()}
-        return {**self.params, **checked}
 
 
 _WITH_GAPS = {"integer": "Int64", "boolean": "boolean"}  # float64 would lose digits beyond 2**53
@@ -204,7 +196,7 @@ class _Column:
     def _require(self, column: pd.Series, fits: np.ndarray, what: str) -> None:
         if not fits.all():
             at = int(fits.argmin())
-            held = _shown(column.iloc[at])
+            held = shown(column.iloc[at])
             raise DataError(f"column {self.name!r} must hold {what}; row {column.index[at]} holds {held}")
 
 
@@ -227,29 +219,6 @@ def _instances(column: pd.Series, types: Any) -> np.ndarray:
     return np.fromiter((isinstance(value, types) for value in column), dtype=bool, count=len(column))
 
 
-_SCALARS: tuple[tuple[type, Any, str], ...] = (
-    (bool, bool, "true or false"),
-    (int, int, "a whole number"),
-    (float, int | float, "a number"),
-    (str, str, "text"),
-)
-
-
-def _checked_param(name: str, value: Any, default: Any) -> Any:
-    if isinstance(value, np.generic | np.ndarray):
-        value = value.tolist()
-    if isinstance(default, list | tuple):
-        if not isinstance(value, list | tuple):
-            raise DataError(f"parameter {name!r} must be a list, got {_shown(value)}")
-        return [_checked_param(name, item, default[0]) for item in value] if default else list(value)
-    for kind, allowed, what in _SCALARS:
-        if isinstance(default, kind):
-            if not isinstance(value, allowed) or isinstance(value, bool) != isinstance(default, bool):
-                raise DataError(f"parameter {name!r} must be {what}, got {_shown(value)}")
-            break
-    return value
-
-
 def _check_finite(answer: pd.DataFrame) -> None:
     if not np.isfinite(answer.select_dtypes("number").to_numpy(dtype=float)).all():
         raise DataError("the model's answer is not finite: these values are too far from what it was trained on")
@@ -259,15 +228,3 @@ def _refusal(sentence: str) -> MlflowException:
     """A refused request. MLflow's server rewrites the message that a model raises, but leaves ``detail``."""
     sentence = one_line(sentence)
     return MlflowException.invalid_parameter_value(sentence, detail=sentence)
-
-
-def _shown(value: Any) -> str:
-    """A value of the user's as it may appear in a message."""
-    if isinstance(value, list | tuple | dict | np.ndarray):
-        return f"a {type(value).__name__} of {len(value)}"
-    text = repr(value.item() if isinstance(value, np.generic) else value)
-    return text if len(text) <= 40 else f"{text[:37]}..."
-
-
-def _short(name: Any) -> Any:
-    return f"{name[:37]}..." if isinstance(name, str) and len(name) > 40 else name

@@ -14,6 +14,7 @@ from lstmzoo import saving
 from lstmzoo._version import __version__
 from lstmzoo.config import ModelConfig, parse_config
 from lstmzoo.errors import ConfigError, SavedModelError, UnknownNameError
+from lstmzoo.estimators._base.serving import ServedEstimator
 from lstmzoo.migrations import FORMAT, migrate
 from lstmzoo.plugins import WAY_OUT
 from lstmzoo.rebuilding import build_like, check_settings
@@ -121,7 +122,7 @@ def _with_tuples(document: dict[str, Any]) -> dict[str, Any]:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in document.items()}
 
 
-class ZooEstimator(BaseEstimator):
+class ZooEstimator(ServedEstimator, BaseEstimator):
     """Base of the estimators: ``__init__`` stores parameters, ``fit`` checks them, and a fitted estimator can be saved.
 
     A subclass declares in ``_saved`` what it learns beside what its bases do.

@@ -1,6 +1,5 @@
 """What networks and baselines have in common as forecasters: frames in, frames out, score and plot."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -10,7 +9,7 @@ import pandas as pd
 from pydantic import Field
 from sklearn.base import clone
 
-from lstmzoo.errors import ConfigError, DataError, UnknownNameError, arg
+from lstmzoo.errors import ConfigError, DataError, arg
 from lstmzoo.estimators.forecasting.panel_state import panel_state, restored_panel
 from lstmzoo.estimators.forecasting.params import ForecastParams, SeriesRead, check_levels
 from lstmzoo.estimators.forecasting.scoring import (
@@ -21,10 +20,10 @@ from lstmzoo.estimators.forecasting.scoring import (
     forecast_columns,
     read_backtest,
 )
+from lstmzoo.estimators.forecasting.serving import ServedForecaster
 from lstmzoo.outputs import check_picture
 from lstmzoo.preprocessing import (
     Ahead,
-    Columns,
     Form,
     Panel,
     check_observed,
@@ -63,7 +62,7 @@ def panel_digest(panel: Panel) -> str:
     return digest(panel.ids, panel.offsets, panel.values, panel.times, *more)
 
 
-class PanelForecaster(ScoredForecaster):
+class PanelForecaster(ServedForecaster, ScoredForecaster):
     """Base of the forecasters; see :class:`lstmzoo.Forecaster` for what the methods take and give.
 
     A subclass has the parameters ``horizon``, ``season_length``, ``freq``, ``quantiles``, ``missing``, ``irregular``,
@@ -243,65 +242,6 @@ class PanelForecaster(ScoredForecaster):
         """SHA-256 of series, whatever the order of their rows and the kind of their frame."""
         return panel_digest(self._given_params.filled(self._given_params.read(y)[0]))
 
-    def serving_example(self) -> pd.DataFrame:
-        """Raw input that :meth:`serve` takes: the history of one series, and its future covariates, if there are any."""
-        self._check_fitted()
-        series = replace(self.tail_.select(np.array([0])), observed=None)  # filled: it may have no other values
-        columns = self.params_.columns
-        example = panel_frame(series, Form(), columns)
-        if not columns.known:
-            return example
-        future = make_future_frame(series, self.horizon_, Form(), columns)
-        return pd.concat([example, future.assign(**{name: example[name].iloc[-1] for name in columns.known})])
-
-    def serving_params(self) -> dict[str, Any]:
-        """The parameters that :meth:`serve` takes, with their defaults."""
-        levels = [level for level in self.levels_ if level in self.params_.quantiles]
-        return {"horizon": self.horizon_, **({"quantiles": levels} if levels or self._panel_model.any_level else {})}
-
-    def serving_steps(self, model_input: pd.DataFrame, params: dict[str, Any]) -> tuple[int, str]:
-        """The steps that a request asks for, and what they are."""
-        column = self.params_.columns.id
-        series = 1 if column is None else model_input[column].nunique()
-        return series * max(params["horizon"], 1), f"{series:,} series times horizon {params['horizon']:,}"
-
-    def serving_warmup(self) -> list[dict[str, Any]]:
-        """Parameters of requests that compile what usual requests need."""
-        return [self.serving_params()]
-
-    def serving_nullable(self) -> list[str]:
-        """Columns in which rows that :meth:`serve` takes may lack a value."""
-        columns = self.params_.columns
-        filled = [columns.target, *columns.past, *columns.known] if self.params_.missing != "error" else []
-        ahead = [columns.target, *columns.past, *columns.static] if columns.known else []
-        return list(dict.fromkeys([*filled, *ahead]))
-
-    def serve(self, model_input: pd.DataFrame, params: dict[str, Any]) -> pd.DataFrame:
-        """Forecast the series whose history the rows hold.
-
-        Where there are future covariates, rows after a series' last value, without a value themselves, hold them. Where
-        values may be missing besides, it is of these those without static covariates; or, where there are none, the last
-        ``horizon``.
-
-        Raises:
-            ConfigError: If a parameter is unknown or out of range.
-            DataError: If the rows are refused.
-        """
-        unknown = set(params) - set(self.serving_params())
-        if unknown:
-            raise UnknownNameError("parameter", sorted(unknown)[0], self.serving_params())
-        columns = self.params_.columns
-        names = [columns.id, columns.time, columns.target, *columns.past, *columns.known, *columns.static]
-        known = [name for name in names if name is not None]
-        odd = [c for c in model_input.columns if c not in known]
-        if odd:
-            raise UnknownNameError("column", odd[0], known)
-        if not columns.known or columns.target not in model_input:
-            return self.predict(history=model_input, **params)
-        most = None if self.params_.missing == "error" else self.params_.checked_horizon(params.get("horizon"))
-        history, future = _split_future(model_input, columns, most)
-        return self.predict(history=history, future=future, **params)
-
     def make_future_frame(self, horizon: int | None = None, history: Any = None) -> Any:
         """The frame that :meth:`predict` takes as ``future``, to be filled in: id, time, and empty future covariates.
 
@@ -390,22 +330,3 @@ class PanelForecaster(ScoredForecaster):
 
     def _restore_panel(self, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         self.tail_, self.form_ = restored_panel(document, arrays, self.params_.columns)
-
-
-def _split_future(rows: pd.DataFrame, columns: Columns, most: int | None) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The history, and, without their values, the rows that follow each series' last value.
-
-    Args:
-        rows: Of all series.
-        columns: Their names.
-        most: Where values may be missing from the history too, the rows of the future; else None.
-    """
-    order = rows.sort_values(columns.time, kind="stable")
-    ids = order[columns.id] if columns.id is not None else pd.Series(0, index=order.index)
-    later = order[columns.target].notna()[::-1].groupby(ids[::-1], sort=False).cumsum()[::-1] == 0
-    if most is not None and columns.static:
-        later &= order[list(columns.static)].isna().any(axis=1)
-    elif most is not None:
-        later &= order.groupby(ids, sort=False).cumcount(ascending=False) < most
-    wanted = [name for name in (columns.id, columns.time, *columns.known) if name is not None]
-    return order[~later], order.loc[later, wanted]

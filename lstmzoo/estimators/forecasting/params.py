@@ -158,13 +158,18 @@ class ForecastParams:
             raise ConfigError(
                 f"{arg('horizon')}: expected a whole number, got {shortened(steps)}; series go into {arg(history=...)}"
             )
-        longest = _LONGEST * self.horizon
+        longest = self.longest_horizon
         if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or not 1 <= steps <= longest:
             raise ConfigError(
                 f"{arg('horizon')}: expected a whole number from 1 to {longest}, {_LONGEST} times the horizon trained for; "
                 f"got {horizon!r}"
             )
         return int(steps)
+
+    @property
+    def longest_horizon(self) -> int:
+        """The longest horizon that is forecast."""
+        return _LONGEST * self.horizon
 
     def checked_levels(self, quantiles: list[float] | None, *, any_level: bool) -> list[float]:
         """Return the levels to forecast besides the median: those trained for if None.

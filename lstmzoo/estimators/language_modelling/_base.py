@@ -1,6 +1,5 @@
 """The base of the language models, networks and baselines: texts in, likelihoods and texts out."""
 
-import itertools
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
@@ -9,21 +8,20 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from lstmzoo.errors import ConfigError, DataError, UnknownNameError, arg
+from lstmzoo.errors import DataError, UnknownNameError, arg
 from lstmzoo.estimators._base import ZooEstimator, as_json, preprocessor
 from lstmzoo.estimators.language_modelling.continuation import Continuation, check_stop
+from lstmzoo.estimators.language_modelling.serving import ServedTextModel
 from lstmzoo.options import checked_options, require_counts
 from lstmzoo.preprocessing import Corpus, TextPreprocessor
 from lstmzoo.turns import pause
 
 Per = Literal["word", "token", "char", "byte"]
 Share = Annotated[float, Field(ge=0, lt=1)]
-MAX_SERVED_TOKENS = 4096
 _SIDE_BY_SIDE = 64  # rows that are generated in one batch
-_MODES = ("generate", "score")
 
 
-class TextModel(ZooEstimator):
+class TextModel(ServedTextModel, ZooEstimator):
     """Base of the language models: scores, perplexities, generation and the hooks of search and serving.
 
     A subclass sets ``preprocessor_``, ``data_digest_`` and ``_example``. It gives likelihoods by
@@ -267,67 +265,6 @@ class TextModel(ZooEstimator):
     def data_digest(self, texts: Any) -> str:
         """Return the SHA-256 of the texts."""
         return Corpus(texts).digest()
-
-    def serving_example(self) -> pd.DataFrame:
-        """Raw input that :meth:`serve` takes: texts, one a row."""
-        return pd.DataFrame({"text": [self._example]})
-
-    def serving_params(self) -> dict[str, Any]:
-        """The parameters that :meth:`serve` takes, with their defaults."""
-        return {
-            "mode": "generate", "max_tokens": 100, "temperature": 1.0, "top_k": 0, "top_p": 1.0, "repetition_penalty": 1.0,
-            "stop": "", "random_state": 0,
-        }  # fmt: skip
-
-    def serving_steps(self, model_input: pd.DataFrame, params: dict[str, Any]) -> tuple[int, str]:
-        """The steps that a request asks for, and what they are."""
-        characters = int(model_input["text"].str.len().sum())
-        if params["mode"] == "score":
-            return characters, "characters"
-        rows = len(model_input)
-        return characters + rows * params["max_tokens"], f"{rows:,} rows: their characters, and max_tokens for each"
-
-    def serving_warmup(self) -> list[dict[str, Any]]:
-        """Parameters of requests that compile what usual requests need."""
-        kinds = itertools.product((0, 1), (1.0, 1.1))
-        generate = [{"max_tokens": 1, "top_k": top_k, "repetition_penalty": penalty} for top_k, penalty in kinds]
-        return [*generate, {"mode": "score"}]
-
-    def serving_nullable(self) -> list[str]:
-        """Columns in which rows that :meth:`serve` takes may lack a value: none."""
-        return []
-
-    def serve(self, model_input: pd.DataFrame, params: dict[str, Any]) -> pd.DataFrame:
-        """Continue texts, or score them: a row of ``text`` each.
-
-        Args:
-            model_input: A column ``text``.
-            params: ``mode`` is ``generate`` or ``score``; the others are as for :meth:`generate`, but that ``top_k`` 0 stands for
-                all tokens and ``stop`` "" for none.
-
-        Returns:
-            A column ``text`` of what follows each, or ``log_likelihood`` of each, in nats.
-
-        Raises:
-            ConfigError: If a parameter is out of range; ``max_tokens`` is at most 4,096 here.
-            UnknownNameError: If a parameter or the mode is unknown.
-            DataError: If a text is empty.
-        """
-        unknown = set(params) - set(self.serving_params())
-        if unknown:
-            raise UnknownNameError("parameter", sorted(unknown)[0], self.serving_params())
-        given = {**self.serving_params(), **params}
-        mode, texts = given.pop("mode"), list(model_input["text"])
-        if mode not in _MODES:
-            raise UnknownNameError("mode", mode, _MODES)
-        if mode == "score":
-            return pd.DataFrame({"log_likelihood": self.score_samples(texts)})
-        if given["max_tokens"] > MAX_SERVED_TOKENS:
-            raise ConfigError(
-                f"{arg('max_tokens')}: at most {MAX_SERVED_TOKENS} in a served request, got {given['max_tokens']}"
-            )
-        given |= {"top_k": given["top_k"] or None, "stop": given["stop"] or None}
-        return pd.DataFrame({"text": self.generate(texts, **given)})
 
     def _mean_nll(self, texts: Any, adapt: str | None) -> dict[str, float]:
         """Return the mean negative log-likelihood by unit."""

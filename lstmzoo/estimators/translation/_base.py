@@ -4,22 +4,18 @@ import hashlib
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
-import pandas as pd
 from pydantic import Field
 
-from lstmzoo.decoding.shapes import SERVED
-from lstmzoo.errors import ConfigError, DataError, UnknownNameError, arg
+from lstmzoo.errors import ConfigError, DataError
 from lstmzoo.estimators._base import ZooEstimator, as_json
+from lstmzoo.estimators.translation.serving import ServedTranslator
 from lstmzoo.metrics import bleu, translation_scores
-from lstmzoo.options import checked_options
-from lstmzoo.preprocessing import check_pairs, check_sentences
+from lstmzoo.preprocessing import check_pairs
 
 Share = Annotated[float, Field(ge=0, lt=1)]
-MAX_SERVED_CHARACTERS = 10_000
-MAX_SERVED = {"beam_size": SERVED.beams[-1], "no_repeat_ngram": 10}
 
 
-class SentenceTranslator(ZooEstimator):
+class SentenceTranslator(ServedTranslator, ZooEstimator):
     """Base of the translators: BLEU, and the hooks of search and serving.
 
     A subclass sets ``data_digest_`` and ``_example``, and has ``predict`` and ``score_samples``.
@@ -96,64 +92,8 @@ class SentenceTranslator(ZooEstimator):
         """Return the SHA-256 of the pairs."""
         return pairs_digest(*check_pairs(source, target))
 
-    def serving_example(self) -> pd.DataFrame:
-        """Raw input that :meth:`serve` takes: sentences, one a row."""
-        return pd.DataFrame({"text": [self._example]})
-
-    def serving_params(self) -> dict[str, Any]:
-        """The parameters that :meth:`serve` takes, with their defaults."""
-        return {"beam_size": 5, "length_penalty": 1.0, "coverage_penalty": 0.0, "no_repeat_ngram": 0}
-
-    def serving_steps(self, model_input: pd.DataFrame, params: dict[str, Any]) -> tuple[int, str]:
-        """The steps that a request asks for, and what they are."""
-        characters = int(model_input["text"].str.len().sum())
-        return characters * max(params["beam_size"], 1), f"beam_size times {characters:,} characters"
-
-    def serving_warmup(self) -> list[dict[str, Any]]:
-        """Parameters of requests that compile what usual requests need."""
-        return [{"beam_size": size} for size in SERVED.beams]
-
-    def serving_nullable(self) -> list[str]:
-        """Columns in which rows that :meth:`serve` takes may lack a value: none."""
-        return []
-
-    def serve(self, model_input: pd.DataFrame, params: dict[str, Any]) -> pd.DataFrame:
-        """Translate sentences: a row of ``text`` each.
-
-        Args:
-            model_input: A column ``text``.
-            params: As for ``predict``.
-
-        Returns:
-            A column ``text`` of translations.
-
-        Raises:
-            ConfigError: If a parameter is out of range; ``beam_size`` is at most 50 here, and ``no_repeat_ngram`` 10.
-            UnknownNameError: If a parameter is unknown.
-            DataError: If a sentence is no text, or has more than 10,000 characters.
-        """
-        unknown = set(params) - set(self.serving_params())
-        if unknown:
-            raise UnknownNameError("parameter", sorted(unknown)[0], self.serving_params())
-        given, sentences = {**self.serving_params(), **params}, check_sentences(list(model_input["text"]), "text")
-        checked_options(**given)
-        for name, most in MAX_SERVED.items():
-            if given[name] > most:
-                raise ConfigError(f"{arg(name)}: at most {most} in a served request, got {given[name]}")
-        for number, sentence in enumerate(sentences):
-            if len(sentence) > MAX_SERVED_CHARACTERS:
-                raise DataError(
-                    f"text, row {number}: {len(sentence):,} characters, and at most {MAX_SERVED_CHARACTERS:,} are served: "
-                    "send a sentence a row"
-                )
-        return pd.DataFrame({"text": self._answered(sentences, given)})
-
     def predict(self, sentences: Any) -> Any:
         """Translate sentences."""
-        raise NotImplementedError
-
-    def _answered(self, sentences: list[str], params: dict[str, Any]) -> list[str]:
-        """Translate the sentences of a request, by parameters of beam search."""
         raise NotImplementedError
 
 

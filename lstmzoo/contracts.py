@@ -1,0 +1,161 @@
+"""Contracts: what searches, tracking, serving and the command line ask of an estimator.
+
+An estimator meets a contract by having its methods; it need not inherit from it. The types of :class:`lstmzoo.Forecaster`,
+:class:`lstmzoo.LanguageModel`, :class:`lstmzoo.Translator` and their baselines are checked against them by mypy.
+
+``*data`` is whatever the estimator's own ``fit`` takes: a frame of series, texts, or sentences with their translations.
+"""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, cast
+
+from lstmzoo.config import ModelConfig
+from lstmzoo.errors import ConfigError, arg
+from lstmzoo.options import ServingParam
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Data = tuple[Any, ...]
+
+
+class Trainable(Protocol):
+    """What is fitted and scored: an estimator of any task, or one of its baselines."""
+
+    def fit(self, *data: Any, **options: Any) -> Self:
+        """Train."""
+
+    def score(self, *data: Any, **options: Any) -> float:
+        """Return the score of the fitted estimator on held-out data; greater is better."""
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters of ``__init__`` by name."""
+
+    def set_params(self, **params: Any) -> Any:
+        """Set parameters by name."""
+
+    @property
+    def num_parameters_(self) -> int:
+        """The number of weights; 0 without a network."""
+
+    @property
+    def history_(self) -> Sequence[Mapping[str, Any]]:
+        """A row per epoch; empty without a network."""
+
+    @property
+    def seconds_(self) -> float:
+        """Seconds that ``fit`` took."""
+
+
+class Searchable(Trainable, Protocol):
+    """What :class:`lstmzoo.tuning.ZooSearchCV` and :func:`lstmzoo.tuning.benchmark` ask of an estimator.
+
+    It has the parameters ``model``, ``hyperparameters``, ``time_limit``, ``random_state`` and ``verbose``.
+    """
+
+    task: ClassVar[str]
+
+    def data_digest(self, *data: Any, **options: Any) -> str:
+        """Return the SHA-256 of data, the same for all forms of the same data."""
+
+    def holdout_split(self, *data: Any, **options: Any) -> tuple[Data, Data]:
+        """Split data into a training set and a held-out part to score."""
+
+    def baselines(self) -> Mapping[str, Trainable]:
+        """Return the baselines of the task by name, unfitted."""
+
+    def restrict(self, search_space: dict[str, Any], *data: Any, **options: Any) -> dict[str, Any]:
+        """Remove from a search space the ranges without effect, and shorten those that the data is too small for."""
+
+    def read_once(self, *data: Any, **options: Any) -> Data:
+        """Read and check data; the other methods take the result in its place."""
+
+    def refit_clone(self) -> "Searchable":
+        """Return an unfitted copy that trains on all data, for the best number of epochs."""
+
+
+class Sizable(Protocol):
+    """What :func:`lstmzoo.build_model` asks of an estimator: the network that ``fit`` would train."""
+
+    def network_sizes(self, *data: Any, **options: Any) -> tuple[ModelConfig, Any]:
+        """Return the resolved config, and the task's spec with the sizes learned from data."""
+
+
+class Servable(Protocol):
+    """What a server asks of a fitted estimator."""
+
+    task: ClassVar[str]
+
+    def serving_schema(self) -> Sequence[ServingParam]:
+        """Declare the parameters of requests."""
+
+    def serving_params(self) -> dict[str, Any]:
+        """Return the default of each parameter."""
+
+    def serving_example(self) -> "pd.DataFrame":
+        """Return the rows of an example request. Requests have the same columns, of the same types."""
+
+    def serving_nullable(self) -> list[str]:
+        """Return the columns that may have missing values."""
+
+    def serving_steps(self, model_input: "pd.DataFrame", params: dict[str, Any]) -> tuple[int, str]:
+        """Return the work of a request in steps, and how they are counted."""
+
+    def serving_warmup(self) -> list[dict[str, Any]]:
+        """Return parameters of requests that compile what usual requests need."""
+
+    def serve(self, model_input: "pd.DataFrame", params: dict[str, Any]) -> "pd.DataFrame":
+        """Answer a request."""
+
+
+class Trackable(Servable, Protocol):
+    """What :func:`lstmzoo.mlflow.log_model` asks of a fitted estimator."""
+
+    data_digest_: str
+
+    @property
+    def num_parameters_(self) -> int:
+        """The number of weights; 0 without a network."""
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters of ``__init__`` by name."""
+
+    def save(self, path: Any, *, key: str | bytes | None = None) -> None:
+        """Write a folder of JSON and safetensors."""
+
+
+def as_searchable(estimator: object) -> Searchable:
+    """Return an estimator that a search takes.
+
+    Raises:
+        ConfigError: If it lacks methods; they are named.
+    """
+    missing = missing_methods(estimator, Searchable)
+    if missing:
+        raise ConfigError(f"{arg('estimator')}: {type(estimator).__name__} lacks {', '.join(missing)}")
+    return cast(Searchable, estimator)
+
+
+def as_servable(estimator: object) -> Servable:
+    """Return an estimator that can be served.
+
+    Raises:
+        ConfigError: If it lacks methods; they are named.
+    """
+    missing = missing_methods(estimator, Servable)
+    if missing:
+        raise ConfigError(f"{type(estimator).__name__} cannot be served: it lacks {', '.join(missing)}")
+    return cast(Servable, estimator)
+
+
+def missing_methods(estimator: object, contract: type) -> list[str]:
+    """The methods that a contract asks for and an estimator lacks.
+
+    Examples:
+        >>> missing_methods(object(), Sizable)
+        ['network_sizes']
+    """
+    asked = (name for part in contract.__mro__ for name, member in vars(part).items() if inspect.isfunction(member))
+    public = dict.fromkeys(name for name in asked if not name.startswith("_"))
+    return [name for name in public if not callable(getattr(estimator, name, None))]
