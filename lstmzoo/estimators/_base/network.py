@@ -156,7 +156,7 @@ class ZooNetworkEstimator(ZooEstimator, Generic[P]):
 
     def _train_network(
         self,
-        model: Any,
+        model: keras.Model,
         prepared: P,
         config: ModelConfig,
         seed: int,
@@ -198,19 +198,19 @@ class ZooNetworkEstimator(ZooEstimator, Generic[P]):
     def _prepare_update(self, config: ModelConfig, seed: int, *args: Any, **kwargs: Any) -> P:
         raise NotImplementedError
 
-    def _start(self, model: Any, prepared: P, config: ModelConfig) -> None:
+    def _start(self, model: keras.Model, prepared: P, config: ModelConfig) -> None:
         pass
 
-    def _batches(self, model: Any, prepared: P, config: ModelConfig, seed: int) -> Steps:
+    def _batches(self, model: keras.Model, prepared: P, config: ModelConfig, seed: int) -> Steps:
         raise NotImplementedError
 
-    def _trainer(self, model: Any, batches: Steps) -> keras.Model:
+    def _trainer(self, model: keras.Model, batches: Steps) -> keras.Model:
         return model
 
     def _loss(self, prepared: P, overrides: Overrides) -> Callable[[Any, Any], Any]:
         return _output
 
-    def _validator(self, model: Any, prepared: P, config: ModelConfig, overrides: Overrides) -> Validate | None:
+    def _validator(self, model: keras.Model, prepared: P, config: ModelConfig, overrides: Overrides) -> Validate | None:
         return None
 
     def _learn(self, prepared: P, trained: Trained) -> None:

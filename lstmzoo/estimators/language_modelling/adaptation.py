@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from lstmzoo.backend import jit_compile, train_batch
-from lstmzoo.models._language import Frozen
+from lstmzoo.models._language import Frozen, TokenStepper
 from lstmzoo.preprocessing import in_rows, most_members, padded
 
 _PIECE = 128  # T
@@ -74,7 +74,7 @@ def of_settings(document: dict[str, Any]) -> dict[str, NeuralCache | DynamicEval
     return {name: kind(**document[name]) for name, kind in ADAPTATIONS.items()}
 
 
-def cached_nll(stepper: Any, stream: np.ndarray, caches: list[NeuralCache]) -> np.ndarray:
+def cached_nll(stepper: TokenStepper, stream: np.ndarray, caches: list[NeuralCache]) -> np.ndarray:
     """Return the negative log-likelihoods ``(len(caches), N - 1)`` of each token of a stream but the first.
 
     Args:
@@ -93,6 +93,7 @@ def cached_nll(stepper: Any, stream: np.ndarray, caches: list[NeuralCache]) -> n
             *padded(tokens[:, part], targets[:, part], _PIECE), state, with_hidden=True, calls=len(stream) / _PIECE,
             capacities=capacities,
         )  # fmt: skip
+        assert hidden is not None
         hidden, nll = hidden[0, : len(wanted)], nll[0, : len(wanted)].astype(float)
         keys = hidden if keys is None else np.concatenate([keys, hidden])
         values = np.concatenate([values, wanted])
@@ -142,7 +143,7 @@ class _Descent(keras.optimizers.Optimizer):
         self.assign(variable, moved + self._decay * (origin - moved))
 
 
-def dynamic_nll(stepper: Any, stream: np.ndarray, how: DynamicEvaluation) -> np.ndarray:
+def dynamic_nll(stepper: TokenStepper, stream: np.ndarray, how: DynamicEvaluation) -> np.ndarray:
     """Return the negative log-likelihoods ``(N - 1,)`` of each token of a stream but the first, as means over segments.
 
     The weights are restored afterwards.

@@ -1,15 +1,16 @@
 """Embeddings of texts: pooled hidden states of a language model."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
+from lstmzoo.models._language import TokenStepper
 from lstmzoo.preprocessing import filled_up, most_calls, padded, side_by_side
 
 Pooling = Literal["mean", "max", "last"]
 
 
-def pooled_states(stepper: Any, streams: list[np.ndarray], pooling: Pooling, *, window: int) -> np.ndarray:
+def pooled_states(stepper: TokenStepper, streams: list[np.ndarray], pooling: Pooling, *, window: int) -> np.ndarray:
     """Return a vector ``(n, D)`` for each text: the pooled hidden states after its tokens.
 
     Args:

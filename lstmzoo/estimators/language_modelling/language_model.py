@@ -268,23 +268,23 @@ class LanguageModel(TokenizingEstimator[Streams], TextModel):
         _check_length(stream, config, "pass more text")
         return Streams(preprocessor=preprocessor, spec=self.spec_, digest=corpus.digest(), stream=stream)
 
-    def _start(self, model: Any, prepared: Streams, config: ModelConfig) -> None:
+    def _start(self, model: keras.Model, prepared: Streams, config: ModelConfig) -> None:
         if config.data.variable_bptt and model.stepper.needs_fixed_windows:
             raise ConfigError(f"{config.name} needs windows of a fixed length: pass variable_bptt=False")
         model.stepper.start_from(prepared.counts)
 
-    def _batches(self, model: Any, prepared: Streams, config: ModelConfig, seed: int) -> StreamBatches:
+    def _batches(self, model: keras.Model, prepared: Streams, config: ModelConfig, seed: int) -> StreamBatches:
         return StreamBatches(
             prepared.stream, batch_size=config.training.batch_size, window=config.data.bptt,
             steps_per_epoch=config.training.steps_per_epoch, variable=config.data.variable_bptt, seed=seed,
         )  # fmt: skip
 
-    def _trainer(self, model: Any, batches: Any) -> keras.Model:
+    def _trainer(self, model: keras.Model, batches: Any) -> keras.Model:
         stepper = model.stepper
         return stepper.trainer(batches.batch_size, batches.capacities(stepper.cutoffs))
 
     def _validator(
-        self, model: Any, prepared: Streams, config: ModelConfig, overrides: Overrides
+        self, model: keras.Model, prepared: Streams, config: ModelConfig, overrides: Overrides
     ) -> Callable[[], float] | None:
         """Return the function that computes the mean negative log-likelihood of the validation set, in rows side by side."""
         held_out, epochs = prepared.held_out, config.training.epochs

@@ -1,13 +1,12 @@
 """Likelihoods of tokens: of one stream with a carried state, or of separate texts."""
 
-from typing import Any
-
 import numpy as np
 
+from lstmzoo.models._language import TokenStepper
 from lstmzoo.preprocessing import filled_up, in_rows, most_calls, most_members, padded, side_by_side
 
 
-def carried_nll(stepper: Any, stream: np.ndarray, *, rows: int, window: int, times: int = 1) -> np.ndarray:
+def carried_nll(stepper: TokenStepper, stream: np.ndarray, *, rows: int, window: int, times: int = 1) -> np.ndarray:
     """Return the negative log-likelihood of each token of a stream but the first, in nats.
 
     Args:
@@ -31,7 +30,7 @@ def carried_nll(stepper: Any, stream: np.ndarray, *, rows: int, window: int, tim
     return flat[targets >= 0]
 
 
-def separate_nll(stepper: Any, streams: list[np.ndarray], *, window: int) -> list[np.ndarray]:
+def separate_nll(stepper: TokenStepper, streams: list[np.ndarray], *, window: int) -> list[np.ndarray]:
     """Return the negative log-likelihood of each token of each stream but its first. The state is not carried between streams.
 
     Args:

@@ -184,13 +184,13 @@ class Translator(FittedTranslator):
         batches = training_batches(preprocessor, texts, ids, config, seed, self.time_limit)
         return TrainingPairs(preprocessor=preprocessor, spec=self.spec_, digest=pairs_digest(*texts), batches=batches)
 
-    def _start(self, model: Any, prepared: TrainingPairs, config: ModelConfig) -> None:
+    def _start(self, model: keras.Model, prepared: TrainingPairs, config: ModelConfig) -> None:
         model.stepper.start_from(prepared.counts)
 
-    def _batches(self, model: Any, prepared: TrainingPairs, config: ModelConfig, seed: int) -> PairBatches:
+    def _batches(self, model: keras.Model, prepared: TrainingPairs, config: ModelConfig, seed: int) -> PairBatches:
         return prepared.batches
 
-    def _trainer(self, model: Any, batches: Any) -> keras.Model:
+    def _trainer(self, model: keras.Model, batches: Any) -> keras.Model:
         return model.stepper.trainer()
 
     def _learn(self, prepared: TrainingPairs, trained: Trained) -> None:
@@ -204,7 +204,7 @@ class Translator(FittedTranslator):
         self.left_out_ = {why: count + prepared.batches.left_out[why] for why, count in self.left_out_.items()}
 
     def _validator(
-        self, model: Any, prepared: TrainingPairs, config: ModelConfig, overrides: Overrides
+        self, model: keras.Model, prepared: TrainingPairs, config: ModelConfig, overrides: Overrides
     ) -> Validate | None:
         """Return the function that computes the validation loss: nats per token, or 100 minus the BLEU of greedy translations."""
         held_out, preprocessor, stepper = prepared.held_out, prepared.preprocessor, model.stepper

@@ -11,6 +11,7 @@ from lstmzoo.decoding import BeamSearch, Sampling
 from lstmzoo.decoding.shapes import ANY, MAX_TOKENS, Shapes
 from lstmzoo.errors import DataError
 from lstmzoo.layers import LOG_ZERO
+from lstmzoo.models._translation import TranslationStepper
 from lstmzoo.preprocessing import decoding_batches, padded_sentences
 
 _HYPOTHESES = 64 * 64 * 5  # maximum source positions times hypotheses in a batch
@@ -148,7 +149,9 @@ def pair_batches(
         yield members, {"source": source, "previous": np.pad(target[:, :-1], ((0, 0), (1, 0))), "targets": target}
 
 
-def pair_nll(stepper: Any, batches: list[tuple[np.ndarray, dict[str, np.ndarray]]], calls: float) -> np.ndarray:
+def pair_nll(
+    stepper: TranslationStepper, batches: list[tuple[np.ndarray, dict[str, np.ndarray]]], calls: float
+) -> np.ndarray:
     """Return the negative log-likelihood ``(N,)`` of each target, its end included, in nats.
 
     Args:
