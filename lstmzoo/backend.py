@@ -1,4 +1,4 @@
-"""What differs between Keras' backends."""
+"""The types of tensors and batches, and the differences between Keras' backends."""
 
 import contextlib
 import logging
@@ -19,17 +19,18 @@ State = Any  # tensors (B, ...) in nested lists: what one step of a network hand
 Arrays = list[np.ndarray]  # a state, flat, as arrays (B, ...)
 Batch = dict[str, np.ndarray]  # inputs by name
 
-_STEPS_THAT_PAY = 200  # compiling by XLA takes as long as so many steps of a small network
+_STEPS_THAT_PAY = 200  # XLA compiles for as long as a small network takes for so many steps
 _PREDICTING = threading.RLock()
 _LOCK, _COMPILING = threading.Lock(), threading.Lock()
 _COMPILED: WeakKeyDictionary[keras.Model, set[int]] = WeakKeyDictionary()
 
 
 def jit_compile(steps: float = math.inf) -> bool | str:
-    """Whether to compile what runs for so many steps.
+    """Decide whether to compile a function that runs for so many steps.
 
-    XLA on CPUs, where Keras leaves TensorFlow without it; on GPUs what Keras chooses, such as cuDNN. On JAX, where what is not
-    compiled runs one operation at a time, always; on torch never: ``torch.compile`` unrolls the steps of a sequence.
+    On TensorFlow, CPUs use XLA if it pays, which is not Keras' default; GPUs use what Keras chooses, such as cuDNN. JAX always
+    compiles, because it would otherwise run one operation at a time. torch never compiles, because ``torch.compile`` unrolls the
+    steps of a sequence.
     """
     if keras.backend.backend() != "tensorflow":
         return "auto"
@@ -39,29 +40,29 @@ def jit_compile(steps: float = math.inf) -> bool | str:
 
 
 def compile_model(model: keras.Model, **options: Any) -> None:
-    """Compile a model as Keras does; what it had compiled before is gone, and is compiled anew when it is needed."""
+    """Compile a model as Keras does. Functions that it had compiled before are compiled again when they are needed."""
     model.compile(**options)
     with _LOCK:
         _COMPILED.pop(model, None)
 
 
 def train_batch(model: keras.Model, inputs: Any, targets: Any) -> dict[str, float]:
-    """The loss and the metrics of a batch, by name, by a compiled model, which takes a step on it."""
+    """Train a compiled model on a batch, and return the loss and the metrics by name."""
     with _without_warnings_of_retracing():
         return model.train_on_batch(inputs, targets, return_dict=True)
 
 
 def predict_batch(model: keras.Model, inputs: dict[str, np.ndarray]) -> Any:
-    """A compiled model's outputs, as NumPy arrays; from any thread. It is a block of work; see :mod:`lstmzoo.turns`.
+    """Return a compiled model's outputs as NumPy arrays. Any thread may call it. It is a block of work; see :mod:`lstmzoo.turns`.
 
-    The first batch of each size is compiled, which takes seconds: other work goes on meanwhile. Models are compiled one at a
-    time, for Keras' layers are not made to be called by several threads.
+    The first batch of each size is compiled, which takes seconds; other work continues meanwhile. Models are compiled one at a
+    time, because several threads may not call Keras' layers.
 
-    On JAX one thread predicts at a time: there, Keras gives the arrays of a model's variables away to a step and takes back
-    others, and several models read the same variables.
+    On JAX, one thread predicts at a time: Keras donates the arrays of a model's variables to a step, which returns new ones, and
+    several models use the same variables.
 
     Args:
-        model: Compiled, of inputs whose other sizes are fixed.
+        model: Compiled. Except for the batch size, the shapes of its inputs are fixed.
         inputs: Arrays by name.
     """
     pause()
@@ -84,9 +85,9 @@ def _predict_batch(model: keras.Model, inputs: dict[str, np.ndarray]) -> Any:
 
 @contextlib.contextmanager
 def _without_warnings_of_retracing() -> Iterator[None]:
-    """Keep TensorFlow from warning that this thread traces one function several times.
+    """Suppress TensorFlow's warnings that this thread traces one function several times.
 
-    Each batch size is traced once, on purpose. What other threads, and the caller's own functions, are warned of stays.
+    Each batch size is traced once, on purpose. Warnings of other threads, and of the caller's own functions, are kept.
     """
     if keras.backend.backend() != "tensorflow":
         yield

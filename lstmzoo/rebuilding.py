@@ -1,7 +1,7 @@
-"""Building the network of a saved model, only as far as the stored weights go.
+"""Build the network of a saved model, but no more of it than the stored weights.
 
-What a saved model says of its network (``units: 1e9``, ``num_layers: 2000``) is not to be believed: it is built under a guard
-that compares each variable with the stored shapes before memory is taken for it, and counts the layers.
+The config of a saved model (``units: 1e9``, ``num_layers: 2000``) is not trusted. The network is built under a guard that
+compares each variable with the stored shapes before memory is allocated, and counts the layers.
 """
 
 import contextlib
@@ -17,14 +17,14 @@ import numpy as np
 
 from lstmzoo.errors import SavedModelError
 
-_LAYERS_PER_VARIABLE = 10  # layers without variables, such as dropouts, come beside those that have some
-_MOST_SETTING = 100_000  # a whole number in the hyperparameters, unless that many weights are stored
+_LAYERS_PER_VARIABLE = 10  # some layers, such as dropouts, have no variables
+_MOST_SETTING = 100_000  # largest integer in the hyperparameters, unless more weights are stored
 
 _guard: ContextVar["_Guard | None"] = ContextVar("_guard", default=None)
 
 
 class _Guard:
-    """What may still be made."""
+    """The variables and layers that may still be made."""
 
     def __init__(self, weights: Mapping[str, np.ndarray]) -> None:
         self.shapes = Counter(array.shape for array in weights.values())
@@ -33,7 +33,9 @@ class _Guard:
     def layer(self) -> None:
         self.layers -= 1
         if self.layers < 0:
-            raise SavedModelError("weights.safetensors: the config describes more layers than there are weights for")
+            raise SavedModelError(
+                "weights.safetensors: the config describes more layers than the stored weights can have"
+            )
 
     def variable(self, shape: Any) -> None:
         shape = () if shape is None else tuple(shape) if isinstance(shape, list | tuple) else (shape,)
@@ -45,10 +47,10 @@ class _Guard:
 
 
 def check_settings(settings: Mapping[str, Any], weights: Mapping[str, np.ndarray]) -> None:
-    """Refuse whole numbers that cannot be those of a network with such weights.
+    """Refuse integers that no network with the stored weights can have.
 
     Raises:
-        SavedModelError: Naming the first.
+        SavedModelError: If there is one; the message names the first.
     """
     most = max(_MOST_SETTING, sum(array.size for array in weights.values()))
     for name, value in settings.items():
@@ -57,14 +59,14 @@ def check_settings(settings: Mapping[str, Any], weights: Mapping[str, np.ndarray
 
 
 def build_like(weights: Mapping[str, np.ndarray], build: Callable[[], keras.Model]) -> keras.Model:
-    """What ``build`` makes, if no variable of it is larger than, or additional to, those that are stored.
+    """Build a network, all of whose variables must be among the stored ones.
 
     Args:
         weights: The stored arrays.
-        build: Makes a network, whose variables are made by :meth:`keras.Layer.add_weight`.
+        build: Makes a network. Its variables are made by :meth:`keras.Layer.add_weight`.
 
     Raises:
-        SavedModelError: As soon as ``build`` asks for a variable whose shape is not stored, or for too many layers.
+        SavedModelError: As soon as ``build`` makes a variable whose shape is not stored, or too many layers.
 
     Examples:
         >>> def dense(units):
@@ -82,7 +84,7 @@ def build_like(weights: Mapping[str, np.ndarray], build: Callable[[], keras.Mode
 
 @contextlib.contextmanager
 def _guarded(guard: _Guard) -> Iterator[None]:
-    """Let Keras' layers ask the guard; those that other threads make at the same time do not."""
+    """Make Keras' layers ask the guard, except for layers that other threads make at the same time."""
     with _patched:
         token = _guard.set(guard)
         try:
@@ -92,9 +94,9 @@ def _guarded(guard: _Guard) -> Iterator[None]:
 
 
 class _Patched:
-    """Makes Keras' layers ask the guard of their thread, from the start of the first load to the end of the last one.
+    """Makes Keras' layers ask the guard of their thread, from the start of the first load to the end of the last.
 
-    No lock is held in between: a builder may itself load a model, in its own thread or in another one.
+    No lock is held meanwhile: a builder may itself load a model, in its own thread or in another one.
     """
 
     def __init__(self) -> None:
@@ -120,7 +122,7 @@ class _Patched:
 
 
 def _asking(new: Any, add_weight: Any) -> tuple[Any, Any]:
-    """The two methods of a layer, which ask the guard first."""
+    """Wrap two methods of a layer, so that they ask the guard first."""
 
     def checked_new(cls: Any, *args: Any, **kwargs: Any) -> Any:
         if (now := _guard.get()) is not None:

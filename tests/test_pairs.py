@@ -20,7 +20,7 @@ from lstmzoo.preprocessing import (
     decoding_batches,
     padded_sentences,
 )
-from lstmzoo.preprocessing.buckets import bucket_shapes
+from lstmzoo.preprocessing.buckets import LengthBatches, bucket_shapes
 from lstmzoo.preprocessing.tokens import Bpe
 
 ANY = st.text(st.characters(exclude_categories=()))
@@ -253,6 +253,20 @@ class TestShapes:
             if all(a[0] <= b[0] and a[1] <= b[1] for a, b in itertools.pairwise(some))
         )  # fmt: skip
         assert padded_to(shapes, lengths) == min(padded_to(some, lengths) for some in chains)
+
+    @pytest.mark.parametrize("sides", [1, 3])
+    def test_items_of_any_number_of_sides(self, sides):
+        lengths = np.random.default_rng(0).integers(1, 9, (40, sides))
+        batches = LengthBatches(lengths, batch_size=4, steps_per_epoch=99, seed=0, num_buckets=3)
+        met = Counter()
+        for step in range(len(batches)):
+            members, padded = batches[step]
+            assert (lengths[members] <= padded).all()
+            assert (len(members), *padded) in batches.shapes
+            met.update(members.tolist())
+        assert set(met) == set(range(40))
+        one = LengthBatches(lengths, batch_size=4, steps_per_epoch=99, seed=0, num_buckets=1)
+        assert batches.padding < one.padding
 
     def test_many_lengths(self):
         lengths = np.random.default_rng(0).integers(1, 500, (300, 2))

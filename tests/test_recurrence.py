@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 from lstmzoo.layers import GRU, LSTM, SimpleRNN
+from lstmzoo.layers._base import loop
 
 PAIRS = [(SimpleRNN, keras.layers.SimpleRNN), (LSTM, keras.layers.LSTM), (GRU, keras.layers.GRU)]
 X = np.random.default_rng(0).normal(size=(3, 7, 5)).astype("float32")
@@ -95,3 +96,21 @@ def test_sequences_of_other_lengths_are_read_on(cls):
 def test_options_survive_a_round_trip(cls):
     config = cls(4, return_sequences=True, name="rnn").get_config()
     assert cls.from_config(config).get_config() == config
+
+
+def test_keras_s_loop_takes_a_function_as_its_cell():
+    """If this fails, Keras changed ``keras.layers.RNN.inner_loop``; adapt ``loop`` in ``lstmzoo/layers/_base.py``."""
+
+    def step(x, states):
+        total = states[0] + x
+        return (total, 2 * x), [total]
+
+    mask = np.arange(7) < np.array([[7], [4], [2]])
+    options = {"return_sequences": True, "zero_output_for_mask": True}
+    (last, _), (sums, doubled), states = loop(step, X, [np.zeros((3, 5), "float32")], mask, **options)
+    expected = np.where(mask[..., None], X.cumsum(axis=1), 0)
+    np.testing.assert_allclose(sums, expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(doubled, np.where(mask[..., None], 2 * X, 0), rtol=1e-6)
+    for found in (last, states[0]):
+        np.testing.assert_allclose(found[0], expected[0, -1], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(states[0], np.where(mask[..., None], X, 0).sum(axis=1), rtol=1e-5, atol=1e-5)

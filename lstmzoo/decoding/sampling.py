@@ -14,14 +14,14 @@ def sample_sequences(
     state: Arrays,
     length: int,
 ) -> np.ndarray:
-    """Sequences in which each value is drawn given those before it: the cost of a step does not grow.
+    """Sample sequences in which each value is drawn given the values before it. The cost of a step does not grow.
 
     Args:
         step: ``(previous (B, 1), i, state) -> (outputs (B, Q), state)``.
         draw: ``(outputs (B, Q), i) -> values (B,)``.
         first: ``(B,)`` the values before the first step.
         state: Before the first step.
-        length: Steps.
+        length: Number of steps.
 
     Returns:
         ``(B, length)``.

@@ -10,23 +10,23 @@ from keras import ops
 from lstmzoo.backend import State, Tensor
 from lstmzoo.layers import LOG_ZERO
 
-_FARTHEST = 88.0  # below the likeliest token, in logits: less likely ones are never drawn
-_HALVINGS = 30
+_FARTHEST = 88.0  # tokens whose logits are further below the likeliest are never drawn
+_HALVINGS = 30  # steps of bisection
 _NUMBERS = {"temperature": "float32", "top_k": "int32", "top_p": "float32", "repetition_penalty": "float32"}
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How a token is drawn from its logits ``(B, V)``; numbers or scalar tensors.
+    """How a token is drawn from logits ``(B, V)``; numbers or scalar tensors.
 
     Attributes:
-        temperature: What logits are divided by; at 0 the likeliest token is taken.
-        top_k: Only so many of the likeliest; V for all.
-        top_p: Only the likeliest that together have this probability; 1 for all.
-        repetition_penalty: What the logits of tokens that are in the text already are divided by, or multiplied where they
-            are negative; 1 for nothing.
-        filtered: Whether ``top_k`` and ``top_p`` are looked at.
-        penalized: Whether ``repetition_penalty`` is looked at.
+        temperature: Divisor of the logits; 0 takes the likeliest token.
+        top_k: Number of the likeliest tokens to draw from; V for all.
+        top_p: Probability of the likeliest tokens to draw from; 1 for all.
+        repetition_penalty: Divisor of the logits of tokens that are in the text already; negative logits are multiplied by it. 1
+            for no penalty.
+        filtered: Whether to use ``top_k`` and ``top_p``.
+        penalized: Whether to use ``repetition_penalty``.
 
     References:
         Fan et al., "Hierarchical Neural Story Generation", ACL 2018 (top k).
@@ -42,19 +42,19 @@ class Sampling:
     penalized: bool
 
     def numbers(self) -> dict[str, np.ndarray]:
-        """Those of the attributes that a compiled function takes as its inputs, so that it serves for any of them."""
+        """The attributes that a compiled function takes as inputs, so that it serves for all their values."""
         return {name: np.asarray(getattr(self, name), dtype) for name, dtype in _NUMBERS.items()}
 
     def given(self, inputs: dict[str, Any]) -> "Sampling":
-        """The same, with the :meth:`numbers` that are among the inputs."""
+        """Replace the :meth:`numbers` by those among the inputs of a compiled function."""
         return replace(self, **{name: inputs[name] for name in _NUMBERS})
 
     def draw(self, logits: Tensor, noise: Tensor, seen: Tensor) -> Tensor:
-        """Tokens ``(B,)``.
+        """Draw tokens ``(B,)``.
 
         Args:
-            logits: ``(B, V)``; -1e30 for a token that may not come.
-            noise: ``(B, V)`` from the standard Gumbel distribution: the largest of logits with noise is a sample.
+            logits: ``(B, V)``; ``LOG_ZERO`` for a banned token.
+            noise: ``(B, V)`` from the standard Gumbel distribution: the largest of logits plus noise is a sample.
             seen: ``(B, V)`` whether a token is in the text already; None unless ``penalized``.
         """
         if self.penalized:
@@ -66,9 +66,9 @@ class Sampling:
         return ops.cast(ops.argmax(ops.where(logits > LOG_ZERO, drawn, LOG_ZERO), axis=-1), "int32")
 
     def _allowed(self, logits: Tensor) -> Tensor:
-        """``(B, V)`` whether less than ``top_k`` tokens are likelier, and these have less than ``top_p`` together.
+        """Whether fewer than ``top_k`` tokens are likelier, with a total probability below ``top_p``: ``(B, V)``.
 
-        The least logit of these is found by bisection: that is several times faster than a sort.
+        The smallest allowed logit is found by bisection, which is several times faster than sorting.
         """
         warm = (logits - ops.max(logits, axis=-1, keepdims=True)) / ops.maximum(self.temperature, 1e-6)
         share = ops.softmax(warm, axis=-1)
@@ -96,16 +96,16 @@ def generate_tokens(
     sampling: Sampling,
     length: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Sample ``length`` tokens one after the other: what each costs does not depend on how many came before.
+    """Sample ``length`` tokens one after the other. The cost of a token does not depend on the number of tokens before it.
 
     Args:
         step: ``(tokens (B,), state) -> (logits (B, V), state)``.
-        noise: From the number of a token to come, counted from 0, to Gumbel noise ``(B, V)``.
-        first: ``(B,)`` the tokens before the first to come.
-        state: Before these.
+        noise: From the number of a token, from 0, to Gumbel noise ``(B, V)``.
+        first: ``(B,)`` the last tokens.
+        state: Before the last tokens.
         seen: ``(B, V)`` whether a token is in the text already.
-        sampling: How tokens are drawn.
-        length: Tokens to come.
+        sampling: How to draw tokens.
+        length: Number of tokens.
 
     Returns:
         The tokens ``(B, length)``, the state before the last of them, and ``seen`` with all of them.

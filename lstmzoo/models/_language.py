@@ -30,16 +30,16 @@ Face = Callable[
 def language_model(
     spec: LanguageModellingSpec, read: Callable, *, name: str, embedding_dim: int, tied: bool, softmax: SoftmaxKind
 ) -> keras.Model:
-    """A model of the next token, from a function that reads vectors.
+    """Make a model of the next token from a function that reads vectors.
 
     Args:
         spec: Sizes learned from the training text.
         read: ``(vectors (B, T, E), tokens (B, T), states) -> (hidden (B, T, D), states)``, from states, or from the beginning
-            if they are None. It is called once for each face, so it makes no layers.
+            if they are None. It is called several times, so it makes no layers.
         name: Of the model.
         embedding_dim: E.
-        tied: Whether the output layer shares the embedding's matrix; where D is not E, a linear layer comes between them.
-        softmax: ``full``, or ``adaptive`` where the spec has cutoffs.
+        tied: Whether the output layer shares the embedding's matrix. If D is not E, a linear layer comes between them.
+        softmax: ``full``, or ``adaptive`` if the spec has cutoffs.
 
     Returns:
         An uncompiled model from ``tokens`` (B, T) and ``targets`` (B, T), the tokens that follow each, to their negative
@@ -92,17 +92,17 @@ class TokenStepper(Stepper):
         return self._head.vocab_size
 
     def start_from(self, counts: np.ndarray) -> None:
-        """Let an untrained model begin with the tokens' frequencies; see :meth:`lstmzoo.layers.TokenSoftmax.start_from`."""
+        """Start an untrained model from the tokens' frequencies; see :meth:`lstmzoo.layers.TokenSoftmax.start_from`."""
         self._head.start_from(counts)
 
     @property
     def needs_fixed_windows(self) -> bool:
-        """Whether all windows that it is trained on must be of one length."""
+        """Whether all training windows must have the same length."""
         return any(getattr(layer, "needs_fixed_steps", False) for layer in self.network.layers)
 
     @property
     def cutoffs(self) -> tuple[int, ...]:
-        """Of the adaptive softmax; empty where it is not."""
+        """Cutoffs of the adaptive softmax; empty for a full one."""
         return self._head.cutoffs
 
     def hidden(self, tokens: np.ndarray, state: Arrays, *, calls: float = math.inf) -> tuple[np.ndarray, Arrays]:
@@ -119,14 +119,14 @@ class TokenStepper(Stepper):
         self, tokens: np.ndarray, targets: np.ndarray, state: Arrays, *, with_hidden: bool = False,
         calls: float = math.inf, capacities: tuple[int, ...] | None = None,
     ) -> tuple[np.ndarray, np.ndarray | None, Arrays]:  # fmt: skip
-        """Negative log-likelihoods ``(B, T)`` of the targets after each token, hidden states ``(B, T, D)`` and the state.
+        """Score targets: their negative log-likelihoods ``(B, T)``, the hidden states ``(B, T, D)`` and the state.
 
         Args:
             tokens: ``(B, T)``.
-            targets: ``(B, T)``.
+            targets: ``(B, T)``, the tokens that follow each.
             state: Before the tokens.
-            with_hidden: Whether the hidden states are wanted, too; else they are None.
-            calls: How often it will be called so: XLA compiles it where that pays.
+            with_hidden: Whether to return the hidden states too; otherwise they are None.
+            calls: How many times such shapes will be run. XLA compiles what runs often.
             capacities: As for :class:`lstmzoo.layers.TokenSoftmax`.
         """
 
@@ -143,15 +143,15 @@ class TokenStepper(Stepper):
         self, last: np.ndarray, state: Arrays, seen: np.ndarray, sampling: Sampling, *, length: int,
         position: int, seeds: np.ndarray, banned: np.ndarray,
     ) -> tuple[np.ndarray, Arrays, np.ndarray]:  # fmt: skip
-        """Tokens ``(B, length)`` that follow, the state before the last of them, and what was seen.
+        """Generate tokens ``(B, length)``; returns them, the state before the last of them, and ``seen``.
 
         Args:
-            last: ``(B,)`` the tokens before.
-            state: Before these.
+            last: ``(B,)`` the last tokens.
+            state: Before the last tokens.
             seen: ``(B, V)`` whether a token is in the text already.
-            sampling: How tokens are drawn.
-            length: Tokens to come.
-            position: How many were generated before: the noise of a token depends on its seed and place alone.
+            sampling: How to draw tokens.
+            length: Number of tokens.
+            position: Number of tokens generated before. The noise of a token depends only on its seed and its position.
             seeds: ``(B, 2)`` int32.
             banned: ``(V,)`` whether a token may never be drawn.
         """
@@ -175,20 +175,20 @@ class TokenStepper(Stepper):
         return answer["tokens"], unnamed(answer), answer["seen"]
 
     def trainer(self, batch_size: int, capacities: Sequence[int] | None = None) -> "StatefulTrainer":
-        """The face that is trained: its state is carried from batch to batch.
+        """Make the model that is trained; it carries its state from batch to batch.
 
         Args:
-            batch_size: B, streams side by side.
+            batch_size: B, number of streams read side by side.
             capacities: As for :class:`lstmzoo.layers.TokenSoftmax`.
         """
         return StatefulTrainer(self.network, self._face, self._head, self.state, batch_size, capacities)
 
 
 class StatefulTrainer(NetworkTrainer):
-    """A language model that is trained on streams side by side; its states are variables, which no gradient passes.
+    """A language model in training on streams side by side. Its states are variables, without gradients.
 
-    Its inputs are ``tokens`` and ``targets`` (B, T), and ``begin`` (B, 1): 1 where the state is to be zero, else 0. Its output
-    are the negative log-likelihoods (B, T).
+    Its inputs are ``tokens`` and ``targets`` (B, T), and ``begin`` (B, 1), which is 1 where the state is reset to zero, otherwise
+    0. Its outputs are the negative log-likelihoods (B, T).
     """
 
     def __init__(
@@ -210,11 +210,11 @@ class StatefulTrainer(NetworkTrainer):
         ]  # fmt: skip
 
     def state(self) -> Arrays:
-        """The state that is carried now."""
+        """The current state."""
         return [ops.convert_to_numpy(variable) for variable in self.carried]
 
     def run(self, inputs: Tensors) -> Tensor:
-        """The negative log-likelihoods; the carried state goes along."""
+        """Compute the negative log-likelihoods, and carry the state on."""
         keep = 1 - inputs["begin"]
         before = [v * ops.cast(ops.reshape(keep, (-1, *(1,) * (len(v.shape) - 1))), v.dtype) for v in self.carried]
         hidden, states = self._face(inputs["tokens"], keras.tree.pack_sequence_as(self._structure, before))
@@ -225,12 +225,12 @@ class StatefulTrainer(NetworkTrainer):
 
 
 class Frozen(FunctionModel):
-    """A model without its dropout, to be trained so: for dynamic evaluation."""
+    """A model that is trained without its dropout, for dynamic evaluation."""
 
     def __init__(self, model: keras.Model) -> None:
         super().__init__(name=f"{model.name}_frozen")
         self.inner = model
 
     def run(self, inputs: Tensors) -> Tensor:
-        """What the model gives without dropout."""
+        """Call the model without dropout."""
         return self.inner(inputs, training=False)

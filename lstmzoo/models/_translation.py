@@ -29,11 +29,11 @@ Write = Callable[[Tensor, State, State], tuple[Tensor, State, Tensor | None]]
 
 
 class Memory(NamedTuple):
-    """What a decoder attends to. A decoder without an attention has the memory ``()``.
+    """The part of the source that a decoder attends to. Without attention, the memory is ``()``.
 
     Attributes:
         values: ``(B, S, M)``, a vector for each position.
-        keys: What the attention compares its queries to, computed once.
+        keys: The keys that the attention compares its queries to.
         mask: ``(B, S)``, False at the padding.
     """
 
@@ -46,28 +46,29 @@ def translation_model(
     spec: TranslationSpec, encode: Callable, decode: Callable, *, name: str, embedding_dim: int, tied: Tied,
     source_dropout: float, target_dropout: float, output_dropout: float, label_smoothing: float,
 ) -> keras.Model:  # fmt: skip
-    """A model of the next target token, given the source and the tokens before.
+    """Make a model of the next target token, given the source and the tokens before.
 
     Args:
         spec: Sizes learned from the training sentences.
-        encode: ``(vectors (B, S, E), mask (B, S)) -> (memory, states)``: a :class:`Memory`, and what the decoder begins with.
-        decode: ``(vectors (B, T, E), memory, states) -> (hidden (B, T, D), weights, states)``, the weights being those of the
-            attention (B, T, S), or None. Both are called once for each face, so they make no layers.
+        encode: ``(vectors (B, S, E), mask (B, S)) -> (memory, states)``: a :class:`Memory`, or ``()``, and the decoder's initial
+            states.
+        decode: ``(vectors (B, T, E), memory, states) -> (hidden (B, T, D), weights, states)``; the weights are those of the
+            attention (B, T, S), or None. Both functions are called several times, so they make no layers.
         name: Of the model.
         embedding_dim: E.
-        tied: ``two_way``: the target's embedding and the softmax share a matrix; ``three_way``: so does the source's embedding,
-            which needs a joint vocabulary. Where D is not E, a linear layer comes between.
-        source_dropout: Rate of the source's vectors.
-        target_dropout: Rate of the target's vectors.
+        tied: ``two_way``: the target's embedding and the softmax share a matrix; ``three_way``: the source's embedding shares it
+            too, which needs a joint vocabulary. If D is not E, a linear layer comes between.
+        source_dropout: Rate of the source's embeddings.
+        target_dropout: Rate of the target's embeddings.
         output_dropout: Rate of the hidden states.
-        label_smoothing: Share of the probability that training wants spread over all tokens (Szegedy et al. 2016).
+        label_smoothing: Share of the probability that training spreads over all tokens (Szegedy et al. 2016).
 
     Returns:
         An uncompiled model from ``source`` (B, S), ``previous`` (B, T) and ``targets`` (B, T) to the targets' negative
-        log-likelihoods (B, T), 0 where there is padding.
+        log-likelihoods (B, T), 0 at the padding.
 
     Raises:
-        ConfigError: If ``three_way`` is asked for with two vocabularies.
+        ConfigError: If ``tied`` is ``three_way`` and there are two vocabularies.
     """
     if tied == "three_way" and not spec.joint:
         raise ConfigError(
@@ -103,7 +104,7 @@ def translation_model(
 
 
 def _embedding(vocab_size: int, size: int, name: str) -> keras.layers.Embedding:
-    """Begins with numbers ten times as large as Keras', with which encoders, above all deep ones, hardly tell tokens apart."""
+    """Make an embedding whose initial numbers are ten times those of Keras, with which deep encoders hardly tell tokens apart."""
     return keras.layers.Embedding(
         vocab_size, size, embeddings_initializer=keras.initializers.RandomUniform(-0.5, 0.5), name=name
     )
@@ -115,15 +116,15 @@ def sentence_mask(tokens: Tensor) -> Tensor:
 
 
 class DeepDecoder:
-    """Stacked recurrent layers, the first of which attends for all others; each call has the same weights.
+    """Stacked recurrent layers, the first of which attends for all others.
 
-    The others read the context beside what is below them; from the third on, they are added to it.
+    The others read the context and the output of the layer below. From the third on, they have residual connections.
 
     Args:
-        make: From ``name`` to a recurrent layer that returns sequences and states.
-        attention: A built one.
-        num_layers: Recurrent layers.
-        dropout: Rate between them.
+        make: Makes a recurrent layer that returns sequences and states, from its name.
+        attention: A built attention.
+        num_layers: Number of recurrent layers.
+        dropout: Rate between the layers.
     """
 
     def __init__(
@@ -134,7 +135,7 @@ class DeepDecoder:
         self._dropouts = [Dropout(dropout, name=f"decoder_dropout_{i}") for i in range(1, num_layers)]
 
     def __call__(self, vectors: Tensor, memory: Memory, states: State) -> tuple[Tensor, Tensor, Tensor, State]:
-        """Outputs ``(B, T, U)``, contexts ``(B, T, M)``, the attention's weights ``(B, T, S)`` and each layer's states."""
+        """Return outputs ``(B, T, U)``, contexts ``(B, T, M)``, attention weights ``(B, T, S)`` and each layer's states."""
         x, *state = self._layers[0](vectors, initial_state=states[0])
         contexts, weights = self._attention(x, memory.values, mask=memory.mask, keys=memory.keys)
         after = [state]
@@ -182,7 +183,7 @@ class TranslationStepper(Stepper):
         return bool(keras.tree.flatten(self.memory))
 
     def start_from(self, counts: np.ndarray) -> None:
-        """Let an untrained model begin with the tokens' frequencies; see :meth:`lstmzoo.layers.TokenSoftmax.start_from`."""
+        """Start an untrained model from the tokens' frequencies; see :meth:`lstmzoo.layers.TokenSoftmax.start_from`."""
         self._head.start_from(counts)
 
     def trainer(self) -> "TranslationTrainer":
@@ -198,13 +199,13 @@ class TranslationStepper(Stepper):
             memory: Of the source.
 
         Returns:
-            Log-probabilities ``(B, V)`` of the next tokens, states, and what of the source was attended to, ``(B, S)`` or None.
+            Log-probabilities ``(B, V)`` of the next tokens, states, and the attention to the source, ``(B, S)`` or None.
         """
         hidden, states, weights = self._write(ops.expand_dims(tokens, 1), states, memory)
         return self._head.log_probs(hidden[:, 0]), states, None if weights is None else weights[:, 0]
 
     def loss(self, inputs: Tensors, smoothing: float) -> Tensor:
-        """Losses ``(B, T)`` of a batch's targets, those of the padding included."""
+        """The losses ``(B, T)`` of a batch's targets, padding included."""
         memory, states = self.read(inputs["source"])
         hidden, _, _ = self._write(inputs["previous"], states, memory)
         return self._head(hidden, inputs["targets"], smoothing=smoothing)
@@ -224,7 +225,7 @@ class TranslationStepper(Stepper):
         return self._programs.run(("score",), lambda inputs: {"nll": self.network(inputs)}, given, calls)["nll"]
 
     def align(self, source: np.ndarray, previous: np.ndarray) -> np.ndarray:
-        """What of the source is attended to for the token after each of ``previous`` (B, T): weights ``(B, T, S)``."""
+        """The attention ``(B, T, S)`` to the source when the token after each of ``previous`` (B, T) is predicted."""
 
         def run(inputs: Tensors) -> Tensors:
             memory, states = self.read(inputs["source"])
@@ -255,7 +256,7 @@ class TranslationTrainer(NetworkTrainer):
 
 
 class AttentionKeys(keras.layers.Layer):
-    """What an attention compares its queries to, computed once for a source.
+    """The keys that an attention compares its queries to, computed once for a source.
 
     Args:
         attention: Is built here.

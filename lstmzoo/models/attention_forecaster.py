@@ -1,4 +1,4 @@
-"""Recurrent encoder-decoder with attention."""
+"""A recurrent encoder-decoder with attention."""
 
 from functools import partial
 
@@ -25,7 +25,7 @@ def attention_forecaster(
     score: Score,
     attention_units: Count,
 ) -> keras.Model:
-    """Encoder-decoder whose decoder outputs attend over all encoder outputs (global attention).
+    """An encoder-decoder whose decoder attends to all encoder outputs (global attention).
 
     Sizes as in :mod:`lstmzoo.models`.
 
@@ -33,14 +33,14 @@ def attention_forecaster(
         spec: Sizes learned from the training data.
         cell: Name of the recurrent cell.
         units: Size of each hidden state.
-        num_layers: Recurrent layers of the encoder, and of the decoder.
+        num_layers: Number of recurrent layers of the encoder, and of the decoder.
         dropout: Rate between layers and before the head.
         score: ``additive``, ``dot``, ``general`` or ``concat``; see :class:`lstmzoo.layers.Attention`.
         attention_units: Hidden width of the ``additive`` and ``concat`` scores.
 
     Returns:
-        An uncompiled model from ``window`` (B, T, F) and ``future`` (B, H, R + K) to forecasts (B, H, Q). The layer
-        ``attention`` gives the alignment (B, H, T) as its second output.
+        An uncompiled model from ``window`` (B, T, F) and ``future`` (B, H, R + K) to forecasts (B, H, Q). The second
+        output of the layer ``attention`` is the alignment (B, H, T).
 
     References:
         Bahdanau, Cho & Bengio, "Neural Machine Translation by Jointly Learning to Align and Translate", ICLR 2015.

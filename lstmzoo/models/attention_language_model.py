@@ -16,21 +16,21 @@ def attention_language_model(
     spec: LanguageModellingSpec, *, cell: Cell, units: Count, num_layers: Count, window: Count, embedding_dim: Count,
     dropout: Rate, tied: bool, softmax: SoftmaxKind,
 ) -> keras.Model:  # fmt: skip
-    """Stacked recurrent layers whose output is joined by what a causal attention finds in the last ``window`` outputs.
+    """Stacked recurrent layers, and a causal attention to their last ``window`` outputs.
 
-    The keys and values of these are a part of the state, so a token costs the same however long the text is. Sizes as in
-    :mod:`lstmzoo.models`.
+    The keys and values of these outputs are part of the state, so the cost of a token does not depend on the length of the text.
+    Sizes as in :mod:`lstmzoo.models`.
 
     Args:
         spec: Sizes learned from the training text.
         cell: Name of the recurrent cell.
         units: Size of each hidden state, and of the attention's queries, keys and values.
-        num_layers: Recurrent layers.
-        window: W, steps that attention reaches back.
+        num_layers: Number of recurrent layers.
+        window: W, how many steps back the attention reaches.
         embedding_dim: E.
-        dropout: Rate of what each layer, and the softmax, reads.
-        tied: Whether embedding and softmax share a matrix.
-        softmax: ``full``, or ``adaptive`` where the vocabulary is large enough to be worth it.
+        dropout: Rate of the inputs of each layer and of the softmax.
+        tied: Whether the embedding and the softmax share a matrix.
+        softmax: ``full``, or ``adaptive`` if the vocabulary is large enough for it to pay.
 
     Returns:
         An uncompiled model from ``tokens`` (B, T) and ``targets`` (B, T) to negative log-likelihoods (B, T).

@@ -1,4 +1,4 @@
-"""A decoder whose recurrence goes through an attention over a bidirectional encoder."""
+"""A decoder whose recurrence includes an attention to a bidirectional encoder."""
 
 from functools import partial
 from typing import Literal
@@ -22,24 +22,25 @@ def attentive_translator(
     encoder_layers: Count, embedding_dim: Count, embedding_dropout: Rate, encoder_dropout: Rate, output_dropout: Rate,
     label_smoothing: Rate, tied: Tied,
 ) -> keras.Model:  # fmt: skip
-    """The decoder's last state chooses what of the source is read for the next one: additive attention.
+    """A decoder whose last state chooses what to read of the source for the next state: additive attention.
 
-    The decoder begins with what the encoder says of the source's beginning, having read it backwards. Tokens are predicted from
-    state, context and last token. Sizes as in :mod:`lstmzoo.models`.
+    The decoder begins with the encoder's backward state at the beginning of the source. Tokens are predicted from the state, the
+    context and the last token. Sizes as in :mod:`lstmzoo.models`.
 
     Args:
         spec: Sizes learned from the training sentences.
         cell: Name of the recurrent cell.
-        decoder: ``attentive``, Bahdanau's: the state before attends, and then the cell reads token and context. ``conditional``:
-            one cell reads the token, its state attends, another cell reads the context.
+        decoder: ``attentive``, as by Bahdanau: the last state attends, and then the cell reads token and context;
+            ``conditional``: one cell reads the token, its state attends, and another cell reads the context.
         units: Size of each hidden state.
-        encoder_layers: Bidirectional layers.
+        encoder_layers: Number of bidirectional layers.
         embedding_dim: E.
-        embedding_dropout: Rate of the vectors of source and target.
-        encoder_dropout: Rate of what the encoder gives, and between its layers.
-        output_dropout: Rate of what the softmax reads.
-        label_smoothing: Share of the probability that training wants spread over all tokens.
-        tied: Which of source's embedding, target's embedding and softmax share a matrix: ``none``, ``two_way``, ``three_way``.
+        embedding_dropout: Rate of the embeddings of source and target.
+        encoder_dropout: Rate of the encoder's outputs, and between its layers.
+        output_dropout: Rate of the softmax's inputs.
+        label_smoothing: Share of the probability that training spreads over all tokens.
+        tied: Whether the embedding of the target and the softmax share a matrix (``two_way``), with the embedding of the source
+            too (``three_way``), or not (``none``).
 
     Returns:
         An uncompiled model from ``source`` (B, S), ``previous`` and ``targets`` (B, T) to negative log-likelihoods (B, T).

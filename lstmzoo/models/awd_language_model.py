@@ -1,4 +1,4 @@
-"""The LSTM language model with every dropout that was found to help: AWD-LSTM."""
+"""The LSTM language model with many kinds of dropout: AWD-LSTM."""
 
 from typing import Annotated
 
@@ -28,18 +28,18 @@ def awd_language_model(
     Args:
         spec: Sizes learned from the training text.
         cell: Name of the recurrent cell.
-        units: Size of each hidden state but the last layer's.
-        num_layers: Recurrent layers.
+        units: Size of each hidden state except the last layer's.
+        num_layers: Number of recurrent layers.
         embedding_dim: E, and the size of the last layer's hidden state.
-        embedding_dropout: Share of the vocabulary whose words are dropped from a batch.
+        embedding_dropout: Share of the vocabulary whose words are dropped in a batch.
         input_dropout: Rate of the first layer's input, locked over time.
         hidden_dropout: Rate between layers, locked over time.
         output_dropout: Rate of the last layer's output, locked over time.
-        weight_drop: Share of recurrent weights that are dropped.
+        weight_drop: Share of the recurrent weights that are dropped.
         activation_penalty: Factor of the mean square of the last layer's output (AR).
-        change_penalty: Factor of the mean square change of that output from step to step (TAR).
-        tied: Whether embedding and softmax share a matrix.
-        softmax: ``full``, or ``adaptive`` where the vocabulary is large enough to be worth it.
+        change_penalty: Factor of the mean square change of the last layer's output from step to step (TAR).
+        tied: Whether the embedding and the softmax share a matrix.
+        softmax: ``full``, or ``adaptive`` if the vocabulary is large enough for it to pay.
 
     Returns:
         An uncompiled model from ``tokens`` (B, T) and ``targets`` (B, T) to negative log-likelihoods (B, T).

@@ -1,4 +1,4 @@
-"""Deep stacks with residual connections around an attention: GNMT."""
+"""Deep stacks with residual connections, and one attention: GNMT."""
 
 from functools import partial
 from typing import Annotated
@@ -20,29 +20,30 @@ def deep_translator(
     spec: TranslationSpec, *, cell: GatedCell, units: Count, encoder_layers: Count,
     decoder_layers: Annotated[int, Field(ge=2)], embedding_dim: Count, dropout: Rate, label_smoothing: Rate, tied: Tied,
 ) -> keras.Model:  # fmt: skip
-    """A bidirectional layer under a residual stack, and a decoder whose first layer attends for all others.
+    """A bidirectional layer below a residual stack, and a decoder whose first layer attends for all others.
 
-    The decoder's layers from the second on read the context beside the output of the layer below, and are added to that from
-    the third on, as are the encoder's. As the attention does not depend on those layers, training takes all steps of a layer
-    at once. Sizes as in :mod:`lstmzoo.models`.
+    From the second on, the decoder's layers read the context and the output of the layer below. From the third on, layers of
+    encoder and decoder have residual connections. The attention does not depend on the upper layers, so training takes all steps
+    of a layer at once. Sizes as in :mod:`lstmzoo.models`.
 
     Args:
         spec: Sizes learned from the training sentences.
         cell: Name of the recurrent cell.
         units: Size of each hidden state.
-        encoder_layers: The first of them bidirectional.
-        decoder_layers: At least 2: the first attends.
+        encoder_layers: Number of layers; the first is bidirectional.
+        decoder_layers: Number of layers, at least 2; the first attends.
         embedding_dim: E.
-        dropout: Rate of what each layer, and the softmax, reads.
-        label_smoothing: Share of the probability that training wants spread over all tokens.
-        tied: Which of source's embedding, target's embedding and softmax share a matrix: ``none``, ``two_way``, ``three_way``.
+        dropout: Rate of the inputs of each layer and of the softmax.
+        label_smoothing: Share of the probability that training spreads over all tokens.
+        tied: Whether the embedding of the target and the softmax share a matrix (``two_way``), with the embedding of the source
+            too (``three_way``), or not (``none``).
 
     Returns:
         An uncompiled model from ``source`` (B, S), ``previous`` and ``targets`` (B, T) to negative log-likelihoods (B, T).
 
     References:
         Wu et al., "Google's Neural Machine Translation System: Bridging the Gap between Human and Machine Translation",
-        arXiv:1609.08144, 2016. There, the first layer's output of the step before attends.
+        arXiv:1609.08144, 2016. There, the first layer's output of the last step attends.
     """
     make = partial(recurrent, cell, units, return_sequences=True, return_state=True)
     first = BidirectionalEncoder(make, num_layers=1, dropout=dropout, name="encoder_0")

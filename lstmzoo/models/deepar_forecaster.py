@@ -17,19 +17,19 @@ from lstmzoo.spec import ForecastingSpec
 def deepar_forecaster(
     spec: ForecastingSpec, *, cell: Cell, units: Count, num_layers: Count, dropout: Rate
 ) -> keras.Model:
-    """DeepAR: each step's distribution, given the value before it.
+    """DeepAR: a distribution of each step, given the value before it.
 
-    The decoder reads the value before each step, and what is known of the step: in training the true value (teacher forcing),
-    in forecasting a sampled one, so that a forecast is a set of sampled paths. Beside the paper's lagged values, the decoder
-    is shown the reference forecasts.
+    The decoder reads the value before each step, and what is known of the step. The value is the true one in training (teacher
+    forcing) and a sampled one in forecasting, so a forecast is a set of sampled paths. Besides the paper's lagged values, the
+    decoder reads the reference forecasts.
 
     Sizes as in :mod:`lstmzoo.models`.
 
     Args:
-        spec: Sizes learned from the training data; its distribution is not ``quantiles``.
+        spec: Sizes learned from the training data; the distribution may not be ``quantiles``.
         cell: Name of the recurrent cell.
         units: Size of each hidden state.
-        num_layers: Recurrent layers of the encoder, and of the decoder.
+        num_layers: Number of recurrent layers of the encoder, and of the decoder.
         dropout: Rate between layers and before the head.
 
     Returns:
@@ -37,7 +37,7 @@ def deepar_forecaster(
         before each step, to the distribution's parameters (B, H, Q).
 
     Raises:
-        ConfigError: If quantiles are to be forecast.
+        ConfigError: If the spec asks for quantiles.
 
     References:
         Salinas, Flunkert & Gasthaus, "DeepAR: Probabilistic Forecasting with Autoregressive Recurrent Networks",
@@ -45,7 +45,7 @@ def deepar_forecaster(
     """
     if spec.distribution == "quantiles":
         raise ConfigError(
-            "deepar_forecaster samples from a distribution: choose normal, student_t or negative_binomial, not quantiles"
+            "deepar_forecaster samples from a distribution, not from quantiles: choose normal, student_t or negative_binomial"
         )
     stack = partial(RecurrentStack, cell=cell, units=units, num_layers=num_layers, dropout=dropout)
     encoder, decoder = stack(name="encoder"), stack(name="decoder")

@@ -1,4 +1,4 @@
-"""Dilated LSTM stack, direct multi-step head."""
+"""Dilated LSTMs with a direct multi-step head."""
 
 import keras
 
@@ -11,16 +11,16 @@ from lstmzoo.spec import ForecastingSpec
 
 @register_model
 def dilated_forecaster(spec: ForecastingSpec, *, units: Count, num_layers: Count, dropout: Rate) -> keras.Model:
-    """Stacked LSTMs whose recurrence skips 1, 2, 4, ... steps, each from the second on added to what it reads.
+    """Stacked LSTMs whose recurrence skips 1, 2, 4, ... steps, with residual connections from the second layer on.
 
-    The network of the ES-RNN, without its smoothing: layer i sees steps ``2**i`` apart, so that few layers span a long window.
+    This is the network of the ES-RNN without its smoothing. Layer i sees steps ``2**i`` apart, so few layers span a long window.
 
     Sizes as in :mod:`lstmzoo.models`.
 
     Args:
         spec: Sizes learned from the training data.
         units: Size of each hidden state.
-        num_layers: Recurrent layers.
+        num_layers: Number of recurrent layers.
         dropout: Rate between layers and before the head.
 
     Returns:

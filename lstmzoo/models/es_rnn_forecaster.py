@@ -14,25 +14,25 @@ from lstmzoo.spec import ForecastingSpec
 
 @register_model
 def es_rnn_forecaster(spec: ForecastingSpec, *, units: Count, num_layers: Count, dropout: Rate) -> keras.Model:
-    """ES-RNN: a recurrent network corrects a forecast by exponential smoothing, whose coefficients it is trained with.
+    """ES-RNN: exponential smoothing, corrected by a recurrent network; both are trained together.
 
-    Each series has coefficients of its own. The network reads the window less its seasonality and its last level, and
-    forecasts what is to be added to that level and the seasonality continued. Its LSTM layers look 1, 2, 4, ... steps back,
-    each but the first with a residual connection. Smoothing is additive: after ``transform: log`` it is the paper's
-    multiplicative one. The reference forecasts are inputs like any other, relative to the smoothed forecast; their mean is not
-    what is corrected.
+    Each series has smoothing coefficients of its own. The network reads the window without its seasonality and its last level.
+    It forecasts the deviation from that level plus the continued seasonality. Its LSTM layers look 1, 2, 4, ... steps back, with
+    residual connections from the second layer on. Smoothing is additive; after ``transform: log`` it is the paper's
+    multiplicative smoothing. The reference forecasts are inputs, relative to the smoothed forecast. Unlike in other forecasters,
+    the network does not correct their mean.
 
     Sizes as in :mod:`lstmzoo.models`.
 
     Args:
         spec: Sizes learned from the training data.
         units: Size of each hidden state.
-        num_layers: Recurrent layers.
+        num_layers: Number of recurrent layers.
         dropout: Rate between layers and before the head.
 
     Returns:
         An uncompiled model from ``window`` (B, T, F), ``future`` (B, H, R + K) and ``series`` (B,), the series' number, to
-        forecasts (B, H, Q). The layer ``smoothing`` gives levels (B, T), seasonality (B, T) and that of the future (B, H).
+        forecasts (B, H, Q). The layer ``smoothing`` returns levels (B, T), seasonality (B, T) and future seasonality (B, H).
 
     References:
         Smyl, "A hybrid method of exponential smoothing and recurrent neural networks for time series forecasting",
@@ -59,12 +59,12 @@ def es_rnn_forecaster(spec: ForecastingSpec, *, units: Count, num_layers: Count,
         raw = correction + (smoothed - ops.mean(references, axis=-1, keepdims=True)) * _location(spec)
         return ops.pad(
             raw, [[0, 0], [0, 0], [0, output_size(spec) - spec.num_outputs]]
-        )  # the references weigh the same
+        )  # all references have the same weight
 
     return forecaster(spec, encode, decode, name="es_rnn_forecaster", streaming=False, with_series=True)
 
 
 def _location(spec: ForecastingSpec) -> np.ndarray:
-    """``(Q,)`` 1 for the output that is the forecast's place, the median or what a distribution has instead; else 0."""
+    """One-hot ``(Q,)`` of the output that locates the forecast: the median, or a distribution's location."""
     index = spec.median_index if spec.distribution == "quantiles" else DISTRIBUTIONS[spec.distribution].location
     return np.eye(spec.num_outputs, dtype="float32")[index]

@@ -1,4 +1,4 @@
-"""A stacked decoder whose output looks at the source: global and local attention, with input feeding."""
+"""A stacked decoder whose output attends to the source: global and local attention, with input feeding."""
 
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
@@ -21,7 +21,7 @@ def luong_translator(
     score: Literal["dot", "general", "concat"], local_window: Annotated[int, Field(ge=0)], input_feeding: bool,
     dropout: Rate, label_smoothing: Rate, tied: Tied,
 ) -> keras.Model:  # fmt: skip
-    """The decoder's state attends after it has read a token; tokens are predicted from state and context.
+    """A decoder that attends after it has read a token. Tokens are predicted from state and context.
 
     The encoder's final states start the decoder. Sizes as in :mod:`lstmzoo.models`.
 
@@ -29,15 +29,16 @@ def luong_translator(
         spec: Sizes learned from the training sentences.
         cell: Name of the recurrent cell.
         units: Size of each hidden state.
-        num_layers: Recurrent layers of the encoder, and of the decoder.
+        num_layers: Number of recurrent layers of the encoder, and of the decoder.
         embedding_dim: E.
         score: How states are compared: ``dot``, ``general`` or ``concat``.
-        local_window: Positions on either side of the place that is predicted to be looked at (local-p); 0 looks at all of them.
-        input_feeding: Whether what a token was predicted from is read with the next one: better, and slower, for the steps of
-            training are then one after the other.
-        dropout: Rate of what each layer, and the softmax, reads; with input feeding not between the decoder's layers.
-        label_smoothing: Share of the probability that training wants spread over all tokens.
-        tied: Which of source's embedding, target's embedding and softmax share a matrix: ``none``, ``two_way``, ``three_way``.
+        local_window: Number of positions to attend to on either side of a predicted one (local-p); 0 attends to all positions.
+        input_feeding: Whether the decoder reads its last output with the next token. It is better and slower, because training
+            then computes one step after the other.
+        dropout: Rate of the inputs of each layer and of the softmax; with input feeding, not between the decoder's layers.
+        label_smoothing: Share of the probability that training spreads over all tokens.
+        tied: Whether the embedding of the target and the softmax share a matrix (``two_way``), with the embedding of the source
+            too (``three_way``), or not (``none``).
 
     Returns:
         An uncompiled model from ``source`` (B, S), ``previous`` and ``targets`` (B, T) to negative log-likelihoods (B, T).
@@ -64,7 +65,7 @@ def luong_translator(
 
 
 def _feeding(attention: Attention, options: dict[str, Any]) -> Callable:
-    """Decode in one loop; the last of the states is what the last token was predicted from."""
+    """Return a function that decodes in one loop; the last of its states is the last output."""
     rnn = InputFeedingRNN(attention=attention, **options)
 
     def decode(vectors: Tensor, memory: Memory, states: State) -> tuple[Tensor, Tensor, State]:
@@ -77,7 +78,7 @@ def _feeding(attention: Attention, options: dict[str, Any]) -> Callable:
 
 
 def _plain(attention: Attention, dropout: float, options: dict[str, Any]) -> Callable:
-    """Decode layer after layer, and attend from all steps at once."""
+    """Return a function that decodes layer after layer, and attends from all steps at once."""
     stack = RecurrentStack(dropout=dropout, **options)
     combine = keras.layers.Dense(options["units"], use_bias=False, activation="tanh", name="combine")
 

@@ -1,4 +1,4 @@
-"""Stacked LSTMs whose input and state gate each other first."""
+"""Stacked LSTMs whose input and state gate each other before each step."""
 
 from typing import Annotated
 
@@ -20,20 +20,20 @@ def mogrifier_language_model(
     spec: LanguageModellingSpec, *, units: Count, num_layers: Count, rounds: Count, rank: Rank, embedding_dim: Count,
     dropout: Rate, tied: bool, softmax: SoftmaxKind,
 ) -> keras.Model:  # fmt: skip
-    """Stacked mogrifier LSTMs between an embedding and a softmax, with dropout that is locked over time.
+    """Stacked mogrifier LSTMs between an embedding and a softmax, with one dropout mask for all steps.
 
     Sizes as in :mod:`lstmzoo.models`.
 
     Args:
         spec: Sizes learned from the training text.
         units: Size of each hidden state.
-        num_layers: Recurrent layers.
-        rounds: How often input and state gate each other, in turn.
-        rank: Of the gates' matrices; 0 for full rank.
+        num_layers: Number of recurrent layers.
+        rounds: Number of rounds in which input and state gate each other in turn.
+        rank: Rank of the gates' matrices; 0 for full rank.
         embedding_dim: E.
-        dropout: Rate of what each layer, and the softmax, reads.
-        tied: Whether embedding and softmax share a matrix.
-        softmax: ``full``, or ``adaptive`` where the vocabulary is large enough to be worth it.
+        dropout: Rate of the inputs of each layer and of the softmax.
+        tied: Whether the embedding and the softmax share a matrix.
+        softmax: ``full``, or ``adaptive`` if the vocabulary is large enough for it to pay.
 
     Returns:
         An uncompiled model from ``tokens`` (B, T) and ``targets`` (B, T) to negative log-likelihoods (B, T).

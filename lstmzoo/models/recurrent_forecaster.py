@@ -1,4 +1,4 @@
-"""Recurrent encoder, direct multi-step head."""
+"""A recurrent encoder with a direct multi-step head."""
 
 import keras
 
@@ -13,9 +13,9 @@ from lstmzoo.spec import ForecastingSpec
 def recurrent_forecaster(
     spec: ForecastingSpec, *, cell: Cell, units: Count, num_layers: Count, dropout: Rate, bidirectional: bool
 ) -> keras.Model:
-    """Stacked recurrent encoder whose last output forecasts all steps at once.
+    """A stacked recurrent encoder whose last output forecasts all steps at once.
 
-    What is known of the future (the reference forecast, the calendar) enters the head linearly, the same for every step.
+    What is known of the future (the reference forecast, the calendar) enters the head linearly, by the same map at every step.
 
     Sizes as in :mod:`lstmzoo.models`.
 
@@ -23,7 +23,7 @@ def recurrent_forecaster(
         spec: Sizes learned from the training data.
         cell: Name of the recurrent cell.
         units: Size of each hidden state; of each direction, if there are two.
-        num_layers: Recurrent layers.
+        num_layers: Number of recurrent layers.
         dropout: Rate between layers and before the head.
         bidirectional: Whether each layer reads the window in both directions.
 

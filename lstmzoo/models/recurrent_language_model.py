@@ -23,11 +23,11 @@ def recurrent_language_model(
         spec: Sizes learned from the training text.
         cell: Name of the recurrent cell.
         units: Size of each hidden state.
-        num_layers: Recurrent layers.
+        num_layers: Number of recurrent layers.
         embedding_dim: E.
-        dropout: Rate of what each layer, and the softmax, reads.
-        tied: Whether embedding and softmax share a matrix.
-        softmax: ``full``, or ``adaptive`` where the vocabulary is large enough to be worth it.
+        dropout: Rate of the inputs of each layer and of the softmax.
+        tied: Whether the embedding and the softmax share a matrix.
+        softmax: ``full``, or ``adaptive`` if the vocabulary is large enough for it to pay.
 
     Returns:
         An uncompiled model from ``tokens`` (B, T) and ``targets`` (B, T) to negative log-likelihoods (B, T).

@@ -1,4 +1,4 @@
-"""Encoder and decoder with nothing between them but a state."""
+"""An encoder and a decoder that share nothing but a state."""
 
 import keras
 
@@ -14,7 +14,7 @@ def recurrent_translator(
     spec: TranslationSpec, *, cell: MaskedCell, units: Count, num_layers: Count, embedding_dim: Count, reverse_source: bool,
     dropout: Rate, label_smoothing: Rate, tied: Tied,
 ) -> keras.Model:  # fmt: skip
-    """The encoder's final states start the decoder, which knows nothing else of the source.
+    """An encoder whose final states are all that the decoder knows of the source.
 
     Sizes as in :mod:`lstmzoo.models`.
 
@@ -22,12 +22,13 @@ def recurrent_translator(
         spec: Sizes learned from the training sentences.
         cell: Name of the recurrent cell.
         units: Size of each hidden state.
-        num_layers: Recurrent layers of the encoder, and of the decoder.
+        num_layers: Number of recurrent layers of the encoder, and of the decoder.
         embedding_dim: E.
-        reverse_source: Whether the source is read from its end, so that its beginning is near to the target's.
-        dropout: Rate of what each layer, and the softmax, reads.
-        label_smoothing: Share of the probability that training wants spread over all tokens.
-        tied: Which of source's embedding, target's embedding and softmax share a matrix: ``none``, ``two_way``, ``three_way``.
+        reverse_source: Whether to read the source from its end, so that its beginning is close to the beginning of the target.
+        dropout: Rate of the inputs of each layer and of the softmax.
+        label_smoothing: Share of the probability that training spreads over all tokens.
+        tied: Whether the embedding of the target and the softmax share a matrix (``two_way``), with the embedding of the source
+            too (``three_way``), or not (``none``).
 
     Returns:
         An uncompiled model from ``source`` (B, S), ``previous`` and ``targets`` (B, T) to negative log-likelihoods (B, T).

@@ -1,4 +1,4 @@
-"""Residual blocks of recurrent layers, direct multi-step head."""
+"""Residual blocks of recurrent layers with a direct multi-step head."""
 
 import keras
 
@@ -13,10 +13,9 @@ from lstmzoo.spec import ForecastingSpec
 def residual_forecaster(
     spec: ForecastingSpec, *, cell: Cell, units: Count, num_layers: Count, dropout: Rate, expansion: Count
 ) -> keras.Model:
-    """Blocks of a normalized recurrent layer and a normalized feed-forward layer, each added to what it reads.
+    """Blocks of a normalized recurrent layer and a normalized feed-forward layer, with residual connections.
 
-    The form in which recurrent layers are stacked deep, and in which those whose gates do not see the last output (minimal
-    LSTM and GRU, mLSTM) get from layer to layer what they lack from step to step.
+    Residual blocks allow deep stacks. Layers whose gates do not see the last output (minimal LSTM and GRU, mLSTM) need depth.
 
     Sizes as in :mod:`lstmzoo.models`.
 
@@ -24,7 +23,7 @@ def residual_forecaster(
         spec: Sizes learned from the training data.
         cell: Name of the recurrent cell.
         units: Width of the blocks, and size of each hidden state.
-        num_layers: Blocks.
+        num_layers: Number of blocks.
         dropout: Rate at each block's two outputs, and before the head.
         expansion: Width of the feed-forward layers, as a multiple of the units.
 

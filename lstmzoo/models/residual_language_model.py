@@ -15,20 +15,20 @@ def residual_language_model(
     spec: LanguageModellingSpec, *, cell: Cell, units: Count, num_layers: Count, expansion: Count, dropout: Rate,
     tied: bool, softmax: SoftmaxKind,
 ) -> keras.Model:  # fmt: skip
-    """Blocks of a normalized recurrent layer and a normalized feed-forward layer, each added to what it reads.
+    """Blocks of a normalized recurrent layer and a normalized feed-forward layer, with residual connections.
 
-    Embedding, blocks and output are all of the same size, E. Embeddings are multiplied by the square root of E: as they are, what
-    blocks add would bury them. Sizes as in :mod:`lstmzoo.models`.
+    The embedding, the blocks and the output have the same size, E. Embeddings are multiplied by the square root of E; otherwise
+    the blocks' outputs would dominate them. Sizes as in :mod:`lstmzoo.models`.
 
     Args:
         spec: Sizes learned from the training text.
         cell: Name of the recurrent cell.
         units: E, width of the blocks, and size of each hidden state.
-        num_layers: Blocks.
+        num_layers: Number of blocks.
         expansion: Width of the feed-forward layers, as a multiple of the units.
-        dropout: Rate of the embeddings, of each block's two outputs, and of what the softmax reads.
-        tied: Whether embedding and softmax share a matrix.
-        softmax: ``full``, or ``adaptive`` where the vocabulary is large enough to be worth it.
+        dropout: Rate of the embeddings, of each block's two outputs, and of the softmax's inputs.
+        tied: Whether the embedding and the softmax share a matrix.
+        softmax: ``full``, or ``adaptive`` if the vocabulary is large enough for it to pay.
 
     Returns:
         An uncompiled model from ``tokens`` (B, T) and ``targets`` (B, T) to negative log-likelihoods (B, T).

@@ -1,4 +1,4 @@
-"""Layer-normalized LSTMs around an attention of several heads: RNMT+."""
+"""Layer-normalized LSTMs with an attention of several heads: RNMT+."""
 
 from functools import partial
 
@@ -18,27 +18,28 @@ def rnmt_translator(
     spec: TranslationSpec, *, units: Count, encoder_layers: Count, decoder_layers: Count, heads: Count, embedding_dim: Count,
     dropout: Rate, label_smoothing: Rate, tied: Tied,
 ) -> keras.Model:  # fmt: skip
-    """Bidirectional layers, each of the encoder's a pair, and a decoder whose first layer attends, with several heads, for all.
+    """An encoder of bidirectional layers, and a decoder whose first layer attends, with several heads, for all others.
 
-    The context is read by the decoder's other layers and by the softmax. Layers from the third on are added to what they read.
-    Sizes as in :mod:`lstmzoo.models`.
+    The other layers of the decoder and the softmax read the context. From the third on, layers have residual connections. Sizes
+    as in :mod:`lstmzoo.models`.
 
     Args:
         spec: Sizes learned from the training sentences.
         units: Size of each hidden state.
-        encoder_layers: Bidirectional ones.
-        decoder_layers: The first attends.
-        heads: Of the attention; they divide the units.
+        encoder_layers: Number of bidirectional layers.
+        decoder_layers: Number of layers; the first attends.
+        heads: Number of heads of the attention, a divisor of the units.
         embedding_dim: E.
-        dropout: Rate of what each layer, and the softmax, reads.
-        label_smoothing: Share of the probability that training wants spread over all tokens.
-        tied: Which of source's embedding, target's embedding and softmax share a matrix: ``none``, ``two_way``, ``three_way``.
+        dropout: Rate of the inputs of each layer and of the softmax.
+        label_smoothing: Share of the probability that training spreads over all tokens.
+        tied: Whether the embedding of the target and the softmax share a matrix (``two_way``), with the embedding of the source
+            too (``three_way``), or not (``none``).
 
     Returns:
         An uncompiled model from ``source`` (B, S), ``previous`` and ``targets`` (B, T) to negative log-likelihoods (B, T).
 
     Raises:
-        ConfigError: If the heads do not divide the units.
+        ConfigError: If ``heads`` does not divide ``units``.
 
     References:
         Chen et al., "The Best of Both Worlds: Combining Recent Advances in Neural Machine Translation", ACL 2018, section 4.

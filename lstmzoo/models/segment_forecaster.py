@@ -1,4 +1,4 @@
-"""Segment-wise recurrence."""
+"""Recurrence over segments of a window."""
 
 import keras
 from keras import ops
@@ -11,7 +11,7 @@ from lstmzoo.spec import ForecastingSpec
 
 
 def segments(x: Tensor, length: int, *, pad_first: bool) -> Tensor:
-    """``(B, T, F)`` cut into ``(B, ceil(T / length), length * F)``; the odd segment is filled with the series' end value."""
+    """Cut ``(B, T, F)`` into ``(B, ceil(T / length), length * F)``; an incomplete segment repeats the value at that end."""
     _, steps, features = x.shape
     missing = -steps % length
     if missing:
@@ -41,19 +41,19 @@ def segment_forecaster(
 ) -> keras.Model:
     """SegRNN: one recurrent step per segment of the window, then one per segment of the future, all at once.
 
-    The window is cut into segments, each projected to U units, and read by one recurrent layer. Each future segment is
-    one further step of the *same* layer from the encoder's final state (parallel multi-step forecasting): its input is
-    the projection of what is known of that segment (the reference forecast, the calendar) and its learned position.
+    The window is cut into segments, each projected to U units, and read by one recurrent layer. Each future segment is one
+    further step of the *same* layer from the encoder's final state (parallel multi-step forecasting). The input of that step is
+    the projection of what is known of the segment (the reference forecast, the calendar) plus its learned position.
 
-    Sizes as in :mod:`lstmzoo.models`; W the segment's length, M = H / W segments of the future.
+    Sizes as in :mod:`lstmzoo.models`; W length of a segment, M = H / W segments of the future.
 
     Args:
         spec: Sizes learned from the training data.
         cell: Name of the recurrent cell.
         units: Size of the hidden state.
         dropout: Rate before the head.
-        segments_per_horizon: M; a segment is the horizon divided by it, rounded up.
-        linear_skip: Whether a linear map of the window's values is added to the forecasts (Zeng et al. 2023).
+        segments_per_horizon: M. The length of a segment is H / M, rounded up.
+        linear_skip: Whether to add a linear map of the window's values to the forecasts (Zeng et al. 2023).
 
     Returns:
         An uncompiled model from ``window`` (B, T, F) and ``future`` (B, H, R + K) to forecasts (B, H, Q).

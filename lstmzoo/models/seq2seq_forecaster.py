@@ -1,4 +1,4 @@
-"""Recurrent encoder-decoder."""
+"""A recurrent encoder-decoder."""
 
 from functools import partial
 
@@ -15,10 +15,10 @@ from lstmzoo.spec import ForecastingSpec
 def seq2seq_forecaster(
     spec: ForecastingSpec, *, cell: Cell, units: Count, num_layers: Count, dropout: Rate
 ) -> keras.Model:
-    """Encoder-decoder: the encoder's final states start the decoder.
+    """An encoder-decoder: the encoder's final states start the decoder.
 
-    The decoder reads what is known of each future step (the reference forecast, the calendar) rather than its own last
-    output, so that training and forecasting are the same computation and errors do not feed on themselves (Wen et al. 2017).
+    The decoder reads what is known of each future step (the reference forecast, the calendar), not its own last output. So
+    training and forecasting are the same computation, and errors do not accumulate (Wen et al. 2017).
 
     Sizes as in :mod:`lstmzoo.models`.
 
@@ -26,7 +26,7 @@ def seq2seq_forecaster(
         spec: Sizes learned from the training data.
         cell: Name of the recurrent cell.
         units: Size of each hidden state.
-        num_layers: Recurrent layers of the encoder, and of the decoder.
+        num_layers: Number of recurrent layers of the encoder, and of the decoder.
         dropout: Rate between layers and before the head.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Temporal Fusion Transformer."""
+"""The Temporal Fusion Transformer."""
 
 from typing import Any
 
@@ -17,25 +17,24 @@ from lstmzoo.spec import ForecastingSpec
 def temporal_fusion_forecaster(
     spec: ForecastingSpec, *, units: Count, num_layers: Count, num_heads: Count, dropout: Rate
 ) -> keras.Model:
-    """Temporal Fusion Transformer: LSTM encoder-decoder over selected variables, then attention over all its outputs.
+    """The Temporal Fusion Transformer: an LSTM encoder-decoder over selected variables, and attention to all its outputs.
 
-    Each channel of the window, of the future, and of what describes the series is one variable. What describes the series, if
-    anything does, is selected likewise, and has a part in the selection, the LSTMs' initial states and the enrichment of
-    their outputs.
+    Each channel of the window, of the future, and of the series' description is one variable. The description, if there is one,
+    influences the selection of the other variables, the LSTMs' initial states and the enrichment of their outputs.
 
-    Sizes as in :mod:`lstmzoo.models`; S numbers describe a series, categories as learned vectors.
+    Sizes as in :mod:`lstmzoo.models`; S numbers that describe a series, categories as learned vectors.
 
     Args:
         spec: Sizes learned from the training data.
         units: Size of all hidden layers.
-        num_layers: Recurrent layers of the encoder, and of the decoder; one in the paper.
-        num_heads: Heads of the attention.
-        dropout: Rate before each gate, between recurrent layers, and of the attention's weights.
+        num_layers: Number of recurrent layers of the encoder, and of the decoder; one in the paper.
+        num_heads: Number of heads of the attention.
+        dropout: Rate before each gate, between recurrent layers, and of the attention weights.
 
     Returns:
-        An uncompiled model from ``window`` (B, T, F) and ``future`` (B, H, R + K) to forecasts (B, H, Q). What it looks at
-        is the second output of its layers ``window_selection`` (B, T, F), ``future_selection`` (B, H, R + K) and
-        ``static_selection`` (B, S), the weights of the variables; and of ``attention`` (B, H, T + H), of the steps.
+        An uncompiled model from ``window`` (B, T, F) and ``future`` (B, H, R + K) to forecasts (B, H, Q). The second
+        outputs of some layers explain it: ``window_selection`` (B, T, F), ``future_selection`` (B, H, R + K) and
+        ``static_selection`` (B, S) weigh variables, ``attention`` (B, H, T + H) weighs steps.
 
     References:
         Lim et al., "Temporal Fusion Transformers for Interpretable Multi-horizon Time Series Forecasting",
@@ -57,16 +56,8 @@ def temporal_fusion_forecaster(
     feed_forward_skip = GatedSkip(dropout=dropout, name="feed_forward_skip")
     head = small_dense(output_size(spec))
 
-    def describe(static: Tensor) -> tuple[Tensor, Tensor, State]:
-        """Contexts ``(B, 1, U)`` of selection and enrichment, and initial states; all None if nothing is known."""
-        if static is None:
-            return None, None, None
-        selected, _ = static_selection(static)
-        selecting, enriching, hidden, cell = ops.unstack(contexts(ops.stack([selected] * 4)), axis=0)
-        return ops.expand_dims(selecting, 1), ops.expand_dims(enriching, 1), [[hidden, cell]] * num_layers
-
     def encode(inputs: ForecasterInputs, states: State | None) -> tuple[Tensor, State]:
-        selecting, enriching, states = describe(inputs.static)
+        selecting, enriching, states = _described(inputs.static, static_selection, contexts, num_layers)
         past, _ = window_selection(inputs.window, selecting)
         read, states = encoder(past, states)
         return (past, read, selecting, enriching), states
@@ -83,7 +74,18 @@ def temporal_fusion_forecaster(
         return head(feed_forward_skip(feed_forward(attended), outputs[:, -spec.horizon :]))
 
     model = forecaster(spec, encode, decode, name="temporal_fusion_forecaster", streaming=False, join_static=False)
-    parts = ("past", "future", "static") if spec.num_static or spec.cardinalities else ("past", "future")
-    layers = {"past": "window_selection", "future": "future_selection", "static": "static_selection"}
-    model.looks = Looks({part: layers[part] for part in parts}, "attention")
+    selections = {"past": "window_selection", "future": "future_selection"}
+    described = {"static": "static_selection"} if spec.num_static or spec.cardinalities else {}
+    model.looks = Looks(selections | described, "attention")
     return model
+
+
+def _described(
+    static: Tensor | None, selection: VariableSelection, contexts: GatedResidual, num_layers: int
+) -> tuple[Tensor | None, Tensor | None, State | None]:
+    """Contexts ``(B, 1, U)`` of selection and enrichment, and initial states; all None without a description."""
+    if static is None:
+        return None, None, None
+    selected, _ = selection(static)
+    selecting, enriching, hidden, cell = ops.unstack(contexts(ops.stack([selected] * 4)), axis=0)
+    return ops.expand_dims(selecting, 1), ops.expand_dims(enriching, 1), [[hidden, cell]] * num_layers
