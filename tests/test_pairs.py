@@ -260,7 +260,7 @@ class TestShapes:
         batches = LengthBatches(lengths, batch_size=4, steps_per_epoch=99, seed=0, num_buckets=3)
         met = Counter()
         for step in range(len(batches)):
-            members, padded = batches[step]
+            members, padded = batches.members(step)
             assert (lengths[members] <= padded).all()
             assert (len(members), *padded) in batches.shapes
             met.update(members.tolist())

@@ -16,15 +16,8 @@ from lstmzoo.spec import ForecastingSpec
 
 @register_model
 def attention_forecaster(
-    spec: ForecastingSpec,
-    *,
-    cell: Cell,
-    units: Count,
-    num_layers: Count,
-    dropout: Rate,
-    score: Score,
-    attention_units: Count,
-) -> keras.Model:
+    spec: ForecastingSpec, *, cell: Cell, units: Count, num_layers: Count, dropout: Rate, score: Score, attention_units: Count
+) -> keras.Model:  # fmt: skip
     """An encoder-decoder whose decoder attends to all encoder outputs (global attention).
 
     Sizes as in :mod:`lstmzoo.models`.

@@ -44,7 +44,7 @@ class LengthBatches:
 
     Examples:
         >>> batches = LengthBatches(np.array([[1], [5], [6]]), batch_size=1, steps_per_epoch=9, seed=0, num_buckets=2)
-        >>> batches.shapes, len(batches), batches[2]
+        >>> batches.shapes, len(batches), batches.members(2)
         ([(1, 1), (1, 6)], 3, (array([1]), [6]))
     """
 
@@ -70,7 +70,7 @@ class LengthBatches:
     def __len__(self) -> int:
         return self._steps
 
-    def __getitem__(self, step: int) -> tuple[np.ndarray, list[int]]:
+    def members(self, step: int) -> tuple[np.ndarray, list[int]]:
         """The numbers of a batch's items, and the length that each side is padded to."""
         bucket, members = self._batches[step]
         return members, list(self.shapes[bucket][1:])
@@ -90,15 +90,15 @@ class LengthBatches:
     def padding(self) -> float:
         """The share of padding in the positions of the epoch."""
         positions = sum(len(members) * sum(self.shapes[bucket][1:]) for bucket, members in self._batches)
-        return 1 - self.positions / positions
+        return 1 - self.tokens / positions
 
     @property
-    def positions(self) -> int:
-        """The positions of the epoch that are not padding."""
+    def tokens(self) -> int:
+        """The positions of the epoch that are not padding; of pairs, each ``eos`` included."""
         return int(sum(self._lengths[members].sum() for _, members in self._batches))
 
 
-class PairBatches:
+class PairBatches(LengthBatches):
     """Batches of pairs of sentences for training; see :class:`LengthBatches` for how they are made.
 
     Where pairs are encoded anew for each epoch, those that no bucket holds keep their first encoding. The epoch is 0 until
@@ -152,42 +152,24 @@ class PairBatches:
         self._first = [pairs[i] for i in self._kept]
         self._resample = resample
         self._epoch, self._pairs = 0, self._encoded(0, (max_length + 1, max_length + 1))
-        self._batches = LengthBatches(
+        super().__init__(
             _lengths(self._pairs), batch_size=batch_size, steps_per_epoch=steps_per_epoch, seed=seed,
             longest=_lengths(self._first), num_buckets=num_buckets, most_buckets=most_buckets,
         )  # fmt: skip
 
-    def __len__(self) -> int:
-        return len(self._batches)
-
     def __getitem__(self, step: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        members, lengths = self._batches[step]
+        members, lengths = self.members(step)
         sides = zip(*(self._pairs[i] for i in members), strict=True)
         source, targets = (padded_sentences(ids, length) for ids, length in zip(sides, lengths, strict=True))
         previous = np.pad(targets[:, :-1], ((0, 0), (1, 0)))
         inputs = {"source": source, "previous": previous, "targets": targets}
         return inputs, np.zeros(targets.shape, np.float32)
 
-    @property
-    def shapes(self) -> list[tuple[int, ...]]:
-        """``(B, S, T)`` of each bucket."""
-        return self._batches.shapes
-
-    @property
-    def padding(self) -> float:
-        """The share of padding in the epoch's positions, of sentences and translations."""
-        return self._batches.padding
-
-    @property
-    def tokens(self) -> int:
-        """The tokens of the epoch, in sentences and translations, each ``eos`` included."""
-        return self._batches.positions
-
     def set_epoch(self, epoch: int) -> None:
         """Draw the batches of an epoch, counted from 0."""
         if epoch != self._epoch:
             self._epoch, self._pairs = epoch, self._encoded(epoch, self.shapes[-1][1:])
-            self._batches.draw(epoch, _lengths(self._pairs))
+            self.draw(epoch, _lengths(self._pairs))
 
     def _encoded(self, epoch: int, longest: Sequence[int]) -> list[tuple[np.ndarray, np.ndarray]]:
         """The pairs in an epoch, with ``eos`` at most as long as ``longest``."""
