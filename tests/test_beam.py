@@ -1,4 +1,4 @@
-"""Beam search, against the same rule written out slowly."""
+"""Beam search against a slow search by the same rule."""
 
 import itertools
 from functools import lru_cache
@@ -28,7 +28,7 @@ ORDERED = keras.backend.backend() != "torch"
 
 
 class Language:
-    """Of each of some states, the log-probabilities of what follows a token, and the attention; a state counts on."""
+    """Log-probabilities of the next token, and the attention, in each of some states; a state counts the steps."""
 
     def __init__(self, seed, vocab=VOCAB, *, banned=0.0, ties=False):
         rng = np.random.default_rng(seed)
@@ -89,7 +89,7 @@ def slow_search(language, b, beam, limit):
 
 
 class Program(keras.Model):
-    """A search that is compiled."""
+    """A compiled search."""
 
     def __init__(self, run):
         super().__init__()
@@ -100,7 +100,7 @@ class Program(keras.Model):
 
 
 def looked_up(table):
-    """A step whose log-probabilities depend on the last token alone."""
+    """A step whose log-probabilities depend only on the last token."""
     return lambda tokens, state: (ops.take(table, tokens, axis=0), state, None)
 
 
@@ -170,7 +170,7 @@ def inputs_of(language, limits, alpha=0.0, beta=0.0, rows=slice(None)):
 
 
 def check(language, beam, limits):
-    """That the compiled search is the slow one."""
+    """Check that the compiled search equals the slow one."""
     covering = beam.coverage_penalty is not None
     compiled = program(beam.size, beam.no_repeat_ngram, covering)
     inputs = inputs_of(language, limits, beam.length_penalty, beam.coverage_penalty or 0)
@@ -180,7 +180,7 @@ def check(language, beam, limits):
 
 
 def assert_found(answer, language, beam, limits, places):
-    """That an answer has the hypotheses of the slow search, and nothing in the other places."""
+    """Check that an answer has the hypotheses of the slow search, and nothing in the other places."""
     for b, limit in enumerate(limits):
         expected = slow_search(language, b, beam, limit)
         missing = places - len(expected)
@@ -221,7 +221,7 @@ def test_coverage_is_that_of_its_equation(seed, limits, alpha, beta):
     LIMITS,
 )  # fmt: skip
 def test_one_compiled_search_serves_all_sizes_and_n_grams(seed, size, ngram, beta, until, limits):
-    """Masked places and blocks change nothing; neither does a coverage penalty of 0."""
+    """Masked positions and blocks change nothing, and neither does a coverage penalty of 0."""
     language, beam = Language(seed, banned=0.2), BeamSearch(size, 0.6, beta, ngram)
     numbers = {"size": np.int32(size), "ngram": np.int32(ngram), "until": np.int32(until)}
     answer = wide_program().predict_on_batch({**inputs_of(language, limits, 0.6, beta), **numbers})
@@ -290,7 +290,7 @@ def test_sentences_do_not_know_each_other():
 
 
 def test_a_beam_as_wide_as_the_tree_finds_the_best():
-    """Of three tokens one ends, but never early: 2 ** 3 sequences, of which the beam holds all."""
+    """One of three tokens ends a sequence, but never early: the beam holds all 2 ** 3 sequences."""
     language, length = Language(8, vocab=3), 3
     language.table[:, :, 0] = LOG_ZERO
     inputs = inputs_of(language, [length] * SENTENCES)
@@ -312,7 +312,7 @@ def test_a_beam_as_wide_as_the_tree_finds_the_best():
 
 
 def test_what_cannot_be_filled_is_never():
-    """After 0 nothing may come; after 1 there are two hypotheses in all."""
+    """After 0 all tokens are banned; after 1 there are two hypotheses in total."""
     table = np.log(np.maximum([[0, 0, 0], [0.6, 0, 0.4], [1, 0, 0]], 1e-30)).astype("float32")
     table[table < -60] = LOG_ZERO
     first, limits = np.array([0, 1], "int32"), np.array([5, 5], "int32")
@@ -345,7 +345,7 @@ def test_it_stops_as_soon_as_all_are_done():
 
 
 def test_drawing_the_likeliest_is_greedy():
-    """Tokens and log P; and what is drawn otherwise has the log P of the step, each token's number being told."""
+    """Tokens and log P. Tokens that are drawn otherwise have the log P of the step; ``draw`` gets each token's number."""
     table = np.log(np.random.default_rng(5).dirichlet(np.ones(7), 7)).astype("float32")
     first, limits = np.arange(7, dtype="int32"), np.array([9, 8, 7, 1, 2, 9, 9], "int32")
     likeliest = lambda log_probs, _: ops.argmax(log_probs, axis=-1)  # noqa: E731

@@ -1,4 +1,4 @@
-"""Output distributions against SciPy's, and losses that leave missing steps out."""
+"""Output distributions against SciPy, and losses that ignore missing steps."""
 
 import time
 
@@ -18,7 +18,7 @@ NAMES = list(DISTRIBUTIONS)
 
 
 def frozen(name, parameters, scale):
-    """SciPy's distribution; of counts, not of counts over scales."""
+    """SciPy's distribution, of counts that are not divided by scales."""
     if name == "normal":
         return stats.norm(parameters[..., 0], parameters[..., 1])
     if name == "student_t":
@@ -34,7 +34,7 @@ def some_parameters(name, rng, shape):
 
 
 def gradient(loss, target, parameters):
-    """By the weights of a model that gives the parameters: on any backend."""
+    """The gradient, as that of the weights of a model whose outputs are the parameters, on any backend."""
     layer = keras.layers.Dense(parameters.shape[-1], use_bias=False)
     scale = keras.Input((None, parameters.shape[-1]))
     model = keras.Model(scale, layer(scale))
@@ -127,7 +127,7 @@ LEVELS = (1e-300, 1e-12, 1e-6, 0.01, 0.3, 0.5, 0.7, 0.99, 1 - 1e-6, 1 - 1e-12, 1
 
 
 def test_quantiles_of_counts_of_any_size():
-    """Against the exact probabilities, where float64 can hold them; wide distributions, against their limit."""
+    """Compare with exact probabilities if float64 can hold them; compare wide distributions with their limit."""
     mean, alpha, u = map(np.ravel, np.meshgrid(10.0 ** np.arange(-6, 16), 10.0 ** np.arange(-9, 4), LEVELS))
     counts = _count_quantiles(u, mean, alpha)
     assert np.isfinite(counts).all()

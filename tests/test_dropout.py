@@ -1,4 +1,4 @@
-"""Dropout by a hash: what it keeps, and from what it is drawn."""
+"""Dropout by a hash: its statistics, and its dependence on seeds and places."""
 
 import keras
 import numpy as np

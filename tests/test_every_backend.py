@@ -1,4 +1,4 @@
-"""Every task, trained for a moment on whichever backend runs: `make test` runs this on JAX besides."""
+"""Short training of every task on the backend that runs; `make test` runs this on JAX too."""
 
 import keras
 import numpy as np
@@ -39,7 +39,7 @@ def test_a_forecaster(policy):
 @both
 @pytest.mark.usefixtures("without_xla")
 def test_a_language_model(policy):
-    """Adapted to what it reads, too: in the float32 of the losses, the two policies agree to three digits."""
+    """The model also adapts to what it reads. The losses, in float32, of both policies agree to three digits."""
     model = LanguageModel(
         "awd_lstm", tokenizer="char", hyperparameters=LANGUAGE, random_state=0, verbose=0, validation_size=0
     )

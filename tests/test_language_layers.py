@@ -1,4 +1,4 @@
-"""The layers that language models are regularized and widened with, against transcripts of their papers' equations."""
+"""Layers of language models against transcripts of their papers' equations."""
 
 import keras
 import numpy as np
@@ -38,7 +38,7 @@ def inputs(steps=T, features=F, seed=0):
 
 
 def filled(layer, features=F):
-    """The layer with weights that are all drawn, biases too."""
+    """Draw all weights of a layer, including biases."""
     layer.build((None, None, features))
     rng = np.random.default_rng(1)
     layer.set_weights([rng.normal(size=w.shape, scale=0.6) for w in layer.weights])
@@ -46,7 +46,7 @@ def filled(layer, features=F):
 
 
 def whole(cls, *args, **kwargs):
-    """A filled layer that returns all it can."""
+    """A layer with drawn weights that returns sequences and states."""
     return filled(cls(*args, return_sequences=True, return_state=True, name="layer", **kwargs))
 
 
@@ -85,7 +85,7 @@ def assert_comes_back_from_its_config(layer, *given):
 
 
 def gradients(f, layer, x):
-    """Of the sum of ``f(layer(x))``, with respect to the layer's weights and to x, in NumPy, on each backend."""
+    """Gradients of the sum of ``f(layer(x))`` by the layer's weights and by x, in NumPy, on each backend."""
     variables = layer.trainable_variables
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
@@ -176,7 +176,7 @@ def test_outside_of_training_weight_drop_is_the_layer(name):
 
 
 def test_weight_drop_keeps_its_rate():
-    """Seen through the states: with zero inputs, a linear layer makes of a unit vector a row of its recurrent kernel."""
+    """With zero inputs, a linear layer maps a unit vector to a row of its recurrent kernel, so the states show the weights."""
     units, rate = 200, 0.4
     layer = WeightDrop(keras.layers.SimpleRNN(units, activation="linear", use_bias=False), rate, seed=1)
     x, h = np.zeros((units, 1, F), "float32"), np.eye(units, dtype="float32")

@@ -14,7 +14,7 @@ def noise(*shape):
 
 
 def shaken(layer):
-    """The layer's weights by path below it, all of them drawn anew, so that zeros and ones tell too."""
+    """The layer's weights by their paths in it, all redrawn, so that initial zeros and ones matter too."""
     rng = np.random.default_rng(0)
     for weight in layer.weights:
         weight.assign(rng.normal(size=weight.shape))

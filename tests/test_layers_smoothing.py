@@ -1,4 +1,4 @@
-"""Exponential smoothing against the recurrence, one step at a time."""
+"""Exponential smoothing against the recurrence step by step."""
 
 import keras
 import numpy as np
@@ -12,7 +12,7 @@ def noise(*shape):
 
 
 def step_by_step(y, season, a, b, horizon):
-    """Levels, seasonality and the future's of one series, from Holt and Winters' equations."""
+    """Levels, seasonality and future seasonality of one series, by Holt and Winters' equations."""
     level = y[:season].mean()
     s = list(y[:season] - level)
     levels = []

@@ -44,7 +44,7 @@ print(json.dumps(worst))
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="once is enough")
 def test_every_builder_s_network_is_reloaded_from_a_keras_file_in_a_fresh_process(tmp_path):
-    """One entry of each builder; one process for all: what differs is the network, not the process."""
+    """One entry of each builder, in one process: the networks differ, not the process."""
     names = []
     for name in {load_config(name).builder: name for name in list_models()}.values():
         config, toys = checks.small(load_config(name)), checks.toys_of(name.split("/")[0])
@@ -132,7 +132,7 @@ def test_what_is_refused(call, error, message):
 
 @pytest.mark.parametrize("name", list_models())
 def test_spaces_are_declared_whole_and_make_models(name):
-    """Whatever a tuner draws is a config of the entry; its network's part of the entry's space is declared."""
+    """All that a tuner draws is a valid config of the entry, and the network's part of its search space is declared."""
     config = load_config(name)
     toys = checks.toys_of(config.task)
     sizes = {key: size for key, size in toys.sizes.items() if key in config.settings}

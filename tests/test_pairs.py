@@ -223,7 +223,7 @@ class TestDropout:
 
 
 def drawn(num, longest=20, seed=0):
-    """Ids of pairs of random lengths; all ids of a sentence are its number plus 1."""
+    """Ids of pairs of random lengths. All ids of a sentence are its number plus 1."""
     lengths = np.random.default_rng(seed).integers(1, longest + 1, (num, 2))
     return tuple([np.full(n, i + 1, np.int32) for i, n in enumerate(side)] for side in lengths.T)
 

@@ -1,4 +1,4 @@
-"""The recurrent layers that project their inputs at once are Keras' own, but for the time they take."""
+"""The recurrent layers that project all inputs at once equal those of Keras, except for their speed."""
 
 import keras
 import numpy as np
@@ -13,7 +13,7 @@ X = np.random.default_rng(0).normal(size=(3, 7, 5)).astype("float32")
 
 
 def answers(ours, theirs, **inputs):
-    """What two layers with the same weights answer."""
+    """The outputs of two layers with the same weights."""
     theirs(X, **inputs)
     ours(X, **inputs)
     weights = [np.random.default_rng(1).normal(size=w.shape) for w in theirs.get_weights()]
@@ -73,7 +73,7 @@ def test_training_gives_keras_s_weights(ours, theirs):
 
 @pytest.mark.parametrize("cls", [SimpleRNN, LSTM, GRU])
 def test_sequences_of_other_lengths_are_read_on(cls):
-    """TensorFlow traces a second length with a time that it does not know, here beside a batch that it does."""
+    """TensorFlow traces a second length as an unknown one, here with a known batch size."""
     layer = cls(4, return_sequences=True, return_state=True, name="rnn")
 
     class Carried(keras.Model):

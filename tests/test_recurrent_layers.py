@@ -1,4 +1,4 @@
-"""Recurrent layers against transcripts of their papers' equations, and at the stock layers' interface."""
+"""Recurrent layers against transcripts of their papers' equations, and against the interface of Keras' layers."""
 
 import keras
 import numpy as np
@@ -36,7 +36,7 @@ def inputs(steps=T, scale=1.0, seed=0):
 
 
 def drawn(name, **kwargs):
-    """A layer that returns all it can, with weights that are all drawn, biases too."""
+    """A layer that returns sequences and states, with all weights drawn, including biases."""
     layer = MAKE[name](U, return_sequences=True, return_state=True, name="layer", **kwargs)
     layer.build((None, None, F))
     rng = np.random.default_rng(1)
@@ -72,7 +72,7 @@ def min_lstm(w, x):
 
 
 def slstm(w, x):
-    """Without the stabilizer: c and n in their true size."""
+    """The sLSTM without the stabilizer: c and n in their true size."""
     heads, size = w["recurrent_kernel"].shape[:2]
     h = c = n = np.zeros((len(x), U))
     outputs = []
@@ -90,7 +90,7 @@ def slstm(w, x):
 
 
 def mlstm(w, x):
-    """Without the stabilizer, step by step, one head of one sequence at a time."""
+    """The mLSTM without the stabilizer, step by step, one head of one sequence at a time."""
     heads = 2
     size = U // heads
     outputs = np.zeros((len(x), x.shape[1], U))
@@ -114,7 +114,7 @@ def mlstm(w, x):
 
 
 def dilated_lstm(w, x, dilation=3):
-    """Each step from the state ``dilation`` steps before."""
+    """Take each step from the state ``dilation`` steps before."""
     hs, cs = ([np.zeros((len(x), U))] * dilation for _ in range(2))
     for t in range(x.shape[1]):
         gates = x[:, t] @ w["kernel"] + hs[-dilation] @ w["recurrent_kernel"] + w["bias"]

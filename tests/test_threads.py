@@ -1,4 +1,4 @@
-"""Fits and predictions in threads give the bits that they give alone."""
+"""Fits and predictions in threads give the same bits as alone."""
 
 import random
 import threading
@@ -36,7 +36,7 @@ def translator(seed):
 
 
 def in_threads(call, arguments):
-    """The answers to several arguments at once, all calls having begun together."""
+    """The answers for several arguments, with all calls started together."""
     ready = threading.Barrier(len(arguments))
 
     def run(argument):
@@ -59,7 +59,7 @@ def test_fits_in_threads_give_the_bits_of_fits_alone(fit):
 
 
 def test_predictions_in_threads_are_those_alone():
-    """The first calls of a model, which compile, at once; and what is drawn."""
+    """The first calls of a model, which compile, run at once; samples are the same too."""
     model, other = language_model(0), language_model(0)
     seeds = list(range(THREADS))
     alone = [other.generate(["the cat"], max_tokens=20, random_state=seed) for seed in seeds]
@@ -84,7 +84,7 @@ def test_building_leaves_the_global_generators_alone():
 
 
 def test_programs_are_kept_up_to_a_bound(monkeypatch):
-    """The one that was run longest ago goes first, and is compiled again with the same answer."""
+    """The least recently run program is dropped first, and compiled again with the same answer."""
     monkeypatch.setattr("lstmzoo.programs.MOST_PROGRAMS", 3)
     network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, kernel_initializer="ones", name="one")])
     programs, traced = Programs(network), []

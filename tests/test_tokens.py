@@ -127,7 +127,7 @@ def test_noise_depends_on_seed_and_place_alone():
 
 
 def test_noise_is_finite_at_its_extremes():
-    """The hash that has all ones is met once in millions: its number would be rounded to 1, and its noise be infinite."""
+    """A hash of all ones occurs once in millions; its number could be rounded to 1, and its noise be infinite."""
     noise = ops.convert_to_numpy(gumbel(np.array([[869, 99]], "int32"), 124, 144_160))
     assert np.isfinite(noise).all()
     assert noise.max() < 17
@@ -151,7 +151,7 @@ def test_the_largest_of_logits_with_noise_is_a_sample():
 
 
 def drawn(logits, *, n=4000, seen=None, **options):
-    """Tokens that are drawn from one row of logits."""
+    """Tokens drawn from one row of logits."""
     full = {"temperature": 1.0, "top_k": len(logits), "top_p": 1.0, "repetition_penalty": 1.0}
     given = {**full, **options}
     sampling = Sampling(
@@ -217,7 +217,7 @@ def test_a_loop_feeds_each_token_back_and_remembers_it():
 
 
 def test_a_sequence_of_values_carries_its_state():
-    """Each step has its number and the value before; each row is by itself."""
+    """Each step gets its number and the last value; rows are independent."""
     numbers = []
 
     def step(previous, i, state):

@@ -1,4 +1,4 @@
-"""The layers of translation models, against transcripts of their papers' equations."""
+"""Layers of translation models against transcripts of their papers' equations."""
 
 import keras
 import numpy as np
@@ -61,7 +61,7 @@ def assert_close(mine, theirs, tolerance=1e-5):
 
 
 def drawn(layer, *shapes):
-    """The layer with weights that are all drawn, biases too."""
+    """Draw all weights of a layer, including biases."""
     layer.build(*shapes)
     rng = np.random.default_rng(2)
     layer.set_weights([rng.normal(size=w.shape, scale=0.7) for w in layer.weights])
@@ -69,13 +69,13 @@ def drawn(layer, *shapes):
 
 
 def weights_of(layer):
-    """By their paths within the layer."""
+    """Weights by their paths in the layer."""
     found = zip(layer.weights, layer.get_weights(), strict=True)
     return {w.path.removeprefix(f"{layer.name}/"): array.astype("float64") for w, array in found}
 
 
 def attention_of(name, query=U):
-    """One with drawn weights, and the width of a memory that it can read."""
+    """An attention with drawn weights, and the width of a memory that it can read."""
     width = query if name == "dot" else M
     return drawn(ATTENTIONS[name](), (None, None, query), (None, None, width)), width
 
@@ -95,7 +95,7 @@ def softmax(x):
 
 
 def scored(attention, w, q, k):
-    """What the attention's score is of one query and one place of the memory."""
+    """The attention's score of one query and one position of the memory."""
     if attention.score == "dot":
         return q @ k
     if attention.score == "general":
@@ -104,7 +104,7 @@ def scored(attention, w, q, k):
 
 
 def attended(attention, q, memory):
-    """Context and weights of one query (Q,) over the real places (L, M) of one row."""
+    """Context and weights of one query (Q,) for the memory (L, M) of one row, without padding."""
     w = {path.rsplit("/", 1)[-1]: array for path, array in weights_of(attention).items()}
     if attention.heads > 1:
         hidden = np.tanh(q @ w["query_kernel"] + memory @ w["key_kernel"])
@@ -126,7 +126,7 @@ def attended(attention, q, memory):
 
 
 def stepped(cell, w, x, states):
-    """A cell's step from inputs times its kernel; ``w`` has its recurrent kernel."""
+    """A cell's step from inputs that are multiplied by its kernel; ``w`` has its recurrent kernel."""
     kernel = w["recurrent_kernel"]
     if cell == "lstm":
         h, c = states
@@ -140,7 +140,7 @@ def stepped(cell, w, x, states):
 
 
 def decoded(layer, x, memory):
-    """What a decoder answers of one row, x (T, E) and real places (L, M)."""
+    """A decoder's outputs for one row, x (T, E) and the memory (L, M) without padding."""
     w = weights_of(layer)
 
     def cell(name, inputs, states):
@@ -207,7 +207,7 @@ def test_attention_comes_back_from_its_config(attention):
 
 @pytest.mark.parametrize("end", [0, 1])
 def test_a_window_at_the_end_of_a_row_has_a_place(end):
-    """Where the sigmoid is 0 or 1 to the last bit, and where most places are not real."""
+    """The sigmoid is 0 or 1 to the last bit, and most positions are padding."""
     layer = drawn(LocalAttention(window=1, units=2), (None, None, U), (None, None, M))
     for weight, value in ((layer.place_kernel, 9.0), (layer.place_energy, 900.0 * (2 * end - 1))):
         weight.assign(np.full(weight.shape, value))
@@ -296,7 +296,7 @@ def test_steps_equal_the_whole(decoder, cell):
 
 
 def assert_trains(decoder, **compiled):
-    """On sequences of two lengths, behind an encoder with layer normalization; all weights change."""
+    """Train on sequences of two lengths, after an encoder with layer normalization; all weights change."""
     x, source = keras.Input((None, E)), keras.Input((None, M))
     mask, state = keras.Input((None,), dtype="bool"), keras.Input((U,))
     memory = LayerNormLSTM(U, return_sequences=True)(source, mask=mask)
@@ -320,7 +320,7 @@ def test_decoders_train(decoder, cell):
 
 
 def test_decoders_train_compiled():
-    """All of them are one loop; here with the attention that has most to it."""
+    """All decoders are one loop; this test uses the attention with most parts."""
     decoder = InputFeedingRNN(U, cell="gru", attention=ATTENTIONS["local_additive"]())
     assert_trains(decoder, jit_compile=COMPILED)
 
@@ -341,7 +341,7 @@ def normalized(x):
 
 
 def layer_norm_lstm(w, x):
-    """Outputs (T, B, U), and c, from sequences (B, T, E)."""
+    """Outputs (T, B, U) and c, from sequences (B, T, E)."""
     h, c, outputs = np.zeros((B, U)), np.zeros((B, U)), []
     for t in range(x.shape[1]):
         sums = x[:, t] @ w["cell/kernel"] + h @ w["cell/recurrent_kernel"]
