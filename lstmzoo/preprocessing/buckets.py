@@ -45,7 +45,7 @@ class LengthBatches:
     Examples:
         >>> batches = LengthBatches(np.array([[1], [5], [6]]), batch_size=1, steps_per_epoch=9, seed=0, num_buckets=2)
         >>> batches.shapes, len(batches), batches.members(2)
-        ([(1, 1), (1, 6)], 3, (array([1]), [6]))
+        ([(1, 2), (1, 6)], 3, (array([1]), [6]))
     """
 
     def __init__(
