@@ -165,8 +165,8 @@ def test_the_order_of_pairs_does_not_matter():
     ("source", "target", "said"),
     [
         ([["a"]], [], "there are 1 sources, but 0 targets"),
-        ([["a"]], [[]], "target has no words"),
-        ([], [], "target has no words"),
+        ([["a"]], [[]], "target: there are no words"),
+        ([], [], "target: there are no words"),
         (["a b"], [["c"]], r"source\[0\] is a string: split it"),
         ([["a"], ["b"]], [["c"], "d"], r"target\[1\] is a string: split it"),
         ([["a"]], [["c", 3]], r"target\[0\]\[1\] is 3: each word must be a string"),
@@ -188,5 +188,5 @@ def test_what_is_refused_later():
 
 
 def test_iterations_that_are_refused():
-    with pytest.raises(ConfigError, match="iterations must be 1 or more, not 0"):
+    with pytest.raises(ConfigError, match="iterations: expected at least 1, got 0"):
         Lexicon.fit(SOURCE, TARGET, iterations=0)

@@ -189,9 +189,9 @@ def test_streams_shorter_than_the_order():
     ("stream", "message"),
     [
         ([], "the stream is empty"),
-        ([1, 2, 5, 9], "token 2 of the stream is 5, but ids go from 0 to 4"),
-        ([1, -1], "token 1 of the stream is -1"),
-        ([1.0, 2.0], "type float64"),
+        ([1, 2, 5, 9], "stream: token 2 is 5, but ids go from 0 to 4"),
+        ([1, -1], "stream: token 1 is -1"),
+        ([1.0, 2.0], "dtype float64"),
         ([[1, 2]], r"shape \(1, 2\)"),
     ],
 )
@@ -202,11 +202,11 @@ def test_streams_that_are_refused(stream, message):
 
 @pytest.mark.parametrize("method", ["log_probs", "next_probs"])
 def test_ids_that_are_refused_later(method):
-    with pytest.raises(DataError, match="token 1 of the stream is 5"):
+    with pytest.raises(DataError, match="stream: token 1 is 5"):
         getattr(KneserNey.fit(np.array([1, 2]), 5, 2), method)(np.array([1, 5]))
 
 
 @pytest.mark.parametrize(("order", "vocab_size", "name"), [(0, 5, "order"), (-1, 5, "order"), (2, 0, "vocab_size")])
 def test_sizes_that_are_refused(order, vocab_size, name):
-    with pytest.raises(ConfigError, match=f"{name} must be 1 or more, not"):
+    with pytest.raises(ConfigError, match=f"{name}: expected at least 1, got"):
         KneserNey.fit(np.array([1, 2]), vocab_size, order)

@@ -1,4 +1,4 @@
-"""Language modelling without a network: the baselines that a language model has to beat."""
+"""Baselines of language modelling, without a network."""
 
 from lstmzoo.estimators.language_modelling.baselines.estimator import METHODS, BaselineLanguageModel
 

@@ -10,38 +10,38 @@ import numpy as np
 from lstmzoo.errors import ConfigError, DataError
 
 _EOS = 0
-_LONE_DISCOUNT = 0.5  # where no count is 1, or none is 2, so that nothing can be estimated
+_LONE_DISCOUNT = 0.5  # used if no count is 1, or none is 2, so that no discount can be estimated
 
 
 class KneserNey:
-    """Interpolated modified Kneser-Ney: each order is discounted, and what that frees goes to the order below.
+    """Interpolated modified Kneser-Ney: each order is discounted, and the freed mass goes to the order below.
 
     With ``c`` the counts of an order, ``h`` a context of that order, and ``h'`` that context without its first token::
 
         p(w | h) = (c(h w) - D(c(h w))) / sum_v c(h v) + gamma(h) p(w | h')
         gamma(h) = (D1 N1(h) + D2 N2(h) + D3 N3(h)) / sum_v c(h v)
 
-    ``N1``, ``N2`` and ``N3`` are how many words follow ``h`` with a count of one, of two, and of three or more. The order
-    below the first is uniform, ``1 / V``, so that every id has a probability. After a context that was never seen, the order
-    below says all.
+    ``N1``, ``N2`` and ``N3`` are the numbers of words that follow ``h`` once, twice, and at least three times. The order below
+    the first is uniform, ``1 / V``, so that every id has a probability. After a context that was never seen, the order below
+    is used alone.
 
-    *Counts.* The highest order counts how often an n-gram occurs; the orders below count by how many different tokens it is
-    preceded (one of them may be the beginning of the stream). An order of 1 is the discounted frequencies.
+    *Counts.* The highest order counts the occurrences of an n-gram. The lower orders count the distinct tokens that precede it;
+    the beginning of the stream counts as one. Order 1 alone gives discounted frequencies.
 
-    *Discounts*, of each order from its counts of counts, ``n1`` to ``n4``::
+    *Discounts* of each order come from its counts of counts, ``n1`` to ``n4``::
 
         Y = n1 / (n1 + 2 n2)    D1 = 1 - 2 Y n2 / n1    D2 = 2 - 3 Y n3 / n2    D3 = 3 - 4 Y n4 / n3
 
-    Where one of ``n1`` to ``n4`` is zero, or a discount not above zero, all three are ``Y``, plain Kneser-Ney's; and where
-    ``n1`` or ``n2`` is zero, 0.5. So it is with the low orders of characters and bytes, of which none is rare.
+    If one of ``n1`` to ``n4`` is zero, or a discount is not above zero, all three are ``Y``, as in plain Kneser-Ney. If ``n1``
+    or ``n2`` is zero, they are 0.5. This happens at low orders of characters and bytes, none of which is rare.
 
-    *Contexts* reach across the ends of texts, eos like any other token, as the state of a network does that is carried on. A
-    stream begins with the context eos, and not with what was before it.
+    *Contexts* reach across the ends of texts, with eos as a token, like the carried state of a network. The context of the
+    first token is eos.
 
     Args:
-        keys: Of each order k, from 1 to n, ``(G_k,)`` ascending: the place of the k-gram's first k - 1 tokens among the keys
-            of the order below, times V, plus its last token. The keys of order 1 are all V ids.
-        counts: Of each order, ``(G_k,)``.
+        keys: Array ``(G_k,)`` for each order k from 1 to n, ascending. A key is the index of the k-gram's first k - 1 tokens
+            among the keys of the order below, times V, plus its last token. The keys of order 1 are all V ids.
+        counts: Array ``(G_k,)`` for each order.
 
     References:
         Kneser & Ney, "Improved backing-off for M-gram language modeling", ICASSP 1995.
@@ -69,12 +69,12 @@ class KneserNey:
 
     @property
     def vocab_size(self) -> int:
-        """V."""
+        """The size of the vocabulary, V."""
         return len(self.keys[0])
 
     @property
     def order(self) -> int:
-        """n, one more than the tokens of a context."""
+        """The order n; a context has n - 1 tokens."""
         return len(self.keys)
 
     @classmethod
@@ -82,27 +82,27 @@ class KneserNey:
         """Count the n-grams of a stream.
 
         Args:
-            stream: ``(N,)`` token ids, preceded by an eos that it does not hold.
-            vocab_size: V.
-            order: n.
+            stream: ``(N,)`` token ids, without the eos before the first.
+            vocab_size: V, the size of the vocabulary.
+            order: n, the length of the longest n-grams.
 
         Raises:
             ConfigError: If the order or the size of the vocabulary is less than 1.
-            DataError: If the stream is empty, or holds what is not an id.
+            DataError: If the stream is empty, or has an invalid id.
         """
         for name, value in (("order", order), ("vocab_size", vocab_size)):
             if value < 1:
-                raise ConfigError(f"{name} must be 1 or more, not {value}")
+                raise ConfigError(f"{name}: expected at least 1, got {value}")
         tokens = _after_eos(stream, vocab_size)
         if len(tokens) == 1:
             raise DataError("the stream is empty: there is nothing to count")
         keys, counts = [np.arange(vocab_size)], [np.bincount(tokens[1:], minlength=vocab_size)]
-        grams = tokens  # by where they begin, those of k - 1 tokens
+        grams = tokens  # index of the (k - 1)-gram that begins at each place
         for k in range(2, order + 1):
             longer = grams[:-1] * vocab_size + tokens[k - 1 :]
             key, first, places, count = np.unique(longer, return_index=True, return_inverse=True, return_counts=True)
             counts[-1] = np.bincount(grams[1:][first], minlength=len(keys[-1]))
-            if k > 2:  # the eos before the stream is a context only
+            if k > 2:  # the eos before the stream is only a context
                 counts[-1][grams[:1]] += 1
             keys.append(key)
             counts.append(count)
@@ -110,13 +110,13 @@ class KneserNey:
         return cls(keys, counts)
 
     def log_probs(self, stream: np.ndarray) -> np.ndarray:
-        """``(N,)`` the logarithm (natural) of each token's probability, given those before it in the stream.
+        """Return the natural logarithm ``(N,)`` of each token's probability, given the tokens before it.
 
         Args:
-            stream: ``(N,)`` token ids, preceded by an eos that it does not hold.
+            stream: ``(N,)`` token ids, without the eos before the first.
 
         Raises:
-            DataError: If the stream holds what is not an id.
+            DataError: If the stream has an invalid id.
         """
         tokens = _after_eos(stream, self.vocab_size)
         probs = np.full(len(tokens), 1 / self.vocab_size)
@@ -128,14 +128,13 @@ class KneserNey:
         return np.log(probs[1:])
 
     def next_probs(self, context: np.ndarray) -> np.ndarray:
-        """``(V,)`` the probability of each id after a context.
+        """Return the probability ``(V,)`` of each id after a context.
 
         Args:
-            context: ``(T,)`` the stream so far, preceded by an eos that it does not hold; any length, of which the last n - 1
-                tokens count.
+            context: ``(T,)`` the stream so far, without the eos before the first token. Only the last n - 1 tokens are used.
 
         Raises:
-            DataError: If the context holds what is not an id.
+            DataError: If the context has an invalid id.
         """
         size = self.vocab_size
         tokens = _after_eos(context, size)[-max(self.order - 1, 1) :]
@@ -150,7 +149,7 @@ class KneserNey:
         return probs
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """All that was counted, as arrays of integers, by name."""
+        """Return all keys and counts as arrays of integers, by name."""
         levels = enumerate(zip(self.keys, self.counts, strict=True), start=1)
         return {
             f"{name}_{k}": array for k, pair in levels for name, array in zip(("keys", "counts"), pair, strict=True)
@@ -158,12 +157,12 @@ class KneserNey:
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "KneserNey":
-        """The model of :meth:`to_arrays`, equal in every bit of what it says."""
+        """Return the model of :meth:`to_arrays`; its probabilities are bit-identical."""
         levels = range(1, len(arrays) // 2 + 1)
         return cls([arrays[f"keys_{k}"] for k in levels], [arrays[f"counts_{k}"] for k in levels])
 
     def _walk(self, tokens: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Of each order k, the place of the k - 1 tokens before each token, and of those with it; -1 where not seen."""
+        """Yield for each order k the index of each token's context and of its k-gram; -1 if it was not seen."""
         contexts = np.zeros(len(tokens), dtype=np.int64)
         for key in self.keys:
             sought = np.where(contexts >= 0, contexts * self.vocab_size + tokens, -1)
@@ -176,25 +175,23 @@ class KneserNey:
 
 
 def _after_eos(stream: np.ndarray, vocab_size: int) -> np.ndarray:
-    """An eos and the stream, ``(1 + N,)``, checked."""
+    """Check a stream, and return it with an eos before the first token, ``(1 + N,)``."""
     stream = np.asarray(stream)
     if stream.ndim != 1 or (stream.size and not np.issubdtype(stream.dtype, np.integer)):
-        raise DataError(
-            f"a stream is one row of integers, (N,); this is of shape {stream.shape} and type {stream.dtype}"
-        )
+        raise DataError(f"stream: expected integers of shape (N,), got shape {stream.shape} and dtype {stream.dtype}")
     if stream.size and not 0 <= stream.min() <= stream.max() < vocab_size:
         i = int(((stream < 0) | (stream >= vocab_size)).argmax())
-        raise DataError(f"token {i} of the stream is {stream[i]}, but ids go from 0 to {vocab_size - 1}")
+        raise DataError(f"stream: token {i} is {stream[i]}, but ids go from 0 to {vocab_size - 1}")
     return np.concatenate([[_EOS], stream]).astype(np.int64)
 
 
 def _discounted(contexts: np.ndarray, counts: np.ndarray, num_contexts: int) -> tuple[np.ndarray, np.ndarray]:
-    """Of each n-gram what it has of its context's probability, ``(G,)``, and of each context what is left over.
+    """Return the discounted probability ``(G,)`` of each n-gram after its context, and the freed mass of each context.
 
     Args:
-        contexts: ``(G,)`` the place of each n-gram's context.
-        counts: ``(G,)``.
-        num_contexts: Some of which may have nothing after them; all is left over there.
+        contexts: ``(G,)`` index of each n-gram's context.
+        counts: ``(G,)`` count of each n-gram.
+        num_contexts: Number of contexts. The freed mass of a context without n-grams is 1.
     """
     taken = _discounts(counts)[np.minimum(counts, 3)]
     totals = np.bincount(contexts, counts, num_contexts)
@@ -204,7 +201,7 @@ def _discounted(contexts: np.ndarray, counts: np.ndarray, num_contexts: int) -> 
 
 
 def _discounts(counts: np.ndarray) -> np.ndarray:
-    """``(4,)`` what is taken from a count of 0, 1, 2, and of 3 or more.
+    """Return the discounts ``(4,)`` of counts of 0, 1, 2 and at least 3.
 
     Examples:
         >>> _discounts(np.array([1, 1, 1, 1, 2, 2, 3, 4]))

@@ -1,4 +1,4 @@
-"""Translation without a network: the baselines that a translator has to beat."""
+"""Baselines of translation, without a network."""
 
 from lstmzoo.estimators.translation.baselines.estimator import METHODS, BaselineTranslator
 

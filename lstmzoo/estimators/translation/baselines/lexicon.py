@@ -1,6 +1,6 @@
-"""IBM model 1: which word of one language translates which of another, learned from pairs of sentences.
+"""IBM Model 1: word translations learned from pairs of sentences.
 
-Sizes: n pairs of sentences; of a pair, S source and T target words; V known target words.
+Sizes: n pairs of sentences, S source words and T target words of a pair, V known target words.
 """
 
 import json
@@ -11,7 +11,7 @@ import numpy as np
 
 from lstmzoo.errors import ConfigError, DataError
 
-_SMOOTHING = 0.1  # the share of words that do not come from the source
+_SMOOTHING = 0.1  # share of words that do not come from the source
 
 Sentence = Sequence[str]
 
@@ -19,21 +19,21 @@ Sentence = Sequence[str]
 class Lexicon:
     """Translation probabilities of words, ``t(target | source)``, by expectation maximization.
 
-    Each target word comes from one source word, or from none, the NULL word, all equally likely::
+    Each target word comes from one source word or from the NULL word, with equal probabilities::
 
         p(w | s_1 ... s_S) = 1 / (S + 1) sum_i t(w | s_i),    s_0 = NULL
 
-    An iteration counts each target word in shares, one for each word that it may come from, in proportion to ``t``; the sums of
-    the shares, divided by those of a source word, are the next ``t``. At first it is uniform over the target words that occur
-    with a source word. The likelihood never falls, and has no maxima but the highest.
+    An iteration splits each target word over the words that it may come from, in proportion to ``t``. The new ``t`` is the sum of
+    these shares, normalized for each source word. The first ``t`` is uniform over the target words that occur with a source
+    word. The likelihood never decreases, and its only maximum is the global one.
 
     Args:
-        source_words: Those that occur with a target word; the NULL word is not among them.
-        target_words: Known ones.
-        counts: ``(V,)`` how often each target word occurs.
-        keys: ``(G,)`` ascending: of each pair of words that occur together, the source word's place, counted from 1 (NULL is
-            0), times V, plus the target word's.
-        probs: ``(G,)`` their ``t``.
+        source_words: Source words that occur with a target word, without the NULL word.
+        target_words: Known target words.
+        counts: ``(V,)`` number of occurrences of each target word.
+        keys: ``(G,)`` ascending, one for each pair of words that occur together: the index of the source word, from 1 (NULL is
+            0), times V, plus the index of the target word.
+        probs: ``(G,)`` ``t`` of each pair.
 
     References:
         Brown et al., "The Mathematics of Statistical Machine Translation: Parameter Estimation", Computational Linguistics
@@ -64,24 +64,24 @@ class Lexicon:
     def fit(cls, source: Sequence[Sentence], target: Sequence[Sentence], iterations: int = 5) -> "Lexicon":
         """Learn from pairs of sentences.
 
-        Each pair of words of a pair of sentences takes some 50 bytes for that time: 300 MB for 29,000 pairs of 13 words.
+        Learning takes about 50 bytes for each pair of words in a pair of sentences: 300 MB for 29,000 pairs of 13 words.
 
         Args:
-            source: n sentences, of words; some may be empty.
+            source: n sentences as lists of words; some may be empty.
             target: Their translations.
-            iterations: Of expectation maximization.
+            iterations: Number of iterations of expectation maximization.
 
         Raises:
             ConfigError: If ``iterations`` is less than 1.
-            DataError: If there are not as many sources as targets, no target words, or what is not a sentence of words.
+            DataError: If the numbers of sources and targets differ, there are no target words, or a sentence is no list of words.
         """
         if iterations < 1:
-            raise ConfigError(f"iterations must be 1 or more, not {iterations}")
+            raise ConfigError(f"iterations: expected at least 1, got {iterations}")
         _check_pairs(source, target)
         used = [words for words, others in zip(source, target, strict=True) if len(others)]
         source_words, target_words = (sorted({w for words in side for w in words}) for side in (used, target))
         if not target_words:
-            raise DataError("target has no words: there is nothing to learn from")
+            raise DataError("target: there are no words to learn from: pass sentences with words")
         lexicon = cls(source_words, target_words, np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
         links = lexicon._links(source, target)
         lexicon.counts = np.bincount(links.words, minlength=len(target_words))
@@ -97,7 +97,7 @@ class Lexicon:
         return lexicon
 
     def translations(self, word: str | None) -> dict[str, float]:
-        """``t`` of each target word that occurs with a source word, the likeliest first; empty for an unknown word.
+        """Return ``t`` of each target word that occurs with a source word, in descending order; none for an unknown word.
 
         Args:
             word: A source word, or None for the NULL word.
@@ -108,12 +108,12 @@ class Lexicon:
         return {self.target_words[t]: float(p) for t, p in zip(targets, self.probs[order], strict=True)}
 
     def translate(self, words: Sentence) -> list[str]:
-        """Each word's likeliest translation, in the order of the words; words that are unknown are copied as they are."""
+        """Return the most probable translation of each word, in the same order; unknown words are copied."""
         _check_words("words", words)
         return [self._best(word) for word in words]
 
     def log_likelihoods(self, source: Sequence[Sentence], target: Sequence[Sentence]) -> np.ndarray:
-        """``(n,)`` the logarithm (natural) of each target's probability given its source, and its number of words.
+        """Return the natural logarithm ``(n,)`` of each target's probability, given its source and its number of words.
 
         Words are mixed with their frequencies, so that none is impossible::
 
@@ -124,24 +124,24 @@ class Lexicon:
         so the known words' probabilities and that one's sum to one.
 
         Raises:
-            DataError: If there are not as many sources as targets, or what is not a sentence of words.
+            DataError: If the numbers of sources and targets differ, or a sentence is no list of words.
         """
         _check_pairs(source, target)
         links = self._links(source, target)
         together = np.add.reduceat(self._t(links.keys), links.starts) if len(links.starts) else np.empty(0)
         once = max(1, int((self.counts == 1).sum()))
-        frequencies = np.append(self.counts, once) / (self.counts.sum() + once)  # the last is found by the place -1
+        frequencies = np.append(self.counts, once) / (self.counts.sum() + once)  # index -1 finds the last one
         probs = (1 - _SMOOTHING) * together / links.sizes + _SMOOTHING * frequencies[links.words]
         return np.bincount(links.pairs, np.log(probs), len(target))
 
     def align(self, source: Sentence, target: Sentence) -> np.ndarray:
-        """``(T, S)`` the probability that a target word comes from each source word.
+        """Return the probability ``(T, S)`` that a target word comes from each source word.
 
         What a row lacks of 1 is the NULL word's. Unknown source words have no part in it, and rows of target words that are
         unknown are zero.
 
         Raises:
-            DataError: If one is not a sentence of words.
+            DataError: If a sentence is no list of words.
         """
         _check_pairs([source], [target])
         columns = np.array([0, *(self._source_ids.get(word, -1) for word in source)], np.int64)
@@ -152,19 +152,19 @@ class Lexicon:
         return np.divide(shares, total, out=np.zeros_like(shares), where=total > 0)[:, 1:]
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """All that was learned, as arrays, by name; words as the bytes of JSON."""
+        """Return all attributes as arrays, by name; words as the bytes of JSON."""
         words = {"source_words": self.source_words, "target_words": self.target_words}
         texts = {name: np.frombuffer(json.dumps(side).encode(), np.uint8) for name, side in words.items()}
         return {**texts, "counts": self.counts, "keys": self.keys, "probs": self.probs}
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "Lexicon":
-        """The lexicon of :meth:`to_arrays`, equal in every bit of what it says."""
+        """Return the lexicon of :meth:`to_arrays`; its probabilities are bit-identical."""
         source_words, target_words = (json.loads(arrays[name].tobytes()) for name in ("source_words", "target_words"))
         return cls(source_words, target_words, arrays["counts"], arrays["keys"], arrays["probs"])
 
     def _links(self, source: Sequence[Sentence], target: Sequence[Sentence]) -> "_Links":
-        """What each target word may come from: NULL, and the known words of its source."""
+        """Return the words that each target word may come from: NULL, and the known words of its source."""
         rows = [[0, *(self._source_ids[w] for w in words if w in self._source_ids)] for words in source]
         sources = np.array([i for row in rows for i in row], np.int64)
         lengths = np.array([len(row) for row in rows], np.int64)
@@ -179,12 +179,12 @@ class Lexicon:
         return _Links(keys, starts, sizes, words, pairs)
 
     def _t(self, keys: np.ndarray) -> np.ndarray:
-        """``t`` of pairs of words; 0 of those that never occurred together."""
+        """Return ``t`` of pairs of words; 0 for words that never occurred together."""
         places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
         return np.where(self.keys[places] == keys, self.probs[places], 0.0)
 
     def _range(self, word: str | None) -> tuple[int, int]:
-        """Where a source word's pairs begin and end."""
+        """Return where the pairs of a source word begin and end."""
         place = 0 if word is None else self._source_ids.get(word, -1)
         low, high = np.searchsorted(self.keys, np.array([place, place + 1]) * len(self.target_words))
         return int(low), int(high)
@@ -198,14 +198,14 @@ class Lexicon:
 
 @dataclass(frozen=True)
 class _Links:
-    """Pairs of a target word and what it may come from, L; they follow each other by target words, W.
+    """L links of W target words to the words that they may come from, in the order of the target words.
 
     Attributes:
-        keys: ``(L,)`` as a lexicon's; -1 where the target word is unknown.
-        starts: ``(W,)`` where a target word's links begin.
-        sizes: ``(W,)`` how many it has.
-        words: ``(W,)`` target words; -1 for an unknown one.
-        pairs: ``(W,)`` the number of their sentences.
+        keys: ``(L,)`` keys as in :class:`Lexicon`; -1 if the target word is unknown.
+        starts: ``(W,)`` index of the first link of each target word.
+        sizes: ``(W,)`` number of links of each target word.
+        words: ``(W,)`` ids of the target words; -1 for an unknown one.
+        pairs: ``(W,)`` index of the pair of sentences that each target word is in.
     """
 
     keys: np.ndarray
@@ -217,7 +217,7 @@ class _Links:
 
 def _check_pairs(source: Sequence[Sentence], target: Sequence[Sentence]) -> None:
     if len(source) != len(target):
-        raise DataError(f"there are {len(source)} sources, but {len(target)} targets: give pairs")
+        raise DataError(f"there are {len(source)} sources, but {len(target)} targets: pass pairs")
     for name, side in (("source", source), ("target", target)):
         for i, words in enumerate(side):
             _check_words(f"{name}[{i}]", words)

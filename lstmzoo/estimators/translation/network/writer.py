@@ -1,4 +1,4 @@
-"""Write translations greedily, by beam search or by sampling, with one model or several."""
+"""Writing translations greedily, by beam search or by sampling, with one model or an ensemble."""
 
 import math
 from collections.abc import Sequence
@@ -28,11 +28,11 @@ _BLOCK = 32  # tokens that one compiled call searches for
 
 
 class Writer:
-    """Writes translations: by one model, or by several of the same vocabularies, whose probabilities are averaged.
+    """Compiled decoding with one model, or with several of the same vocabularies, whose probabilities are averaged.
 
     Args:
-        steppers: Of the models.
-        banned: ``(V,)`` whether a token may never be written.
+        steppers: Steppers of the models.
+        banned: ``(V,)`` whether a token is never written.
 
     References:
         Sutskever, Vinyals & Le, "Sequence to Sequence Learning with Neural Networks", NeurIPS 2014, section 3.6 (ensembles).
@@ -44,12 +44,12 @@ class Writer:
         self._programs = Programs(*(stepper.network for stepper in steppers))
 
     def greedy(self, source: np.ndarray, limits: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
-        """The likeliest token each time: tokens ``(B, length)``, 0 after the end, and their log-likelihoods ``(B,)``.
+        """Return greedy tokens ``(B, length)``, 0 after the end, and their log-likelihoods ``(B,)``.
 
         Args:
-            source: ``(B, S)``.
-            limits: ``(B,)`` the most tokens of each.
-            length: The most of all.
+            source: ``(B, S)`` token ids.
+            limits: ``(B,)`` maximum number of tokens of each translation.
+            length: Maximum of all limits.
         """
 
         def run(inputs: Tensors) -> Tensors:
@@ -65,16 +65,16 @@ class Writer:
     def search(
         self, source: np.ndarray, limits: np.ndarray, length: int, beam: BeamSearch
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Tokens ``(B, K, length)`` of the K best hypotheses, and their scores ``(B, K)``, -1e30 where there are fewer.
+        """Return the tokens ``(B, K, length)`` of the K best hypotheses and their scores ``(B, K)``, -1e30 if there are fewer.
 
         The search is compiled for ``beam.width`` hypotheses, or, if that is None, for ``beam.size``; penalties and n-grams are
         inputs. It runs in blocks of 32 tokens, so that whoever serves it can stop it or let others go first.
 
         Args:
-            source: ``(B, S)``.
-            limits: ``(B,)`` the most tokens of each.
-            length: The most of all.
-            beam: How they are searched for.
+            source: ``(B, S)`` token ids.
+            limits: ``(B,)`` maximum number of tokens of each translation.
+            length: Maximum of all limits.
+            beam: Settings of the beam search.
         """
         covering, banning = beam.coverage_penalty is not None, beam.width is not None or beam.no_repeat_ngram > 0
         how = replace(beam, coverage_penalty=0.0 if covering else None, no_repeat_ngram=0, width=beam.places)
@@ -117,14 +117,14 @@ class Writer:
     def sample(
         self, source: np.ndarray, limits: np.ndarray, length: int, sampling: Sampling, seeds: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Drawn tokens ``(B, length)``, 0 after the end, and their log-likelihoods ``(B,)``.
+        """Return sampled tokens ``(B, length)``, 0 after the end, and their log-likelihoods ``(B,)``.
 
         Args:
-            source: ``(B, S)``.
-            limits: ``(B,)`` the most tokens of each.
-            length: The most of all.
-            sampling: How they are drawn.
-            seeds: ``(B, 2)`` int32.
+            source: ``(B, S)`` token ids.
+            limits: ``(B,)`` maximum number of tokens of each translation.
+            length: Maximum of all limits.
+            sampling: Settings of the sampling.
+            seeds: ``(B, 2)`` int32, a seed for each row.
         """
 
         def run(inputs: Tensors) -> Tensors:
@@ -145,22 +145,22 @@ class Writer:
         return answer["tokens"], answer["log_probs"]
 
     def _begun(self, source: Tensor) -> tuple[SearchStep, list[State]]:
-        """A step of the models together, and their states."""
+        """Return a step of all models, and their states."""
         memories, states = self._read(source)
         return self._step(memories), states
 
     def _read(self, source: Tensor) -> tuple[list[State], list[State]]:
-        """What each model knows of a source, and begins with."""
+        """Return the memory of the source and the first state of each model."""
         memories, states = zip(*(stepper.read(source) for stepper in self._steppers), strict=True)
         return list(memories), list(states)
 
     def _carry_template(self, covering: bool) -> State:
-        """The structure of what a search carries; see :func:`lstmzoo.decoding.continue_search`."""
+        """Return the structure of the carry of a search; see :func:`lstmzoo.decoding.continue_search`."""
         states = [stepper.state for stepper in self._steppers]
         return 0, (0, 0, states, 0, 0 if covering else ()), (0, 0, 0), 0
 
     def _step(self, memories: list[State]) -> SearchStep:
-        """A step of the models together."""
+        """Return a step of all models."""
 
         def step(tokens: Tensor, states: list[State]) -> tuple[Tensor, list[State], Tensor | None]:
             given = zip(self._steppers, states, memories, strict=True)
@@ -174,7 +174,7 @@ class Writer:
 
 
 def _averaged(log_probs: Sequence[Tensor]) -> Tensor:
-    """The logarithm of the mean of probabilities."""
+    """Return the logarithm of the mean of probabilities."""
     return ops.logsumexp(ops.stack(log_probs), axis=0) - math.log(len(log_probs))
 
 
