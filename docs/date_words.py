@@ -1,4 +1,4 @@
-"""Write the words and patterns of `lstmzoo.datasets.load_dates` anew, from an installed Babel: python docs/date_words.py"""
+"""Write the words and patterns of `lstmzoo.datasets.load_dates` from an installed Babel: ``python docs/date_words.py``."""
 
 import datetime as dt
 import json

@@ -1,7 +1,7 @@
-"""Write the table of docs/export.md: every zoo entry, with its default settings, exported to every format.
+"""Export all forecasting entries with their default settings to all formats, and write the table of docs/export.md.
 
-python docs/export_table.py             all entries; some twenty seconds each
-python docs/export_table.py lstm gru    these alone, to look at: the page is left as it is
+python docs/export_table.py             all entries, about twenty seconds each
+python docs/export_table.py lstm gru    print the rows of these entries; the page is not changed
 """
 
 import sys
@@ -21,7 +21,7 @@ NAMES = {"litert": "model.tflite", "onnx": "model.onnx", "saved_model": "model",
 
 
 def row(entry: str) -> str:
-    """An entry's line, and why a format cannot be had, if one cannot."""
+    """Export an entry; return its row, with the reason where an export is refused."""
     series = generate_seasonal(n_series=3, length=400, freq="h", season_length=24, random_state=0)
     settings = {"epochs": 1, "steps_per_epoch": 1}
     forecaster = Forecaster(entry, horizon=24, lookback=96, hyperparameters=settings, random_state=0, verbose=0)
@@ -39,14 +39,14 @@ def row(entry: str) -> str:
 
 
 def disturb(model) -> None:
-    """Make every weight matter: fresh heads are almost 0, and would hide what the recurrent layers give."""
+    """Change all weights at random: new heads are almost 0, and would hide the outputs of the recurrent layers."""
     rng = np.random.default_rng(0)
     for weight in model.trainable_weights:
         weight.assign_add(0.1 * rng.normal(size=weight.shape))
 
 
 def noise(model) -> dict[str, np.ndarray]:
-    """Inputs of eight items: normal, and 0 where numbers of series or categories are meant."""
+    """Return inputs for a batch of eight: normal, and 0 for numbers of series and categories."""
     rng = np.random.default_rng(0)
     return {
         name: np.zeros((8, *x.shape[1:]), x.dtype) if "int" in x.dtype else rng.normal(size=(8, *x.shape[1:]))
@@ -55,7 +55,7 @@ def noise(model) -> dict[str, np.ndarray]:
 
 
 def main(names: list[str]) -> None:
-    """Print the rows, and put them into the page if they are of all entries."""
+    """Print the rows; write them into the page if they are of all entries."""
     rows = []
     for entry in [f"forecasting/{name}" for name in names] or list_models("forecasting/*"):
         rows.append(row(entry))

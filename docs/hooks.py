@@ -1,4 +1,4 @@
-"""Hooks of MkDocs: pages of the site that are written elsewhere, and links between the docstrings of the reference."""
+"""Hooks of MkDocs: pages of the site from files elsewhere, and links between the docstrings of the reference."""
 
 import re
 from pathlib import Path
@@ -34,5 +34,5 @@ def on_page_markdown(markdown: str, **_: object) -> str:
 
 
 def on_page_content(html: str, **_: object) -> str:
-    """Make links of Sphinx's roles, such as ``:class:`lstmzoo.Forecaster```, where the reference has their target."""
+    """Turn Sphinx's roles, such as ``:class:`lstmzoo.Forecaster```, into links, if the reference has their target."""
     return ROLE.sub(r'<autoref identifier="\1" optional><code>\1</code></autoref>', html)

@@ -1,4 +1,4 @@
-"""Write docs/zoo.md from the zoo's YAML files; ``--check`` only tells whether it is up to date."""
+"""Write docs/zoo.md from the YAML files of the zoo; ``--check`` only tests whether it is up to date."""
 
 import sys
 from pathlib import Path
@@ -8,18 +8,18 @@ from lstmzoo.config import list_models, load_config
 PAGE = Path(__file__).parent / "zoo.md"
 HEAD = """# The zoo
 
-Written from the YAML files by `make docs`; do not edit. `lstmzoo show NAME` prints an entry in full, with its search space.
+`make docs` writes this page from the YAML files; do not edit it. `lstmzoo show NAME` prints an entry in full, with its search space.
 """
 
 
 def render() -> str:
-    """The page."""
+    """Return the page."""
     lines = [HEAD]
     tasks: dict[str, list[str]] = {}
     for name in list_models():
         tasks.setdefault(name.split("/")[0], []).append(name)
     for task, names in tasks.items():
-        lines += [f"## {task}", "", "| entry | what it is | hyperparameters | reference |", "| --- | --- | --- | --- |"]
+        lines += [f"## {task}", "", "| entry | summary | hyperparameters | reference |", "| --- | --- | --- | --- |"]
         for name in names:
             config = load_config(name)
             settings = ", ".join(f"{k} {v}" for k, v in config.hyperparameters.items())

@@ -54,8 +54,8 @@ def test_python_blocks_run(page, tmp_path, monkeypatch, without_xla):
 
 
 def hastened(code):
-    """Code whose time limits are a tenth, but 8 seconds at least: that it runs is tested, and not how well it learns."""
-    return re.sub(r"\btime_limit=(\d+)", lambda limit: f"time_limit={max(8, int(limit[1]) // 10)}", code)
+    """Code with a tenth of its time limits, at least 3 seconds: whether it runs is tested, not how well it learns."""
+    return re.sub(r"\btime_limit=(\d+)", lambda limit: f"time_limit={max(3, int(limit[1]) // 10)}", code)
 
 
 def commands():

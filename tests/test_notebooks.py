@@ -1,9 +1,14 @@
-"""Notebooks: what cells show, in a real kernel."""
+"""Notebooks: what cells show in a real kernel, and the notebooks of the docs."""
+
+import re
+from pathlib import Path
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
 
+FOLDER = Path(__file__).parent.parent / "docs" / "notebooks"
+NOTEBOOKS = {path.stem: nbformat.read(path, as_version=4) for path in sorted(FOLDER.glob("*.ipynb"))}
 IMPORTS = """
 import numpy as np
 from lstmzoo import Forecaster, ZooSearchCV
@@ -16,20 +21,42 @@ AGAIN = "again = Forecaster('gru', horizon=6, hyperparameters=settings, random_s
 SEARCH = (
     "search = ZooSearchCV(Forecaster(horizon=6, hyperparameters=settings), 'gru', max_trials=1, random_state=0).fit(y)"
 )
+TINY = {
+    r"EPOCHS, STEPS = \d+, \d+": "EPOCHS, STEPS = 1, 2",
+    r"max_trials=\d+": "max_trials=1",
+    r"num_pairs=\d+": "num_pairs=200",
+}
+
+
+def code(notebook):
+    return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def tiny(source):
+    """The source with a tiny budget."""
+    for setting, value in TINY.items():
+        source = re.sub(setting, value, source)
+    return source
 
 
 @pytest.fixture(scope="module")
-def cells(tmp_path_factory):
-    """The outputs of the cells."""
+def executed(tmp_path_factory):
+    """The outputs of the cells of the tests, and of the notebooks of the docs with a tiny budget, all in one kernel."""
+    sources = {"tests": [IMPORTS, "forecaster.plot()", AGAIN, SEARCH, "search.plot();"]}
+    sources |= {name: ["%reset -f", *map(tiny, code(notebook))] for name, notebook in NOTEBOOKS.items()}
     notebook = nbformat.v4.new_notebook()
-    notebook.cells = [
-        nbformat.v4.new_code_cell(code) for code in (IMPORTS, "forecaster.plot()", AGAIN, SEARCH, "search.plot();")
-    ]
+    notebook.cells = [nbformat.v4.new_code_cell(source) for part in sources.values() for source in part]
     path = str(tmp_path_factory.mktemp("notebook"))
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)
-        NotebookClient(notebook, timeout=240, resources={"metadata": {"path": path}}).execute()
-    return [cell.outputs for cell in notebook.cells]
+        NotebookClient(notebook, timeout=240, resources={"metadata": {"path": path}}, allow_errors=True).execute()
+    outputs = iter([cell.outputs for cell in notebook.cells])
+    return {name: [next(outputs) for _ in part] for name, part in sources.items()}
+
+
+@pytest.fixture
+def cells(executed):
+    return executed["tests"]
 
 
 def shown(outputs, kind):
@@ -59,3 +86,21 @@ def test_a_search_shows_its_table(cells):
     text = shown(cells[3], "text/plain")[-1]
     assert "best" in text
     assert "1 of 1 network" in text
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_the_docs_notebooks_run(executed, name):
+    for outputs in executed[name]:
+        assert [output.evalue for output in outputs if output.output_type == "error"] == []
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_the_docs_notebooks_have_their_outputs_and_no_noise(name):
+    """Cells were executed in order; no errors, warnings or paths of a machine are committed, and pictures are small."""
+    cells = [cell for cell in NOTEBOOKS[name].cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    outputs = [output for cell in cells for output in cell.outputs]
+    assert {output.output_type for output in outputs} <= {"display_data", "execute_result", "stream"}
+    assert [output.text for output in outputs if output.get("name") == "stderr"] == []
+    assert not re.search(r"/(home|tmp|usr|work|Users)/", str(outputs))
+    assert max(len(picture) for picture in shown(outputs, "image/png")) < 60_000
