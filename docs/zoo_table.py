@@ -8,7 +8,8 @@ from lstmzoo.config import list_models, load_config
 PAGE = Path(__file__).parent / "zoo.md"
 HEAD = """# The zoo
 
-`make docs` writes this page from the YAML files; do not edit it. `lstmzoo show NAME` prints an entry in full, with its search space.
+`make docs` writes this page from the YAML files; do not edit it. `lstmzoo show NAME` prints an entry in full, with its
+search space.
 """
 
 
