@@ -14,18 +14,18 @@ from lstmzoo.preprocessing import Columns, eager_frame, plain_times_of, read_ids
 
 @dataclass(frozen=True)
 class RollingOriginSplit:
-    """Train and test rows of a long frame, from origins that roll on through the series.
+    """Cross-validation splits of a long frame, at origins that roll through the series.
 
-    The train rows of a split are those of each series before an origin. Its test rows are *these and the next* ``horizon``: a
-    forecaster's ``score`` forecasts the last ``horizon`` steps that it is given from those before them. So it needs the history,
-    and scores only what training did not see. The last origin lies ``horizon`` rows before each series' end.
+    The training rows of a split are the rows of each series before an origin. The test rows are *the same rows and the next*
+    ``horizon``, because a forecaster's ``score`` forecasts the last ``horizon`` steps from those before them: only steps that
+    training has not seen are scored. The last origin is ``horizon`` rows before each series' end.
 
     Args:
-        n_splits: Origins.
-        horizon: Rows after each origin that are scored; the forecaster's ``horizon``.
+        n_splits: Number of origins.
+        horizon: Rows to score after each origin; the forecaster's ``horizon``.
         step_size: Rows from one origin to the next; the horizon if None.
         id_col: Column that names the series; None if the frame holds one series.
-        time_col: Column of times, which the rows need not be sorted by.
+        time_col: Column of times. Rows may be in any order.
 
     Examples:
         >>> frame = pd.DataFrame({"unique_id": list("aaaabbbb"), "ds": [1, 2, 3, 4] * 2, "y": range(8)})
@@ -49,21 +49,21 @@ class RollingOriginSplit:
                 raise ConfigError(f"{arg(name)}: expected a whole number above 0, got {value!r}")
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """The number of splits; the arguments are scikit-learn's, and are not looked at."""
+        """Return the number of splits; the arguments, which scikit-learn passes, are ignored."""
         return int(self.n_splits)
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield the numbers of the rows to train on and to be scored with, ascending, the oldest origin first.
+        """Yield the row numbers of the training set and of the test set, ascending; the oldest origin first.
 
         Args:
-            X: What ``fit`` takes: a long frame (pandas, polars, pyarrow), whose ids and times may be a pandas index; or, of one
-                series, a Series or an array ``(T,)``. A pandas Series is ordered by its index, anything else without times is
-                in order.
-            y: Nothing; scikit-learn passes it.
-            groups: Nothing.
+            X: Data as for ``fit``: a long frame (pandas, polars, pyarrow), whose ids and times may be a pandas index; or one
+                series as a Series or an array ``(T,)``. A pandas Series is ordered by its index; other data without times must
+                be in order.
+            y: Ignored; scikit-learn passes it.
+            groups: Ignored.
 
         Raises:
-            DataError: If a column or one of its ids or times is missing, or a series is too short; it is named.
+            DataError: If a column, an id or a time is missing, or a series is too short.
         """
         names, ids, place = self._places(X)
         lengths = np.bincount(ids)[ids]
@@ -73,15 +73,15 @@ class RollingOriginSplit:
         if short.any():
             row = int(short.argmax())
             raise DataError(
-                f"series {names[row]!r} has {lengths[row]} rows, but {self.n_splits} splits take {needed}, and one "
-                f"or more are to be trained on: lower {arg('n_splits')} or {arg('step_size')}, or drop it"
+                f"series {names[row]!r} has {lengths[row]} rows, but {self.n_splits} splits take {needed}, and at least "
+                f"one more is needed for training: lower {arg('n_splits')} or {arg('step_size')}, or drop it"
             )
         for number in range(self.n_splits):
             end = lengths - (self.n_splits - 1 - number) * step
             yield np.flatnonzero(place < end - self.horizon), np.flatnonzero(place < end)
 
     def _places(self, X: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """``(R,)`` the name of each row's series, its number, and which row of the series it is, by time."""
+        """The name ``(R,)`` of each row's series, the number of the series, and the row's place in the series by time."""
         names, times = self._names_and_times(X)
         ids = pd.factorize(names)[0]
         order = np.lexsort((pd.factorize(times, sort=True)[0], ids))
@@ -91,7 +91,7 @@ class RollingOriginSplit:
         return names, ids, place
 
     def _names_and_times(self, X: Any) -> tuple[np.ndarray, Any]:
-        """``(R,)`` the name of each row's series, and times that sort."""
+        """The name ``(R,)`` of each row's series, and sortable times."""
         frame, _ = eager_frame(X, Columns(self.id_col, self.time_col))
         if not isinstance(frame, nw.DataFrame):
             times = series_times(X)[0] if isinstance(X, pd.Series) else np.arange(len(X))

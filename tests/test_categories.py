@@ -12,6 +12,7 @@ import lstmzoo
 from lstmzoo import BaselineForecaster, Forecaster
 from lstmzoo.cli.tasks.forecasting.frames import read_frame, read_future, read_history
 from lstmzoo.errors import ConfigError, DataError, SavedModelError, UnknownNameError
+from lstmzoo.estimators.forecasting.panel_state import panel_state, restored_panel
 from lstmzoo.preprocessing import Channels, Columns, check_calendar, panel_frame, read_panel
 
 pytestmark = pytest.mark.usefixtures("eagerly")
@@ -150,9 +151,11 @@ def test_a_saved_model_keeps_its_categories(fitted, tmp_path):
     assert [updated.tail_.labels["promo"][int(code)] for code in updated.tail_.tail(2).known[:2, 0]] == more["promo"][
         :2
     ].replace("none", "radio").tolist()
-    document, arrays = fitted._panel_state()
+    document, arrays = panel_state(fitted.tail_, fitted.form_)
     with pytest.raises(SavedModelError, match="the categories of 'promo' are not those of its labels"):
-        again._restore_panel({**document, "labels": {**document["labels"], "promo": ["none"]}}, arrays)
+        restored_panel(
+            {**document, "labels": {**document["labels"], "promo": ["none"]}}, arrays, fitted.params_.columns
+        )
 
 
 def test_every_method_takes_them(fitted):
@@ -186,7 +189,7 @@ def test_a_stream_takes_them(fitted):
     np.testing.assert_array_equal(first, again)
     with pytest.raises(
         DataError,
-        match="'promo' at 2024-02-11 is 'tv', a category that was not there in training; known: 'none', 'poster', 'radio'",
+        match="'promo' at 2024-02-11 is 'tv', a category that was not in the training data; known: 'none', 'poster', 'radio'",
     ):
         stream.update(5.0, past=now["past"], known={"promo": "tv", "price": 1.0}, future=numbers)
     with pytest.raises(DataError, match="'promo' of the future is 'tv', a category"):

@@ -10,6 +10,7 @@ import lstmzoo
 from lstmzoo import BaselineForecaster, Forecaster
 from lstmzoo.cli.tasks.forecasting.frames import as_frame
 from lstmzoo.errors import ConfigError, DataError, SavedModelError
+from lstmzoo.estimators.forecasting.panel_state import panel_state, restored_panel
 from lstmzoo.preprocessing import Columns, eager_frame, plain_times_of, read_panel, user_time
 
 pytestmark = pytest.mark.usefixtures("eagerly")
@@ -347,7 +348,7 @@ def test_a_history_with_times_of_another_kind_is_refused(case, irregular):
 
 def test_a_score_does_not_overwrite_the_ids():
     frame = pd.DataFrame({"mase": "a", "ds": STAMPS, "y": np.arange(float(DAYS))})
-    with pytest.raises(ConfigError, match="id_col: 'mase' is the name of a score, which would overwrite it"):
+    with pytest.raises(ConfigError, match="id_col: 'mase' is also the name of a score: rename"):
         BaselineForecaster("naive", horizon=2, id_col="mase").fit(frame).evaluate(frame)
 
 
@@ -356,10 +357,10 @@ def test_a_data_type_that_was_tampered_with_is_refused(tmp_path):
     baseline = BaselineForecaster("naive", horizon=HORIZON, **COLUMNS).fit(frame)
     for backend in ("pandas", "polars", "pyarrow"):
         for dtype in ({"name": "no_type"}, {"name": "category"}, {}, "datetime64[s]"):
-            document, arrays = baseline._panel_state()
+            document, arrays = panel_state(baseline.tail_, baseline.form_)
             document["form"] = {**document["form"], "backend": backend, "time": dtype}
             with pytest.raises(SavedModelError, match="is no data type of"):
-                baseline._restore_panel(document, arrays)
+                restored_panel(document, arrays, baseline.params_.columns)
 
 
 def test_times_of_any_type_are_read_and_written_alike():

@@ -337,7 +337,7 @@ def test_the_first_step_of_a_window_is_as_long_in_training_as_in_prediction(tiny
     for first in (0, 50, 176):
         trained, _, _ = windows.batch(np.array([first]))
         history, _ = forecaster._history(frame[: first + lookback])
-        for panel in (history, forecaster._needed(history)):
+        for panel in (history, forecaster._panel_model.needed(history)):
             shown, _ = pre.last_windows(panel, times[None, first + lookback : first + lookback + 6])
             np.testing.assert_allclose(shown["window"], trained["window"], rtol=1e-6)
             np.testing.assert_allclose(shown["future"], trained["future"], rtol=1e-6)
@@ -350,7 +350,7 @@ def test_held_out_windows_of_irregular_steps_are_those_of_the_whole(tiny):
     frame = pd.DataFrame({"unique_id": "a", "ds": times, "y": np.sin(times / 7)})
     forecaster = Forecaster(**tiny, season_length=1, irregular=True, validation_size=10).fit(frame)
     panel = forecaster.params_.filled(forecaster.params_.read(frame)[0])
-    held_out = forecaster._validation(forecaster.preprocessor_, panel)
+    held_out = forecaster.preprocessor_.held_out_windows(panel, 10)
     windows = forecaster.preprocessor_.windows(panel)
     one, other = held_out.batch(np.arange(5)), windows.batch(np.arange(len(windows) - 5, len(windows)))
     assert len(held_out) == 5

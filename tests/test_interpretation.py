@@ -178,14 +178,12 @@ def test_what_cannot_be_interpreted_is_refused(fitted, shops, tiny):
     with pytest.raises(DataError, match="forecasting needs the future of 'price', 'noise'"):
         fitted.interpret()
     other = Forecaster(**{**tiny, "hyperparameters": {"units": 2, "epochs": 1, "steps_per_epoch": 1}}).fit(shops)
-    with pytest.raises(
-        ConfigError, match=r"segment_gru does not say what it looks at; entries that can: temporal_fusion"
-    ):
+    with pytest.raises(ConfigError, match=r"segment_gru is not interpretable; entries that are: temporal_fusion"):
         other.interpret()
     renamed = shops.rename(columns={"unique_id": "part"})
     options = {**fitted.get_params(deep=False), "id_col": "part"}
     options["hyperparameters"] = {"units": 2, "epochs": 1, "steps_per_epoch": 1}
-    with pytest.raises(ConfigError, match="id_col: 'part' is the name of a column of the answer: rename"):
+    with pytest.raises(ConfigError, match="id_col: 'part' is the name of a column of the result: rename"):
         Forecaster(**options).fit(renamed).interpret()
 
 

@@ -70,7 +70,7 @@ def test_paths_are_corrected_as_quantiles_are(conformal):
 
 
 def test_corrections_are_of_the_horizon_trained_for(conformal):
-    with pytest.raises(ConfigError, match="conformal corrections are of the 6 steps trained for, not of 7"):
+    with pytest.raises(ConfigError, match="conformal corrections for 6 steps, not for 7"):
         conformal.predict(horizon=7)
     with pytest.raises(ConfigError, match="conformal corrections"):
         conformal.sample_paths(3, horizon=7)
@@ -185,7 +185,7 @@ def test_updates_have_the_same_bits_after_loading(halves, tiny, tmp_path):
 def test_an_update_that_fails_changes_nothing(halves, tiny, monkeypatch):
     forecaster = Forecaster(**tiny).fit(halves[0])
     before, rows = forecaster.predict(), len(forecaster.history_)
-    undefined = "lstmzoo.estimators.forecasting.forecaster._loss"
+    undefined = "lstmzoo.estimators.forecasting.forecaster.forecast_loss"
     monkeypatch.setattr(undefined, lambda *_: lambda target, forecast: forecast[:, 0, 0] * np.nan)
     with pytest.raises(TrainingError):
         forecaster.update(halves[1])
@@ -229,11 +229,11 @@ def test_as_many_held_out_values_as_a_level_needs(levels, needed):
 
 def test_sampled_paths_reach_so_far(hourly, tiny):
     deepar = {**tiny, "model": "deepar_gru", "hyperparameters": {"epochs": 1, "steps_per_epoch": 2, "units": 4}}
-    with pytest.raises(ConfigError, match="0.001 is to be read off 200 sampled paths.*from 0.005 to 0.995"):
+    with pytest.raises(ConfigError, match="0.001 is too extreme for 200 sample paths.*from 0.005 to 0.995"):
         Forecaster(**deepar, quantiles=[0.001]).fit(hourly)
     forecaster = Forecaster(**tiny, distribution="normal").fit(hourly)
     assert len(forecaster.predict(quantiles=[0.999])) == 18
-    with pytest.raises(ConfigError, match="0.999 is to be read off 200 sampled paths"):
+    with pytest.raises(ConfigError, match="0.999 is too extreme for 200 sample paths"):
         forecaster.predict(horizon=8, quantiles=[0.999])
 
 

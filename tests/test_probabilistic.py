@@ -249,7 +249,7 @@ def test_times_of_streams_are_like_those_fitted(hourly, tiny):
     stream = aware.stream()
     assert stream.next_time == pd.Timestamp("2024-01-11 01:00", tz="Europe/Berlin")
     stream.update(1.0, time=stream.next_time)
-    with pytest.raises(DataError, match="whole number as the time, as those fitted are, got 240.5"):
+    with pytest.raises(DataError, match="whole number as the time, as in the training data, got 240.5"):
         numbered.stream().update(1.0, time=240.5)
     assert np.isfinite(numbered.stream().update(1.0, time=242.0)).all()
 

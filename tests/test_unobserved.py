@@ -6,6 +6,7 @@ import pytest
 
 from lstmzoo import BaselineForecaster, Forecaster
 from lstmzoo.errors import DataError
+from lstmzoo.estimators.forecasting.network.framing import long_enough
 from lstmzoo.preprocessing import Channels, Columns, WindowPreprocessor, filled, read_panel
 
 pytestmark = pytest.mark.usefixtures("eagerly")
@@ -57,7 +58,7 @@ def test_series_without_observed_validation_steps_do_not_dilute_the_loss_of_othe
     alone = forecaster().fit(series("a"))
     beside = forecaster().fit(pd.concat([series("a"), series("b", gaps=[(56, 60)])]))
     validation = [
-        f._validation(f.preprocessor_, read_panel(series("a"), f.params_.columns)[0]) for f in (alone, beside)
+        f.preprocessor_.held_out_windows(read_panel(series("a"), f.params_.columns)[0], 4) for f in (alone, beside)
     ]
     assert len(validation[0]) == len(validation[1]) == 1
     panel, _ = read_panel(
@@ -75,7 +76,7 @@ def test_a_gap_before_the_validation_steps_that_is_longer_than_the_context():
     assert all(row["val_loss"] > 0 for row in fitted.history_)
     assert np.isfinite(fitted.predict()["y_hat"]).all()
     panel = filled(read_panel(gap, Columns(), missing="keep")[0], "mask", Columns(), 4)
-    inputs, target, scale = fitted._validation(fitted.preprocessor_, panel).batch(np.array([0]))
+    inputs, target, scale = fitted.preprocessor_.held_out_windows(panel, 4).batch(np.array([0]))
     assert scale.shift[0, 0] == gap["y"][29]
     assert scale.scale[0, 0] == 0
     assert np.isfinite(target).all()
@@ -146,7 +147,7 @@ def test_padded_series_count_only_what_was_observed_in_calibration():
         "validation_size": 12,
     }
     fitted = forecaster(**settings).fit(pd.concat([long, short]))
-    panel = fitted._long_enough(read_panel(short, fitted.params_.columns)[0], fitted.preprocessor_)
+    panel = long_enough(read_panel(short, fitted.params_.columns)[0], fitted.preprocessor_, 12, pad_short=True)
     assert panel.lengths.tolist() == [12 + 4 + 12]
     windows = fitted.preprocessor_.held_out_windows(panel, 12)
     _, target, scale = windows.batch(np.arange(len(windows)))

@@ -2,9 +2,12 @@
 
 from lstmzoo.estimators._base._base import (
     CLASSES,
+    PREPROCESSOR,
+    STATE,
     Learned,
     LearnedArray,
     LearnedArrays,
+    Parts,
     Untrained,
     ZooEstimator,
     as_json,
@@ -15,6 +18,6 @@ from lstmzoo.estimators._base.network import Prepared, ZooNetworkEstimator
 from lstmzoo.estimators._base.tokenizing import Tokenizing, TokenizingEstimator
 
 __all__ = [
-    "CLASSES", "Learned", "LearnedArray", "LearnedArrays", "Prepared", "Tokenizing", "TokenizingEstimator", "Untrained",
-    "ZooEstimator", "ZooNetworkEstimator", "as_json", "preprocessor", "spec",
+    "CLASSES", "PREPROCESSOR", "STATE", "Learned", "LearnedArray", "LearnedArrays", "Parts", "Prepared", "Tokenizing",
+    "TokenizingEstimator", "Untrained", "ZooEstimator", "ZooNetworkEstimator", "as_json", "preprocessor", "spec",
 ]  # fmt: skip

@@ -245,12 +245,6 @@ class ZooNetworkEstimator(ZooEstimator, Generic[P]):
         config = self._resolve_config().model_dump(include={"name", "builder", "hyperparameters", "data", "training"})
         return canonical_json({"params": params, "config": config})
 
-    def _update(self, epochs: int, train: Callable[[ModelConfig, int], Trained] | None, new_digest: str) -> None:
-        """Train on new data, if there is any to train on, and note that its digest is of the training data."""
-        if train is not None:
-            train_further(self, epochs, train)
-        self.data_digest_ = chained_digest(self.data_digest_, new_digest)
-
     def refit_clone(self) -> "ZooNetworkEstimator":
         """Return an unfitted copy that trains on all data, without validation, for ``best_epoch_`` epochs."""
         from sklearn.base import clone
@@ -281,28 +275,3 @@ def chained_digest(before: str, new: str) -> str:
         'b09c5477'
     """
     return hashlib.sha256(f"{before} {new}".encode()).hexdigest()
-
-
-def train_further(estimator: Any, epochs: int, train: Callable[[ModelConfig, int], Trained]) -> None:
-    """Train a fitted network in place, and append the epochs to ``history_``.
-
-    An update has a tenth of the learning rate, without warm-up or decay, and each of its epochs is one pass over the data. If it
-    fails or is interrupted, the network and the history are what they were.
-
-    Args:
-        estimator: Fitted, of a network.
-        epochs: Passes over the data.
-        train: From the config and the seed of the update to what came of it.
-    """
-    model, history = estimator.model_, estimator.history_
-    seed, weights = estimator.seed_ + len(history), model.get_weights()
-    try:
-        reseed(model, seed)
-        trained = train(update_config(estimator.config_, epochs), seed)
-    except BaseException:
-        model.set_weights(weights)
-        raise
-    finally:
-        compile_for_prediction(model)
-    rows = [{**row, "epoch": len(history) + number} for number, row in enumerate(trained.history, 1)]
-    estimator.history_ = [*history, *rows]

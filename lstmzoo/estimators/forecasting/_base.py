@@ -1,4 +1,4 @@
-"""What networks and baselines have in common as forecasters: frames in, frames out, score and plot."""
+"""What all forecasters share: they read frames, forecast, plot, and split data for searches."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
@@ -10,7 +10,8 @@ from pydantic import Field
 from sklearn.base import clone
 
 from lstmzoo.errors import ConfigError, DataError, arg
-from lstmzoo.estimators.forecasting.panel_state import panel_state, restored_panel
+from lstmzoo.estimators._base import Learned, as_json
+from lstmzoo.estimators.forecasting.panel_state import LearnedPanel
 from lstmzoo.estimators.forecasting.params import ForecastParams, SeriesRead, check_levels
 from lstmzoo.estimators.forecasting.scoring import (
     ScoredForecaster,
@@ -54,7 +55,7 @@ _DRAWN = 6  # series
 
 
 def panel_digest(panel: Panel) -> str:
-    """SHA-256 of a panel."""
+    """Return the SHA-256 of a panel."""
     more = [
         array for array in (panel.past, panel.known, panel.static, panel.observed) if array is not None and array.size
     ]
@@ -63,15 +64,20 @@ def panel_digest(panel: Panel) -> str:
 
 
 class PanelForecaster(ServedForecaster, ScoredForecaster):
-    """Base of the forecasters; see :class:`lstmzoo.Forecaster` for what the methods take and give.
+    """Base of the forecasters.
 
     A subclass has the parameters ``horizon``, ``season_length``, ``freq``, ``quantiles``, ``missing``, ``irregular``,
-    ``past_covariates``, ``future_covariates``, ``static_covariates``, ``id_col``, ``time_col`` and ``target_col``, learns
-    ``params_`` (these parameters, as ``fit`` found them) and ``tail_`` (the :class:`Panel` it forecasts from), and implements
-    :meth:`_forecast`.
+    ``past_covariates``, ``future_covariates``, ``static_covariates``, ``id_col``, ``time_col`` and ``target_col``. Its ``fit``
+    sets ``params_`` (the parameters of the fit), ``tail_`` (the :class:`Panel` to forecast from) and ``form_``, and its
+    ``_panel_model`` forecasts.
     """
 
     task: ClassVar[str] = "forecasting"
+    _saved = (
+        *as_json("season_length_"),
+        Learned("params_", dump=ForecastParams.to_json, load=ForecastParams.of),
+        LearnedPanel("tail_"),
+    )
     params_: ForecastParams
     tail_: Panel
     form_: Form
@@ -85,30 +91,31 @@ class PanelForecaster(ServedForecaster, ScoredForecaster):
         future: Any = None,
         ids: Any = None,
     ) -> Any:
-        """Forecast what follows each series.
+        """Forecast the next steps of each series.
 
         Args:
-            history: Series to forecast, seen in training or not, as ``fit`` takes them; the training series if None.
-            horizon: Steps to forecast; those trained for if None. More are rolled: what was forecast is read as if it had
-                been observed.
-            quantiles: Levels, out of those trained for, or any of a distribution; those that were trained for if None. Where
-                they have no closed form (autoregressive entries, and any beyond the horizon trained for), they are those of
-                200 sample paths, drawn from ``seed_``: the same call gives the same answer.
-            future: Where there are future covariates, the frame of :meth:`make_future_frame`, filled in; rows of series that
-                ``ids`` leaves out are ignored.
-            ids: Names of the series to forecast, in the order of the answer; all if None.
+            history: Series to forecast, as for ``fit``, whether or not they were in the training data; the training series if
+                None.
+            horizon: Steps to forecast; the horizon of the fit if None. A longer horizon is forecast recursively: forecasts are
+                read as if they had been observed.
+            quantiles: Quantile levels, each one of those of the fit, or any level of a distribution; those of the fit if None.
+                Quantiles without a closed form (autoregressive entries, and all beyond the horizon of the fit) are computed from
+                200 sample paths with the seed ``seed_``, so that the same call returns the same numbers.
+            future: If there are future covariates, the frame of :meth:`make_future_frame`, filled in. Rows of series that are
+                not among ``ids`` are ignored.
+            ids: Names of the series to forecast, in the order of the result; all if None.
 
         Returns:
-            A long frame of the kind that ``history`` (or what was fitted) is: id, time, ``y_hat`` (the median) and a column
+            A long frame of the type of ``history`` (or of the training data): id, time, ``y_hat`` (the median) and a column
             ``y_hat_q<level>`` per quantile. For a Series, a Series (a frame with quantiles); for an array, an array ``(H,)``
             or ``(H, 1 + quantiles)``.
 
         Raises:
             NotFittedError: If the estimator is not fitted.
             ConfigError: If the horizon is not between 1 and 20 times the one trained for, a quantile was not trained, or
-                ``ids`` is no list of names.
+                ``ids`` is not a list of names.
             UnknownNameError: If there is no series of such a name.
-            DataError: If the history is too short, or it or the future is refused.
+            DataError: If the history is too short, or the history or the future is refused.
         """
         self._check_fitted()
         params = self.params_
@@ -121,16 +128,16 @@ class PanelForecaster(ServedForecaster, ScoredForecaster):
     def cross_validation(
         self, y: Any, *, n_windows: Positive = 5, step_size: Positive | None = None, refit: bool = False
     ) -> Any:
-        """Forecasts from origins that roll on through the series; this estimator, fitted or not, is left as it is.
+        """Backtest copies of this estimator: forecast from origins that roll through the series.
 
         Args:
-            y: Series, as ``fit`` takes them.
-            n_windows: Windows of ``horizon`` steps; the last ends where the series do.
+            y: Series, as for ``fit``.
+            n_windows: How many windows of ``horizon`` steps to forecast; the last ends with the series.
             step_size: Steps from one window to the next; the horizon if None.
-            refit: Whether a copy is fitted before each window, on all that lies before it, rather than once before the first.
+            refit: Whether a copy is fitted before each window, on all data before it; otherwise one is fitted before the first.
 
         Returns:
-            A frame of the kind that ``y`` is: id, time, the target, ``cutoff`` (the last time that the forecast knew of),
+            A frame of the type of ``y``: id, time, the target, ``cutoff`` (the last time before the window),
             ``y_hat`` and a column ``y_hat_q<level>`` per quantile.
 
         Raises:
@@ -154,17 +161,17 @@ class PanelForecaster(ServedForecaster, ScoredForecaster):
         return whole.reset_index(drop=True) if isinstance(whole, pd.DataFrame) and form.index is None else whole
 
     def plot_backtest(self, backtest: Any, path: str | Path | None = None, ids: list | None = None) -> "Figure":
-        """Draw what :meth:`cross_validation` gave: each window's forecast over what was observed.
+        """Draw the result of :meth:`cross_validation`: the forecast of each window over the observations.
 
         Args:
             backtest: The frame.
-            path: Where to save the figure, in a format that its suffix names; nowhere if None.
+            path: File to save the figure to, in the format of its suffix; not saved if None.
             ids: Series to draw; the first six if None.
 
         Raises:
             UnknownNameError: If an id is not among the series.
-            ConfigError: If ``ids`` is no list of names, or the path is of no known format, or cannot be written.
-            DataError: If the frame is not one of a backtest.
+            ConfigError: If ``ids`` is not a list of names, or the path has an unknown format or cannot be written.
+            DataError: If the frame is not the result of a backtest.
         """
         if path is not None:
             check_picture(path)
@@ -185,10 +192,10 @@ class PanelForecaster(ServedForecaster, ScoredForecaster):
         horizon: int | None = None,
         quantiles: list[float] | None = None,
     ) -> "Figure":
-        """Draw forecasts behind the end of their series, with a band between the outermost quantiles.
+        """Draw forecasts after the end of their series, with a band between the outermost quantiles.
 
         Args:
-            path: Where to save the figure, in a format that its suffix names; nowhere if None.
+            path: File to save the figure to, in the format of its suffix; not saved if None.
             ids: Series to draw; the first six if None.
             history: As for :meth:`predict`.
             future: As for :meth:`predict`.
@@ -197,8 +204,8 @@ class PanelForecaster(ServedForecaster, ScoredForecaster):
 
         Raises:
             UnknownNameError: If an id is not among the series.
-            ConfigError: As of :meth:`predict`; or if the path is of no known format, or cannot be written.
-            DataError: As of :meth:`predict`.
+            ConfigError: As for :meth:`predict`; or if the path has an unknown format or cannot be written.
+            DataError: As for :meth:`predict`.
         """
         self._check_fitted()
         if path is not None:
@@ -213,7 +220,7 @@ class PanelForecaster(ServedForecaster, ScoredForecaster):
         return draw_forecast(panel, observed_values(panel), ahead.times, forecast, 5 * steps).saved(path)
 
     def holdout_split(self, y: Any) -> tuple[tuple[Any], tuple[Any]]:
-        """For a search: ``(what to fit,), (what to score,)``; the first lacks the last ``horizon`` steps of each series."""
+        """Return ``(training data,), (data to score,)`` for a search; ``horizon`` steps of each series are held out."""
         self._check_params()
         params = self._given_params
         panel, form = params.read(y)
@@ -226,10 +233,10 @@ class PanelForecaster(ServedForecaster, ScoredForecaster):
         return (panel_frame(panel.head(params.horizon), form, params.columns),), (y,)
 
     def read_once(self, y: Any) -> tuple["SeriesRead"]:
-        """What the hooks of a search, and ``fit`` and ``score``, take in place of the series, read and checked once.
+        """Read and check series once; ``fit``, ``score`` and the methods that a search calls take the result in their place.
 
         Args:
-            y: Series, as ``fit`` takes them.
+            y: Series, as for ``fit``.
 
         Raises:
             DataError: If the series are refused.
@@ -239,14 +246,14 @@ class PanelForecaster(ServedForecaster, ScoredForecaster):
         return (SeriesRead(y, *self._given_params.read(y)),)
 
     def data_digest(self, y: Any) -> str:
-        """SHA-256 of series, whatever the order of their rows and the kind of their frame."""
+        """Return the SHA-256 of series; it does not depend on the order of rows or the type of frame."""
         return panel_digest(self._given_params.filled(self._given_params.read(y)[0]))
 
     def make_future_frame(self, horizon: int | None = None, history: Any = None) -> Any:
-        """The frame that :meth:`predict` takes as ``future``, to be filled in: id, time, and empty future covariates.
+        """Return the frame to fill in and pass to :meth:`predict` as ``future``: id, time, and empty future covariates.
 
         Args:
-            horizon: Steps; those trained for if None.
+            horizon: Steps to forecast; the horizon of the fit if None.
             history: As for :meth:`predict`.
 
         Raises:
@@ -258,7 +265,7 @@ class PanelForecaster(ServedForecaster, ScoredForecaster):
         return make_future_frame(panel, self.params_.checked_horizon(horizon), form, self.params_.columns)
 
     def _read_like_fitted(self, data: Any, after: Panel | None = None) -> tuple[Panel, Form]:
-        """Series, unfilled, of the kind that was fitted; ``after`` as for :meth:`ForecastParams.read`."""
+        """Read series like the training series; ``after`` as for :meth:`ForecastParams.read`. Missing values are not filled."""
         read = self.params_.read(data, self.tail_, after)
         if self.params_.columns.id is not None and self.form_.kind == read[1].kind == "frame":
             self._check_ids(read[0].ids, self.tail_.ids)
@@ -273,7 +280,7 @@ class PanelForecaster(ServedForecaster, ScoredForecaster):
 
     @property
     def _given_params(self) -> ForecastParams:
-        """The parameters as they are now, for the next fit."""
+        """The current parameters, for the next fit."""
         own = {name: value for name, value in vars(self).items() if not name.startswith("_") and not name.endswith("_")}
         return ForecastParams.of(plain(own))
 
@@ -284,14 +291,14 @@ class PanelForecaster(ServedForecaster, ScoredForecaster):
     def _to_forecast(
         self, history: Any, steps: int, future: Any, ids: Any = None, most: int | None = None
     ) -> tuple[Panel, Form, Ahead]:
-        """Return the series to forecast, the form of the answer, and the steps ahead.
+        """Return the series to forecast, the form of the result, and the steps ahead.
 
         Args:
             history: As for :meth:`predict`.
             steps: Steps to forecast.
             future: As for :meth:`predict`.
             ids: As for :meth:`predict`.
-            most: How many of the first series are taken if ``ids`` is None; all if None.
+            most: How many series to select if ``ids`` is None; all if None.
         """
         panel, form = self._history(history)
         ids = panel.ids[:most] if ids is None and most else ids
@@ -301,7 +308,7 @@ class PanelForecaster(ServedForecaster, ScoredForecaster):
         return panel, form, self.params_.ahead(panel, steps, future)
 
     def _history(self, history: Any) -> tuple[Panel, Form]:
-        """The series to forecast, and the form of the answer: those fitted if ``history`` is None."""
+        """Return the series to forecast and the form of the result; the training series if ``history`` is None."""
         if history is None:
             return self.tail_, self.form_
         if isinstance(history, int | np.integer):
@@ -312,10 +319,10 @@ class PanelForecaster(ServedForecaster, ScoredForecaster):
         return self._panel_model.prepared(self.params_.filled(panel)), form
 
     def _seasons(self, panel: Panel) -> list[int]:
-        """Season lengths, shortest first: those given; else the usual ones that the series hold twice; else the one found.
+        """Return season lengths, shortest first: the parameter, or the usual ones that fit in twice, or the one found.
 
-        What the series hold is told by the shortest of them, or, if short ones are padded, by the median. A season is
-        looked for in what lies before the last horizon, so that networks and baselines, whatever they hold out, agree.
+        The shortest series decides what fits; if short series are padded, the median length. Seasons are searched without the
+        last ``horizon`` steps, so that networks and baselines agree, whatever they hold out.
         """
         if self.season_length is not None:
             given = plain(self.season_length)
@@ -323,10 +330,3 @@ class PanelForecaster(ServedForecaster, ScoredForecaster):
         length = np.median(panel.lengths) if self.pad_short else panel.lengths.min()
         fitting = [s for s in usual_seasons(panel.freq) if 2 * (s + self.horizon) <= length]
         return fitting or [find_season(panel.head(self.horizon))]
-
-    def _panel_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """``tail_`` and ``form_`` as JSON and arrays."""
-        return panel_state(self.tail_, self.form_)
-
-    def _restore_panel(self, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        self.tail_, self.form_ = restored_panel(document, arrays, self.params_.columns)

@@ -1,4 +1,4 @@
-"""The naive forecasts."""
+"""Naive forecasts."""
 
 import time
 from dataclasses import dataclass
@@ -8,9 +8,8 @@ import numpy as np
 from scipy.stats import norm
 
 from lstmzoo.errors import DataError, SavedModelError
-from lstmzoo.estimators._base import Untrained
+from lstmzoo.estimators._base import Untrained, as_json
 from lstmzoo.estimators.forecasting._base import (
-    ForecastParams,
     Level,
     Missing,
     PanelForecaster,
@@ -23,14 +22,13 @@ from lstmzoo.scales import mean_and_deviation
 
 Method = Literal["naive", "seasonal_naive", "drift", "window_average"]
 METHODS: tuple[Method, ...] = get_args(Method)
-_LEARNED = ("seconds_", "data_digest_", "season_length_", "method_")
 
 
 class BaselineForecaster(Untrained, PanelForecaster):
-    """A forecast without learning, with the interface of :class:`lstmzoo.Forecaster`.
+    """A naive forecast with the interface of :class:`lstmzoo.Forecaster`.
 
     ==================  =====================================================  ===========================================
-    method              forecast of step h                                     its standard deviation, from residuals' s
+    method              forecast of step h                                     standard deviation (s: of the residuals)
     ==================  =====================================================  ===========================================
     ``naive``           the last value                                         ``s sqrt(h)``
     ``seasonal_naive``  the value at the same place in the last season         ``s sqrt(floor((h - 1) / m) + 1)``
@@ -39,28 +37,28 @@ class BaselineForecaster(Untrained, PanelForecaster):
     ==================  =====================================================  ===========================================
 
     Args:
-        method: One of the above.
+        method: A method of the table.
         horizon: H, steps to forecast.
-        season_length: As for :class:`lstmzoo.Forecaster`; the shortest is used.
+        season_length: As for :class:`lstmzoo.Forecaster`; the shortest season is used.
         freq: As for :class:`lstmzoo.Forecaster`.
-        quantiles: Levels to forecast besides the mean, of a normal distribution.
+        quantiles: Levels to forecast besides the mean; quantiles are those of a normal distribution.
         pad_short: As for :class:`lstmzoo.Forecaster`.
-        missing: As for :class:`lstmzoo.Forecaster`; missing values are filled, and read as if they had been observed.
-        irregular: As for :class:`lstmzoo.Forecaster`; steps are counted, however long they are.
-        past_covariates: As for :class:`lstmzoo.Forecaster`; read, and not looked at.
-        future_covariates: As for :class:`lstmzoo.Forecaster`; read, and not looked at.
-        static_covariates: As for :class:`lstmzoo.Forecaster`; read, and not looked at.
+        missing: As for :class:`lstmzoo.Forecaster`; filled values are read as if they had been observed.
+        irregular: As for :class:`lstmzoo.Forecaster`; the length of steps is ignored.
+        past_covariates: As for :class:`lstmzoo.Forecaster`; checked, but not used.
+        future_covariates: As for :class:`lstmzoo.Forecaster`; checked, but not used.
+        static_covariates: As for :class:`lstmzoo.Forecaster`; checked, but not used.
         id_col: Column that names the series; None if the frame holds one series.
         time_col: Column of timestamps, dates or integers.
         target_col: Column of values.
 
     Attributes:
-        params_: Those of the parameters that forecasts depend on, as ``fit`` found them.
+        params_: The parameters of the fit that forecasts depend on.
         horizon_: Steps to forecast.
-        levels_: Quantiles to forecast, the median among them.
+        levels_: Quantile levels to forecast, 0.5 among them.
         method_: The method.
-        season_length_: The season that is repeated, and that MASE is scaled by; 1 if there is none.
-        seconds_: Of fitting.
+        season_length_: The season that is repeated, and that scales MASE; 1 if there is none.
+        seconds_: Seconds of the fit.
         data_digest_: SHA-256 of the training data.
 
     References:
@@ -70,6 +68,8 @@ class BaselineForecaster(Untrained, PanelForecaster):
         >>> BaselineForecaster("drift", horizon=2).fit([1.0, 2.0, 3.0]).predict()
         array([4., 5.])
     """
+
+    _saved = as_json("method_")
 
     def __init__(
         self,
@@ -105,11 +105,11 @@ class BaselineForecaster(Untrained, PanelForecaster):
         self.target_col = target_col
 
     def fit(self, y: Any, X: None = None) -> "BaselineForecaster":
-        """Keep the series, as :meth:`lstmzoo.Forecaster.fit` takes them.
+        """Keep the series to forecast from.
 
         Args:
-            y: The series.
-            X: Nothing; scikit-learn's pipelines and searches pass it.
+            y: Series, as for :meth:`lstmzoo.Forecaster.fit`.
+            X: Ignored; scikit-learn's pipelines and searches pass it.
 
         Raises:
             ConfigError: If a parameter is wrong.
@@ -133,18 +133,9 @@ class BaselineForecaster(Untrained, PanelForecaster):
     def _panel_model(self) -> "_Naive":
         return _Naive(self.method_, self.horizon_, self.season_length_, self.params_.pad_short)
 
-    def _learned(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, np.ndarray]]:
-        document, arrays = self._panel_state()
-        learned = {name: getattr(self, name) for name in _LEARNED}
-        return {**learned, "params_": self.params_.to_json()}, {"panel": document}, arrays
-
-    def _restore(self, learned: dict[str, Any], preprocessor: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        for name in _LEARNED:
-            setattr(self, name, learned[name])
+    def _complete(self) -> None:
         if self.method_ not in METHODS:
             raise SavedModelError(f"params.json: unknown method {self.method_!r}; valid: {', '.join(METHODS)}")
-        self.params_ = ForecastParams.of(learned["params_"])
-        self._restore_panel(preprocessor["panel"], arrays)
 
 
 @dataclass(frozen=True)
@@ -155,7 +146,7 @@ class _Naive:
         method: One of :data:`METHODS`.
         horizon: H.
         season: The season that is repeated.
-        pad_short: Whether series that are too short are extended to the left.
+        pad_short: Whether series that are too short are padded to the left.
     """
 
     method: Method
@@ -165,7 +156,7 @@ class _Naive:
 
     @property
     def fewest_rows(self) -> int:
-        """Rows that a history needs to be forecast from."""
+        """The fewest rows of a history to forecast from."""
         return 1 if self.pad_short else self._rows
 
     @property
@@ -174,7 +165,7 @@ class _Naive:
         return True
 
     def prepared(self, panel: Panel) -> Panel:
-        """Return histories, extended if they are too short and may be.
+        """Return histories, padded if they are too short and may be.
 
         Raises:
             DataError: If one is too short.
@@ -220,6 +211,6 @@ class _Naive:
 
 
 def _spread(residuals: np.ndarray) -> float:
-    """Root mean square of residuals; 0 where there are none."""
+    """Root mean square of residuals; 0 if there are none."""
     largest = float(np.abs(residuals).max(initial=0.0))
     return largest * float(np.sqrt(np.mean((residuals / largest) ** 2))) if largest > 0 else 0.0

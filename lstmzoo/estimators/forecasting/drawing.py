@@ -1,4 +1,4 @@
-"""Plots of forecasts, in front of the end of their series and over what was observed since."""
+"""Plots of forecasts, after the end of their series or over later observations."""
 
 import numpy as np
 import pandas as pd
@@ -11,14 +11,14 @@ from lstmzoo.preprocessing import Columns, Panel, user_times
 def draw_forecast(
     panel: Panel, observed: np.ndarray, times: np.ndarray, forecasts: dict[float, np.ndarray], shown: int
 ) -> Figure:
-    """Forecasts behind the end of their series, with a band between the outermost quantiles.
+    """Draw forecasts after the end of their series, with a band between the outermost quantiles.
 
     Args:
         panel: N series.
-        observed: Their values ``(R,)``, NaN where none was observed.
-        times: ``(N, H)``, of the forecasts.
-        forecasts: ``(N, H)`` by level; 0.5 is there.
-        shown: Steps of each series to draw, at the most.
+        observed: Their values ``(R,)``; NaN if missing.
+        times: Times ``(N, H)`` of the forecasts.
+        forecasts: Forecasts ``(N, H)`` by level, 0.5 among them.
+        shown: Steps of each series to draw, at most.
     """
     figure, axes = _figure(list(panel.ids))
     levels = sorted(forecasts)
@@ -41,10 +41,10 @@ def draw_forecast(
 
 
 def draw_backtest(frame: pd.DataFrame, names: list, columns: Columns) -> Figure:
-    """What was observed, and each window's forecast over it, with a band between the outermost quantiles.
+    """Draw the forecast of each window over the observations, with a band between the outermost quantiles.
 
     Args:
-        frame: From :meth:`lstmzoo.Forecaster.cross_validation`.
+        frame: Frame that :meth:`lstmzoo.Forecaster.cross_validation` returned.
         names: Ids of the series to draw.
         columns: The frame's column names.
     """

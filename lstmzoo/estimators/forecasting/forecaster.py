@@ -1,6 +1,5 @@
-"""Networks as forecasters."""
+"""The forecaster: one network, trained on many series."""
 
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,44 +8,35 @@ import keras
 import numpy as np
 from pydantic import Field
 
-from lstmzoo.config import (
-    Categorical,
-    ModelConfig,
-)
-from lstmzoo.config.forecasting import DistributionName, ForecastingData
-from lstmzoo.errors import ConfigError, DataError, arg
-from lstmzoo.estimators.forecasting._base import (
-    Level,
-    Missing,
-    Positive,
-    Seasons,
-    panel_digest,
-)
+from lstmzoo.config import ModelConfig
+from lstmzoo.config.forecasting import DistributionName
+from lstmzoo.errors import ConfigError, arg
+from lstmzoo.estimators.forecasting._base import Level, Missing, Positive, Seasons, panel_digest
 from lstmzoo.estimators.forecasting.baselines import METHODS, BaselineForecaster
 from lstmzoo.estimators.forecasting.network import (
     PATHS,
     FittedForecaster,
+    PreparedSeries,
+    check_counts,
     check_held_out,
     check_sampled,
-    conformal_offsets,
+    checked_overrides,
+    forecast_loss,
     is_autoregressive,
-    step_correlation,
+    judged,
+    kept_rows,
+    learned_errors,
+    long_enough,
+    training_windows,
+    window_batches,
+    window_preprocessor,
+    window_validation,
 )
-from lstmzoo.estimators.forecasting.residuals import reference_periods, useful_residuals
-from lstmzoo.layers import DISTRIBUTIONS, distribution_loss, pinball_loss
-from lstmzoo.options import require_counts
-from lstmzoo.overrides import Overrides, measured, point_loss
-from lstmzoo.preprocessing import (
-    Channels,
-    Panel,
-    Scale,
-    WindowPreprocessor,
-    Windows,
-    continued,
-)
-from lstmzoo.seeding import seeded
+from lstmzoo.estimators.forecasting.search_space import meaningful_space
+from lstmzoo.overrides import Overrides, point_loss
+from lstmzoo.preprocessing import continued
 from lstmzoo.spec import ForecastingSpec
-from lstmzoo.training import Batches, Checkpoint, Trained, predict_padded, train
+from lstmzoo.training import Batches, Trained, Validate
 
 
 class Forecaster(FittedForecaster):
@@ -188,40 +178,9 @@ class Forecaster(FittedForecaster):
             TrainingError: If the loss stops being finite.
             DataError: If the data is refused; see :func:`lstmzoo.preprocessing.read_panel`, or a series is too short.
         """
-        started = time.perf_counter()
-        self._check_params()
         self._refuse_second(X)
-        config, params = self._resolve_config(), self._given_params
-        overrides = _overrides(config.data.distribution, params.levels, callbacks, optimizer, loss, metrics)
-        read, form = params.read(y)
-        whole, held_out, seed = params.filled(read), self._held_out(), self._seed()
-        given, panel = panel_digest(whole), params.filled(read, held_out)
-        seasons = self._seasons(panel)
-        preprocessor, panel = self._fitted_preprocessor(config, panel, seasons)
-        checkpoint = self._checkpoint(checkpoint_dir, given)
-        windows = preprocessor.windows(panel, drop=held_out)
-        if not len(windows):
-            raise DataError(
-                "no series has, before its validation steps, an observed value to forecast and one before that: lower "
-                f"{arg('lookback')}, {arg('horizon')} or {arg('validation_size')}, or give series with fewer missing values"
-            )
-        validation = self._validation(preprocessor, panel)
-        with seeded(seed):
-            model = self._build(config, preprocessor.spec_)
-        if is_autoregressive(model):
-            check_sampled(params.levels, PATHS)
-        if params.conformal and validation is not None:
-            check_held_out(int(np.isfinite(_judged(model, validation)[1]).sum()), params.levels)
-        trained = self._train(model, windows, validation, config, seed, params.levels, checkpoint, overrides)
-        self.model_, self.config_, self.seed_, self.params_ = model, config, seed, params
-        self.preprocessor_, self.spec_ = preprocessor, preprocessor.spec_
-        self.tail_ = self._kept(self._long_enough(whole, preprocessor))
-        self.form_, self.season_length_ = form, seasons[0]
-        self.history_, self.best_epoch_ = trained.history, trained.best_epoch
-        self.data_digest_ = given
-        self._learn_errors(validation or windows)
-        self.seconds_ = time.perf_counter() - started
-        return self
+        given = {"callbacks": callbacks, "optimizer": optimizer, "loss": loss, "metrics": metrics}
+        return self._fit_network(y, checkpoint_dir=checkpoint_dir, **given)
 
     def update(self, y: Any, *, epochs: Positive = 1) -> "Forecaster":
         """Continue training on what was observed since, with a tenth of the learning rate; forecasts then begin after it.
@@ -240,21 +199,7 @@ class Forecaster(FittedForecaster):
             DataError: If the rows lack a column, are of a series never seen, overlap what was fitted, or, unless ``missing``
                 says how to fill it, leave a gap.
         """
-        self._check_fitted()
-        require_counts(epochs=epochs)
-        started = time.perf_counter()
-        new, _ = self._read_like_fitted(y, after=self.tail_)
-        longer = continued(self.tail_, new, self.params_.columns, missing=self.params_.missing)
-        trained = np.maximum(self.tail_.lengths - self.preprocessor_.min_length + 1, 0)
-        windows = self.preprocessor_.windows(longer, skip=trained)
-
-        def train_on(config: ModelConfig, seed: int) -> Trained:
-            return self._train(self.model_, windows, None, config, seed, self.levels_)
-
-        self._update(epochs, train_on if len(windows) else None, panel_digest(new))
-        self.tail_ = self._kept(longer)
-        self.seconds_ += time.perf_counter() - started
-        return self
+        return self._update_network(epochs, y)
 
     def baselines(self) -> dict[str, BaselineForecaster]:
         """The naive forecasts that a network has to beat, unfitted, by name."""
@@ -273,55 +218,16 @@ class Forecaster(FittedForecaster):
         """
         params = self._given_params
         panel = params.filled(params.read(y)[0])
-        space = {key: value for key, value in search_space.items() if key not in (self.hyperparameters or {})}
-        if self.lookback is not None:
-            space.pop("lookback_horizons", None)
-        if not panel.has_calendar or self.calendar is not None:
-            space.pop("calendar", None)
-        if self.distribution is not None:
-            space.pop("distribution", None)
-        if "transform" in space and (panel.values <= 0).any():
-            space.pop("transform")
+        owners = {"lookback_horizons": self.lookback, "calendar": self.calendar, "distribution": self.distribution}
+        fixed = {*(self.hyperparameters or {}), *(name for name, value in owners.items() if value is not None)}
+        space = {key: value for key, value in search_space.items() if key not in fixed}
         spare = int(panel.lengths.min()) - self.horizon - self._held_out()
-        if "lookback_horizons" in space and not self.pad_short:
-            space["lookback_horizons"] = _capped(space["lookback_horizons"], spare // self.horizon)
-        if "residual" in space:
-            seasons = self._seasons(panel)
-            useful = useful_residuals(seasons, max(spare, seasons[-1]) if self.pad_short else spare)
-            values = [v for v in space["residual"].values if v in useful]
-            space["residual"] = space["residual"].model_copy(update={"values": values})
-            if not values:
-                del space["residual"]
-        return space
+        return meaningful_space(space, panel, self._seasons(panel), self.horizon, spare, pad_short=self.pad_short)
 
     def refit_clone(self) -> "Forecaster":
         """An unfitted copy that trains on all data, for as many epochs as were best; with ``conformal``, on as much as before."""
         clone = super().refit_clone()
         return clone.set_params(validation_size=self.validation_size) if self.conformal else clone
-
-    def _preprocessor(self, data: ForecastingData, seasons: list[int], levels: list[float]) -> WindowPreprocessor:
-        lookback = int(self.lookback or data.lookback_horizons * self.horizon)
-        quantiles, columns = data.distribution == "quantiles", self._given_params.columns
-        channels = Channels(
-            calendar=data.calendar if self.calendar is None else list(self.calendar),
-            known=columns.known,
-            past=columns.past,
-            static=columns.static,
-            mask=self.missing == "mask",
-            irregular=self.irregular,
-        )
-        return WindowPreprocessor(
-            lookback=lookback,
-            horizon=int(self.horizon),
-            quantiles=levels if quantiles else [0.5],
-            periods=reference_periods(data.residual, seasons, lookback),
-            scaling=data.scaling,
-            transform=data.transform,
-            distribution=data.distribution,
-            num_outputs=len(levels) if quantiles else DISTRIBUTIONS[data.distribution].num_parameters,
-            season_length=seasons[0],
-            channels=channels,
-        )
 
     def network_sizes(self, y: Any) -> tuple[ModelConfig, ForecastingSpec]:
         """The config and the sizes of the network that :meth:`fit` would train on the data; see :func:`lstmzoo.build_model`.
@@ -333,18 +239,11 @@ class Forecaster(FittedForecaster):
             ConfigError: As of :meth:`fit`.
             DataError: As of :meth:`fit`.
         """
-        self._check_params()
-        config = self._resolve_config()
-        params = self._given_params
-        panel = params.filled(params.read(y)[0], self._held_out())
-        return config, self._fitted_preprocessor(config, panel, self._seasons(panel))[0].spec_
+        return self._network_sizes(y)
 
-    def _fitted_preprocessor(self, config: ModelConfig, panel: Panel, seasons: Any) -> tuple[WindowPreprocessor, Panel]:
-        """What makes windows, fitted on what is not held out, and the panel, extended if need be."""
-        preprocessor = self._preprocessor(config.data, seasons, self._given_params.levels)
-        panel = self._long_enough(panel, preprocessor)
-        preprocessor.fit(panel.head(self._held_out()))
-        return preprocessor, panel
+    def network_loss(self, spec: ForecastingSpec) -> Callable[[Any, Any], Any]:
+        """Return the loss that networks of these sizes are trained with."""
+        return forecast_loss(spec.distribution, self._given_params.levels)
 
     def _resolve_config(self) -> ModelConfig:
         if self.lookback is not None and "lookback_horizons" in (self.hyperparameters or {}):
@@ -360,23 +259,12 @@ class Forecaster(FittedForecaster):
         if self.distribution is not None:
             config = config.override({"distribution": self.distribution})
         if config.data.distribution == "negative_binomial":
-            self._check_counts(config.data)
+            check_counts(config.data, self.missing)
         if self.conformal and not (len(self._given_params.levels) > 1 and self._held_out()):
             raise ConfigError(
                 f"{arg('conformal')}: needs {arg('quantiles')} to correct, and held-out windows: {arg('validation_size')} above 0"
             )
         return config
-
-    def _check_counts(self, data: ForecastingData) -> None:
-        counts = f"{arg(distribution='negative_binomial')} is of counts, not of"
-        if data.transform == "log":
-            raise ConfigError(f"{counts} their logarithms: pass {arg(hyperparameters={'transform': 'none'})}")
-        if data.scaling == "level":
-            raise ConfigError(
-                f"{counts} differences from the last one: pass {arg(hyperparameters={'scaling': 'window'})}"
-            )
-        if self.missing == "interpolate":
-            raise ConfigError(f"{counts} what lies between them: pass {arg(missing='mask')}")
 
     def _held_out(self) -> int:
         size = self.horizon if self.validation_size is None else self.validation_size
@@ -386,109 +274,77 @@ class Forecaster(FittedForecaster):
             )
         return size
 
-    def _long_enough(self, panel: Panel, preprocessor: WindowPreprocessor) -> Panel:
-        needed = preprocessor.min_length + self._held_out()
-        short = panel.lengths < needed
-        if not short.any():
-            return panel
-        if self.pad_short:
-            return panel.padded(needed)
-        i = int(panel.lengths.argmin())
-        raise DataError(
-            f"series {panel.ids[i]!r} has {panel.lengths[i]} observations, but {needed} are needed "
-            f"({int(short.sum())} such series): {preprocessor.context} of lookback, {self.horizon} to forecast, "
-            f"{self._held_out()} of validation: lower {arg('lookback')}, {arg('season_length')}, {arg('horizon')} or "
-            f"{arg('validation_size')}, pass {arg(pad_short=True)}, or drop it"
+    def _overrides(self, config: ModelConfig, **given: Any) -> Overrides:
+        return checked_overrides(config.data.distribution, self._given_params.levels, **given)
+
+    def _prepare(self, config: ModelConfig, seed: int, y: Any) -> PreparedSeries:
+        params, held_out = self._given_params, self._held_out()
+        read, form = params.read(y)
+        whole, panel = params.filled(read), params.filled(read, held_out)
+        seasons = self._seasons(panel)
+        preprocessor = window_preprocessor(config.data, params, seasons, self.lookback, self.calendar)
+        panel = long_enough(panel, preprocessor, held_out, pad_short=self.pad_short)
+        preprocessor.fit(panel.head(held_out))
+        return PreparedSeries(
+            preprocessor=preprocessor,
+            spec=preprocessor.spec_,
+            digest=panel_digest(whole),
+            params=params,
+            windows=training_windows(preprocessor, panel, held_out),
+            validation=preprocessor.held_out_windows(panel, held_out) if held_out else None,
+            tail=kept_rows(long_enough(whole, preprocessor, held_out, pad_short=self.pad_short), preprocessor),
+            form=form,
+            season_length=seasons[0],
         )
 
-    def _validation(self, preprocessor: WindowPreprocessor, panel: Panel) -> Windows | None:
-        held_out = self._held_out()
-        return preprocessor.held_out_windows(panel, held_out) if held_out else None
-
-    def _train(
-        self, model: Any, windows: Windows, validation: Windows | None, config: ModelConfig, seed: int, levels: list[float],
-        checkpoint: Checkpoint | None = None, overrides: Overrides | None = None,
-    ) -> Trained:  # fmt: skip
-        names, training, overrides = set(model.input), config.training, overrides or Overrides()
-        loss = _loss(windows.spec.distribution, levels) if overrides.loss is None else point_loss(overrides.loss)
-
-        def make(numbers: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
-            inputs, target, _ = windows.batch(numbers)
-            return {name: inputs[name] for name in names}, target
-
-        batches = Batches(
-            make,
-            num_items=len(windows),
-            batch_size=training.batch_size,
-            steps_per_epoch=training.steps_per_epoch,
-            seed=seed,
+    def _prepare_update(self, config: ModelConfig, seed: int, y: Any) -> PreparedSeries:
+        new, form = self._read_like_fitted(y, after=self.tail_)
+        longer = continued(self.tail_, new, self.params_.columns, missing=self.params_.missing)
+        trained = np.maximum(self.tail_.lengths - self.preprocessor_.min_length + 1, 0)
+        windows = self.preprocessor_.windows(longer, skip=trained)
+        return PreparedSeries(
+            preprocessor=self.preprocessor_,
+            spec=self.spec_,
+            digest=panel_digest(new),
+            empty=not len(windows),
+            params=self.params_,
+            windows=windows,
+            validation=None,
+            tail=kept_rows(longer, self.preprocessor_),
+            form=form,
+            season_length=self.season_length_,
         )
-        validate = None
-        if validation is not None:
-            inputs, target, _ = validation.batch(validation.spread())
-            inputs = {name: inputs[name] for name in names}
 
-            def validate() -> dict[str, float]:
-                output = predict_padded(model, inputs)
-                own = measured(overrides.make_metrics(), target, output)
-                return {"loss": float(np.mean(np.asarray(loss(target, output)))), **own}
+    def _start(self, model: keras.Model, prepared: PreparedSeries, config: ModelConfig) -> None:
+        """Refuse levels that sampled paths or held-out values say nothing of, before time is spent on training."""
+        levels, validation = prepared.params.levels, prepared.validation
+        if is_autoregressive(model):
+            check_sampled(levels, PATHS)
+        if prepared.params.conformal and validation is not None:
+            check_held_out(int(np.isfinite(judged(model, validation)[1]).sum()), levels)
 
-        return train(
-            model, loss, batches, config=training, validate=validate, time_limit=self.time_limit, verbose=self.verbose,
-            title=config.title, checkpoint=checkpoint, overrides=overrides,
-        )  # fmt: skip
+    def _batches(self, model: keras.Model, prepared: PreparedSeries, config: ModelConfig, seed: int) -> Batches:
+        return window_batches(model, prepared.windows, config.training, seed)
 
-    def network_loss(self, spec: ForecastingSpec) -> Any:
-        """The loss that networks of these sizes are trained with."""
-        return _loss(spec.distribution, self._given_params.levels)
+    def _loss(self, prepared: PreparedSeries, overrides: Overrides) -> Callable[[Any, Any], Any]:
+        if overrides.loss is not None:
+            return point_loss(overrides.loss)
+        return forecast_loss(prepared.spec.distribution, prepared.params.levels)
 
-    def _learn_errors(self, windows: Windows) -> None:
-        """From the errors on held-out windows (else, those trained on): how steps hang together, and conformal offsets."""
-        levels, conformal = self.levels_, self.params_.conformal
+    def _validator(
+        self, model: keras.Model, prepared: PreparedSeries, config: ModelConfig, overrides: Overrides
+    ) -> Validate | None:
+        if prepared.validation is None:
+            return None
+        return window_validation(model, prepared.validation, self._loss(prepared, overrides), overrides)
+
+    def _learn(self, prepared: PreparedSeries, trained: Trained) -> None:
+        self.params_, self.season_length_ = prepared.params, prepared.season_length
+        self.tail_, self.form_ = prepared.tail, prepared.form
         self.step_correlation_, self.offsets_ = 0.0, None
-        paths = not is_autoregressive(self.model_) and (len(levels) > 2 or self.spec_.distribution != "quantiles")
-        if not (paths or conformal):
-            return
-        inputs, target, scale, numbers = _judged(self.model_, windows)
-        quantiles = self._panel_model.outlook.quantiles(inputs, scale.scale, levels, numbers)
-        self.step_correlation_ = step_correlation(target - quantiles[..., levels.index(0.5)])
-        self.offsets_ = conformal_offsets(target, quantiles, levels) if conformal else None
+        outlook, windows = self._panel_model.outlook, prepared.validation or prepared.windows
+        levels, conformal = self.levels_, self.params_.conformal
+        self.step_correlation_, self.offsets_ = learned_errors(outlook, windows, levels, conformal=conformal)
 
-
-def _loss(distribution: str, levels: list[float]) -> Callable[[Any, Any], Any]:
-    return pinball_loss(levels) if distribution == "quantiles" else distribution_loss(distribution)
-
-
-def _overrides(
-    distribution: str, levels: list[float], callbacks: Any, optimizer: Any, loss: Any, metrics: Any
-) -> Overrides:
-    """Callbacks, optimizer, loss and metrics of a fit; a loss is of point forecasts, and metrics are of the median."""
-    overrides = Overrides(callbacks, optimizer, loss, metrics, point=levels.index(0.5))
-    if overrides.loss is not None and (distribution != "quantiles" or len(levels) > 1):
-        raise ConfigError(f"{arg('loss')}: one of your own needs point forecasts: leave out {arg('quantiles')}, and pass "
-                          f"{arg(distribution='quantiles')}")  # fmt: skip
-    if overrides.metrics is not None and distribution != "quantiles":
-        raise ConfigError(
-            f"{arg('metrics')}: they need quantiles or point forecasts: pass {arg(distribution='quantiles')}"
-        )
-    return overrides
-
-
-def _judged(model: Any, windows: Windows) -> tuple[dict[str, np.ndarray], np.ndarray, Scale, np.ndarray]:
-    """Inputs, targets ``(B, H)``, scales and numbers of the windows that forecasts are judged by.
-
-    The targets of flat windows, whose errors have no unit, are NaN, as are those that were not observed.
-    """
-    numbers = windows.spread(512 if is_autoregressive(model) else 4096)
-    inputs, target, scale = windows.batch(numbers)
-    return inputs, np.where(scale.scale > 0, target[..., 0].astype(float), np.nan), scale, numbers
-
-
-def _capped(span: Any, largest: int) -> Any:
-    """Of a range of whole numbers, what is not above ``largest``; at least one value is left."""
-    if isinstance(span, Categorical):
-        values = [v for v in span.values if isinstance(v, int) and v <= largest]
-        return span.model_copy(update={"values": values or [max(largest, 1)]})
-    if largest <= span.min:
-        return Categorical(type="categorical", values=[max(largest, 1)])
-    return span.model_copy(update={"max": min(span.max, largest)})
+    def _learn_update(self, prepared: PreparedSeries) -> None:
+        self.tail_ = prepared.tail

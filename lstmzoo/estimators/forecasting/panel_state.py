@@ -1,4 +1,4 @@
-"""The series that a saved forecaster goes on from, as JSON and arrays."""
+"""The series of a saved forecaster, as JSON and arrays."""
 
 from dataclasses import fields
 from typing import Any
@@ -7,11 +7,27 @@ import numpy as np
 
 from lstmzoo.dtypes import is_dtype
 from lstmzoo.errors import SavedModelError
+from lstmzoo.estimators._base import PREPROCESSOR, STATE, Learned, Parts
 from lstmzoo.preprocessing import Columns, Form, Panel
 
 
+class LearnedPanel(Learned):
+    """The attributes ``tail_`` and ``form_``: the series that forecasts begin from, and what the user passed."""
+
+    def save(self, estimator: Any, parts: Parts) -> None:
+        """Put the series into the parts."""
+        document, arrays = panel_state(estimator.tail_, estimator.form_)
+        parts[PREPROCESSOR]["panel"] = document
+        parts[STATE] |= arrays
+
+    def restore(self, estimator: Any, parts: Parts) -> None:
+        """Give the estimator the series, checked by the names of its columns."""
+        columns = estimator.params_.columns
+        estimator.tail_, estimator.form_ = restored_panel(parts[PREPROCESSOR]["panel"], parts[STATE], columns)
+
+
 def panel_state(panel: Panel, form: Form) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """A filled panel and the form in which its series came, as JSON and arrays."""
+    """Return a filled panel and the form of the user's series as JSON and arrays."""
     document = {
         "ids": [i.item() if isinstance(i, np.generic) else i for i in panel.ids],
         "freq": panel.freq, "tz": panel.tz, "form": vars(form), "irregular": panel.irregular,
@@ -28,28 +44,28 @@ def panel_state(panel: Panel, form: Form) -> tuple[dict[str, Any], dict[str, np.
 
 
 def restored_panel(document: dict[str, Any], arrays: dict[str, np.ndarray], columns: Columns) -> tuple[Panel, Form]:
-    """What :func:`panel_state` was given.
+    """Return the panel and the form that :func:`panel_state` was given.
 
     Raises:
-        SavedModelError: If an array has another type or shape than it should, or a series is not whole.
+        SavedModelError: If an array has a wrong type or shape, or a series is incomplete.
     """
     values, times, offsets = arrays["values"], arrays["times"], arrays["offsets"]
     kinds = (values.dtype, times.dtype, offsets.dtype) == (np.float64, np.int64, np.int64)
     if not kinds or not values.ndim == times.ndim == offsets.ndim == 1 or values.shape != times.shape:
-        raise SavedModelError("state.safetensors: the series have other types or shapes than they should")
+        raise SavedModelError("state.safetensors: the series have wrong types or shapes")
     whole = len(offsets) == len(document["ids"]) + 1 and offsets[0] == 0 and offsets[-1] == len(values)
     if not whole or (np.diff(offsets) < 1).any() or not np.isfinite(values).all():
-        raise SavedModelError("state.safetensors: the series are not whole")
+        raise SavedModelError("state.safetensors: the series are incomplete")
     past, known, observed = arrays["past"], arrays["known"], arrays.get("observed")
     for name, covariates, names in (("past", past, columns.past), ("known", known, columns.known)):
         if covariates.shape != (len(values), len(names)) or covariates.dtype != np.float64:
-            raise SavedModelError(f"state.safetensors: {name} covariates have another type or shape than they should")
+            raise SavedModelError(f"state.safetensors: the {name} covariates have a wrong type or shape")
         _check_codes(covariates, names, document["labels"])
     if observed is not None and (observed.shape != values.shape or observed.dtype != np.bool_):
-        raise SavedModelError("state.safetensors: 'observed' has another type or shape than it should")
+        raise SavedModelError("state.safetensors: 'observed' has a wrong type or shape")
     own = arrays.get("own_times")
     if own is not None and (own.ndim != 2 or len(own) != 2 or own.dtype != np.int64):
-        raise SavedModelError("state.safetensors: 'own_times' has another type or shape than it should")
+        raise SavedModelError("state.safetensors: 'own_times' has a wrong type or shape")
     freq = document["freq"]
     ids = np.array([None, *document["ids"]], dtype=object)[1:]
     static = np.empty((len(ids), len(columns.static)), dtype=object)

@@ -1,4 +1,4 @@
-"""The parameters that forecasts depend on, as ``fit`` found them."""
+"""The parameters of a fit that forecasts depend on."""
 
 import itertools
 from dataclasses import dataclass, replace
@@ -29,12 +29,12 @@ _PLAIN = ("horizon", "freq", "missing", "irregular", "pad_short", "conformal")
 
 @dataclass(frozen=True)
 class SeriesRead:
-    """Series that were read by an estimator, for itself and its clones.
+    """Series that an estimator has read, for itself and its clones.
 
     Attributes:
-        given: The user's frame, Series or array, for what reads it in comparison with fitted series.
-        panel: Its series, with NaN where something is missing.
-        form: What the user's object was.
+        given: The user's frame, Series or array, to be read again like fitted series.
+        panel: The series; missing values are NaN.
+        form: The type of the user's object.
     """
 
     given: Any
@@ -46,15 +46,15 @@ class SeriesRead:
 class ForecastParams:
     """How series are read, and what is forecast.
 
-    A fitted forecaster reads these, and not its own parameters, which may have been changed since for another fit.
+    A fitted forecaster reads these instead of its own parameters, which may have been changed since for another fit.
 
     Attributes:
         horizon: H, steps to forecast.
-        quantiles: Levels that are forecast besides the median.
+        quantiles: Quantile levels to forecast besides the median.
         freq: Frequency alias or integer step; None if it is inferred.
         missing: ``error``, ``mask`` or ``interpolate``.
         irregular: Whether time steps may be of any length.
-        pad_short: Whether series that are too short are extended to the left.
+        pad_short: Whether series that are too short are padded to the left.
         conformal: Whether quantiles are corrected by held-out windows.
         columns: Names of the columns.
     """
@@ -70,7 +70,7 @@ class ForecastParams:
 
     @classmethod
     def of(cls, params: dict[str, Any]) -> "ForecastParams":
-        """Take them from a forecaster's parameters, or from what :meth:`to_json` gave."""
+        """Make them from a forecaster's parameters, or from the result of :meth:`to_json`."""
         names = {field: params[name] for name, field in _COLUMNS.items()}
         covariates = {field: tuple(names[field] or ()) for field in ("past", "known", "static")}
         return cls(
@@ -80,23 +80,23 @@ class ForecastParams:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Name them as the parameters are named, for :meth:`of`."""
+        """Return them by the names of the forecaster's parameters, for :meth:`of`."""
         columns = {name: getattr(self.columns, field) for name, field in _COLUMNS.items()}
         listed = {name: list(value) if isinstance(value, tuple) else value for name, value in columns.items()}
         return {**{name: getattr(self, name) for name in _PLAIN}, "quantiles": list(self.quantiles), **listed}
 
     @property
     def levels(self) -> list[float]:
-        """The quantiles and the median, ascending."""
+        """The quantile levels to forecast, ascending, 0.5 among them."""
         return sorted({0.5, *self.quantiles})
 
     def read(self, data: Any, like: Panel | None = None, after: Panel | None = None) -> tuple[Panel, Form]:
-        """Read series, with NaN where something is missing, so that they can be cut before they are filled.
+        """Read series without filling missing values, so that they can be split first.
 
         Args:
-            data: As for :func:`lstmzoo.preprocessing.read_panel`, as are the others; or a :class:`SeriesRead`.
-            like: Series that have been read, of the same frequency.
-            after: The series that the data continue.
+            data: As for :func:`lstmzoo.preprocessing.read_panel`, or a :class:`SeriesRead`.
+            like: As for :func:`lstmzoo.preprocessing.read_panel`; the frequency is taken from it.
+            after: As for :func:`lstmzoo.preprocessing.read_panel`.
         """
         if isinstance(data, SeriesRead):
             if like is None and after is None:
@@ -106,17 +106,18 @@ class ForecastParams:
         return read_panel(data, self.columns, freq, missing=missing, irregular=self.irregular, like=like, after=after)
 
     def filled(self, panel: Panel, held_out: int = 0) -> Panel:
-        """See :func:`lstmzoo.preprocessing.filled`."""
+        """Fill missing values; see :func:`lstmzoo.preprocessing.filled`."""
         return filled(panel, self.missing, self.columns, held_out)
 
     def parted(self, panel: Panel, steps: int | None = None) -> tuple[Panel, Panel]:
-        """Split an unfilled panel: what is before the last steps of each series, filled by itself, and those steps.
+        """Split an unfilled panel into histories and the last steps of each series.
 
-        Of these, only the future covariates are filled, which are known beforehand.
+        The histories are filled without the last steps. Of the last steps, only future covariates are filled, since these are
+        known beforehand.
 
         Args:
-            panel: With NaN where something is missing.
-            steps: How many; the horizon if None.
+            panel: Series; missing values are NaN.
+            steps: How many last steps; the horizon if None.
         """
         last = self.horizon if steps is None else steps
         known = with_known_filled(panel, self.missing, self.columns)

@@ -1,27 +1,28 @@
-"""Corrections of quantiles by what held-out windows show.
+"""Conformal corrections of quantiles, learned from held-out windows.
 
 Sizes: B windows, H steps, L levels, n paths. All values are scaled, as the network's are.
 """
-
-from typing import Any
 
 import numpy as np
 
 from lstmzoo.errors import ConfigError, arg
 
-_PER_STEP = 5  # held-out windows beyond the outermost level that make a correction of each step's own
+_PER_STEP = (
+    5  # held-out windows expected beyond the outermost level, from which on each step has a correction of its own
+)
 
 
 def conformal_offsets(target: np.ndarray, quantiles: np.ndarray, levels: list[float]) -> np.ndarray:
-    """``(H, L)`` what is to be added to quantiles so that, of values like the held-out ones, the right share lies below.
+    """Return offsets ``(H, L)`` to add to quantiles, so that the right share of values like the held-out ones lies below each.
 
-    The correction of a level is the quantile, at that level, of ``target - quantile`` over the held-out windows, with the
-    finite-sample correction of split conformal prediction; for each step, or over all steps if there are too few windows.
+    The offset of a level is the quantile, at that level, of ``target - quantile`` over the held-out windows, with the
+    finite-sample correction of split conformal prediction. It is computed for each step, or over all steps if there are too few
+    windows.
 
     Args:
-        target: ``(B, H)`` held-out values; NaN where there is none.
-        quantiles: ``(B, H, L)``, forecast.
-        levels: L, ascending.
+        target: Held-out values ``(B, H)``; NaN if missing.
+        quantiles: Forecasts ``(B, H, L)``.
+        levels: L levels, ascending.
 
     Raises:
         ConfigError: If there are too few held-out values for the outermost level.
@@ -38,7 +39,7 @@ def conformal_offsets(target: np.ndarray, quantiles: np.ndarray, levels: list[fl
 
 
 def check_held_out(count: int, levels: list[float]) -> None:
-    """Refuse levels that so many held-out values say nothing of.
+    """Refuse levels that are too extreme for a number of held-out values.
 
     Raises:
         ConfigError: If there are too few for the outermost level.
@@ -58,7 +59,7 @@ def _tail(levels: list[float]) -> float:
 
 
 def _corrected(errors: np.ndarray, level: float) -> np.ndarray:
-    """``(H,)`` the conformal quantile of errors ``(B, H)``: their ``(B + 1) level``-th smallest, away from the median."""
+    """Conformal quantile ``(H,)`` of errors ``(B, H)``: the ``(B + 1) level``-th smallest, rounded away from the median."""
     count = np.isfinite(errors).sum(axis=0)
     place = (np.ceil if level > 0.5 else np.floor)((count + 1) * level).astype(int)
     ordered = np.sort(errors, axis=0)  # NaN last
@@ -66,8 +67,8 @@ def _corrected(errors: np.ndarray, level: float) -> np.ndarray:
 
 
 def corrected_quantiles(quantiles: np.ndarray, offsets: np.ndarray, levels: list[float]) -> np.ndarray:
-    """Quantiles ``(B, H, L)`` with their offsets ``(H, L)``; the median stays, and the others do not cross it."""
-    moved: Any = quantiles + offsets
+    """Add offsets ``(H, L)`` to quantiles ``(B, H, L)``; the median stays, and the others do not cross it."""
+    moved = quantiles + offsets
     median = quantiles[..., levels.index(0.5) : levels.index(0.5) + 1]
     sides = np.array(levels) < 0.5
     moved = np.where(sides, np.minimum(moved, median), np.maximum(moved, median))
@@ -76,12 +77,12 @@ def corrected_quantiles(quantiles: np.ndarray, offsets: np.ndarray, levels: list
 
 
 def corrected_paths(paths: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Paths ``(B, n, H)`` moved as the quantiles of their steps are, linearly in between, the outermost alike beyond.
+    """Move paths ``(B, n, H)`` as the quantiles of their steps are moved: linearly in between, and beyond as the outermost.
 
     Args:
-        paths: Drawn from the uncorrected distribution.
-        before: ``(B, H, L)`` quantiles, uncorrected.
-        after: ``(B, H, L)``, corrected.
+        paths: Paths drawn from the uncorrected distribution.
+        before: Uncorrected quantiles ``(B, H, L)``.
+        after: Corrected quantiles ``(B, H, L)``.
     """
     before, offsets = before[:, None], (after - before)[:, None]
     place = np.clip((paths[..., None] >= before).sum(axis=-1, keepdims=True) - 1, 0, before.shape[-1] - 2)

@@ -1,4 +1,4 @@
-"""What a forecaster looks at: the weights of its variables, and its attention to time steps.
+"""Interpretation of a forecaster: the weights of its variables, and its attention to time steps.
 
 Sizes: N series, T ``lookback``, H ``horizon``, V variables of a part.
 """
@@ -40,12 +40,12 @@ _DRAWN = 6  # series
 
 @dataclass(frozen=True)
 class _Weights:
-    """The numbers behind the frames.
+    """The arrays behind the frames.
 
     Attributes:
-        variables: ``(N, V)`` weights and the V names, by part.
-        attention: ``(N, H, T + H)``.
-        times: ``(N, T + H)``, as a panel has them.
+        variables: The V names and the weights ``(N, V)``, by part.
+        attention: Weights ``(N, H, T + H)``.
+        times: Times ``(N, T + H)``, as in a panel.
     """
 
     variables: dict[str, tuple[list[str], np.ndarray]]
@@ -55,13 +55,13 @@ class _Weights:
 
 @dataclass(frozen=True)
 class Interpretation:
-    """What a forecaster looked at; made by :meth:`lstmzoo.Forecaster.interpret`.
+    """The weights behind forecasts; made by :meth:`lstmzoo.Forecaster.interpret`.
 
     Attributes:
-        variables: A row for each series, part and variable: id, ``part`` (``past``, ``future`` or ``static``), ``variable`` and
-            ``weight``, its mean over the steps of the part. The weights of a part sum to 1.
-        attention: A row for each series, step that is forecast, and step that is attended to: id, time, ``attended`` (its time)
-            and ``weight``. The weights of a step sum to 1; steps after it have none, and no rows.
+        variables: A row per series, part and variable: id, ``part`` (``past``, ``future`` or ``static``), ``variable`` and
+            ``weight``, the mean over the steps of the part. The weights of a part sum to 1.
+        attention: A row per series, forecast step and attended step: id, time, ``attended`` (the time of the attended step) and
+            ``weight``. The weights of a forecast step sum to 1; steps after it have no rows.
     """
 
     variables: Any
@@ -70,15 +70,15 @@ class Interpretation:
     _weights: _Weights
 
     def plot(self, path: str | Path | None = None, ids: list | None = None) -> "Figure":
-        """Draw, for each series, the weights of its variables, and its attention, averaged over the steps of the forecast.
+        """Draw the weights of the variables of each series, and its attention to the past, averaged over the forecast steps.
 
         Args:
-            path: Where to save the figure, in a format that its suffix names; nowhere if None.
+            path: File to save the figure to, in the format of its suffix; not saved if None.
             ids: Series to draw; the first six if None.
 
         Raises:
             UnknownNameError: If an id is not among the series.
-            ConfigError: If ``ids`` is no list of names, or the path is of no known format, or cannot be written.
+            ConfigError: If ``ids`` is not a list of names, or the path has an unknown format or cannot be written.
         """
         if path is not None:
             check_picture(path)
@@ -90,10 +90,10 @@ class Interpretation:
 def interpretation(
     projection: Projection, name: str, params: ForecastParams, panel: Panel, form: Form, ahead: Ahead
 ) -> Interpretation:
-    """Look at how a fitted network weighs what it is shown.
+    """Return the weights that a fitted network gives to its inputs.
 
     Args:
-        projection: The network, and what cuts its windows.
+        projection: The fitted network.
         name: The zoo entry.
         params: How series are read.
         panel: The N series to forecast.
@@ -101,16 +101,16 @@ def interpretation(
         ahead: The H steps ahead.
 
     Raises:
-        ConfigError: If the entry does not say what it looks at, or the id or time column has the name of one of the answer's.
+        ConfigError: If the entry is not interpretable, or the id or time column has the name of a column of the result.
     """
     model, pre, columns = projection.outlook.model, projection.preprocessor, params.columns
     layers = getattr(model, "looks", None)
     if layers is None:
         able = ", ".join(other.split("/")[1] for other in list_models("forecasting/*", tag="interpretable"))
-        raise ConfigError(f"interpret: {name} does not say what it looks at; entries that can: {able}")
+        raise ConfigError(f"interpret: {name} is not interpretable; entries that are: {able}")
     for role, column in (("id_col", columns.id), ("time_col", columns.time)):
         if column in _NAMES:
-            raise ConfigError(f"{arg(role)}: {column!r} is the name of a column of the answer: rename yours")
+            raise ConfigError(f"{arg(role)}: {column!r} is the name of a column of the result: rename yours")
     inputs, _ = pre.last_windows(panel, ahead.times, ahead.known)
     parts, attention = _looked_at(model, layers, inputs)
     named = _names_of_variables(pre, model, columns.target)
@@ -130,7 +130,7 @@ def interpretation(
 def _looked_at(
     model: keras.Model, layers: Any, inputs: dict[str, np.ndarray]
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """``(N, channels)`` mean weights by part, and attention ``(N, H, T + H)``; all by one output, as any backend predicts it."""
+    """Mean weights ``(N, channels)`` by part, and attention ``(N, H, T + H)``; computed as one output, in one prediction."""
     parts = {part: model.get_layer(name).output[1] for part, name in layers.variables.items()}
     means = {part: weights if part == "static" else ops.mean(weights, axis=1) for part, weights in parts.items()}
     attention = model.get_layer(layers.attention).output[1]
@@ -143,7 +143,7 @@ def _looked_at(
 
 
 def _names_of_variables(pre: WindowPreprocessor, model: keras.Model, target: str) -> dict[str, list[str]]:
-    """The variable that each channel belongs to, by part."""
+    """The variable of each channel, by part."""
     channels = pre.channels
     known = channels.known_variables_
     numbers: list[str] = []
@@ -166,7 +166,7 @@ def _reference(period: int) -> str:
 
 
 def _summed(names: list[str], weights: np.ndarray) -> tuple[list[str], np.ndarray]:
-    """Neighbouring channels of one variable as one."""
+    """Sum the weights of neighbouring channels of one variable."""
     first = [i for i, name in enumerate(names) if i == 0 or name != names[i - 1]]
     return [names[i] for i in first], np.add.reduceat(weights, first, axis=1)
 

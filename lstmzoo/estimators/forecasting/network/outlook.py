@@ -4,9 +4,8 @@ Sizes: B windows, H steps, Q outputs a step, L levels, n paths. All values are s
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 from zlib import crc32
 
 import keras
@@ -20,8 +19,11 @@ from lstmzoo.models._base import SteppingModel
 from lstmzoo.spec import ForecastingSpec
 from lstmzoo.training import predict_padded
 
-PATHS = 200  # sampled for the quantiles of a forecast that has no closed form
-ROWS = 8192  # paths that are sampled at once
+PATHS = 200  # sampled for quantiles that have no closed form
+ROWS = 8192  # paths sampled at once
+
+Names = Sequence[object] | np.ndarray
+State = list[np.ndarray]
 
 
 def is_autoregressive(model: keras.Model) -> bool:
@@ -31,34 +33,34 @@ def is_autoregressive(model: keras.Model) -> bool:
 
 @dataclass(frozen=True)
 class Outlook:
-    """What a trained network says of windows: quantiles, and sample paths.
+    """Quantiles and sample paths that a trained network forecasts for windows.
 
-    A path depends on the seed and the window's name alone, not on the windows beside it.
+    A path depends only on the seed and the window's name, not on the other windows.
 
     Attributes:
-        model: Trained.
-        spec: Of the network.
-        trained: Levels of the outputs, if they are quantiles.
-        step_correlation: Of neighbouring steps' errors, which ties the steps of a path together.
-        seed: Of the paths.
+        model: The trained network.
+        spec: Its sizes.
+        levels: Levels of the outputs, if they are quantiles.
+        step_correlation: Correlation of neighbouring steps' errors, with which paths are drawn.
+        seed: Seed of the paths.
     """
 
     model: keras.Model
     spec: ForecastingSpec
-    trained: list[float]
+    levels: list[float]
     step_correlation: float
     seed: int
 
     def quantiles(
-        self, inputs: dict[str, np.ndarray], scale: np.ndarray, levels: list[float], names: Any
+        self, inputs: dict[str, np.ndarray], scale: np.ndarray, levels: list[float], names: Names
     ) -> np.ndarray:
-        """``(B, H, L)`` quantiles.
+        """Return quantiles ``(B, H, L)``.
 
         Args:
-            inputs: The windows.
-            scale: ``(B, 1)`` of the windows; distributions of counts need it.
-            levels: Out of those trained for, or any of a distribution.
-            names: B, of the windows, in any kind of sequence.
+            inputs: The windows, by input of the network.
+            scale: Their scales ``(B, 1)``, which distributions of counts need.
+            levels: Levels that were trained for; any levels of a distribution.
+            names: The B names of the windows.
         """
         if is_autoregressive(self.model):
             blocks = self._drawn(inputs, scale, PATHS, names)
@@ -66,25 +68,25 @@ class Outlook:
         return self._quantiles(self._outputs(inputs), scale, levels)
 
     def stepped(
-        self, inputs: dict[str, np.ndarray], scale: np.ndarray, levels: list[float], names: Any, state: list
-    ) -> tuple[np.ndarray, list]:
-        """Quantiles ``(B, H, L)`` after one more step of the windows, and the state there."""
+        self, inputs: dict[str, np.ndarray], scale: np.ndarray, levels: list[float], names: Names, state: State
+    ) -> tuple[np.ndarray, State]:
+        """Return quantiles ``(B, H, L)`` after one more step of the windows, and the state after it."""
         if is_autoregressive(self.model):
             _, state = self.model.stepper.encode(inputs, state)
             return quantiles_of(self._sampled(inputs, scale, PATHS, names, state), levels), state
         outputs, state = self.model.stepper.step(inputs, state)
         return self._quantiles(np.asarray(outputs), scale, levels), state
 
-    def paths(self, inputs: dict[str, np.ndarray], scale: np.ndarray, n: int, names: Any) -> np.ndarray:
-        """``(B, n, H)`` sample paths; the arguments as for :meth:`quantiles`."""
+    def paths(self, inputs: dict[str, np.ndarray], scale: np.ndarray, n: int, names: Names) -> np.ndarray:
+        """Return ``n`` sample paths of each window, ``(B, n, H)``; the arguments are those of :meth:`quantiles`."""
         if not is_autoregressive(self.model):
             horizon, tied = self.spec.horizon, self.step_correlation
             scores = np.stack([correlated_scores(self._rng(name), n, horizon, tied) for name in names])
-            return values_at_scores(scores, self._outputs(inputs), self.spec, self.trained, scale)
+            return values_at_scores(scores, self._outputs(inputs), self.spec, self.levels, scale)
         return np.concatenate(list(self._drawn(inputs, scale, n, names)))
 
-    def _drawn(self, inputs: dict[str, np.ndarray], scale: np.ndarray, n: int, names: Any) -> Iterator[np.ndarray]:
-        """Sample paths ``(some, n, H)`` of an autoregressive network, at most ``ROWS`` at once; few sizes are compiled."""
+    def _drawn(self, inputs: dict[str, np.ndarray], scale: np.ndarray, n: int, names: Names) -> Iterator[np.ndarray]:
+        """Sample paths ``(b, n, H)`` of an autoregressive network, at most ``ROWS`` at once; few sizes b are compiled."""
         count, most = len(scale), max(1, ROWS // n)
         together = min(most, 2 ** math.ceil(math.log2(count)))
         for first in range(0, count, together):
@@ -98,12 +100,14 @@ class Outlook:
 
     def _quantiles(self, outputs: np.ndarray, scale: np.ndarray, levels: list[float]) -> np.ndarray:
         if self.spec.distribution == "quantiles":
-            return outputs[..., [self.trained.index(level) for level in levels]]
+            return outputs[..., [self.levels.index(level) for level in levels]]
         distribution = DISTRIBUTIONS[self.spec.distribution]
         return np.stack([distribution.ppf(np.float64(u), outputs.astype(float), scale) for u in levels], axis=-1)
 
-    def _sampled(self, inputs: dict[str, np.ndarray], scale: np.ndarray, n: int, names: Any, state: list) -> np.ndarray:
-        """``(B, n, H)`` paths from a state, each value drawn given the one before."""
+    def _sampled(
+        self, inputs: dict[str, np.ndarray], scale: np.ndarray, n: int, names: Names, state: State
+    ) -> np.ndarray:
+        """Paths ``(B, n, H)`` from a state; each value is drawn given the one before."""
         distribution, stepper, horizon = DISTRIBUTIONS[self.spec.distribution], self.model.stepper, self.spec.horizon
         uniform = np.stack([self._rng(name).uniform(1e-6, 1 - 1e-6, (n, horizon)) for name in names])
         uniform = uniform.reshape(len(names) * n, -1)
@@ -111,7 +115,7 @@ class Outlook:
         each = {k: np.repeat(v, n, axis=0) for k, v in inputs.items() if k in ("static", "categories", "future")}
         units = np.repeat(scale[:, 0], n)
 
-        def step(previous: np.ndarray, i: int, state: list[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
+        def step(previous: np.ndarray, i: int, state: State) -> tuple[np.ndarray, State]:
             given = each | {"previous": previous[:, None].astype(np.float32), "future": each["future"][:, i : i + 1]}
             parameters, state = stepper.step(given, state)
             return np.asarray(parameters)[:, 0], state
@@ -122,22 +126,22 @@ class Outlook:
         first = np.repeat(inputs["window"][:, -1, 0], n).astype(float)
         return sample_sequences(step, draw, first, state, horizon).reshape(len(names), n, -1)
 
-    def _rng(self, name: Any) -> np.random.Generator:
+    def _rng(self, name: object) -> np.random.Generator:
         return np.random.default_rng([self.seed, crc32(str(name).encode())])
 
 
 def quantiles_of(paths: np.ndarray, levels: list[float]) -> np.ndarray:
-    """``(B, H, L)`` quantiles of sample paths ``(B, n, H)``.
+    """Return quantiles ``(B, H, L)`` of sample paths ``(B, n, H)``.
 
     Raises:
-        ConfigError: If the paths say nothing of a level.
+        ConfigError: If a level is too extreme for so many paths.
     """
     check_sampled(levels, paths.shape[1])
     return np.moveaxis(np.quantile(paths, levels, axis=1), 0, -1)
 
 
 def check_sampled(levels: list[float], n: int) -> None:
-    """Refuse levels further out than so many sampled paths reach.
+    """Refuse levels that are too extreme for a number of sample paths.
 
     Raises:
         ConfigError: If there is one.
@@ -145,13 +149,13 @@ def check_sampled(levels: list[float], n: int) -> None:
     for level in levels:
         if min(level, 1 - level) < 1 / n:
             raise ConfigError(
-                f"{arg('quantiles')}: {level:g} is to be read off {n} sampled paths, which do not reach so far: ask for levels "
-                f"from {1 / n:g} to {1 - 1 / n:g}, or take it from more paths of sample_paths()"
+                f"{arg('quantiles')}: the level {level:g} is too extreme for {n} sample paths: ask for levels from {1 / n:g} to "
+                f"{1 - 1 / n:g}, or compute it from more paths of sample_paths()"
             )
 
 
 def correlated_scores(rng: np.random.Generator, n: int, horizon: int, correlation: float) -> np.ndarray:
-    """``(n, H)`` standard normal numbers, each correlated with the one before: a Gaussian copula over the steps."""
+    """Return standard normal numbers ``(n, H)``, each correlated with the one before: a Gaussian copula over the steps."""
     noise = rng.standard_normal((n, horizon))
     scores = noise.copy()
     for h in range(1, horizon):
@@ -160,27 +164,30 @@ def correlated_scores(rng: np.random.Generator, n: int, horizon: int, correlatio
 
 
 def values_at_scores(
-    scores: np.ndarray, outputs: np.ndarray, spec: ForecastingSpec, trained: list[float], scale: np.ndarray
+    scores: np.ndarray, outputs: np.ndarray, spec: ForecastingSpec, levels: list[float], scale: np.ndarray
 ) -> np.ndarray:
-    """``(B, n, H)`` values whose places in their forecast distributions are standard normal scores ``(B, n, H)``.
+    """Return values ``(B, n, H)`` whose quantile levels in the forecast are those of normal scores ``(B, n, H)``.
 
-    Between quantiles, and beyond the outermost, values are linear in the score, so that tails are as a normal's.
+    Between quantiles, and beyond the outermost, values are linear in the score, so that tails are those of a normal.
     """
     if spec.distribution != "quantiles":
-        levels = np.clip(ndtr(scores), 1e-6, 1 - 1e-6)
-        return DISTRIBUTIONS[spec.distribution].ppf(levels, outputs[:, None].astype(float), scale[:, None])
-    knots = ndtri(np.array(trained))
+        uniform = np.clip(ndtr(scores), 1e-6, 1 - 1e-6)
+        return DISTRIBUTIONS[spec.distribution].ppf(uniform, outputs[:, None].astype(float), scale[:, None])
+    knots = ndtri(np.array(levels))
     place = np.clip(np.searchsorted(knots, scores) - 1, 0, len(knots) - 2)
     low = np.take_along_axis(outputs[:, None].astype(float), place[..., None], axis=-1)[..., 0]
     high = np.take_along_axis(outputs[:, None].astype(float), place[..., None] + 1, axis=-1)[..., 0]
     return low + (high - low) * (scores - knots[place]) / (knots[place + 1] - knots[place])
 
 
-def step_correlation(residuals: np.ndarray) -> float:
-    """Correlation of forecast errors ``(B, H)`` with those one step before, each step in units of its own; 0 to 0.99."""
-    counts = np.isfinite(residuals).sum(axis=0)
-    usual = np.sqrt(np.nansum(residuals**2, axis=0) / np.maximum(counts, 1))
-    errors = residuals / np.where(usual > 0, usual, 1.0)
+def step_correlation(errors: np.ndarray) -> float:
+    """Return the correlation, 0 to 0.99, of forecast errors ``(B, H)`` with those one step before.
+
+    The errors of each step are divided by their root mean square.
+    """
+    counts = np.isfinite(errors).sum(axis=0)
+    usual = np.sqrt(np.nansum(errors**2, axis=0) / np.maximum(counts, 1))
+    errors = errors / np.where(usual > 0, usual, 1.0)
     before, after = errors[:, :-1].ravel(), errors[:, 1:].ravel()
     both = np.isfinite(before) & np.isfinite(after)
     before, after = before[both], after[both]

@@ -1,4 +1,4 @@
-"""One observation in, a forecast out, at a cost that does not grow."""
+"""Streams: forecasts of a series as it is observed, each at the same cost."""
 
 from typing import Any
 
@@ -22,17 +22,17 @@ from lstmzoo.preprocessing import (
 from lstmzoo.scales import LARGEST, odd_number
 from lstmzoo.values import shortened
 
-_OUTGROWN = 10.0  # times the scale of the anchor
+_OUTGROWN = 10.0  # times the scale at the anchor
 
 
 class ForecastStream:
     """The forecasts of one series as it is observed; made by :meth:`lstmzoo.Forecaster.stream`.
 
-    The network's state is carried from observation to observation. It is anchored in the last T observations (the lookback),
-    whose scale it keeps, and anchored anew after every T, or as soon as the scale of the last T is more than ten times that:
-    what is forecast is what the network forecasts from all observations since the anchor, T to 2 T - 1 of them, read as one
-    window, with the references of the last T. An observation costs one step of the network, whatever came before, and one
-    more window in every T.
+    The network's state is carried from observation to observation. It starts at an anchor: the last T observations (the
+    lookback), whose scale it keeps. The stream is anchored again after T observations, or when the scale of the last T is more
+    than ten times that of the anchor. A forecast is what the network forecasts from all observations since the start of the
+    anchor, T to 2 T - 1 of them, read as one window, with the reference forecasts of the last T. An observation costs one step
+    of the network, and every T observations one window more.
 
     Args:
         projection: The fitted network, of an entry that can step.
@@ -54,7 +54,7 @@ class ForecastStream:
 
     @property
     def next_time(self) -> Any:
-        """The time of the next step, as the user has times; of irregular series, that after the usual step."""
+        """The time of the next step, of the user's type; for irregular series, one usual step after the last."""
         return user_time(self._panel.future_times(1)[0, 0], self._panel, self._form)
 
     def update(
@@ -66,21 +66,21 @@ class ForecastStream:
         known: dict[str, float | str] | None = None,
         future: Any = None,
     ) -> np.ndarray:
-        """Read one observation, and forecast what follows it.
+        """Read one observation, and forecast the steps after it.
 
         Args:
-            y: The value; NaN if it is missing, and the forecaster was fitted with ``missing="mask"``.
-            time: Its time, which is checked; the next step if None.
-            past: Its past covariates, by column.
-            known: Its future covariates, by column.
-            future: Those of the next H steps: a frame as :meth:`lstmzoo.Forecaster.predict` takes; or an array
-                ``(H, covariates)``, in the order of ``future_covariates``.
+            y: The value; NaN if it is missing, which needs a forecaster fitted with ``missing="mask"``.
+            time: The time of the value, which is checked; the next step if None.
+            past: Past covariates at that time, by column.
+            known: Future covariates at that time, by column.
+            future: Future covariates of the next H steps: a frame as for :meth:`lstmzoo.Forecaster.predict`, or an array
+                ``(H, covariates)`` in the order of ``future_covariates``.
 
         Returns:
-            ``(H,)``, or ``(H, 1 + quantiles)``, as :meth:`lstmzoo.Forecaster.predict` gives for an array.
+            An array ``(H,)``, or ``(H, 1 + quantiles)``, as :meth:`lstmzoo.Forecaster.predict` returns for an array.
 
         Raises:
-            DataError: If the time is not the next step's, or a value or covariate is missing or not finite.
+            DataError: If the time is not that of the next step, or a value or covariate is missing or not finite.
         """
         params, columns = self._params, self._params.columns
         at = self._checked_time(time)
@@ -96,16 +96,16 @@ class ForecastStream:
         return wanted[:, 0] if wanted.shape[1] == 1 else wanted
 
     def _outgrown(self) -> bool:
-        """Whether what was observed since the anchor is out of all proportion to it."""
+        """Whether the last T observations vary more than ten times as much as the anchor."""
         return bool((self._preprocessor.scale_of(self._panel).scale > _OUTGROWN * self._scale.scale).any())
 
     def _afresh(self, ahead: Ahead) -> np.ndarray:
-        """``(1, H, L)`` from the last T observations alone, where the stream is then anchored."""
+        """Anchor the stream again, and forecast ``(1, H, L)`` from the last T observations alone."""
         self._anchor()
         return self._projection.direct(self._panel, self._params.levels, ahead)
 
     def _step(self, ahead: Ahead) -> np.ndarray:
-        """``(1, H, L)`` after one more step of the network, in the data's own units."""
+        """Forecast ``(1, H, L)`` after one more step of the network."""
         inputs = self._preprocessor.step_inputs(self._panel, self._scale, ahead.times, ahead.known)
         names, levels = self._panel.ids, self._params.levels
         scaled, self._state = self._projection.outlook.stepped(inputs, self._scale.scale, levels, names, self._state)
@@ -140,7 +140,7 @@ class ForecastStream:
         return self._panel.tz is not None and is_shorter_than_a_day(self._panel.freq)
 
     def _stamp(self, time: Any) -> np.datetime64:
-        """A time as the panel has it."""
+        """A timestamp of the panel's type."""
         try:
             stamp = time.to_timestamp() if isinstance(time, pd.Period) else pd.Timestamp(time)
         except (TypeError, ValueError):
@@ -148,7 +148,7 @@ class ForecastStream:
         tz = self._panel.tz
         if (stamp.tzinfo is None) != (tz is None):
             needed = "one without a time zone" if tz is None else f"one with a time zone, such as {tz}"
-            raise DataError(f"stream: expected a time like those fitted, {needed}, got {stamp}")
+            raise DataError(f"stream: expected a time as in the training data, {needed}, got {stamp}")
         if tz is None:
             return stamp.to_datetime64().astype("datetime64[us]")
         utc = stamp.tz_convert("UTC").tz_localize(None).to_datetime64().astype("datetime64[us]")
@@ -169,7 +169,7 @@ class ForecastStream:
         return value, True
 
     def _checked_future(self, future: Any, panel: Panel) -> Ahead:
-        """What is known of the steps that follow a panel."""
+        """Return the times and the future covariates of the steps after a panel."""
         names, horizon = self._params.columns.known, self._params.horizon
         frame = isinstance(nw.from_native(future, eager_only=True, pass_through=True), nw.DataFrame)
         if frame or (future is None and not names):
@@ -192,7 +192,7 @@ class ForecastStream:
 
 
 def _coded(future: Any, names: tuple[str, ...], labels: dict[str, list[str]]) -> Any:
-    """An array of covariates, categories as their places among the labels; what is of another shape is left alone."""
+    """Covariates with each category replaced by its index among the labels; an array of a wrong shape is returned as it is."""
     array = np.asarray(future, dtype=object)
     if not labels or array.ndim != 2 or array.shape[1] != len(names):
         return future
@@ -207,7 +207,7 @@ def _whole(time: Any) -> int:
     if isinstance(time, str) and time.strip().lstrip("+-").isdecimal():
         return int(time)
     if isinstance(time, bool) or not isinstance(time, int | float | np.number) or not float(time).is_integer():
-        raise DataError(f"stream: expected a whole number as the time, as those fitted are, got {shortened(time)}")
+        raise DataError(f"stream: expected a whole number as the time, as in the training data, got {shortened(time)}")
     return int(time)
 
 
@@ -219,11 +219,11 @@ def _number(value: Any, what: str) -> float:
 
 
 def _entry(value: Any, labels: list[str] | None, what: str) -> float:
-    """A covariate as the panel has it: a number, or the place of a category among its labels."""
+    """A covariate as a number: its value, or the index of a category among its labels."""
     if labels is None:
         return _number(value, what)
     if str(value) not in labels:
-        raise DataError(f"stream: {what} is {shortened(value)}, a category that was not there in training; known: "
+        raise DataError(f"stream: {what} is {shortened(value)}, a category that was not in the training data; known: "
                         f"{', '.join(map(repr, labels[:20]))}")  # fmt: skip
     return float(labels.index(str(value)))
 
@@ -235,7 +235,7 @@ def _row(
     at: Any,
     labels: dict[str, list[str]],
 ) -> np.ndarray:
-    """``(C,)`` covariates in their order."""
+    """Covariates ``(C,)`` in the order of their names."""
     odd = sorted(set(given or {}) ^ set(names))
     if odd:
         wanted = f"a dict of {', '.join(names)}" if names else "nothing"

@@ -1,4 +1,4 @@
-"""How forecasters are judged: metrics by name, and forecasts of what has been observed."""
+"""Evaluation of forecasters: metrics by name, in-sample forecasts and backtests."""
 
 from lstmzoo.estimators.forecasting.scoring._base import PanelModel, check_finite, forecast_columns
 from lstmzoo.estimators.forecasting.scoring.backtesting import backtest_frames, check_origins, read_backtest

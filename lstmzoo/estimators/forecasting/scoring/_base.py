@@ -1,4 +1,4 @@
-"""Fitted models that forecast panels, and what their forecasts are called in a frame."""
+"""Models that forecast panels, and the columns of their forecasts."""
 
 from collections.abc import Iterable, Iterator
 from typing import Protocol
@@ -12,25 +12,25 @@ _TOGETHER = 2**22  # values of history that are forecast from at once
 
 
 class PanelModel(Protocol):
-    """A fitted model that forecasts panels; a forecaster reads the user's frames for it, and writes its answers."""
+    """A fitted model that forecasts panels; the forecaster around it reads and writes the user's frames."""
 
     @property
     def fewest_rows(self) -> int:
-        """Rows that a history needs to be forecast from."""
+        """The fewest rows of a history to forecast from."""
 
     @property
     def any_level(self) -> bool:
-        """Whether any quantile can be forecast, rather than those trained for."""
+        """Whether any quantile level can be forecast, not only those trained for."""
 
     def prepared(self, panel: Panel) -> Panel:
-        """Return histories that are long enough to be forecast from.
+        """Return histories that are long enough to forecast from, padded if they may be.
 
         Raises:
             DataError: If one is too short.
         """
 
     def needed(self, history: Panel) -> Panel:
-        """Return what a forecast looks at of histories, long enough to be forecast from."""
+        """Return the last rows of histories that a forecast depends on, padded if they may be."""
 
     def forecast(self, panel: Panel, levels: list[float], ahead: Ahead) -> dict[float, np.ndarray]:
         """Return forecasts ``(N, H)`` by quantile level, of as many steps as ``ahead`` has."""
@@ -60,7 +60,7 @@ def check_finite(panel: Panel, forecasts: np.ndarray) -> None:
     finite = np.isfinite(forecasts).reshape(len(panel), -1).all(axis=1)
     if not finite.all():
         raise DataError(
-            f"the forecast of series {panel.ids[int((~finite).argmax())]!r} is beyond what a number can hold "
+            f"the forecast of series {panel.ids[int((~finite).argmax())]!r} is not finite "
             f"({int((~finite).sum())} such series in all): rescale the values"
         )
 

@@ -1,4 +1,4 @@
-"""Scores of forecasts by name, for ``evaluate``, ``score`` and scikit-learn's ``scoring``."""
+"""Scores of forecasts by the name of a metric, for ``evaluate``, ``score`` and scikit-learn's ``scoring``."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ _POINT: dict[str, Callable[..., np.ndarray]] = {
 }  # fmt: skip
 _SCALED: dict[str, Callable[..., np.ndarray]] = {"mase": m.mase, "rmsse": m.rmsse}
 METRICS = (*_POINT, *_SCALED, "crps", "coverage")
-_USUAL = ("mase", "smape", "rmsse", "crps", "coverage")
+_DEFAULT = ("mase", "smape", "rmsse", "crps", "coverage")
 
 
 def intervals(levels: list[float]) -> list[tuple[float, float]]:
-    """Pairs of levels that lie symmetrically around the median, the widest first."""
+    """Return pairs of levels that are symmetric around the median, the widest first."""
     found = []
     for low in levels:
         high = next((level for level in levels if low < 0.5 and np.isclose(level, 1 - low)), None)
@@ -29,15 +29,15 @@ def intervals(levels: list[float]) -> list[tuple[float, float]]:
 
 
 def checked_metrics(metrics: Any, levels: list[float]) -> list[str]:
-    """Names of metrics; the usual ones that forecasts of these levels have, if None.
+    """Return the names of metrics; if None, the default ones that can be computed for forecasts of these levels.
 
     Raises:
-        ConfigError: If it is no list of names, or one needs quantiles that are not forecast.
+        ConfigError: If it is not a list of names, or a metric needs quantiles that are not forecast.
         UnknownNameError: If there is no such metric; the message lists them.
     """
     lacking = {"crps": len(levels) < 2, "coverage": not intervals(levels)}
     if metrics is None:
-        return [name for name in _USUAL if not lacking.get(name)]
+        return [name for name in _DEFAULT if not lacking.get(name)]
     if isinstance(metrics, str) or not np.iterable(metrics):
         raise ConfigError(f"{arg('metrics')}: expected a list of names, such as ['mae', 'wape'], got {metrics!r}")
     for name in metrics:
@@ -52,14 +52,14 @@ def checked_metrics(metrics: Any, levels: list[float]) -> list[str]:
 def scores_by_series(
     actual: np.ndarray, forecasts: dict[float, np.ndarray], past: list[np.ndarray], season_length: int, metrics: list[str]
 ) -> dict[str, np.ndarray]:  # fmt: skip
-    """Scores ``(N,)`` by name; of ``coverage``, one of each symmetric interval.
+    """Return scores ``(N,)`` by name; ``coverage`` gives one per symmetric interval.
 
     Args:
-        actual: ``(N, H)``, NaN where nothing was observed.
-        forecasts: ``(N, H)`` by level; 0.5 is there.
-        past: N histories.
-        season_length: Of the seasonal naive forecast that scaled errors are relative to.
-        metrics: Their names, checked.
+        actual: Observations ``(N, H)``; NaN if missing.
+        forecasts: Forecasts ``(N, H)`` by level, 0.5 among them.
+        past: The N histories.
+        season_length: Season of the naive forecast that scales the errors.
+        metrics: Names of metrics, checked.
     """
     median, levels = forecasts[0.5], sorted(forecasts)
     scores: dict[str, np.ndarray] = {}
@@ -77,10 +77,10 @@ def scores_by_series(
 
 
 def check_scored(metric: Any) -> str:
-    """Refuse a metric that forecasts are not ranked by.
+    """Return the name of a metric by which forecasts can be ranked.
 
     Raises:
-        UnknownNameError: Listing those that they are.
+        UnknownNameError: If there is no such metric; the message lists them.
     """
     scored = [name for name in METRICS if name != "coverage"]
     if metric not in scored:
@@ -90,7 +90,7 @@ def check_scored(metric: Any) -> str:
 
 @dataclass(frozen=True)
 class ForecastScorer:
-    """Scores forecasters by a metric, as scikit-learn's ``scoring`` takes it; see :meth:`lstmzoo.Forecaster.score`.
+    """A scorer of forecasters for scikit-learn's ``scoring``; see :meth:`lstmzoo.Forecaster.score`.
 
     Args:
         metric: ``mase``, ``smape``, ``rmsse``, ``mae``, ``rmse``, ``mape``, ``wape``, ``bias`` or ``crps``.
@@ -113,9 +113,9 @@ class ForecastScorer:
         """Score a fitted forecaster, or a pipeline that ends with one; higher is better.
 
         Args:
-            estimator: Fitted.
-            X: Series as its ``score`` takes them.
-            y: Nothing; scikit-learn passes it.
+            estimator: The fitted forecaster or pipeline.
+            X: Series, as for its ``score``.
+            y: Ignored; scikit-learn passes it.
         """
         if isinstance(estimator, Pipeline):
             X = estimator[:-1].transform(X) if len(estimator) > 1 else X

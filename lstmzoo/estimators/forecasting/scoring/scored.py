@@ -1,4 +1,4 @@
-"""How forecasters are judged: scores, and forecasts of what has been observed."""
+"""Evaluation of forecasters: scores, in-sample forecasts, residuals."""
 
 from typing import Any
 
@@ -16,9 +16,10 @@ from lstmzoo.preprocessing import Form, Panel, ahead_of, check_observed, forecas
 
 
 class ScoredForecaster(ZooEstimator):
-    """Base of the forecasters: what they say of series whose end is known.
+    """Base of the forecasters: evaluation on series whose last values are known.
 
-    A subclass has ``params_``, ``horizon_``, ``levels_`` and ``season_length_`` once it is fitted, reads series and forecasts.
+    A subclass learns ``params_`` and ``season_length_``, reads series by :meth:`_read_like_fitted`, and forecasts by
+    :attr:`_panel_model`.
     """
 
     params_: Any
@@ -26,32 +27,32 @@ class ScoredForecaster(ZooEstimator):
 
     @property
     def horizon_(self) -> int:
-        """H, steps that were trained for."""
+        """The horizon H that was trained for."""
         return self.params_.horizon
 
     @property
     def levels_(self) -> list[float]:
-        """Quantiles that were trained for, the median among them, ascending."""
+        """The quantile levels that were trained for, ascending, 0.5 among them."""
         return self.params_.levels
 
     def score(self, y: Any, X: None = None, *, metric: str = "mase") -> float:
-        """Score of the last ``horizon`` observations of each series, forecast from those before them; higher is better.
+        """Score forecasts of the last ``horizon`` observations of each series, made from those before; higher is better.
 
         Args:
-            y: Series as ``fit`` takes them, longer than the horizon and the lookback together.
-            X: Nothing; scikit-learn's pipelines and searches pass it.
+            y: Series, as for ``fit``, longer than horizon and lookback together.
+            X: Ignored; scikit-learn's pipelines and searches pass it.
             metric: ``mase``, ``smape``, ``rmsse``, ``mae``, ``rmse``, ``mape``, ``wape``, ``bias`` or ``crps``. For
                 scikit-learn's ``scoring``, pass a :class:`lstmzoo.ForecastScorer`.
 
         Returns:
-            The negative mean of the metric (of its absolute value, for ``bias``) over the series for which it is defined;
-            ``mase`` is not for those whose history does not vary.
+            The negative mean of the metric (for ``bias``, of its absolute value) over the series for which it is defined;
+            ``mase`` is not defined for a constant history.
 
         Raises:
             NotFittedError: If the estimator is not fitted.
             UnknownNameError: If the metric is unknown.
             ConfigError: If the metric needs quantiles, and none are forecast.
-            DataError: If a series is too short, or the metric is defined for none.
+            DataError: If a series is too short, or the metric is undefined for all.
         """
         self._refuse_second(X)
         self._check_fitted()
@@ -61,23 +62,23 @@ class ScoredForecaster(ZooEstimator):
         return -mean_over_series(np.abs(values), metric)
 
     def evaluate(self, y: Any, X: None = None, *, metrics: list[str] | None = None) -> pd.DataFrame:
-        """Scores of the last ``horizon`` observations of each series, forecast from those before them.
+        """Score forecasts of the last ``horizon`` observations of each series by several metrics.
 
         Args:
             y: As for :meth:`score`.
-            X: Nothing.
-            metrics: Of the median: ``mase``, ``smape``, ``rmsse``, ``mae``, ``rmse``, ``mape``, ``wape`` and ``bias``. Of
-                quantiles: ``crps`` (scaled by the series' mean), and ``coverage`` of each symmetric interval. If None, the first
-                three, and, with quantiles, the last two. See :mod:`lstmzoo.metrics`.
+            X: Ignored.
+            metrics: Names of metrics; see :mod:`lstmzoo.metrics`. ``mase``, ``smape``, ``rmsse``, ``mae``, ``rmse``, ``mape``,
+                ``wape`` and ``bias`` score the median; ``crps`` (scaled by the series' mean) and ``coverage`` (of each symmetric
+                interval) score quantiles. If None: ``mase``, ``smape``, ``rmsse`` and, with quantiles, ``crps`` and ``coverage``.
 
         Returns:
-            A row per series, a column per metric in their order; of ``coverage``, a column ``coverage_<percent>`` per interval.
+            A frame with a row per series and a column per metric; ``coverage`` has a column ``coverage_<percent>`` per interval.
 
         Raises:
             NotFittedError: If the estimator is not fitted.
             UnknownNameError: If a metric is unknown.
             ConfigError: If a metric needs quantiles that are not forecast.
-            DataError: As of :meth:`score`.
+            DataError: As for :meth:`score`.
         """
         self._refuse_second(X)
         self._check_fitted()
@@ -86,22 +87,20 @@ class ScoredForecaster(ZooEstimator):
         scores = scores_by_series(actual, forecasts, past, self.season_length_, names)
         name = self.params_.columns.id
         if name in scores:
-            raise ConfigError(
-                f"{arg('id_col')}: {name!r} is the name of a score, which would overwrite it: rename yours"
-            )
+            raise ConfigError(f"{arg('id_col')}: {name!r} is also the name of a score: rename the column")
         return pd.DataFrame({name or "series": ids, **scores})
 
     def _last_horizon(
         self, y: Any, levels: list[float]
     ) -> tuple[np.ndarray, np.ndarray, list[np.ndarray], dict[float, np.ndarray]]:
-        """Ids, the last ``horizon`` values ``(N, H)``, what is before them, and what is forecast from it, by level."""
+        """Ids, the last ``horizon`` values ``(N, H)``, the N histories before them, and forecasts ``(N, H)`` by level."""
         self._check_fitted()
         panel, horizon = self._read_like_fitted(y)[0], self.horizon_
         short = panel.lengths <= horizon
         if short.any():
             i = int(short.argmax())
             raise DataError(
-                f"series {panel.ids[i]!r} has {panel.lengths[i]} observations; scoring needs more than {horizon}"
+                f"series {panel.ids[i]!r} has {panel.lengths[i]} observations; scores need more than {horizon}"
             )
         check_observed(panel, horizon, "to be scored", "give observed values, or drop those rows")
         history, actual = self.params_.parted(panel)
@@ -114,19 +113,18 @@ class ScoredForecaster(ZooEstimator):
         return panel.ids, observed_values(actual, horizon), past, forecasts
 
     def fitted_values(self, y: Any, *, step: int = 1) -> Any:
-        """Forecast each observation of some series from those before it.
+        """Forecast each observation of a series from those before it.
 
-        In-sample, if they are the series that were fitted, which a forecaster does not keep whole; for forecasts of what training
-        did not see, see :meth:`cross_validation`.
+        For the training series, these are in-sample forecasts; pass the series again, because a forecaster keeps only their
+        ends. For forecasts of data that was held out, see :meth:`cross_validation`.
 
         Args:
-            y: Series, as ``fit`` takes them.
-            step: How many steps before an observation its forecast is made: each is the last of
-                ``predict(horizon=step)`` from what came before.
+            y: Series, as for ``fit``.
+            step: How many steps ahead an observation is forecast: its forecast is the last step of ``predict(horizon=step)``.
 
         Returns:
-            A frame of the kind that ``y`` is: id, time, the target (missing where it was not observed), ``y_hat`` and a column
-            ``y_hat_q<level>`` per quantile; a row for each observation that has enough before it to be forecast from.
+            A frame of the type of ``y``: id, time, the target (missing values stay missing), ``y_hat`` and a column
+            ``y_hat_q<level>`` per quantile; a row per observation with a history that is long enough.
 
         Raises:
             NotFittedError: If the estimator is not fitted.
@@ -136,19 +134,19 @@ class ScoredForecaster(ZooEstimator):
         return self._insample(y, step, residuals=False)
 
     def residuals(self, y: Any, *, step: int = 1) -> Any:
-        """Subtract forecasts of each observation from it.
+        """Subtract its forecast from each observation.
 
         Args:
             y: As for :meth:`fitted_values`.
             step: As for :meth:`fitted_values`.
 
         Returns:
-            The frame of :meth:`fitted_values`, with a column ``residual``, the observation less ``y_hat``.
+            The frame of :meth:`fitted_values` with a column ``residual``: the target minus ``y_hat``.
 
         Raises:
-            NotFittedError: As of :meth:`fitted_values`.
-            ConfigError: As of :meth:`fitted_values`.
-            DataError: As of :meth:`fitted_values`.
+            NotFittedError: As for :meth:`fitted_values`.
+            ConfigError: As for :meth:`fitted_values`.
+            DataError: As for :meth:`fitted_values`.
         """
         return self._insample(y, step, residuals=True)
 
@@ -161,7 +159,9 @@ class ScoredForecaster(ZooEstimator):
         params = self.params_
         form, columns = params.in_frame(form)
         if residuals and "residual" in (columns.id, columns.time, columns.target):
-            raise ConfigError("a column is named 'residual', as the column of residuals is: rename yours, and fit")
+            raise ConfigError(
+                "a column of the data is named 'residual', like the column of residuals: rename it, and fit again"
+            )
         series, times, actual, forecasts = insample_forecasts(
             self._panel_model, panel, int(step), params.parted, params.quantiles
         )
@@ -173,22 +173,22 @@ class ScoredForecaster(ZooEstimator):
 
     @staticmethod
     def _refuse_second(X: Any) -> None:
-        """Refuse a second argument of ``fit`` or ``score``, which scikit-learn passes as None.
+        """Refuse a second argument of ``fit`` or ``score``; scikit-learn passes None.
 
         Raises:
             DataError: If it is not None.
         """
         if X is not None:
             raise DataError(
-                "a forecaster takes one argument of data, a long frame: covariates are columns of it, named by "
+                "a forecaster takes one data argument, a long frame; covariates are columns of it, named by "
                 f"{arg('past_covariates')}, {arg('future_covariates')} and {arg('static_covariates')}"
             )
 
     def _read_like_fitted(self, data: Any, after: Panel | None = None) -> tuple[Panel, Form]:
-        """Series, unfilled, of the kind that was fitted."""
+        """Read series like the training series; missing values are not filled."""
         raise NotImplementedError
 
     @property
     def _panel_model(self) -> PanelModel:
-        """What forecasts the series that have been read."""
+        """The model that forecasts the series that were read."""
         raise NotImplementedError

@@ -1,0 +1,134 @@
+"""How a fit cuts series into windows: lookback, references, held-out steps."""
+
+from dataclasses import dataclass
+
+from lstmzoo.config.forecasting import ForecastingData
+from lstmzoo.errors import ConfigError, DataError, arg
+from lstmzoo.estimators._base import Prepared
+from lstmzoo.estimators.forecasting._base import ForecastParams
+from lstmzoo.layers import DISTRIBUTIONS
+from lstmzoo.panel import Panel
+from lstmzoo.preprocessing import Channels, Form, WindowPreprocessor, Windows
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedSeries(Prepared):
+    """The windows that a fit or an update trains on.
+
+    Attributes:
+        params: How the series were read, and what is forecast.
+        windows: Windows of the training set.
+        validation: Windows of the validation set, or None.
+        tail: The rows of each series that forecasts and updates read.
+        form: What the user passed.
+        season_length: The shortest season.
+    """
+
+    preprocessor: WindowPreprocessor
+    params: ForecastParams
+    windows: Windows
+    validation: Windows | None
+    tail: Panel
+    form: Form
+    season_length: int
+
+
+def window_preprocessor(
+    data: ForecastingData, params: ForecastParams, seasons: list[int], lookback: int | None, calendar: list[str] | None
+) -> WindowPreprocessor:
+    """Return an unfitted preprocessor.
+
+    Args:
+        data: The entry's settings.
+        params: How series are read, and what is forecast.
+        seasons: Season lengths, shortest first.
+        lookback: T; if None, as many horizons as the entry sets.
+        calendar: Calendar features; if None, those of the frequency if the entry has them.
+    """
+    steps = int(lookback or data.lookback_horizons * params.horizon)
+    quantiles, columns = data.distribution == "quantiles", params.columns
+    return WindowPreprocessor(
+        lookback=steps,
+        horizon=int(params.horizon),
+        quantiles=params.levels if quantiles else [0.5],
+        periods=_reference_periods(data.residual, seasons, steps),
+        scaling=data.scaling,
+        transform=data.transform,
+        distribution=data.distribution,
+        num_outputs=len(params.levels) if quantiles else DISTRIBUTIONS[data.distribution].num_parameters,
+        season_length=seasons[0],
+        channels=Channels(
+            calendar=data.calendar if calendar is None else list(calendar),
+            known=columns.known,
+            past=columns.past,
+            static=columns.static,
+            mask=params.missing == "mask",
+            irregular=params.irregular,
+        ),
+    )
+
+
+def _reference_periods(reference: str, seasons: list[int], lookback: int) -> list[int]:
+    """Periods of the reference forecasts that the network's own are added to."""
+    if reference in ("seasonal_mix", "mix"):
+        doubles = [2 * s for s in seasons if s > 1 and 2 * s <= max(lookback, *seasons)]
+        seasonal = sorted({*seasons, *doubles})
+        means = [-s for s in seasons if s > 1 and 2 * s <= lookback]
+        return seasonal if reference == "seasonal_mix" else [0, *sorted({1, *seasonal}), *means]
+    return [{"none": 0, "naive": 1, "seasonal_naive": seasons[0], "long_seasonal_naive": seasons[-1]}[reference]]
+
+
+def check_counts(data: ForecastingData, missing: str) -> None:
+    """Refuse settings under which a distribution of counts would be fitted to other numbers.
+
+    Raises:
+        ConfigError: If there is one.
+    """
+    counts = f"{arg(distribution='negative_binomial')} is of counts, not of"
+    if data.transform == "log":
+        raise ConfigError(f"{counts} their logarithms: pass {arg(hyperparameters={'transform': 'none'})}")
+    if data.scaling == "level":
+        raise ConfigError(f"{counts} differences from the last one: pass {arg(hyperparameters={'scaling': 'window'})}")
+    if missing == "interpolate":
+        raise ConfigError(f"{counts} what lies between them: pass {arg(missing='mask')}")
+
+
+def long_enough(panel: Panel, preprocessor: WindowPreprocessor, held_out: int, *, pad_short: bool) -> Panel:
+    """Return series that give a window of the training set each, extended to the left if they may be.
+
+    Raises:
+        DataError: If one is too short.
+    """
+    needed = preprocessor.min_length + held_out
+    short = panel.lengths < needed
+    if not short.any():
+        return panel
+    if pad_short:
+        return panel.padded(needed)
+    i = int(panel.lengths.argmin())
+    raise DataError(
+        f"series {panel.ids[i]!r} has {panel.lengths[i]} observations, but {needed} are needed "
+        f"({int(short.sum())} such series): {preprocessor.context} of lookback, {preprocessor.horizon} to forecast, "
+        f"{held_out} of validation: lower {arg('lookback')}, {arg('season_length')}, {arg('horizon')} or "
+        f"{arg('validation_size')}, pass {arg(pad_short=True)}, or drop it"
+    )
+
+
+def training_windows(preprocessor: WindowPreprocessor, panel: Panel, held_out: int) -> Windows:
+    """Return all windows before the held-out steps.
+
+    Raises:
+        DataError: If there are none.
+    """
+    windows = preprocessor.windows(panel, drop=held_out)
+    if not len(windows):
+        raise DataError(
+            "no series has, before its validation steps, an observed value to forecast and one before that: lower "
+            f"{arg('lookback')}, {arg('horizon')} or {arg('validation_size')}, or give series with fewer missing values"
+        )
+    return windows
+
+
+def kept_rows(panel: Panel, preprocessor: WindowPreprocessor) -> Panel:
+    """Return the rows that forecasts and updates read: the reach of the next windows whose targets are new rows."""
+    return panel.tail(preprocessor.reach + preprocessor.horizon - 1)
