@@ -270,10 +270,10 @@ def test_plot(fitted, tmp_path):
     ({"hyperparameters": {"units": -1}}, "units: .*greater than 0, got -1"),
     ({"hyperparameters": {"dropout": 2.0}}, "dropout: .*less than 1, got 2.0"),
     ({"hyperparameters": {"cell": "lstmm"}}, "cell: .*'simple_rnn', 'lstm', 'gru', .*'mlstm'"),
-    ({"hyperparameters": {"lookback_horizons": 2}}, "say the same: give one of them"),
+    ({"hyperparameters": {"lookback_horizons": 2}}, "set the same: pass one of them"),
     ({"season_length": []}, "season_length"),
     ({"quantiles": [1.5]}, "quantiles: .*less than 1"),
-    ({"validation_size": 3}, "validation_size: expected 0, or the horizon 6 or more"),
+    ({"validation_size": 3}, "validation_size: expected 0 or at least the horizon 6"),
     ({"freq": "hourly-ish"}, "not a pandas frequency"),
     ({"freq": 2}, "does not fit a time column of timestamps"),
     ({"lookback": 500}, "series 's0' has 240 observations, but 512 are needed"),
@@ -456,9 +456,7 @@ def test_baseline_spread_by_hand():
 
 def test_series_that_begin_too_late_are_refused(hourly, tiny):
     late = hourly.assign(y=hourly["y"].where(hourly.groupby("unique_id").cumcount(ascending=False) < 8))
-    with pytest.raises(
-        DataError, match="no series has, before its validation steps, an observed value to forecast and one before that"
-    ):
+    with pytest.raises(DataError, match="after the validation steps are held out, no series has an observed target"):
         Forecaster(**tiny, missing="mask").fit(late)
 
 

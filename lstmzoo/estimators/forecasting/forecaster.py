@@ -40,55 +40,55 @@ from lstmzoo.training import Batches, Trained, Validate
 
 
 class Forecaster(FittedForecaster):
-    """One network, trained on all series together, that forecasts ``horizon`` steps of each.
+    """One network, trained on all series together, that forecasts the next ``horizon`` steps of each.
 
     Args:
         model: Zoo entry, such as ``lstm`` or ``forecasting/lstm``; see :func:`lstmzoo.list_models`.
         horizon: H, steps to forecast.
-        lookback: T, steps that the network sees; the entry's ``lookback_horizons`` times the horizon if None.
-        season_length: One or several season lengths in steps. If None, the usual ones of the frequency that the
-            series hold twice, beside the horizon; if there are none, the one found in the data.
-        freq: pandas frequency alias or integer step; inferred if None.
-        quantiles: Levels to forecast besides the median.
-        hyperparameters: Overrides of the entry's settings: of the network, of the data (``scaling``, ``residual``, ...) and
-            of the training (``learning_rate``, ``epochs``, ...) alike.
-        distribution: What is forecast: ``quantiles``, or the parameters of a ``normal``, ``student_t`` or ``negative_binomial``
-            distribution, which has all quantiles; the entry's choice if None.
-        conformal: Whether to correct the quantiles by what the held-out windows show, so that the right share of values lies
-            below each.
-        past_covariates: Columns that are known up to now: numbers, or categories (text).
-        future_covariates: Columns that are known of the future as well: numbers, or categories (text).
+        lookback: T, steps that the network reads; if None, the entry's ``lookback_horizons`` times the horizon.
+        season_length: One or several season lengths in steps. If None, the usual ones of the frequency that fit twice into the
+            series without the horizon; if none fit, the one found in the data.
+        freq: Frequency: a pandas alias or an integer step; inferred if None.
+        quantiles: Quantile levels to forecast besides the median.
+        hyperparameters: Overrides of the entry's settings, whether of the network, the data (``scaling``, ``residual``, ...) or
+            the training (``learning_rate``, ``epochs``, ...).
+        distribution: Type of the forecast: ``quantiles``, or the parameters of a ``normal``, ``student_t`` or
+            ``negative_binomial`` distribution, from which any quantile can be computed; the entry's if None.
+        conformal: Whether to correct the quantiles by conformal prediction on held-out windows, so that the right share of
+            values lies below each.
+        past_covariates: Columns known up to the present: numbers, or categories (text).
+        future_covariates: Columns known for the future too: numbers, or categories (text).
         static_covariates: Columns that describe a series: numbers, or categories (text, or true and false).
-        calendar: Calendar features to show, out of minute, hour, weekday, day, month, quarter, year, and the public holidays of
-            a country or a part of one, such as ``holidays:DE`` or ``holidays:US-CA`` (the extra ``lstmzoo[holidays]``); if None,
-            those that the frequency resolves, where the entry's ``calendar`` is set.
-        missing: Missing values and gaps are refused (``error``), filled and shown as such, without counting in the loss
-            (``mask``), or filled linearly (``interpolate``).
-        irregular: Whether time steps may be of any length; the network is shown how long each is.
-        validation_size: Steps at each series' end that training does not see, and that choose the best epoch; the horizon
-            if None; with 0, all data is trained on for all epochs.
-        pad_short: Whether series that are too short are extended to the left by their first value, instead of refused.
+        calendar: Calendar features: minute, hour, weekday, day, month, quarter, year, and the public holidays of a country or
+            region, such as ``holidays:DE`` or ``holidays:US-CA`` (the extra ``lstmzoo[holidays]``). If None, those that suit the
+            frequency, if the entry's ``calendar`` is set.
+        missing: How missing values and gaps are handled: refused (``error``); filled, with a mask as an input and no weight in
+            the loss (``mask``); or interpolated (``interpolate``).
+        irregular: Whether time steps may have any length; the length of each is then an input.
+        validation_size: Steps at each series' end that are held out of training and choose the best epoch; the horizon if None.
+            With 0, the network is trained on all data for all epochs.
+        pad_short: Whether series that are too short are padded to the left with their first value instead of refused.
         id_col: Column that names the series; None if the frame holds one series.
         time_col: Column of timestamps, dates or integers.
         target_col: Column of values.
-        time_limit: Seconds of training, at the most.
-        random_state: Seed of everything; the same seed gives the same bits on one machine.
-        verbose: 0 for silence, 1 for a progress bar.
+        time_limit: Seconds of training, at most.
+        random_state: Seed of all random choices; the same seed gives the same bits on the same machine.
+        verbose: 0 for no output, 1 for a progress bar.
 
     Attributes:
         model_: The trained Keras model.
         config_: The resolved zoo entry.
         spec_: Sizes learned from the data.
-        params_: Those of the parameters that forecasts depend on, as ``fit`` found them.
-        horizon_: Steps that were trained for.
-        levels_: Quantiles that were trained for, the median among them.
+        params_: The parameters of the fit that forecasts depend on.
+        horizon_: The horizon of the fit.
+        levels_: The quantile levels of the fit, 0.5 among them.
         preprocessor_: The fitted :class:`lstmzoo.preprocessing.WindowPreprocessor`.
-        season_length_: The shortest season, which MASE is scaled by; 1 if there is none.
-        seed_: Seed that ``fit`` used, and that the sample paths behind quantiles are drawn from.
+        season_length_: The shortest season, which scales MASE; 1 if there is none.
+        seed_: Seed that ``fit`` used, and of the sample paths from which quantiles are computed.
         history_: A row per epoch: ``epoch``, ``loss``, ``val_loss``, ``learning_rate``, ``seconds``.
-        best_epoch_: The epoch of ``fit`` whose weights were kept, and from which updates start.
-        seconds_: Of fitting and updates.
-        data_digest_: SHA-256 of the training data; after an update, of the digest before and that of the new rows.
+        best_epoch_: The epoch of ``fit`` whose weights were kept.
+        seconds_: Seconds of the fit and its updates.
+        data_digest_: SHA-256 of the training data; after an update, SHA-256 of the previous digest and that of the new rows.
 
     Examples:
         >>> import numpy as np
@@ -155,54 +155,54 @@ class Forecaster(FittedForecaster):
         optimizer: keras.optimizers.Optimizer | dict[str, Any] | None = None,
         loss: Callable[[Any, Any], Any] | None = None, metrics: Sequence[str | keras.metrics.Metric] | None = None,
     ) -> "Forecaster":  # fmt: skip
-        """Train on a long frame (pandas, polars or pyarrow), on one Series, or on one array ``(T,)``.
+        """Train on a long frame (pandas, polars or pyarrow), a Series, or an array ``(T,)``.
 
         Args:
-            y: The series.
-            X: Nothing; scikit-learn's pipelines and searches pass it.
-            checkpoint_dir: Where the state of training is kept. A fit that was killed, called again with the same data and
-                parameters, goes on from there, and ends with the same bits; it needs a ``random_state``.
-            callbacks: Keras callbacks. Their hooks of training, epochs and batches are called; a learning rate that one sets
+            y: The training series.
+            X: Ignored; scikit-learn's pipelines and searches pass it.
+            checkpoint_dir: Folder for checkpoints. A fit that was killed resumes from its checkpoint when it is called again with
+                the same data and parameters, and ends with the same bits. Needs a ``random_state``.
+            callbacks: Keras callbacks. Their hooks of training, epochs and batches are called. A learning rate that one sets
                 multiplies the entry's schedule; ``model.stop_training`` ends the training.
-            optimizer: A Keras optimizer, or its config, in place of the entry's. Its learning rate is where the entry's schedule
-                begins, unless it has a schedule of its own.
-            loss: A function of scaled targets and forecasts ``(B, H)``, in place of the entry's; only for point forecasts. Where
-                a target is missing, it is given as what was forecast. With ``checkpoint_dir`` it must be a function of a module.
-                :meth:`update` trains by the entry's own again.
-            metrics: Keras metrics, or their names, of scaled targets and medians: columns of ``history_``, of the training set
-                (means over batches) and, as ``val_...``, of the validation set.
+            optimizer: A Keras optimizer or its config, in place of the entry's. The entry's schedule starts at its learning
+                rate, unless it has a schedule of its own.
+            loss: A function of scaled targets and forecasts ``(B, H)``, in place of the entry's loss; for point forecasts only.
+                Missing targets are replaced by their forecasts. With ``checkpoint_dir``, it must be a function of a module.
+                :meth:`update` uses the entry's loss.
+            metrics: Keras metrics or their names, computed from scaled targets and medians. They are columns of ``history_``:
+                means over the batches of the training set and, as ``val_...``, on the validation set.
 
         Raises:
-            ConfigError: If a parameter, hyperparameter or argument is wrong, or the checkpoint is of another fit.
+            ConfigError: If a parameter, hyperparameter or argument is wrong, or the checkpoint belongs to another fit.
             UnknownNameError: If the zoo has no such entry.
-            TrainingError: If the loss stops being finite.
-            DataError: If the data is refused; see :func:`lstmzoo.preprocessing.read_panel`, or a series is too short.
+            TrainingError: If the loss is not finite.
+            DataError: If the data is refused, see :func:`lstmzoo.preprocessing.read_panel`, or a series is too short.
         """
         self._refuse_second(X)
         given = {"callbacks": callbacks, "optimizer": optimizer, "loss": loss, "metrics": metrics}
         return self._fit_network(y, checkpoint_dir=checkpoint_dir, **given)
 
     def update(self, y: Any, *, epochs: Positive = 1) -> "Forecaster":
-        """Continue training on what was observed since, with a tenth of the learning rate; forecasts then begin after it.
+        """Train further on new rows, with a tenth of the learning rate; forecasts then start after them.
 
-        An update that fails or is interrupted leaves the forecaster as it was.
+        If an update fails or is interrupted, the forecaster stays as it was.
 
         Args:
-            y: Further rows of the series that were fitted: each series goes on where it ended, or is left out; what has no
-                times of its own, as an array, begins at the next step. Scales, categories, conformal corrections and the
-                correlation of steps stay as they were learned.
-            epochs: Passes over the windows whose forecasts reach into the new rows.
+            y: New rows of the training series. Each series continues where it ended, or is left out; data without times, such
+                as an array, starts at the next step. Scales, categories, conformal corrections and the correlation of steps stay
+                as they were learned.
+            epochs: Passes over the windows whose targets are new rows.
 
         Raises:
             NotFittedError: If the estimator is not fitted.
             ConfigError: If ``epochs`` is not a whole number above 0.
-            DataError: If the rows lack a column, are of a series never seen, overlap what was fitted, or, unless ``missing``
-                says how to fill it, leave a gap.
+            DataError: If the rows lack a column, belong to an unknown series, overlap the training data, or leave a gap while
+                ``missing`` is ``error``.
         """
         return self._update_network(epochs, y)
 
     def baselines(self) -> dict[str, BaselineForecaster]:
-        """The naive forecasts that a network has to beat, unfitted, by name."""
+        """Return unfitted baselines, which a network has to beat, by name."""
         names = (
             "horizon", "season_length", "freq", "quantiles", "pad_short", "missing", "irregular", "past_covariates",
             "future_covariates", "static_covariates", "id_col", "time_col", "target_col",
@@ -210,11 +210,11 @@ class Forecaster(FittedForecaster):
         return {method: BaselineForecaster(method, **{n: getattr(self, n) for n in names}) for method in METHODS}
 
     def restrict(self, search_space: dict[str, Any], y: Any) -> dict[str, Any]:
-        """A search space without what this estimator's parameters or the data make meaningless.
+        """Return a search space without the ranges that this estimator's parameters or the data make meaningless.
 
         Args:
             search_space: Ranges by key, as in a zoo config.
-            y: What is to be fitted, as for :meth:`fit`.
+            y: Training series, as for :meth:`fit`.
         """
         params = self._given_params
         panel = params.filled(params.read(y)[0])
@@ -225,19 +225,19 @@ class Forecaster(FittedForecaster):
         return meaningful_space(space, panel, self._seasons(panel), self.horizon, spare, pad_short=self.pad_short)
 
     def refit_clone(self) -> "Forecaster":
-        """An unfitted copy that trains on all data, for as many epochs as were best; with ``conformal``, on as much as before."""
+        """Return an unfitted copy that trains for the best number of epochs on all data, or on as much as before if ``conformal``."""
         clone = super().refit_clone()
         return clone.set_params(validation_size=self.validation_size) if self.conformal else clone
 
     def network_sizes(self, y: Any) -> tuple[ModelConfig, ForecastingSpec]:
-        """The config and the sizes of the network that :meth:`fit` would train on the data; see :func:`lstmzoo.build_model`.
+        """Return the config and the sizes of the network that :meth:`fit` would train; see :func:`lstmzoo.build_model`.
 
         Args:
             y: As for :meth:`fit`.
 
         Raises:
-            ConfigError: As of :meth:`fit`.
-            DataError: As of :meth:`fit`.
+            ConfigError: As for :meth:`fit`.
+            DataError: As for :meth:`fit`.
         """
         return self._network_sizes(y)
 
@@ -248,12 +248,12 @@ class Forecaster(FittedForecaster):
     def _resolve_config(self) -> ModelConfig:
         if self.lookback is not None and "lookback_horizons" in (self.hyperparameters or {}):
             raise ConfigError(
-                f"{arg('lookback')} and the hyperparameter lookback_horizons say the same: give one of them"
+                f"{arg('lookback')} and the hyperparameter lookback_horizons set the same: pass one of them"
             )
         for name in ("calendar", "distribution"):
             if getattr(self, name) is not None and name in (self.hyperparameters or {}):
                 raise ConfigError(
-                    f"the parameter {arg(name)} and the hyperparameter {name} say the same: give one of them"
+                    f"the parameter {arg(name)} and the hyperparameter {name} set the same: pass one of them"
                 )
         config = super()._resolve_config()
         if self.distribution is not None:
@@ -262,7 +262,8 @@ class Forecaster(FittedForecaster):
             check_counts(config.data, self.missing)
         if self.conformal and not (len(self._given_params.levels) > 1 and self._held_out()):
             raise ConfigError(
-                f"{arg('conformal')}: needs {arg('quantiles')} to correct, and held-out windows: {arg('validation_size')} above 0"
+                f"{arg('conformal')} needs quantiles to correct and held-out windows: pass {arg('quantiles')}, and "
+                f"{arg('validation_size')} above 0"
             )
         return config
 
@@ -270,7 +271,7 @@ class Forecaster(FittedForecaster):
         size = self.horizon if self.validation_size is None else self.validation_size
         if 0 < size < self.horizon:
             raise ConfigError(
-                f"{arg('validation_size')}: expected 0, or the horizon {self.horizon} or more; got {size}"
+                f"{arg('validation_size')}: expected 0 or at least the horizon {self.horizon}, got {size}"
             )
         return size
 
@@ -316,7 +317,7 @@ class Forecaster(FittedForecaster):
         )
 
     def _start(self, model: keras.Model, prepared: PreparedSeries, config: ModelConfig) -> None:
-        """Refuse levels that sampled paths or held-out values say nothing of, before time is spent on training."""
+        """Refuse levels that are too extreme for the sample paths or held-out values, before any training."""
         levels, validation = prepared.params.levels, prepared.validation
         if is_autoregressive(model):
             check_sampled(levels, PATHS)

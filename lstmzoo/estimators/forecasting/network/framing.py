@@ -84,17 +84,19 @@ def check_counts(data: ForecastingData, missing: str) -> None:
     Raises:
         ConfigError: If there is one.
     """
-    counts = f"{arg(distribution='negative_binomial')} is of counts, not of"
+    counts = f"{arg(distribution='negative_binomial')} forecasts counts, not"
     if data.transform == "log":
-        raise ConfigError(f"{counts} their logarithms: pass {arg(hyperparameters={'transform': 'none'})}")
+        raise ConfigError(f"{counts} logarithms: pass {arg(hyperparameters={'transform': 'none'})}")
     if data.scaling == "level":
-        raise ConfigError(f"{counts} differences from the last one: pass {arg(hyperparameters={'scaling': 'window'})}")
+        raise ConfigError(
+            f"{counts} differences from the last value: pass {arg(hyperparameters={'scaling': 'window'})}"
+        )
     if missing == "interpolate":
-        raise ConfigError(f"{counts} what lies between them: pass {arg(missing='mask')}")
+        raise ConfigError(f"{counts} interpolated values: pass {arg(missing='mask')}")
 
 
 def long_enough(panel: Panel, preprocessor: WindowPreprocessor, held_out: int, *, pad_short: bool) -> Panel:
-    """Return series that give a window of the training set each, extended to the left if they may be.
+    """Return series that are long enough for a training window each, padded to the left if they may be.
 
     Raises:
         DataError: If one is too short.
@@ -108,9 +110,9 @@ def long_enough(panel: Panel, preprocessor: WindowPreprocessor, held_out: int, *
     i = int(panel.lengths.argmin())
     raise DataError(
         f"series {panel.ids[i]!r} has {panel.lengths[i]} observations, but {needed} are needed "
-        f"({int(short.sum())} such series): {preprocessor.context} of lookback, {preprocessor.horizon} to forecast, "
-        f"{held_out} of validation: lower {arg('lookback')}, {arg('season_length')}, {arg('horizon')} or "
-        f"{arg('validation_size')}, pass {arg(pad_short=True)}, or drop it"
+        f"({int(short.sum())} such series): {preprocessor.context} for the lookback, {preprocessor.horizon} to forecast, "
+        f"{held_out} for validation: lower {arg('lookback')}, {arg('season_length')}, {arg('horizon')} or "
+        f"{arg('validation_size')}, pass {arg(pad_short=True)}, or drop the series"
     )
 
 
@@ -123,8 +125,8 @@ def training_windows(preprocessor: WindowPreprocessor, panel: Panel, held_out: i
     windows = preprocessor.windows(panel, drop=held_out)
     if not len(windows):
         raise DataError(
-            "no series has, before its validation steps, an observed value to forecast and one before that: lower "
-            f"{arg('lookback')}, {arg('horizon')} or {arg('validation_size')}, or give series with fewer missing values"
+            "after the validation steps are held out, no series has an observed target with an observed value before it: "
+            f"lower {arg('lookback')}, {arg('horizon')} or {arg('validation_size')}, or pass series with fewer missing values"
         )
     return windows
 
