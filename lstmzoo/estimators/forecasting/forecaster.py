@@ -225,7 +225,7 @@ class Forecaster(FittedForecaster):
         return meaningful_space(space, panel, self._seasons(panel), self.horizon, spare, pad_short=self.pad_short)
 
     def refit_clone(self) -> "Forecaster":
-        """Return an unfitted copy that trains for the best number of epochs on all data, or on as much as before if ``conformal``."""
+        """Return an unfitted copy for the best number of epochs and all data; if ``conformal``, for as much data as before."""
         clone = super().refit_clone()
         return clone.set_params(validation_size=self.validation_size) if self.conformal else clone
 
