@@ -1,4 +1,4 @@
-"""One-way export of a network to a file that other runtimes read; a file appears only after its numbers were compared.
+"""Export of networks for other runtimes; a file is kept only if that runtime computes the same outputs from it.
 
 ==============  ===========  ==============================  ============
 format          name         read by                         batch
@@ -9,7 +9,7 @@ format          name         read by                         batch
 ``keras``       ``.keras``   Keras, with lstmzoo beside it   any
 ==============  ===========  ==============================  ============
 
-Beside the file, ``<file>.json`` says what its inputs and outputs are, and holds what the caller wants to go with it.
+``<file>.json`` beside the file has the names, shapes and dtypes of inputs and outputs, and the caller's metadata.
 """
 
 import contextlib
@@ -47,14 +47,14 @@ Inputs = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What an export gave.
+    """The result of an export.
 
     Attributes:
-        path: The file, or the folder.
+        path: File or folder of the export.
         format: One of :data:`FORMATS`.
-        num_bytes: Its size.
+        num_bytes: Size of the export.
         difference: Largest absolute difference of its outputs from the network's.
-        seconds: Taken.
+        seconds: Seconds that the export took.
     """
 
     path: Path
@@ -71,22 +71,22 @@ def export_model(
     inputs: Inputs,
     metadata: dict[str, Any] | None = None,
 ) -> ExportReport:
-    """Write a network for another runtime, run what was written by that runtime, and compare its outputs.
+    """Write a network for another runtime, run it there, and compare its outputs.
 
     Args:
         model: A functional model whose inputs are a dict.
-        path: What to write; nothing may be there. See the table of this module for the ending of its name.
+        path: File or folder to write, which must not exist. The table of this module has the suffixes.
         format: ``litert``, ``onnx``, ``saved_model`` or ``keras``.
-        inputs: Arrays ``(B, ...)`` by name to compare the outputs on; names that the model does not have are ignored.
-        metadata: JSON that goes into ``<path>.json``, beside the names, shapes and dtypes of inputs and outputs.
+        inputs: Arrays ``(B, ...)`` by name, on which outputs are compared; inputs that the model lacks are ignored.
+        metadata: JSON for ``<path>.json``.
 
     Raises:
         UnknownNameError: If there is no such format.
-        ConfigError: If the name's ending is not the format's, nothing can be written there, a package is missing, the backend
-            cannot write the format, or the network is made of what the format does not have.
+        ConfigError: If the suffix is not the format's, the path cannot be written, a package is missing, or the backend or the
+            network does not support the format.
         DataError: If an input is missing.
-        SavedModelError: If the path exists, or the outputs differ by more than :data:`RTOL` of each, plus :data:`ATOL` of the
-            largest; then nothing is written.
+        SavedModelError: If the path exists, or an output differs by more than :data:`RTOL` of itself plus :data:`ATOL` of the
+            largest; nothing is written then.
 
     Examples:
         >>> import tempfile
@@ -122,8 +122,8 @@ def export_model(
 
 def _check_path(path: Path, side: Path, format: str) -> None:
     if path.suffix != _SUFFIXES[format]:
-        ending = f"ends in {_SUFFIXES[format]}" if _SUFFIXES[format] else "is that of a folder, without an ending"
-        raise ConfigError(f"the name of a {format} export {ending}: got {path}")
+        ending = f"end in {_SUFFIXES[format]}" if _SUFFIXES[format] else "be that of a folder, without a suffix"
+        raise ConfigError(f"the path of a {format} export must {ending}, got {path}")
     check_place(path, "path")
     for taken in (path, side):
         if os.path.lexists(taken):
@@ -134,8 +134,8 @@ def _check_environment(format: str) -> None:
     backend = keras.backend.backend()
     if format != "keras" and backend != "tensorflow":
         raise ConfigError(
-            f"an export to {format} needs Keras' backend tensorflow, and this is {backend}: save the estimator, and export it "
-            "in a process with KERAS_BACKEND=tensorflow; the format keras is written by any backend"
+            f"an export to {format} needs the Keras backend tensorflow, not {backend}: save the estimator, and export it in a "
+            "process with KERAS_BACKEND=tensorflow; any backend can write the format keras"
         )
     for name in _PACKAGES.get(format, ()):
         try:
@@ -147,17 +147,17 @@ def _check_environment(format: str) -> None:
 
 
 def _named_inputs(model: keras.Model, inputs: Inputs) -> Inputs:
-    """The arrays that the model takes, of its dtypes."""
+    """The arrays for the model's inputs, in its dtypes."""
     if not isinstance(model.input, dict):
-        raise ConfigError(f"a model is exported by the names of its inputs, but those of {model.name} are no dict")
+        raise ConfigError(f"the inputs of an exported model must be a dict, but those of {model.name} are not")
     missing = sorted(set(model.input) - set(inputs))
     if missing:
-        raise DataError(f"the model {model.name} takes an input {missing[0]!r}, which was not given")
+        raise DataError(f"the model {model.name} needs an input {missing[0]!r}: pass it in inputs")
     return {name: np.asarray(inputs[name], dtype=tensor.dtype) for name, tensor in model.input.items()}
 
 
 def _convert(model: keras.Model, path: Path, format: str, inputs: Inputs) -> tuple[Inputs, Inputs]:
-    """Write, read again and run: the inputs that were taken, and the outputs."""
+    """Write, read again and run a model; return the inputs that it took and the outputs."""
     try:
         with _quiet():
             _WRITERS[format](model, path)
@@ -170,15 +170,15 @@ def _convert(model: keras.Model, path: Path, format: str, inputs: Inputs) -> tup
 
 
 def _compare(outputs: Inputs, expected: Inputs, path: Path, format: str) -> float:
-    """The largest absolute difference; outputs are in the same order, whatever the format calls them."""
+    """Return the largest absolute difference. Outputs are compared in order, since formats rename them."""
     largest = 0.0
     for found, right in zip(outputs.values(), expected.values(), strict=True):
         if found.shape != right.shape:
             raise SavedModelError(
-                f"{path} was not written: the {format} export gives {found.shape}, and the model {right.shape}"
+                f"{path} was not written: the {format} export returns {found.shape}, but the model {right.shape}"
             )
         difference, size = np.abs(found - right), np.abs(right).max(initial=0.0)
-        if not (difference <= RTOL * np.abs(right) + ATOL * size).all():  # nor is NaN
+        if not (difference <= RTOL * np.abs(right) + ATOL * size).all():  # refuses NaN too
             raise SavedModelError(
                 f"{path} was not written: the outputs of the {format} export differ from the model's by up to "
                 f"{difference.max():.3g}, where the largest is {size:.3g}"
@@ -204,7 +204,7 @@ def _document(format: str, inputs: Inputs, outputs: Inputs, metadata: dict[str, 
 
 
 def _move(*moves: tuple[Path, Path]) -> None:
-    """Rename each, the last one being what the export is known by; none, if one fails."""
+    """Rename all, the export itself last, or none if one fails."""
     for source, _ in moves:
         for file in _files(source):
             with open(file, "rb+") as handle:
@@ -228,17 +228,17 @@ def _files(path: Path) -> list[Path]:
 
 
 def _write_litert(model: keras.Model, path: Path) -> None:
-    """Batches of one: only with a known size do the loops become LiteRT's own operations."""
+    """Write batches of one; loops become LiteRT's own operations only if the batch size is known."""
     model = _single_item(model)
     signature = [{name: keras.InputSpec(shape=x.shape, dtype=x.dtype, name=name) for name, x in model.input.items()}]
     model.export(path, format="litert", verbose=False, input_signature=signature)
 
 
 def _single_item(model: keras.Model) -> keras.Model:
-    """The same layers for batches of exactly one item.
+    """Return the same layers for batches of exactly one item.
 
-    Keras on TensorFlow takes the addend (1, H, 1) for a bias over channels, which it is only if the batch is 1, and which
-    LiteRT's converter refuses or, if there are H channels, adds along the wrong axis: so ``a + b`` is made ``a - (-b)``.
+    Keras on TensorFlow mistakes an addend (1, H, 1) for a bias over channels. LiteRT's converter refuses it or, with H
+    channels, adds it along the wrong axis. ``a + b`` is therefore written as ``a - (-b)``.
     """
 
     def call(operation: Any, *args: Any, **kwargs: Any) -> Any:
@@ -298,7 +298,7 @@ def _run_keras(path: Path, inputs: Inputs) -> tuple[Inputs, Inputs]:
 
 
 def _outputs(answer: Any) -> Inputs:
-    """By name, in the order of the names."""
+    """The outputs by name, sorted by name."""
     named = answer if isinstance(answer, dict) else {"output_0": answer}
     return {name: keras.ops.convert_to_numpy(named[name]) for name in sorted(named)}
 
@@ -319,7 +319,7 @@ _RUNNERS: dict[str, Callable[[Path, Inputs], tuple[Inputs, Inputs]]] = {
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the warnings of the converters about their own code."""
+    """Hide the converters' warnings about their own code."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)
         warnings.filterwarnings("ignore", "__array__ implementation doesn't accept a copy keyword", DeprecationWarning)

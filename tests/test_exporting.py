@@ -178,14 +178,14 @@ def test_wrong_arguments(small, tmp_path):
         match="unknown export format 'tflite' .did you mean 'litert'.*; valid: keras, litert, onnx, saved_model",
     ):
         export_model(model, tmp_path / "m", "tflite", inputs)
-    with pytest.raises(ConfigError, match=r"the name of a keras export ends in \.keras: got"):
+    with pytest.raises(ConfigError, match=r"the path of a keras export must end in \.keras, got"):
         export_model(model, tmp_path / "m.h5", "keras", inputs)
-    with pytest.raises(ConfigError, match="is that of a folder"):
+    with pytest.raises(ConfigError, match="must be that of a folder"):
         export_model(model, tmp_path / "m.pb", "saved_model", inputs)
-    with pytest.raises(DataError, match="'window', which was not given"):
+    with pytest.raises(DataError, match="needs an input 'window'"):
         export_model(model, tmp_path / "m.keras", "keras", {"x": inputs["window"]})
     x = keras.Input((2,), name="x")
-    with pytest.raises(ConfigError, match="are no dict"):
+    with pytest.raises(ConfigError, match="must be a dict"):
         export_model(keras.Model(x, keras.layers.Dense(1, name="d")(x)), tmp_path / "m.keras", "keras", inputs)
     assert not os.listdir(tmp_path)
 
@@ -198,5 +198,5 @@ def test_a_missing_package_is_named(small, tmp_path, monkeypatch):
 
 def test_another_backend_is_told(small, tmp_path, monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    with pytest.raises(ConfigError, match="needs Keras' backend tensorflow, and this is jax"):
+    with pytest.raises(ConfigError, match="needs the Keras backend tensorflow, not jax"):
         export_model(small[0], tmp_path / "m.onnx", "onnx", small[1])
