@@ -1,4 +1,4 @@
-"""Rolling-origin forecasts, their scores and their plot."""
+"""Backtests at rolling origins, their scores and their plot."""
 
 import numpy as np
 import pandas as pd
@@ -43,7 +43,7 @@ def test_refitting_sees_what_came_since(hourly):
     drift = BaselineForecaster("drift", horizon=6)
     once = drift.cross_validation(frame, n_windows=2)
     again = drift.cross_validation(frame, n_windows=2, refit=True)
-    pd.testing.assert_frame_equal(once, again)  # a drift forecast learns nothing but the history
+    pd.testing.assert_frame_equal(once, again)  # a drift forecast only needs the history
     model = Forecaster("gru", horizon=6, lookback=12, random_state=0, verbose=0, hyperparameters={
         "units": 4, "epochs": 1, "steps_per_epoch": 3})  # fmt: skip
     once, again = (model.cross_validation(frame, n_windows=2, refit=refit) for refit in (False, True))
@@ -127,7 +127,7 @@ def test_a_hole_before_a_forecast_does_not_tell_of_what_follows(missing, refit):
 
 @pytest.mark.parametrize("missing", ["mask", "interpolate"])
 def test_scores_are_scaled_by_what_was_observed(missing):
-    """Only ones followed by threes are observed next to each other."""
+    """The only neighbouring values that are observed are ones followed by threes."""
     y = np.tile([1.0, 3.0, np.nan, np.nan, np.nan], 6)[:27]
     scores = BaselineForecaster("naive", horizon=2, season_length=1, missing=missing).fit(y).evaluate(y)
     assert scores["mase"][0] == pytest.approx((2 + 0) / 2 / 2)

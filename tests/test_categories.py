@@ -1,4 +1,4 @@
-"""Covariates that are categories, and public holidays."""
+"""Categorical covariates, and public holidays."""
 
 import sys
 
@@ -23,7 +23,7 @@ SETTINGS = {"units": 8, "epochs": 4, "learning_rate": 1e-2}
 
 
 def shops(n=40):
-    """Two series, with a category known up to now, and one known ahead."""
+    """Two series with a categorical past covariate and a categorical future covariate."""
     rows = np.arange(2 * n)
     return pd.DataFrame(
         {
@@ -51,7 +51,7 @@ def ahead(forecaster, promo="radio", **arguments):
 def test_categories_that_are_missing_stay_missing():
     frame = shops().assign(weather=lambda f: f["weather"].where(f.index != 1))
     panel, form = read_panel(frame, COLUMNS, missing="keep")
-    for inferred in (True, False):  # text as pandas 3 has it, and as pandas 2
+    for inferred in (True, False):  # text of pandas 3, and of pandas 2
         with pd.option_context("future.infer_string", inferred):
             weather = panel_frame(panel, form, COLUMNS)["weather"]
         assert weather.isna().tolist() == [i == 1 for i in range(80)]

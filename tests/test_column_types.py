@@ -1,4 +1,4 @@
-"""Answers have the user's own ids and times: each kind of both, from each method, is joined to the frame it came from."""
+"""Results have the user's types of ids and times: for each type and method, they can be joined with the user's frame."""
 
 import numpy as np
 import pandas as pd
@@ -128,7 +128,7 @@ def without_last(frame, steps):
 
 
 def types_of(frame):
-    """The data types of ids and times, whatever the library."""
+    """The data types of ids and times, for any library."""
     if isinstance(frame, pa.Table):
         return [frame.schema.field(name).type for name in ("id", "time")]
     types = [frame[name].dtype for name in ("id", "time")]
@@ -136,7 +136,7 @@ def types_of(frame):
 
 
 def joined(answer, frame):
-    """The rows of the answer, each beside the row of the frame with the same id and time, if the library finds it."""
+    """Join rows of the result with rows of the frame by id and time, as the library compares them."""
     assert types_of(answer) == types_of(frame)
     if isinstance(frame, pd.DataFrame):
         return answer.merge(frame, on=["id", "time"], suffixes=("_answered", ""), validate="many_to_one")
@@ -144,7 +144,7 @@ def joined(answer, frame):
         return answer.join(frame, on=["id", "time"], suffix="_right")
     plain = [
         table.set_column(0, "id", table["id"].cast(pa.string())) for table in (answer, frame)
-    ]  # it joins no dictionaries
+    ]  # pyarrow cannot join dictionaries
     return plain[0].join(plain[1], ["id", "time"], join_type="inner", right_suffix="_right")
 
 

@@ -1,4 +1,4 @@
-"""Covariates, missing values and irregular steps, on every architecture; and what is refused."""
+"""Covariates, missing values and irregular steps, for every architecture; errors."""
 
 import numpy as np
 import pandas as pd
@@ -265,7 +265,7 @@ def test_missing_values_and_gaps(hourly, tiny, missing):
 
 
 def test_what_is_missing_does_not_count_in_the_loss(hourly, tiny):
-    """A value that is missing changes neither target nor loss, whatever stands there."""
+    """A missing value changes neither target nor loss, whatever fills it."""
     holes = hourly.assign(y=hourly["y"].where(np.arange(len(hourly)) % 240 < 200))
     forecaster = Forecaster(**tiny, missing="mask", validation_size=0).fit(holes)
     windows = forecaster.preprocessor_.windows(forecaster.params_.filled(forecaster.params_.read(holes)[0]))
@@ -291,7 +291,7 @@ def test_irregular_steps(tiny):
 
 @pytest.mark.parametrize("missing", ["mask", "interpolate"])
 def test_training_does_not_see_what_is_held_out(hourly, tiny, missing):
-    """Holes just before the held-out part, and in it, of values and covariates alike."""
+    """Values and covariates are missing just before the held-out steps and in them."""
     place = hourly.groupby("unique_id").cumcount()
     there = ~place.between(225, 227) & (place % 9 > 0) & ~place.between(235, 237)
     holes = hourly.assign(visitors=(3 * hourly["y"]).where(there), y=hourly["y"].where(there))

@@ -1,4 +1,4 @@
-"""Exports: read back by the runtime they are for, equal to the network; or nothing is written."""
+"""Exports: their runtimes compute what the network computes; otherwise nothing is written."""
 
 import json
 import os
@@ -16,7 +16,7 @@ NAMES = {"litert": "model.tflite", "onnx": "model.onnx", "saved_model": "model",
 
 
 def needs(format):
-    """Skip where the format cannot be had."""
+    """Skip if the format is not available."""
     if format != "keras" and keras.backend.backend() != "tensorflow":
         pytest.skip(f"{format} is written by the backend tensorflow")
     for package in exporting._PACKAGES.get(format, ()):
@@ -25,7 +25,7 @@ def needs(format):
 
 @pytest.fixture(scope="module")
 def fitted(tiny, hourly):
-    """A forecaster whose weights are all far from 0, so that each matters to its outputs."""
+    """A forecaster whose weights are all far from 0, so that each changes the outputs."""
     forecaster = Forecaster(**{**tiny, "model": "lstm", "quantiles": [0.1, 0.9]}).fit(hourly)
     rng = np.random.default_rng(0)
     for weight in forecaster.model_.trainable_weights:
@@ -35,7 +35,7 @@ def fitted(tiny, hourly):
 
 @pytest.fixture(scope="module")
 def small():
-    """A network, and inputs for five items."""
+    """A network and five items of input."""
     window = keras.Input((6, 2), name="window")
     model = keras.Model({"window": window}, keras.layers.GRU(3, name="rnn")(window), name="small")
     return model, {"window": np.random.default_rng(0).normal(size=(5, 6, 2))}

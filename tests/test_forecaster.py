@@ -1,4 +1,4 @@
-"""The forecasters: contracts, kinds of data, and what is refused."""
+"""Forecasters: contracts, types of data, and errors."""
 
 import numpy as np
 import pandas as pd
@@ -236,7 +236,7 @@ def test_refit_clone_trains_on_everything_for_the_best_number_of_epochs(fitted, 
 
 
 def test_validation_data_is_not_trained_on(hourly, tiny):
-    """Changing what is held out changes neither the weights nor the scales."""
+    """Changing the held-out values changes neither weights nor scales."""
     changed = hourly.copy()
     last = changed.groupby("unique_id").tail(6).index
     changed.loc[last, "y"] += 1000.0

@@ -1,4 +1,4 @@
-"""The frame of the steps to forecast: made, filled in, and read; and what is refused."""
+"""Frames of future covariates: made, filled in, read; errors."""
 
 import datetime
 
@@ -24,7 +24,7 @@ def history(freq="h", tz=None, ids=("a", "b")):
 
 
 def filled(frame, backend="pandas"):
-    """Prices that name their row, and holidays."""
+    """Prices that encode their row, and holidays."""
     count = len(frame)
     prices, holidays = np.arange(count, dtype=float), np.arange(count) % 2 == 0
     if backend == "pandas":

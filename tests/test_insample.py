@@ -11,7 +11,7 @@ from lstmzoo.errors import ConfigError, DataError
 
 @pytest.fixture(scope="module")
 def short(hourly):
-    """Series of unequal lengths, with values and rows missing, and a future covariate."""
+    """Series of different lengths with missing values and rows, and a future covariate."""
     frame = hourly.assign(price=np.arange(len(hourly)) % 5, y=hourly["y"].mask(hourly.index % 11 == 4))
     place = frame.groupby("unique_id").cumcount()
     kept = frame[(place < 40) & ~((frame["unique_id"] == "s1") & (place >= 31)) & (frame.index != 17)]

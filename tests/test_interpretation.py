@@ -1,4 +1,4 @@
-"""What an interpretable forecaster says that it looks at is what its layers computed."""
+"""Interpretations have the weights that the layers computed."""
 
 import keras
 import numpy as np
@@ -27,7 +27,7 @@ COVARIATES = {
 
 @pytest.fixture(scope="module")
 def shops():
-    """Sales that a price known beforehand decides, beside a covariate that says nothing."""
+    """Sales that depend on a price known in advance, and a covariate that is noise."""
     rng = np.random.default_rng(0)
     frames = []
     for name, region, size in (("a", "north", 1.0), ("b", "south", 2.0), ("c", "south", 3.0)):

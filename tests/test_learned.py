@@ -1,4 +1,4 @@
-"""What was fitted is predicted with: parameters that are changed later are for the next fit."""
+"""Predictions use the parameters of the fit; parameters that are changed later are for the next fit."""
 
 import pickle
 
@@ -37,7 +37,7 @@ PAIRS = ["one dog", "two dogs", "one cat", "two cats"] * 4, ["ein Hund", "zwei H
 
 @pytest.fixture(scope="module", autouse=True)
 def _eager_for_all():
-    """Models that are loaded have to compute as those that a fixture of the module fitted."""
+    """Loaded models must compute as those that a fixture of the module fitted."""
     compiled = keras.Model.compile
     options = {"run_eagerly": True, "jit_compile": False} if keras.backend.backend() == "tensorflow" else {}
     with pytest.MonkeyPatch.context() as patch:

@@ -1,4 +1,4 @@
-"""Series at any level and of any size: forecasts are those of the same series without the level, or in other units."""
+"""Series with an offset or in other units: forecasts equal those of the same series without it, or rescaled."""
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ LEVEL, SIZE = 4_027_894.0, 0.003
 STEPS = np.arange(120)
 WAVE = SIZE * (np.sin(2 * np.pi * STEPS / 12) + 0.2 * np.random.default_rng(0).normal(size=120))
 LIFTED = LEVEL + WAVE
-TWIN = LIFTED - LEVEL  # exactly: with the digits that the level leaves
+TWIN = LIFTED - LEVEL  # exact: only the digits that the level leaves
 QUANTILES = [0.1, 0.9]
 TINY = {
     "horizon": 6,
@@ -52,7 +52,7 @@ def preprocessor(scaling, **changed):
     exponent=st.integers(-900, 900),
 )
 def test_mean_and_deviation_shift_and_scale(values, level, exponent):
-    """Integers beside a level, times a power of two, are exact."""
+    """Integers plus a level, times a power of two, are exact."""
     unit, plain = 2.0**exponent, np.array([values], dtype=float)
     mean, deviation = mean_and_deviation(unit * (plain + level))
     np.testing.assert_allclose(mean / unit, plain.mean() + level, rtol=1e-14, atol=1e-12)
@@ -202,7 +202,7 @@ def test_forecasts_beyond_what_a_number_can_hold_are_refused():
 
 @pytest.mark.parametrize("conformal", [False, True])
 def test_a_constant_series_has_quantiles(conformal):
-    """Without a warning: its errors have no unit, so that nothing is learned of them."""
+    """No warning is raised, and nothing is learned from its errors, because they have no unit."""
     if conformal:
         y = pd.concat([frame_of(WAVE), frame_of(np.full(120, 3.0)).assign(unique_id="flat")])
         fitted = forecaster(conformal=True, validation_size=20).fit(y)

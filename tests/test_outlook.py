@@ -1,4 +1,4 @@
-"""Corrections by held-out windows and sample paths, in cases where they are easily wrong; updates that fail."""
+"""Conformal corrections and sample paths in edge cases; failing updates."""
 
 import json
 
@@ -50,7 +50,7 @@ def test_corrected_paths_have_the_corrected_quantiles():
 
 
 def test_flat_windows_do_not_calibrate(hourly, tiny):
-    """A constant series, whose errors have no unit, leaves the corrections of the others as they are."""
+    """A constant series does not change the corrections of the others, because its errors have no unit."""
     flat = hourly[hourly["unique_id"] == "s0"].assign(unique_id="flat", y=5.0)
     parameters = {**tiny, "quantiles": [0.1, 0.9], "conformal": True, "validation_size": 60}
     forecaster = Forecaster(**parameters).fit(pd.concat([hourly, flat]))
@@ -149,7 +149,7 @@ def test_rolled_paths_do_not_depend_on_the_company(hourly, tiny, monkeypatch):
 
 
 def test_paths_of_any_number_of_series_are_drawn_in_few_sizes(hourly, tiny, monkeypatch):
-    """Each size is compiled."""
+    """Few batch sizes are compiled."""
     settings = {"epochs": 1, "steps_per_epoch": 2, "units": 4}
     parameters = {**tiny, "model": "deepar_gru", "hyperparameters": settings, "quantiles": [0.1]}
     forecaster = Forecaster(**parameters).fit(hourly)

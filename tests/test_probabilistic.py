@@ -181,7 +181,7 @@ def test_epochs_of_updates_that_are_refused(hourly, begun, epochs):
 
 @pytest.mark.parametrize("name", ["gru", "seq2seq_lstm", "dilated_lstm"])  # the registry's tests step every entry
 def test_a_stream_is_the_whole_window(name, hourly, tiny):
-    """What a stream forecasts is what the network forecasts from all observations since the anchor, as one window."""
+    """A stream forecasts what the network forecasts from all observations since the anchor, read as one window."""
     parameters = {**tiny, "model": name, "hyperparameters": {"epochs": 1, "steps_per_epoch": 3, "batch_size": 8}}
     y = hourly["y"].to_numpy()[:240]
     forecaster = Forecaster(**parameters, quantiles=[0.1, 0.9], season_length=[12]).fit(y[:150])
@@ -216,7 +216,7 @@ def test_a_stream_of_a_sampled_forecast(hourly, tiny):
 
 
 def test_a_stream_that_begins_on_a_flat_window_is_the_last_window(hourly, tiny):
-    """What follows a night without a value is read in a scale of its own, not in that of the night."""
+    """After a night of constant values, later values are read in their own scale, not in that of the night."""
     y = hourly["y"].to_numpy()[:240]
     forecaster = Forecaster(**{**tiny, "model": "gru"}, quantiles=[0.1, 0.9]).fit(y)
     night = np.zeros(60)
@@ -275,7 +275,7 @@ def test_streams_that_are_refused(hourly, tiny):
 
 @pytest.fixture(scope="module")
 def alone():
-    """One series, as an array."""
+    """One series as an array."""
     return 20 + np.sin(np.arange(160) * np.pi / 6)
 
 

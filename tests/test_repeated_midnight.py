@@ -1,4 +1,4 @@
-"""Days in time zones where clocks change at midnight, which is then repeated or skipped."""
+"""Days in time zones whose clocks change at midnight, so that it is repeated or skipped."""
 
 import numpy as np
 import pandas as pd
@@ -32,7 +32,7 @@ def test_future_days_begin_when_their_midnight_first_comes(tz, change):
 @pytest.mark.parametrize(("tz", "change"), FALLS + SPRINGS)
 @pytest.mark.parametrize("after", [1, 4, 6])
 def test_rows_and_cutoffs_keep_the_users_stamps(tz, change, first, after):
-    """The day of the change is a target, and a cutoff."""
+    """The day of the change is once a target and once a cutoff."""
     times = days(tz, change, 30, after, first)
     data = frame(times)
     panel, form = read_panel(data, Columns())
@@ -71,7 +71,7 @@ def test_a_history_and_a_future_may_have_either_midnight(first):
 
 
 def test_rows_that_follow_keep_the_users_stamps():
-    """Of one repeated midnight in the history, and of another in what follows."""
+    """One repeated midnight is in the history, another in the future."""
     both = days("Atlantic/Azores", "2024-10-27", 370, 3, first=False)  # that of 2023-10-29 too
     panel, form = read_panel(frame(both[:-10]), Columns())
     new, _ = read_panel(frame(both[-10:]), Columns(), "D", like=panel)

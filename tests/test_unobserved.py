@@ -1,4 +1,4 @@
-"""What was not observed is neither learned from nor judged by: gaps at the validation steps, and values that padding invents."""
+"""Unobserved values, in gaps or from padding, count neither in training nor in validation."""
 
 import numpy as np
 import pandas as pd
@@ -41,7 +41,7 @@ def preprocessor(scaling="window", mask=False):
 
 @pytest.mark.parametrize("missing", ["mask", "interpolate"])
 def test_nothing_observed_in_the_validation_steps_is_refused(missing):
-    """All validation losses would be 0, and the first epoch the best."""
+    """Otherwise all validation losses would be 0, and the first epoch the best."""
     both = pd.concat([series("a", gaps=[(56, 60)]), series("b", gaps=[(56, 60)])])
     message = (
         r"series 'a' has no observed value from 2024-02-26 to 2024-02-29, the 4 steps held out for validation, nor has any other "
@@ -70,7 +70,7 @@ def test_series_without_observed_validation_steps_do_not_dilute_the_loss_of_othe
 
 
 def test_a_gap_before_the_validation_steps_that_is_longer_than_the_context():
-    """The windows begin within the gap, filled by the value before it."""
+    """The windows start in the gap, which is filled with the value before it."""
     gap = series(gaps=[(30, 56)])
     fitted = forecaster().fit(gap)
     assert all(row["val_loss"] > 0 for row in fitted.history_)
@@ -120,13 +120,15 @@ def test_a_backtest_whose_last_window_was_not_observed_has_the_others():
 
 
 def test_padded_values_are_not_forecast_nor_judged():
-    """A series of 7 values, made 16 long: the loss and the calibration know of 7."""
+    """A series of 7 values is padded to 16: loss and calibration use 7."""
     y = np.array([5.0, 1.0, 4.0, 2.0, 6.0, 3.0, 5.0])
     panel, _ = read_panel(y, Columns())
     padded = panel.padded(16)
     windows = preprocessor(scaling="none").fit(padded).windows(padded)
     _, target, _ = windows.batch(np.arange(len(windows)))
-    np.testing.assert_array_equal(target[..., 0], [y[1:4], y[2:5], y[3:6], y[4:7]])  # what is before them has the first
+    np.testing.assert_array_equal(
+        target[..., 0], [y[1:4], y[2:5], y[3:6], y[4:7]]
+    )  # the values before contain the first
 
 
 def test_padded_values_are_no_part_of_a_series_scale():
@@ -137,7 +139,7 @@ def test_padded_values_are_no_part_of_a_series_scale():
 
 
 def test_padded_series_count_only_what_was_observed_in_calibration():
-    """Of the 9 held-out windows of a series of 8 values, 4 have a value among what they see."""
+    """A series of 8 values has 9 held-out windows, of which 4 read a value."""
     short, long = series(length=8), series("b")
     settings = {
         "missing": "error",
