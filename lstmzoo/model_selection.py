@@ -101,7 +101,7 @@ class RollingOriginSplit:
         names = one if self.id_col is None else read_ids(frame, self.id_col)[0].to_numpy()
         return names, plain_times_of(frame, self.time_col)
 
-    def _check_columns(self, frame: Any) -> None:
+    def _check_columns(self, frame: nw.DataFrame) -> None:
         for which, name in (("id_col", self.id_col), ("time_col", self.time_col)):
             if name is not None and name not in frame.columns:
                 has = ", ".join(map(repr, frame.columns))

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from lstmzoo.config import ModelConfig
 from lstmzoo.config.forecasting import DistributionName
+from lstmzoo.config.ranges import SearchParameter
 from lstmzoo.errors import ConfigError, arg
 from lstmzoo.estimators.forecasting._base import Level, Missing, Positive, Seasons, panel_digest
 from lstmzoo.estimators.forecasting.baselines import METHODS, BaselineForecaster
@@ -209,7 +210,7 @@ class Forecaster(FittedForecaster):
         )  # fmt: skip
         return {method: BaselineForecaster(method, **{n: getattr(self, n) for n in names}) for method in METHODS}
 
-    def restrict(self, search_space: dict[str, Any], y: Any) -> dict[str, Any]:
+    def restrict(self, search_space: dict[str, SearchParameter], y: Any) -> dict[str, SearchParameter]:
         """Return a search space without the ranges that this estimator's parameters or the data make meaningless.
 
         Args:

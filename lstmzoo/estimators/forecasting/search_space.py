@@ -1,14 +1,18 @@
 """Search spaces of forecasters, without the choices that some series make meaningless."""
 
-from typing import Any
-
-from lstmzoo.config import Categorical
+from lstmzoo.config.ranges import Categorical, SearchParameter
 from lstmzoo.panel import Panel
 
 
 def meaningful_space(
-    search_space: dict[str, Any], panel: Panel, seasons: list[int], horizon: int, spare: int, *, pad_short: bool
-) -> dict[str, Any]:
+    search_space: dict[str, SearchParameter],
+    panel: Panel,
+    seasons: list[int],
+    horizon: int,
+    spare: int,
+    *,
+    pad_short: bool,
+) -> dict[str, SearchParameter]:
     """Return a search space without the ranges and values that mean nothing for a panel.
 
     Args:
@@ -26,10 +30,11 @@ def meaningful_space(
         space.pop("transform", None)
     if "lookback_horizons" in space and not pad_short:
         space["lookback_horizons"] = _capped(space["lookback_horizons"], spare // horizon)
-    if "residual" in space:
+    references = space.get("residual")
+    if isinstance(references, Categorical):
         different = _different_references(seasons, max(spare, seasons[-1]) if pad_short else spare)
-        values = [value for value in space["residual"].values if value in different]
-        space["residual"] = space["residual"].model_copy(update={"values": values})
+        values = [value for value in references.values if value in different]
+        space["residual"] = references.model_copy(update={"values": values})
         if not values:
             del space["residual"]
     return space
@@ -48,7 +53,7 @@ def _different_references(seasons: list[int], spare: int) -> set[str]:
     return different
 
 
-def _capped(span: Any, largest: int) -> Any:
+def _capped(span: SearchParameter, largest: int) -> SearchParameter:
     """A range of whole numbers without those above ``largest``; at least one value is left."""
     if isinstance(span, Categorical):
         values = [v for v in span.values if isinstance(v, int) and v <= largest]
