@@ -98,7 +98,7 @@ def test_windows_have_an_observed_value_to_forecast():
 
 def test_no_observed_value_to_learn_from_is_refused():
     y = series(length=40, gaps=[(13, 36)])
-    with pytest.raises(DataError, match="an observed value to forecast and one before that: lower lookback"):
+    with pytest.raises(DataError, match="observed target with an observed value before it: lower lookback"):
         forecaster(lookback=12).fit(y.assign(y=y["y"].where((y.index == 0) | (y.index > 35))))
 
 
