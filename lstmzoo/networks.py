@@ -1,4 +1,4 @@
-"""The zoo's networks as plain Keras models, for heads, losses and training of one's own."""
+"""The zoo's networks as plain Keras models, for your own heads, losses and training."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from lstmzoo.spec import DataSpec
 
 @keras.saving.register_keras_serializable(package="lstmzoo")
 class Network(keras.Model):
-    """A functional model of the zoo. Its config is what it was built from, so that ``.keras`` files hold no graph of it.
+    """A functional model of the zoo. Its config is its recipe, so that ``.keras`` files contain no graph.
 
     Attributes:
         recipe: The builder's name, its hyperparameters, and the fields of the spec.
@@ -24,15 +24,15 @@ class Network(keras.Model):
     recipe: dict[str, Any]
 
     def get_config(self) -> dict[str, Any]:
-        """What the model was built from."""
+        """The recipe and the name."""
         return {**self.recipe, "name": self.name}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "Network":
-        """The model that was built from the same.
+        """Build the model from a config of :meth:`get_config`.
 
         Raises:
-            UnknownNameError: If its builder is unknown.
+            UnknownNameError: If the builder is unknown.
         """
         spec = {k: tuple(v) if isinstance(v, list) else v for k, v in config["spec"].items()}
         sizes = schema_of(config["task"]).spec(**spec)
@@ -44,22 +44,22 @@ class Network(keras.Model):
 def build_model(
     name: str, data: Any, *more: Any, hyperparameters: Mapping[str, Any] | None = None, **params: Any
 ) -> Network:
-    """The bare Keras model of a zoo entry: functional, uncompiled, with fresh weights.
+    """Build the bare Keras model of a zoo entry: functional, uncompiled, with fresh weights.
 
     Forecasters map ``window`` (B, T, F) and ``future`` (B, H, R + K) to forecasts (B, H, Q). Language models and translators
     map token ids, the targets among them, to negative log-likelihoods (B, T). See :mod:`lstmzoo.models`.
 
     Args:
         name: The entry, with or without its task.
-        data: The sizes of the network, a spec such as :class:`lstmzoo.spec.ForecastingSpec`; or what the task's estimator is
-            fitted on, from which the sizes are learned.
-        *more: Further data: the translations, for an entry for translation.
-        hyperparameters: Settings of the entry by key, in the place of its own.
+        data: The sizes of the network, a spec such as :class:`lstmzoo.spec.ForecastingSpec`; or data to fit the task's estimator
+            on, from which the sizes are learned.
+        *more: Further data, such as the translations for an entry of translation.
+        hyperparameters: Settings by key that override those of the entry.
         **params: With data, further parameters of the task's estimator, such as ``horizon=12``.
 
     Raises:
-        UnknownNameError: If there is no such entry, or setting.
-        ConfigError: If a setting is wrong, or the spec is another task's.
+        UnknownNameError: If there is no such entry or setting.
+        ConfigError: If a setting is invalid, or the spec is that of another task.
         DataError: If the data is refused.
 
     Examples:
@@ -74,14 +74,14 @@ def build_model(
 
 
 def build_network(config: ModelConfig, spec: DataSpec) -> Network:
-    """The bare Keras model of a config."""
+    """Build the bare Keras model of a config."""
     return _network(config.builder, spec, config.hyperparameters, config.task)
 
 
 def resolve(
     name: str, data: tuple, hyperparameters: Mapping[str, Any] | None, params: Mapping[str, Any]
 ) -> tuple[ModelConfig, Any, Any]:
-    """The config and the spec of :func:`build_model`, and the unfitted estimator that read the data, None with a spec."""
+    """Find the config and the spec for :func:`build_model`, and the unfitted estimator that read the data; None with a spec."""
     name = full_name(name)
     task = name.split("/", 1)[0]
     if not isinstance(data[0], DataSpec):
@@ -92,7 +92,7 @@ def resolve(
         raise ConfigError(f"{arg('data')}: {name} needs a {needed.__name__}, got a {type(data[0]).__name__}")
     if params or data[1:]:
         given = ", ".join(map(arg, params)) or "further data"
-        raise ConfigError(f"{given}: a spec has all sizes already: leave it out")
+        raise ConfigError(f"{given}: a spec has all sizes already. Pass the spec alone")
     return load_config(name).override(hyperparameters or {}), data[0], None
 
 

@@ -29,11 +29,16 @@ def _stream_trainer(toy: Toy) -> tuple[keras.Model, Inputs]:
 
 
 def _score_step_by_step(model: Any, inputs: Inputs) -> np.ndarray:
-    """Three tokens, and then one by one."""
+    """Score three tokens, and then one by one: by scoring, and by steps, which must agree."""
     tokens, targets = inputs["tokens"], inputs["targets"]
-    state, parts = model.stepper.begin(len(tokens)), []
-    for part in (slice(0, 3), *(slice(t, t + 1) for t in range(3, tokens.shape[1]))):
-        nll, _, state = model.stepper.score(tokens[:, part], targets[:, part], state)
+    begin, rows = model.stepper.begin(len(tokens)), np.arange(len(tokens))
+    nll, _, state = model.stepper.score(tokens[:, :3], targets[:, :3], begin)
+    _, stepped = model.stepper.encode({"tokens": tokens[:, :3]}, begin)
+    parts = [nll]
+    for t in range(3, tokens.shape[1]):
+        nll, _, state = model.stepper.score(tokens[:, t : t + 1], targets[:, t : t + 1], state)
+        log_probs, stepped = model.stepper.step({"tokens": tokens[:, t]}, stepped)
+        np.testing.assert_allclose(-log_probs[rows, targets[:, t]], nll[:, 0], rtol=1e-4, atol=1e-5, err_msg="stepping")
         parts.append(nll)
     return np.concatenate(parts, axis=1)
 
