@@ -56,8 +56,8 @@ def translation_model(
             attention (B, T, S), or None. Both functions are called several times, so they make no layers.
         name: Of the model.
         embedding_dim: E.
-        tied: ``two_way``: the target's embedding and the softmax share a matrix; ``three_way``: the source's embedding shares it
-            too, which needs a joint vocabulary. If D is not E, a linear layer comes between.
+        tied: ``none``; ``two_way``: the target's embedding and the softmax share a matrix; ``three_way``: the source's embedding
+            shares it too, which needs a joint vocabulary. If D is not E, a linear layer comes between.
         source_dropout: Rate of the source's embeddings.
         target_dropout: Rate of the target's embeddings.
         output_dropout: Rate of the hidden states.

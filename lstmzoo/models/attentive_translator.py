@@ -39,8 +39,7 @@ def attentive_translator(
         encoder_dropout: Rate of the encoder's outputs, and between its layers.
         output_dropout: Rate of the softmax's inputs.
         label_smoothing: Share of the probability that training spreads over all tokens.
-        tied: Whether the embedding of the target and the softmax share a matrix (``two_way``), with the embedding of the source
-            too (``three_way``), or not (``none``).
+        tied: Which matrices are shared; see :func:`lstmzoo.models._translation.translation_model`.
 
     Returns:
         An uncompiled model from ``source`` (B, S), ``previous`` and ``targets`` (B, T) to negative log-likelihoods (B, T).

@@ -35,8 +35,7 @@ def deep_translator(
         embedding_dim: E.
         dropout: Rate of the inputs of each layer and of the softmax.
         label_smoothing: Share of the probability that training spreads over all tokens.
-        tied: Whether the embedding of the target and the softmax share a matrix (``two_way``), with the embedding of the source
-            too (``three_way``), or not (``none``).
+        tied: Which matrices are shared; see :func:`lstmzoo.models._translation.translation_model`.
 
     Returns:
         An uncompiled model from ``source`` (B, S), ``previous`` and ``targets`` (B, T) to negative log-likelihoods (B, T).

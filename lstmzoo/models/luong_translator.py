@@ -37,8 +37,7 @@ def luong_translator(
             then computes one step after the other.
         dropout: Rate of the inputs of each layer and of the softmax; with input feeding, not between the decoder's layers.
         label_smoothing: Share of the probability that training spreads over all tokens.
-        tied: Whether the embedding of the target and the softmax share a matrix (``two_way``), with the embedding of the source
-            too (``three_way``), or not (``none``).
+        tied: Which matrices are shared; see :func:`lstmzoo.models._translation.translation_model`.
 
     Returns:
         An uncompiled model from ``source`` (B, S), ``previous`` and ``targets`` (B, T) to negative log-likelihoods (B, T).
