@@ -1,4 +1,4 @@
-"""What layers have in common: the logarithm of zero, Keras' loop over time, and the interface of Keras' recurrent layers."""
+"""Shared by layers: the logarithm of zero, Keras' loop over time, and the interface of Keras' recurrent layers."""
 
 from collections.abc import Callable
 from typing import Any

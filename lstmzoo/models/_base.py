@@ -1,9 +1,9 @@
 """The face of a network that steps: a state of fixed size goes in and comes out.
 
-Every family of models that generate, decode or stream has it, over the weights of the network itself::
+All models that generate, decode or stream have it, over the weights of the network itself::
 
-    memory, state = model.stepper.encode(source)                   # what is read first, once per input
-    output, state = model.stepper.step(inputs, state, memory)      # its cost does not depend on what came before
+    memory, state = model.stepper.encode(source)                   # once per input
+    output, state = model.stepper.step(inputs, state, memory)      # the cost does not depend on earlier steps
 """
 
 import math
@@ -26,7 +26,7 @@ class Stepper:
 
     Args:
         network: Its weights are used.
-        encode: Reads a source, from a state or from the beginning. It returns what all steps share, the memory, and a state.
+        encode: Reads a source, from a state or from the beginning, and returns the memory, which all steps share, and a state.
         step: Returns the output of one step, and the state after it.
         state: A state of the network, for its structure.
         memory: A memory of the network, for its structure.
@@ -62,8 +62,10 @@ class Stepper:
             The memory, which is empty unless the network attends to the source, and the state.
         """
 
+        first = state is None
+
         def run(inputs: Tensors) -> Tensors:
-            memory, after = self._encode(inputs, None if state is None else self.unpack_state(inputs))
+            memory, after = self._encode(inputs, None if first else self.unpack_state(inputs))
             return {**named(memory, "memory"), **named(after)}
 
         given = {name: source[name] for name in self.sources}

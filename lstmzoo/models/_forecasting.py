@@ -1,4 +1,4 @@
-"""What forecasters have in common: inputs, output layer, and the face that steps.
+"""Shared by forecasters: inputs, output layer, and the face that steps.
 
 A forecaster is made of two functions, ``encode`` and ``decode``. The model itself reads a whole window at once. Where it can
 step, ``model.stepper`` reads windows in parts.
@@ -21,11 +21,11 @@ from lstmzoo.spec import ForecastingSpec
 
 @dataclass(frozen=True)
 class ForecasterInputs:
-    """What a forecaster reads.
+    """The inputs of a forecaster.
 
     Attributes:
-        window: ``(B, T, F)``, joined by the description of the series at each step unless the builder asks for it apart.
-        future: ``(B, H, R + K)``, joined likewise.
+        window: ``(B, T, F)``, with the description of the series at each step unless the builder asks for it separately.
+        future: ``(B, H, R + K)``, with the description too.
         static: ``(B, S)`` the description of the series, categories as learned vectors; None if there is none.
         series: ``(B,)`` the series' number, from 1, or 0 for a series that is not in the training data; None unless the builder
             asks for it.
@@ -119,7 +119,7 @@ def forecaster(
         encode: ``(inputs, states) -> (memory, states)``: reads ``inputs.window`` from states, or from the beginning if they
             are None. It is called several times, so it makes no layers.
         decode: ``(inputs, memory, states) -> (B, H, output_size(spec))``.
-        name: Of the model.
+        name: Name of the model.
         streaming: Whether reading a window in parts, from state to state, equals reading it at once.
         join_static: Whether ``inputs.window`` and ``inputs.future`` contain the description of the series.
         with_series: Whether the model takes the number of the series, for parameters of each series' own.
@@ -155,7 +155,7 @@ def autoregressive_forecaster(spec: ForecastingSpec, encode: Callable, decode: C
         encode: ``(inputs, states) -> states``, as for :func:`forecaster`.
         decode: ``(inputs, previous, states) -> (raw, states)``: for the steps of ``inputs.future`` (all H, or one), from the
             values ``previous`` (B, steps, 1) before each, to ``(B, steps, output_size(spec))``.
-        name: Of the model.
+        name: Name of the model.
 
     Returns:
         An uncompiled model as of :func:`forecaster`, with one more input, ``previous`` (B, H, 1).

@@ -1,4 +1,4 @@
-"""What language models have in common: embedding, output layer, and their faces over the same weights.
+"""Shared by language models: embedding, output layer, and their faces over the same weights.
 
 A language model is made of one function, ``read``. The model itself reads a window of tokens at once. ``model.stepper`` reads,
 scores and generates any number of tokens, from a state. Its ``trainer`` carries the state from batch to batch.
@@ -36,7 +36,7 @@ def language_model(
         spec: Sizes learned from the training text.
         read: ``(vectors (B, T, E), tokens (B, T), states) -> (hidden (B, T, D), states)``, from states, or from the beginning
             if they are None. It is called several times, so it makes no layers.
-        name: Of the model.
+        name: Name of the model.
         embedding_dim: E.
         tied: Whether the output layer shares the embedding's matrix. If D is not E, a linear layer comes between them.
         softmax: ``full``, or ``adaptive`` if the spec has cutoffs.

@@ -1,4 +1,4 @@
-"""What translation models have in common: embeddings, output layer, and their faces over the same weights.
+"""Shared by translation models: embeddings, output layer, and their faces over the same weights.
 
 A translation model is made of two functions, ``encode`` and ``decode``. The model itself reads a source and a target sentence at
 once. ``model.stepper`` encodes a source once, and then writes the target token by token, from a state. Its ``trainer`` is
@@ -54,7 +54,7 @@ def translation_model(
             states.
         decode: ``(vectors (B, T, E), memory, states) -> (hidden (B, T, D), weights, states)``; the weights are those of the
             attention (B, T, S), or None. Both functions are called several times, so they make no layers.
-        name: Of the model.
+        name: Name of the model.
         embedding_dim: E.
         tied: ``none``; ``two_way``: the target's embedding and the softmax share a matrix; ``three_way``: the source's embedding
             shares it too, which needs a joint vocabulary. If D is not E, a linear layer comes between.
@@ -238,7 +238,7 @@ class TranslationTrainer(NetworkTrainer):
     """A translation model in training. The mean of its outputs (B, T) is the mean loss of the batch's tokens.
 
     Args:
-        stepper: Of the model.
+        stepper: Stepper of the model.
         label_smoothing: Share of the wanted probability that is spread over all tokens.
     """
 
