@@ -101,6 +101,7 @@ class Stepper:
         return keras.tree.pack_sequence_as(self.state, unnamed(inputs))
 
 
+@keras.saving.register_keras_serializable(package="lstmzoo")
 class SteppingModel(keras.Model):
     """A functional model that steps.
 
