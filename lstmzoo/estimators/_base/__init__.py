@@ -13,7 +13,7 @@ from lstmzoo.estimators._base._base import (
     as_json,
     preprocessor,
     spec,
-)
+)  # fmt: skip
 from lstmzoo.estimators._base.network import Prepared, ZooNetworkEstimator
 from lstmzoo.estimators._base.tokenizing import Tokenizing, TokenizingEstimator
 

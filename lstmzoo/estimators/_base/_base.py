@@ -176,9 +176,11 @@ class ZooEstimator(ServedEstimator, BaseEstimator):
         check_params(self)
 
     def _to_bundle(self) -> tuple[dict[str, Any], saving.Bundle]:
-        learned, preprocessor, arrays = self._learned()
-        params = {"params": {k: plain(v) for k, v in self.get_params(deep=False).items()}, "learned": learned}
-        files: saving.Bundle = {PARAMS: params, PREPROCESSOR: preprocessor, STATE: arrays}
+        parts: Parts = {PARAMS: {}, PREPROCESSOR: {}, STATE: {}}
+        for learned in self._declared():
+            learned.save(self, parts)
+        params = {"params": {k: plain(v) for k, v in self.get_params(deep=False).items()}, "learned": parts[PARAMS]}
+        files: saving.Bundle = {**parts, PARAMS: params}
         header = {"class": type(self).__name__, "keras": keras.__version__}
         if hasattr(self, "model_"):
             header["model"] = self.config_.name
@@ -191,7 +193,10 @@ class ZooEstimator(ServedEstimator, BaseEstimator):
         if "config" in document:
             self.config_ = parse_config(document["config"])
             _check_builder(self.config_.builder)
-        self._restore(document["learned"], files[PREPROCESSOR], files[STATE])
+        parts = {PARAMS: document["learned"], PREPROCESSOR: files[PREPROCESSOR], STATE: files[STATE]}
+        for learned in self._declared():
+            learned.restore(self, parts)
+        self._complete()
         if "config" in document:
             weights = files["weights.safetensors"]
             saving.check_arrays_finite(weights, "weights.safetensors")
@@ -209,19 +214,6 @@ class ZooEstimator(ServedEstimator, BaseEstimator):
         """Return what the class and its bases declare in ``_saved``, that of the bases first."""
         declared = [learned for base in reversed(cls.__mro__) for learned in vars(base).get("_saved", ())]
         return list({learned.name: learned for learned in declared}.values())
-
-    def _learned(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, np.ndarray]]:
-        """Return the learned attributes as JSON, the preprocessor as JSON, and arrays."""
-        parts: Parts = {PARAMS: {}, PREPROCESSOR: {}, STATE: {}}
-        for learned in self._declared():
-            learned.save(self, parts)
-        return parts[PARAMS], parts[PREPROCESSOR], parts[STATE]
-
-    def _restore(self, learned: dict[str, Any], preprocessor: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        parts: Parts = {PARAMS: learned, PREPROCESSOR: preprocessor, STATE: arrays}
-        for one in self._declared():
-            one.restore(self, parts)
-        self._complete()
 
     def _complete(self) -> None:
         """Check that restored attributes are consistent, and set those that are not saved. The network is restored later.

@@ -155,14 +155,9 @@ class ZooNetworkEstimator(ZooEstimator, Generic[P]):
         return self
 
     def _train_network(
-        self,
-        model: keras.Model,
-        prepared: P,
-        config: ModelConfig,
-        seed: int,
-        overrides: Overrides,
-        checkpoint: Checkpoint | None,
-    ) -> Trained:
+        self, model: keras.Model, prepared: P, config: ModelConfig, seed: int, overrides: Overrides,
+        checkpoint: Checkpoint | None = None,
+    ) -> Trained:  # fmt: skip
         batches = self._batches(model, prepared, config, seed)
         return train(
             self._trainer(model, batches), self._loss(prepared, overrides), batches, config=config.training,
@@ -175,7 +170,7 @@ class ZooNetworkEstimator(ZooEstimator, Generic[P]):
         model, weights, done = self.model_, self.model_.get_weights(), len(self.history_)
         try:
             reseed(model, seed)
-            trained = self._train_network(model, prepared, config, seed, Overrides(), None)
+            trained = self._train_network(model, prepared, config, seed, Overrides())
         except BaseException:
             model.set_weights(weights)
             raise
