@@ -1,6 +1,6 @@
-"""The errors that a user can mend. Each message names what is wrong and the way out.
+"""Errors that a user can correct. Each message says what is wrong and what to do.
 
-A message refers to a parameter by :func:`arg`, so that each face can spell it: ``str(error)`` as Python does
+A message refers to a parameter by :func:`arg`, so that each interface can spell it: ``str(error)`` as in Python
 (``pad_short=True``), the command line as an option (``--pad-short``).
 """
 
@@ -16,11 +16,11 @@ Spelling = Callable[[str, Any], str]
 
 
 def arg(name: str = "", /, **value: Any) -> str:
-    """A reference to a parameter, for the text of an error.
+    """Return a reference to a parameter, for the message of an error.
 
     Args:
-        name: The parameter's name in Python, where the text speaks of the parameter itself.
-        **value: In place of it, the parameter with the value that the text speaks of, of Python's literals; ``...`` for any.
+        name: Name of the parameter in Python, if the message is about the parameter itself.
+        **value: The parameter with a value, a Python literal, if the message is about that value; ``...`` for any value.
 
     Examples:
         >>> print(ConfigError(f"{arg('horizon')}: too long; pass {arg(pad_short=True)}"))
@@ -35,12 +35,12 @@ def arg(name: str = "", /, **value: Any) -> str:
 
 
 def render(message: str, spell: Spelling) -> str:
-    """A text with its references to parameters spelled.
+    """Return a message with its references to parameters spelled out.
 
     Args:
-        message: May have references, those of :func:`arg`.
-        spell: From a name and a value to text. The value is ``NO_VALUE`` where the text speaks of the parameter itself, and
-            ``...`` where it speaks of any value.
+        message: Message, with references made by :func:`arg`.
+        spell: Function from a name and a value to text. The value is ``NO_VALUE`` if the message is about the parameter
+            itself, and ``...`` for any value.
     """
 
     def spelled(match: re.Match[str]) -> str:
@@ -51,12 +51,12 @@ def render(message: str, spell: Spelling) -> str:
 
 
 def as_python(name: str, value: Any) -> str:
-    """A parameter as it is written in Python."""
+    """Return a parameter as Python spells it."""
     return name if value is NO_VALUE else f"{name}={'' if value is ... else repr(value)}"
 
 
 def unknown_name(kind: str, name: object, valid: Iterable[object]) -> str:
-    """What is said of a name that is not among the valid ones: the nearest of them, and all."""
+    """Return the message for an unknown name, with the nearest valid name and all valid names."""
     names = sorted(str(v) for v in valid)
     short = [n.rsplit("/", 1)[-1] for n in names if "/" not in str(name)]
     close = difflib.get_close_matches(str(name), [*short, *names], n=1)
@@ -65,40 +65,40 @@ def unknown_name(kind: str, name: object, valid: Iterable[object]) -> str:
 
 
 class LstmzooError(Exception):
-    """Base of every error that lstmzoo raises on purpose."""
+    """Base class of all errors that lstmzoo raises."""
 
     @property
     def message(self) -> str:
-        """The text with its references to parameters, as an error that repeats it needs it."""
+        """Message with unspelled references, for errors that repeat it."""
         return " ".join(map(str, self.args))
 
     def __str__(self) -> str:
         return render(self.message, as_python)
 
     def spelled(self, spell: Spelling) -> str:
-        """The text as a face spells parameters; see :func:`render`."""
+        """Return the message with parameters spelled by an interface; see :func:`render`."""
         return render(self.message, spell)
 
 
 class ConfigError(LstmzooError, ValueError):
-    """A zoo config or a hyperparameter is wrong."""
+    """A zoo entry, a parameter or a hyperparameter is wrong."""
 
 
 class UnknownNameError(LstmzooError, LookupError):
-    """A name is not registered; the message lists those that are."""
+    """A name is unknown; the message lists the valid names."""
 
     def __init__(self, kind: str, name: object, valid: Iterable[object], hint: str = "") -> None:
         super().__init__(kind, name, tuple(valid), hint)
 
     @property
     def message(self) -> str:
-        """The text; see :class:`LstmzooError`."""
+        """Message; see :class:`LstmzooError`."""
         *name, hint = self.args
         return f"{unknown_name(*name)}; {hint}" if hint else unknown_name(*name)
 
 
 class DataError(LstmzooError, ValueError):
-    """Data that was passed in cannot be used as it is."""
+    """Data cannot be used."""
 
 
 class TrainingError(LstmzooError, FloatingPointError):

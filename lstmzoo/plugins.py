@@ -1,8 +1,8 @@
-"""Modules of a user's own, whose builders and estimators the package is to know wherever it runs.
+"""Plugins: modules of your own, whose builders, estimators and tasks the package knows wherever it runs.
 
 They are named by the environment variable ``LSTMZOO_MODULES`` (module names, or paths of ``.py`` files, separated as ``PATH``
-is), or by an installed package's entry points of the group ``lstmzoo.models``. Processes that are started inherit the variable,
-so that the command line, workers and ``mlflow models serve`` know them too.
+is), or by an installed package's entry points of the group ``lstmzoo.models``. Child processes inherit the variable,
+so that the command line, workers and ``mlflow models serve`` know the plugins too.
 """
 
 import hashlib
@@ -48,10 +48,10 @@ def import_modules(package: str) -> None:
 
 
 def import_plugins() -> None:
-    """Import the modules that are named, each once.
+    """Import all plugins, each once.
 
     Raises:
-        ConfigError: If one cannot be imported; the message says where it is named, and why.
+        ConfigError: If a plugin cannot be imported; the message says where it is named, and why.
     """
     for name in os.environ.get(MODULES, "").split(os.pathsep):
         if name:
@@ -67,12 +67,12 @@ def _import(name: str, where: str) -> None:
                 _import_file(Path(name).absolute())
         else:
             importlib.import_module(name)
-    except Exception as error:  # a user's code
+    except Exception as error:  # a plugin may raise anything
         raise ConfigError(f"{where}, which cannot be imported: {type(error).__name__}: {error}") from error
 
 
 def _import_file(path: Path) -> None:
-    """Import a file under a name that is its own, so that two files of the same name do not clash."""
+    """Import a file under a unique module name, so that files of the same name do not clash."""
     name = f"_lstmzoo_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
     if name in sys.modules:
         return

@@ -1,8 +1,8 @@
-"""Builders by name: one dict, duplicates refused.
+"""The registry of builders.
 
-A *builder* is a function ``(spec, *, hyperparameters) -> keras.Model`` that returns an uncompiled model. It becomes
-available to zoo configs by the decorator :func:`register_model`; the modules of :mod:`lstmzoo.models`, and those that
-:mod:`lstmzoo.plugins` finds, are imported when a builder is first asked for.
+A *builder* is a function ``(spec, *, hyperparameters) -> keras.Model`` that returns an uncompiled model. The
+decorator :func:`register_model` makes it available to zoo entries. The modules of :mod:`lstmzoo.models`, and then plugins, are
+imported when a builder is not known yet.
 """
 
 import inspect
@@ -21,10 +21,9 @@ _BUILDERS: dict[str, Builder] = {}
 
 
 def register_model(fn: Builder) -> Builder:
-    """Make a builder available to zoo configs under its function name.
+    """Make a builder available to zoo entries under its function name.
 
-    A function of the same file and qualified name replaces the one before: its module was edited and imported again, or is
-    imported under another name.
+    A function of the same file and qualified name replaces the registered one, so that a module can be imported again.
 
     Raises:
         ValueError: If the name is taken by another function; :func:`unregister_model` frees it.
@@ -51,16 +50,16 @@ def register_model(fn: Builder) -> Builder:
 
 
 def unregister_model(name: str) -> Builder:
-    """Take a builder out again, and return it."""
+    """Remove a builder from the registry, and return it."""
     return _BUILDERS.pop(name)
 
 
 def get_builder(name: str) -> Builder:
-    """The builder of that name.
+    """Return the builder of a name.
 
     Raises:
-        UnknownNameError: If there is none; the message lists the names.
-        ConfigError: If there is none, and a module that may define it cannot be imported.
+        UnknownNameError: If there is no such builder; the message lists the names.
+        ConfigError: If a plugin that may define it cannot be imported.
     """
     look_for(name, _BUILDERS, "lstmzoo.models")
     if name not in _BUILDERS:
@@ -69,7 +68,7 @@ def get_builder(name: str) -> Builder:
 
 
 def build_model(name: str, spec: Any, hyperparameters: dict[str, Any]) -> Any:
-    """The uncompiled model that a builder makes, its hyperparameters checked against the builder's annotations.
+    """Build an uncompiled model, after checking the hyperparameters against the builder's annotations.
 
     Raises:
         UnknownNameError: If there is no such builder.
@@ -92,12 +91,12 @@ def build_model(name: str, spec: Any, hyperparameters: dict[str, Any]) -> Any:
 
 
 def hyperparameter_names(name: str) -> tuple[str, ...]:
-    """The keyword-only parameters of a builder, in order."""
+    """Return the keyword-only parameters of a builder, in order."""
     return tuple(inspect.signature(get_builder(name)).parameters)[1:]
 
 
 def _place(fn: Builder) -> tuple[str, str] | None:
-    """The file and the qualified name of a function; None for another callable."""
+    """Return the file and the qualified name of a function; None for another callable."""
     fn = inspect.unwrap(fn)
     code = getattr(fn, "__code__", None)
     return code and (os.path.realpath(code.co_filename), fn.__qualname__)

@@ -50,10 +50,11 @@ class SummingConfig(ModelConfig):
 
 
 @register_model
-def recurrent_summer(spec, *, units: int):
+def recurrent_summer(spec, *, units: int, dropout: float):
     numbers = keras.Input((spec.length, 1), name="numbers")
     read = keras.layers.SimpleRNN(units, name="reader")(numbers)
-    return keras.Model({"numbers": numbers}, keras.layers.Dense(1, name="head")(read), name="recurrent_summer")
+    kept = keras.layers.Dropout(dropout, name="dropout")(read)
+    return keras.Model({"numbers": numbers}, keras.layers.Dense(1, name="head")(kept), name="recurrent_summer")
 
 
 @dataclass(frozen=True)

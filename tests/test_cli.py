@@ -379,7 +379,7 @@ def test_predict_writes_what_it_prints(model):
 
 
 def test_predict_prints_a_table_with_the_first_rows(model, monkeypatch):
-    monkeypatch.setattr("lstmzoo.cli.predict._SHOWN", 3)
+    monkeypatch.setattr("lstmzoo.cli.tasks.forecasting.predict._SHOWN", 3)
     lines = run("predict", model).stdout
     assert "2020-03-01" in lines
     assert "2020-04-01" not in lines
@@ -596,7 +596,7 @@ def test_evaluate(model, files, sales, monkeypatch):
         np.testing.assert_allclose([row[name] for row in report["series"]], expected[name], rtol=1e-5)
         np.testing.assert_allclose(report["mean"][name], expected[name].mean(), rtol=1e-5)
     assert {"mase", "crps", "coverage_80"} <= set(report["mean"])
-    monkeypatch.setattr("lstmzoo.cli.evaluate._SHOWN", 1)
+    monkeypatch.setattr("lstmzoo.cli.tasks.forecasting._SHOWN", 1)
     printed = run("evaluate", model, "sales.csv").stdout
     for word in ("mase", "mean of 2", "001", "and 1 more series"):
         assert word in printed

@@ -161,7 +161,7 @@ def test_translate_writes_what_the_model_says(folder, fitted):
 @pytest.mark.parametrize("together", [1000, 4])
 def test_translate_writes_a_line_for_each_line(lexicon, together, monkeypatch):
     """From a file, a compressed one, standard input; to standard output, or a file; in parts of any size."""
-    monkeypatch.setattr("lstmzoo.cli.translate._TOGETHER", together)
+    monkeypatch.setattr("lstmzoo.cli.tasks.translation.translate._TOGETHER", together)
     expected = "".join(f"{text}\n" for text in lstmzoo.load(lexicon).predict(LINES))
     assert expected.split("\n")[4:7] == [TARGET[4], "", "  "]
     raw = Path("lines.txt").read_bytes()
@@ -182,7 +182,7 @@ def test_translate_writes_a_line_for_each_line(lexicon, together, monkeypatch):
 @pytest.fixture
 def loaded(fitted, monkeypatch):
     """The translator as it is, with what it has compiled."""
-    monkeypatch.setattr("lstmzoo.cli.translate.load_any", lambda *_: fitted)
+    monkeypatch.setattr("lstmzoo.cli.tasks.translation.translate.load_any", lambda *_: fitted)
     return fitted
 
 
@@ -199,7 +199,7 @@ def test_translators_are_ensembled(loaded, lexicon, monkeypatch):
     other = copy.copy(loaded)
     other.model_.set_weights([2 * weight for weight in loaded.model_.get_weights()])
     models = {"one": loaded, "other": other, "lexicon": lstmzoo.load(lexicon)}
-    monkeypatch.setattr("lstmzoo.cli.translate.load_any", lambda name, _: models[name])
+    monkeypatch.setattr("lstmzoo.cli.tasks.translation.translate.load_any", lambda name, _: models[name])
     args = ["translate", "one", "lines.txt", "--score", "--beam-size", "2"]
     texts, scores = loaded.predict(LINES, beam_size=2, ensemble=[other], return_score=True)
     expected = "".join(f"{score:.4f}\t{text}\n" for text, score in zip(texts, scores, strict=True))
@@ -216,7 +216,7 @@ def test_several_translations_of_a_line_are_numbered(loaded, monkeypatch):
     texts, scores = loaded.predict(LINES, n_best=2, return_score=True)
     rows = [(i, *row) for i, both in enumerate(zip(texts, scores, strict=True), 1) for row in zip(*both, strict=True)]
     assert len(rows) > len(LINES)
-    monkeypatch.setattr("lstmzoo.cli.translate._TOGETHER", len(LINES) - 1)
+    monkeypatch.setattr("lstmzoo.cli.tasks.translation.translate._TOGETHER", len(LINES) - 1)
     plain, scored = (run("translate", "any", "lines.txt", "--n-best", "2", *more).stdout for more in ([], ["--score"]))
     assert plain == "".join(f"{i}\t{text}\n" for i, text, _ in rows)
     assert scored == "".join(f"{i}\t{score:.4f}\t{text}\n" for i, text, score in rows)
@@ -236,7 +236,7 @@ def test_lines_are_written_before_others_are_read(lexicon, monkeypatch):
         return predict(self, lines)
 
     monkeypatch.setattr(lstmzoo.BaselineTranslator, "predict", spied)
-    monkeypatch.setattr("lstmzoo.cli.translate._TOGETHER", 1)
+    monkeypatch.setattr("lstmzoo.cli.tasks.translation.translate._TOGETHER", 1)
     assert run("translate", lexicon, stdin="one\ntwo two\n").stdout == "eins\nzwei zwei\n"
     assert seen == ["", "eins\n"]
 
@@ -244,8 +244,8 @@ def test_lines_are_written_before_others_are_read(lexicon, monkeypatch):
 @pytest.mark.parametrize("together", [4, 100])
 @pytest.mark.parametrize("args", [[], ["--n-best", "2", "--score"]])
 def test_alignments_are_written_beside_translations(fitted, together, args, monkeypatch):
-    monkeypatch.setattr("lstmzoo.cli.translate.load_any", lambda *_: fitted)
-    monkeypatch.setattr("lstmzoo.cli.translate._TOGETHER", together)
+    monkeypatch.setattr("lstmzoo.cli.tasks.translation.translate.load_any", lambda *_: fitted)
+    monkeypatch.setattr("lstmzoo.cli.tasks.translation.translate._TOGETHER", together)
     plain = run("translate", "any", "lines.txt", *args).stdout
     assert run("translate", "any", "lines.txt", *args, "--alignment", "a.jsonl").stdout == plain
     rows = [json.loads(line) for line in Path("a.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -259,7 +259,7 @@ def test_alignments_are_written_beside_translations(fitted, together, args, monk
 
 
 def test_the_alignment_of_one_line_is_drawn(fitted, monkeypatch):
-    monkeypatch.setattr("lstmzoo.cli.translate.load_any", lambda *_: fitted)
+    monkeypatch.setattr("lstmzoo.cli.tasks.translation.translate.load_any", lambda *_: fitted)
     result = run("translate", "any", "--alignment", "a.png", stdin="one two\n")
     assert result.exit_code == 0, result.stderr
     assert Path("a.png").read_bytes().startswith(b"\x89PNG")
@@ -317,7 +317,7 @@ def test_wrong_usage_settings_and_pairs_exit_with_2(args, fragments):
     (["translate", "any", "lines.txt", "--length-penalty", "-1"], ["--length-penalty", "from 0 to 10"]),
 ])  # fmt: skip
 def test_wrong_lines_and_searches_exit_with_2(loaded, args, fragments, monkeypatch):
-    monkeypatch.setattr("lstmzoo.cli.translate._TOGETHER", len(LINES))
+    monkeypatch.setattr("lstmzoo.cli.tasks.translation.translate._TOGETHER", len(LINES))
     write("long.txt", [*LINES, "one " * 5000])
     Path("latin.txt").write_bytes("one\nf\u00fcnf\n".encode("latin-1"))
     Path("false.gz").write_text("no gzip")

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import mlflow
 import numpy as np
 import pytest
 from _cli import IGNORED_WARNINGS, assert_refused, run, run_json
@@ -25,7 +26,7 @@ builder: recurrent_summer
 summary: Reads numbers one by one.
 reference: Elman, "Finding Structure in Time", Cognitive Science 1990
 tags: [quick]
-hyperparameters: {units: 4}
+hyperparameters: {units: 4, dropout: 0.2}
 data: {scaled: true}
 training: {optimizer: adam, learning_rate: 1.0e-2, beta_2: 0.999, schedule: constant, warmup: 0.0, clipnorm: null,
   batch_size: 8, epochs: 1, steps_per_epoch: 4, patience: 1, average_epochs: 1}
@@ -62,8 +63,6 @@ def test_its_entry_passes_the_checks(check):
 
 
 def test_search_storage_and_serving():
-    import mlflow.pyfunc
-
     from lstmzoo.mlflow import save_model
 
     summer = network_estimator("summing")("rnn", random_state=0, verbose=0)
@@ -93,7 +92,7 @@ def test_the_command_line():
     )
     assert (report["model"], report["length"]) == ("summing/rnn", 3)
     fitted = lstmzoo.load("model")
-    assert fitted.config_.hyperparameters == {"units": 3}
+    assert fitted.config_.hyperparameters == {"units": 3, "dropout": 0.2}
     assert run_json("evaluate", "model", "data.sums", "--skip", "10") == {"mae": -fitted.score(X[10:], Y[10:])}
     assert run_json("update", "model", "data.sums")["epochs"] == 1
     assert_refused(run("predict", "model"), 2, "model is a Summer: 'lstmzoo evaluate model' scores sums")
@@ -113,7 +112,7 @@ def test_tune_and_benchmark():
 def test_a_network_of_a_spec():
     import_plugins()
     model = lstmzoo.build_model("summing/rnn", SCHEMAS["summing"].spec(length=5))
-    assert model.input_shape == {"numbers": (None, 5, 1)}
+    assert (model.input_shape, model.output_shape) == ((None, 5, 1), (None, 1))
 
 
 def test_without_the_module_everything_says_what_to_do(monkeypatch):
@@ -122,6 +121,7 @@ def test_without_the_module_everything_says_what_to_do(monkeypatch):
         for name in ("summing", "Summer", "MeanSum", "recurrent_summer"):
             registry.pop(name, None)
     monkeypatch.delenv("LSTMZOO_MODULES")
+    Path("zoo/summing/rnn.yaml").write_text(ENTRY + "# read again\n")
     with pytest.raises(ConfigError, match=r"rnn\.yaml: unknown task 'summing'.*LSTMZOO_MODULES"):
         lstmzoo.load_config("summing/rnn")
     with pytest.raises(SavedModelError, match="unknown class 'Summer'.*LSTMZOO_MODULES"):

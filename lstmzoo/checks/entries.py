@@ -12,21 +12,21 @@ from lstmzoo.registry import build_model, hyperparameter_names
 
 
 def check_keys_match_builder(name: str) -> None:
-    """The config's hyperparameters are the builder's keywords, no more and no fewer."""
+    """Check that the config's hyperparameters are the builder's keywords, no more and no fewer."""
     config = load_config(name)
     expected, found = set(hyperparameter_names(config.builder)), set(config.hyperparameters)
     assert found == expected, f"{name}: hyperparameters differ from the builder's: {sorted(found ^ expected)}"
 
 
 def check_layers_are_named(name: str) -> None:
-    """Weights are found again by path: a second build gives the same paths, each once."""
+    """Check that weights are found again by path: a second build gives the same paths, each once."""
     first, second = ([w.path for w in _toy(name).model.weights] for _ in range(2))
     assert first == second, f"{name}: weight paths change from build to build: {sorted(set(first) ^ set(second))}"
     assert len(set(first)) == len(first), f"{name}: two weights share a path"
 
 
 def check_training(name: str) -> None:
-    """Training changes every weight, the loss is finite; and with one seed, dropout on, it gives the same bits twice."""
+    """Check that training changes every weight, with a finite loss, and gives the same bits twice with one seed and dropout."""
     runs = []
     for _ in range(2):
         toy = _toy(name)
@@ -41,7 +41,7 @@ def check_training(name: str) -> None:
 
 
 def check_dropout_is_of_training(name: str) -> None:
-    """Two training losses of one batch, by weights that stay, differ if and only if the entry drops something."""
+    """Check that two training losses of one batch, with the same weights, differ if and only if the entry has dropout."""
     for without_dropout in (False, True):
         losses = _toy(name, without_dropout=without_dropout).losses_of_training()
         assert (losses[0] == losses[1]) == without_dropout, (
@@ -50,7 +50,7 @@ def check_dropout_is_of_training(name: str) -> None:
 
 
 def check_overfits_one_batch(name: str) -> None:
-    """Trained on one small batch, without dropout, the network learns it."""
+    """Check that the network learns one small batch, without dropout."""
     toy = _toy(name, without_dropout=True)
     losses = toy.train(steps=150, rate=1e-2, enough=0.3)
     assert losses[-1] - toy.floor < 0.3 * (losses[0] - toy.floor), (
@@ -59,7 +59,7 @@ def check_overfits_one_batch(name: str) -> None:
 
 
 def check_batch_company_changes_nothing(name: str) -> None:
-    """An item's output is the same alone as in a batch."""
+    """Check that the output of an item does not depend on the other items of its batch."""
     toy = _toy(name)
     together = _called(toy.model, toy.inputs)
     for i in (0, len(together) - 1):
@@ -68,7 +68,7 @@ def check_batch_company_changes_nothing(name: str) -> None:
 
 
 def check_search_space_builds(name: str) -> None:
-    """Both ends of each range of the search space that concerns the network build a network."""
+    """Check that networks can be built with both ends of each range of the search space."""
     config = load_config(name)
     for key, span in config.search_space.items():
         if key in config.hyperparameters:
@@ -78,13 +78,13 @@ def check_search_space_builds(name: str) -> None:
 
 
 def check_stepping_equals_whole(name: str) -> None:
-    """An entry tagged ``streaming`` gives the same, its state carried from step to step, as all at once; others cannot step."""
+    """Check that entries tagged ``streaming``, and no others, can step, and that steps give the whole sequence's outputs."""
     toy = _toy(name)
     tagged = "streaming" in load_config(name).tags
     can_step = isinstance(toy.model, SteppingModel)
-    assert can_step == tagged, f"{name}: the tag 'streaming' and what the model can do differ"
+    assert can_step == tagged, f"{name}: an entry is tagged 'streaming' if, and only if, its model can step"
     if can_step:
-        assert toy.step_through is not None, f"{name}: the task's toys say nothing of steps: give them a step_through"
+        assert toy.step_through is not None, f"{name}: the toys of the task have no step_through"
         whole, stepped = _called(toy.model, toy.inputs), toy.step_through(toy.model, toy.inputs)
         np.testing.assert_allclose(stepped, whole, rtol=1e-4, atol=1e-5, err_msg=f"{name}: stepping")
 
@@ -102,7 +102,7 @@ ENTRY_CHECKS: tuple[Callable[[str], None], ...] = (
 
 
 def check_entry(name: str) -> None:
-    """Put a zoo entry through all of :data:`ENTRY_CHECKS`."""
+    """Run all of :data:`ENTRY_CHECKS` on a zoo entry."""
     for check in ENTRY_CHECKS:
         check(name)
 

@@ -17,7 +17,7 @@ from lstmzoo.estimators import load
 
 
 def check_params_are_stored(estimator: Any, data: tuple[Any, ...]) -> None:
-    """``__init__`` only assigns, ``fit`` leaves parameters alone; ``clone``, ``get_params``, ``set_params`` and ``repr`` work."""
+    """Check that ``__init__`` only assigns, ``fit`` keeps parameters, and ``clone``, ``set_params`` and ``repr`` work."""
     params = estimator.get_params()
     for name, value in estimator.get_params(deep=False).items():
         assert getattr(estimator, name) is value, f"__init__ changes {name}"
@@ -28,7 +28,7 @@ def check_params_are_stored(estimator: Any, data: tuple[Any, ...]) -> None:
 
 
 def check_unfitted_refuses(estimator: Any, data: tuple[Any, ...]) -> None:
-    """Before ``fit``, the other methods raise ``NotFittedError``, and nothing learned is there."""
+    """Check that before ``fit``, methods raise ``NotFittedError``, and there are no learned attributes."""
     learned = [name for name in vars(estimator) if name.endswith("_") and not name.endswith("__")]
     assert not learned, f"__init__ sets {learned}"
     answers = [getattr(estimator, name) for name in ("predict", "generate") if hasattr(estimator, name)]
@@ -43,14 +43,14 @@ def check_unfitted_refuses(estimator: Any, data: tuple[Any, ...]) -> None:
 
 
 def _required(answer: Callable) -> int:
-    """How many arguments it cannot do without; as many of the data's are like them."""
+    """Return the number of required arguments; the first parts of the data stand for them."""
     return sum(
         p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD for p in signature(answer).parameters.values()
     )
 
 
 def check_fit_is_reproducible(estimator: Any, data: tuple[Any, ...]) -> None:
-    """Two fits with one ``random_state`` answer and score the same bits, and leave NumPy's global generator alone."""
+    """Check that two fits with one ``random_state`` give the same bits, and do not use NumPy's global generator."""
     state = np.random.get_state(legacy=True)[1]  # type: ignore[index]  # noqa: NPY002
     first, second = (clone(estimator).fit(*data) for _ in range(2))
     assert _served(first).equals(_served(second)), "same random_state, other answers"
@@ -60,7 +60,7 @@ def check_fit_is_reproducible(estimator: Any, data: tuple[Any, ...]) -> None:
 
 
 def check_predictions_survive_storage(estimator: Any, data: tuple[Any, ...]) -> None:
-    """Saved and loaded, or pickled, an estimator answers and scores the same bits; what is saved holds no code."""
+    """Check that an estimator gives the same bits after saving and loading, or pickling, and that no code is saved."""
     estimator.fit(*data)
     expected, score = _served(estimator), estimator.score(*data)
     with tempfile.TemporaryDirectory() as folder:
@@ -76,7 +76,7 @@ def check_predictions_survive_storage(estimator: Any, data: tuple[Any, ...]) -> 
 
 
 def check_serves(estimator: Any, data: tuple[Any, ...]) -> None:
-    """The serving example is answered, with finite numbers, and the parameters are JSON."""
+    """Check that the serving example is answered, with finite numbers, and that the parameters are JSON."""
     estimator.fit(*data)
     answer = _served(estimator)
     assert len(answer), "serving answers nothing"
@@ -86,7 +86,7 @@ def check_serves(estimator: Any, data: tuple[Any, ...]) -> None:
 
 
 def check_search_hooks(estimator: Any, data: tuple[Any, ...]) -> None:
-    """The held-out split can be fitted and scored, and so can each baseline."""
+    """Check that the estimator and each baseline can be fitted and scored on the held-out split."""
     train, valid = estimator.holdout_split(*data)
     for candidate in (estimator, *estimator.baselines().values()):
         assert np.isfinite(candidate.fit(*train).score(*valid)), f"{candidate} has no finite score"
@@ -103,17 +103,17 @@ ESTIMATOR_CHECKS: tuple[Callable[[Any, tuple[Any, ...]], None], ...] = (
 
 
 def check_estimator(estimator: Any, data: tuple[Any, ...]) -> None:
-    """Put an unfitted estimator through all of :data:`ESTIMATOR_CHECKS`.
+    """Run all of :data:`ESTIMATOR_CHECKS` on an unfitted estimator.
 
     Args:
-        estimator: With a ``random_state``, if it draws anything.
-        data: What ``fit`` takes; a few seconds' worth of training.
+        estimator: Estimator, with a ``random_state`` if it has one.
+        data: Arguments of ``fit``. A fit should take a few seconds.
     """
     for check in ESTIMATOR_CHECKS:
         check(clone(estimator), data)
 
 
 def _served(estimator: Any) -> Any:
-    """What a fitted estimator answers to its own example; the parameters are JSON."""
+    """Return the answer of a fitted estimator to its serving example, with parameters that went through JSON."""
     params = json.loads(json.dumps(estimator.serving_params()))
     return estimator.serve(estimator.serving_example(), params)

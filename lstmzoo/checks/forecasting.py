@@ -1,4 +1,4 @@
-"""Small forecasting networks, on noise."""
+"""Small forecasting networks, with random data."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +13,7 @@ from lstmzoo.spec import ForecastingSpec
 
 
 def _spec(config: ModelConfig) -> ForecastingSpec:
-    """Small sizes, with every kind of channel."""
+    """Return small sizes, with every kind of channel."""
     distribution = config.data.distribution
     return ForecastingSpec(
         lookback=10,
@@ -32,7 +32,7 @@ def _spec(config: ModelConfig) -> ForecastingSpec:
 
 
 def _make(model: keras.Model, spec: ForecastingSpec, rng: np.random.Generator) -> Toy:
-    """Noise, or counts where their distribution is forecast."""
+    """Return a toy with noise, or with counts if the distribution is one of counts."""
     inputs = {
         "window": rng.normal(size=(6, spec.lookback, spec.num_features)).astype("float32"),
         "future": rng.normal(size=(6, spec.horizon, spec.num_future_features)).astype("float32"),
@@ -50,14 +50,14 @@ def _make(model: keras.Model, spec: ForecastingSpec, rng: np.random.Generator) -
 
 
 def _counts(rng: np.random.Generator, horizon: int) -> np.ndarray:
-    """``(6, horizon, 2)`` counts in units of their windows' scales, and the scales."""
+    """Return counts divided by the scales of their windows, and the scales, ``(6, horizon, 2)``."""
     counts = rng.poisson(3, (6, horizon, 1))
     scale = np.full_like(counts, 4)
     return np.concatenate([counts / scale, scale], axis=-1)
 
 
 def _floor(loss: Callable, target: np.ndarray) -> float:
-    """What the loss of counts can fall to, for even a certain one has a probability below 1."""
+    """Return the lowest loss of counts, which is above 0: even a certain count has a probability below 1."""
     certain = np.maximum(target * [1, 0], 1e-4)
     return float(np.mean(keras.ops.convert_to_numpy(loss(target, certain))))
 

@@ -1,4 +1,4 @@
-"""Small language models, on random tokens."""
+"""Small language models, with random tokens."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from lstmzoo.spec import LanguageModellingSpec
 
 
 def _spec(config: ModelConfig) -> LanguageModellingSpec:
-    """Small sizes, with clusters for an adaptive softmax."""
+    """Return small sizes, with clusters for an adaptive softmax."""
     return LanguageModellingSpec(vocab_size=30, bptt=6, cutoffs=(8, 20))
 
 
@@ -23,13 +23,13 @@ def _make(model: keras.Model, spec: LanguageModellingSpec, rng: np.random.Genera
 
 
 def _stream_trainer(toy: Toy) -> tuple[keras.Model, Inputs]:
-    """What a language model is trained as; each batch begins from a state of zeros."""
+    """Return the model that is trained, and its inputs; each batch starts from a state of zeros."""
     rows = len(toy.target)
     return toy.model.stepper.trainer(rows), {**toy.inputs, "begin": np.ones((rows, 1), "float32")}
 
 
 def _score_step_by_step(model: Any, inputs: Inputs) -> np.ndarray:
-    """Score three tokens, and then one by one: by scoring, and by steps, which must agree."""
+    """Score three tokens at once, then one by one, by scoring and by steps, which must agree."""
     tokens, targets = inputs["tokens"], inputs["targets"]
     begin, rows = model.stepper.begin(len(tokens)), np.arange(len(tokens))
     nll, _, state = model.stepper.score(tokens[:, :3], targets[:, :3], begin)

@@ -1,4 +1,4 @@
-"""Small translation models, on random sentences."""
+"""Small translation models, with random sentences."""
 
 from typing import Any
 
@@ -11,12 +11,12 @@ from lstmzoo.spec import TranslationSpec
 
 
 def _spec(config: ModelConfig) -> TranslationSpec:
-    """Small sizes, one vocabulary for both languages."""
+    """Return small sizes, with one vocabulary for both languages."""
     return TranslationSpec(source_vocab_size=30, target_vocab_size=30, joint=True)
 
 
 def _make(model: keras.Model, spec: TranslationSpec, rng: np.random.Generator) -> Toy:
-    """Sentences of several lengths; the first and the last ones are not the longest."""
+    """Return a toy with sentences of several lengths; neither the first nor the last one is the longest."""
     source, targets = np.zeros((4, 6), "int32"), np.zeros((4, 5), "int32")
     for row, (length, its_length) in enumerate([(3, 2), (5, 4), (1, 3), (4, 1)]):
         source[row, :length] = rng.integers(1, spec.source_vocab_size, length)
@@ -27,7 +27,7 @@ def _make(model: keras.Model, spec: TranslationSpec, rng: np.random.Generator) -
 
 
 def _translate_step_by_step(model: Any, inputs: Inputs) -> np.ndarray:
-    """The source at once, and then token by token; what comes after the end counts nothing."""
+    """Read the source at once, then the targets token by token; tokens after the end have loss 0."""
     memory, state = model.stepper.encode({"source": inputs["source"]}, calls=1)
     parts = []
     for previous, targets in zip(inputs["previous"].T, inputs["targets"].T, strict=True):

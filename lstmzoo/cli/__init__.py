@@ -1,4 +1,4 @@
-"""The command line ``lstmzoo``. What a command needs is imported when it runs: ``list`` loads no network."""
+"""The command line ``lstmzoo``. Commands import what they need when they run: ``list`` does not import Keras."""
 
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -51,7 +51,9 @@ def _print_version(wanted: bool) -> None:
 
 
 Version = Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and TensorFlow's log; may stand anywhere.")]
+Debug = Annotated[
+    bool, typer.Option("--debug", help="Show tracebacks and TensorFlow's log; allowed anywhere on the line.")
+]
 
 
 @app.callback(invoke_without_command=True)

@@ -1,4 +1,4 @@
-"""A task as the command line knows it, and which task a file, an entry or a saved model is of."""
+"""Tasks as the command line knows them, and the task of a file, an entry or a saved model."""
 
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from lstmzoo.plugins import look_for
 
 
 class Source(NamedTuple):
-    """What an estimator is made of and trained on.
+    """The parameters and the data of an estimator, read from options and a file.
 
     Attributes:
         data: Positional arguments of the estimator's ``fit``.

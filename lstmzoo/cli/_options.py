@@ -1,4 +1,4 @@
-"""Options of the commands: those that several commands have, and those of the tasks."""
+"""Options that several commands have, and options of the tasks."""
 
 import inspect
 import re
@@ -26,23 +26,26 @@ Data = Annotated[
 ]
 Entry = Annotated[
     str,
-    typer.Argument(help="Zoo entry, such as forecasting/lstm, or lstm, where the file decides.", show_default=False),
+    typer.Argument(
+        help="Zoo entry, such as forecasting/lstm; or lstm, and the file decides the task.", show_default=False
+    ),
 ]
 Models = Annotated[
-    str | None, typer.Option(help="Entries: names or shell patterns, separated by commas; else all that suit the file.")
+    str | None,
+    typer.Option(help="Entries: names or shell patterns, separated by commas; default: all of the task."),
 ]
-RandomState = Annotated[int | None, typer.Option(min=0, help="Seed: the same one gives the same result.")]
+RandomState = Annotated[int | None, typer.Option(min=0, help="Seed; the same seed gives the same result.")]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="A setting, such as units=64; may be repeated."),
+    typer.Option("--set", metavar="KEY=VALUE", help="Setting of the entry, such as units=64; may be repeated."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON to stdout; anything else goes to stderr.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, to stdout.")]
 Saved = Annotated[str, typer.Argument(metavar="FOLDER", help="Saved model, or its MLflow URI.", show_default=False)]
 TrackingUri = Annotated[str | None, typer.Option(help="MLflow store: sqlite:///mlflow.db, or a server's URL.")]
 
 
 def parse_settings(settings: Iterable[str] | None) -> dict[str, Any]:
-    """``KEY=VALUE`` pairs, each value read as in a zoo entry's YAML file.
+    """Parse ``KEY=VALUE`` pairs, each value as in a zoo entry's YAML file.
 
     Raises:
         ConfigError: If one is not a pair.
@@ -68,19 +71,19 @@ def _parse_value(text: str) -> Any:
 
 
 def check_settings(model: str, settings: dict[str, Any]) -> None:
-    """Refuse, before any network is loaded, settings that an entry does not have.
+    """Refuse settings that an entry does not have, before Keras is imported.
 
     Raises:
-        ConfigError: If one is unknown or of the wrong type.
+        ConfigError: If a setting is unknown or of the wrong type.
     """
     load_config(model).override(settings)
 
 
 def check_folder(path: Path) -> None:
-    """Refuse, before any work is done, a folder that a model cannot be saved to.
+    """Refuse a folder that a model cannot be saved to, before any work is done.
 
     Raises:
-        ConfigError: If there is something else in its place, or nothing can be written there.
+        ConfigError: If the path exists and is not a saved model, or cannot be written.
     """
     from lstmzoo.saving import is_bundle
 

@@ -1,4 +1,4 @@
-"""What is printed to stdout: tables and JSON."""
+"""Printing of tables and JSON to stdout."""
 
 import contextlib
 import itertools
@@ -19,7 +19,7 @@ _SHOWN = 20
 
 
 def print_table(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
-    """Print a table, numbers to the right; where stdout is no terminal, it is not cut to a width."""
+    """Print a table with numbers to the right; it is not cut to a width if stdout is no terminal."""
     cells = [list(row) for row in rows]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for i, column in enumerate(columns):
@@ -43,7 +43,7 @@ def _cell(value: Any) -> str:
 
 
 def print_leaderboard(leaderboard: "pd.DataFrame", score: str) -> None:
-    """Print the best trials, all baselines, what a score is, and how many trials failed."""
+    """Print the best trials, all baselines, the meaning of the score, and the number of failed trials."""
     ranked = leaderboard[leaderboard["rank"].notna()]
     shown = ranked[(ranked["rank"] <= _SHOWN) | (ranked["status"] == "baseline")]
     columns = ("rank", "model", "score", "seconds", "parameters", "epochs", "status")
@@ -58,7 +58,7 @@ def print_leaderboard(leaderboard: "pd.DataFrame", score: str) -> None:
 
 
 def print_winner(search: Any) -> None:
-    """Print what won, with its settings, and where it is in MLflow."""
+    """Print the winner with its settings, and its place in MLflow."""
     params = {key: value for key, value in search.best_params_.items() if key != "model"}
     settings = ", ".join(f"{key}={value}" for key, value in params.items())
     print(f"winner: {search.best_params_['model']}{f' ({settings})' if settings else ''}")
@@ -72,7 +72,7 @@ def progress_to_stderr() -> contextlib.redirect_stdout:
 
 
 def print_stream(pieces: Iterable[str]) -> None:
-    """Print a text, each piece as it comes."""
+    """Print a text piece by piece, as it is generated."""
     for piece in itertools.chain(pieces, ["\n"]):
         sys.stdout.write(piece)
         sys.stdout.flush()
@@ -102,7 +102,7 @@ def _records(frame: "pd.DataFrame") -> list[dict[Any, Any]]:
 
 
 def with_text_times(frame: "pd.DataFrame", separator: str = "T") -> "pd.DataFrame":
-    """A frame whose times are ISO 8601 text, without hours where all are midnight."""
+    """Return a frame with times as ISO 8601 text, without hours if all are midnight."""
     out = frame.copy()
     for name, column in frame.select_dtypes(["datetime", "datetimetz"]).items():
         out[name] = column.astype(str).str.replace(" ", separator)

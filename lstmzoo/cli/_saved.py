@@ -1,4 +1,4 @@
-"""Saved models, wherever they are."""
+"""Loading of saved models from folders and MLflow."""
 
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,10 @@ from lstmzoo.quiet import import_keras
 
 
 def load_any(model: str, tracking_uri: str | None) -> Any:
-    """The estimator in a folder that it was saved to, an MLflow model's folder, or at an MLflow URI.
+    """Load an estimator from its folder, from the folder of an MLflow model, or from an MLflow URI.
 
     Raises:
-        SavedModelError: If there is none, or it is damaged.
+        SavedModelError: If there is no model, or it is damaged.
     """
     here = is_folder(Path(model))
     if not here and ":" not in model:

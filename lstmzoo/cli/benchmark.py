@@ -1,4 +1,4 @@
-"""``lstmzoo benchmark``: every entry once, as it comes, for the same seconds, against the baselines."""
+"""``lstmzoo benchmark``: each entry with its default settings, trained for the same time, against the baselines."""
 
 import math
 from typing import Annotated, Any
@@ -19,7 +19,7 @@ def benchmark(
     data: o.Data, *, models: o.Models = None, time_limit_per_model: Limit = 30.0, options: o.Options,
     random_state: o.RandomState = 0, json: o.Json = False,
 ) -> None:  # fmt: skip
-    """Train each entry once as it comes, without a search, and compare them on a part of the data, held out."""
+    """Train each entry once with its default settings, and compare them on held-out data."""
     names, task = t.find_models(models, data, options), t.task_of(data, options)
     source = task.read(data, options.of(task))
     import_keras()
@@ -46,7 +46,7 @@ def benchmark(
 
 
 def _measured(row: Any, task: t.Task) -> dict[str, Any]:
-    """A row with the task's measure in the place of the score."""
+    """Return a row with the task's measure in place of the score."""
     score = row["score"]
     measure = {task.measure.key: None if score is None else task.measure.of(score)}
     return {"model": row["model"], "baseline": row["baseline"], **measure,
@@ -54,7 +54,7 @@ def _measured(row: Any, task: t.Task) -> dict[str, Any]:
 
 
 def _ranked(rows: list[dict[str, Any]], task: t.Task) -> list[dict[str, Any]]:
-    """The rows beside the reference; the best first, those that failed last."""
+    """Return the rows compared with the reference; the best first, failed ones last."""
     measure, key, reference = task.measure, task.measure.key, _value(rows, task)
     for row in rows:
         ratio = row[key] / reference if row[key] is not None and reference else None
@@ -64,7 +64,7 @@ def _ranked(rows: list[dict[str, Any]], task: t.Task) -> list[dict[str, Any]]:
 
 
 def _value(rows: list[dict[str, Any]], task: t.Task) -> float:
-    """What the reference has."""
+    """Return the measure of the reference."""
     return next(row[task.measure.key] for row in rows if row["model"] == task.reference)
 
 

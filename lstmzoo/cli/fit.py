@@ -11,7 +11,9 @@ from lstmzoo.cli._output import print_json, progress_to_stderr
 from lstmzoo.outputs import check_folder
 from lstmzoo.quiet import import_keras
 
-Out = Annotated[Path | None, typer.Option(help="Folder to save to, in place of a model there; else the entry's name.")]
+Out = Annotated[
+    Path | None, typer.Option(help="Folder to save to, replacing a model there; default: the entry's name.")
+]
 Limit = Annotated[float | None, typer.Option(min=0.001, help="Maximum seconds of training.")]
 Checkpoints = Annotated[
     Path | None,

@@ -12,13 +12,15 @@ from lstmzoo.mlflow.defaults import HOST, PORT
 from lstmzoo.quiet import import_keras
 
 Model = Annotated[str, typer.Argument(help="Saved model's folder, or its MLflow URI.", show_default=False)]
-Host = Annotated[str, typer.Option(help="Address to listen at; there is no authentication.")]
-Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen at.")]
-MaxRequestBytes = Annotated[int, typer.Option(min=1, help="Largest body of a request.")]
-MaxRows = Annotated[int, typer.Option(min=1, help="Most rows of a request.")]
-MaxSteps = Annotated[int, typer.Option(min=1, help="Most steps of a request: series times horizon, characters, ...")]
-MaxRequests = Annotated[int, typer.Option(min=1, help="Most requests that are answered or wait at a time.")]
-Timeout = Annotated[float, typer.Option(min=0.001, help="Seconds until a request is given up.")]
+Host = Annotated[str, typer.Option(help="Address to listen on; there is no authentication.")]
+Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
+MaxRequestBytes = Annotated[int, typer.Option(min=1, help="Maximum bytes of a request's body.")]
+MaxRows = Annotated[int, typer.Option(min=1, help="Maximum rows of a request.")]
+MaxSteps = Annotated[int, typer.Option(min=1, help="Maximum steps of a request: series times horizon, characters, ...")]
+MaxRequests = Annotated[
+    int, typer.Option(min=1, help="Maximum number of requests that are answered or wait at the same time.")
+]
+Timeout = Annotated[float, typer.Option(min=0.001, help="Seconds after which a request is aborted.")]
 
 
 def serve(

@@ -1,4 +1,4 @@
-"""``lstmzoo update``: a saved model, trained further on new data."""
+"""``lstmzoo update``: further training of a saved model on new data."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +12,7 @@ from lstmzoo.cli._saved import load_any
 from lstmzoo.errors import ConfigError
 from lstmzoo.folders import is_folder
 
-Out = Annotated[Path | None, typer.Option(help="Folder to save to, in place of a model there; else the model's own.")]
+Out = Annotated[Path | None, typer.Option(help="Folder to save to, replacing a model there; default: the model's own.")]
 Epochs = Annotated[int, typer.Option(min=1, help="Passes over the new data.")]
 
 
@@ -46,10 +46,10 @@ def update(
 
 
 def _folder(model: str, out: Path | None) -> Path:
-    """Where the updated model is saved.
+    """Return the folder to save the updated model to.
 
     Raises:
-        ConfigError: If it has no folder of its own.
+        ConfigError: If the model has no folder of its own.
     """
     if out is not None:
         return out

@@ -1,4 +1,4 @@
-"""``lstmzoo list`` and ``lstmzoo show``: what is in the zoo, without loading a network."""
+"""``lstmzoo list`` and ``lstmzoo show``: the entries of the zoo."""
 
 import re
 import sys
@@ -30,7 +30,7 @@ def list_entries(pattern: Pattern = "*", *, tag: Tag = None, json: Json = False)
 
 
 def _readable(names: list[str]) -> Iterator[ModelConfig]:
-    """The configs of entries; one whose file is broken is named on stderr, and the others are still listed."""
+    """Yield the configs of entries; a broken entry is named on stderr and left out."""
     for name in names:
         try:
             yield load_config(name)
@@ -39,7 +39,7 @@ def _readable(names: list[str]) -> Iterator[ModelConfig]:
 
 
 def show(name: Entry, *, json: Json = False) -> None:
-    """Show an entry: its settings, what a search tries, and its file."""
+    """Show an entry: its settings, its search space, and its file."""
     config = load_config(name)
     file = next(f for d in config_directories() if (f := d / f"{config.name}.yaml").is_file())
     if json:
@@ -67,12 +67,12 @@ def _range(space: Any) -> str:
 
 
 def _text(value: Any) -> str:
-    """A value as YAML has it."""
+    """Return a value as YAML text."""
     return str(value).lower() if isinstance(value, bool) else "null" if value is None else str(value)
 
 
 def short_reference(reference: str) -> str:
-    """Authors and year.
+    """Return the authors and the year of a reference.
 
     Examples:
         >>> short_reference('Cho et al., "Learning Phrase Representations", EMNLP 2014')

@@ -1,4 +1,4 @@
-"""``lstmzoo demo``: the whole way on small data, from a search to an answer over HTTP."""
+"""``lstmzoo demo``: a complete example on bundled data, from a search to an answer over HTTP."""
 
 import importlib
 import pkgutil

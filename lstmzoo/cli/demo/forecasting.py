@@ -1,4 +1,4 @@
-"""The climate, forecast."""
+"""A demo of forecasting: CO2 and sea temperature."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ _MODELS = ("lstm", "gru", "seq2seq_gru", "gru_attention", "segment_lstm")
 
 
 def show(stage: Stage) -> None:
-    """Forecast two years of CO2 and of sea temperature, which neither the search nor the training saw."""
+    """Forecast two held-out years of CO2 and of sea temperature."""
     from lstmzoo import Forecaster
     from lstmzoo.datasets import load_climate
 
@@ -43,7 +43,7 @@ def _print_errors(stage: Stage, found: Any, train: "pd.DataFrame", data: "pd.Dat
 
 
 def _plot(winner: Any, test: "pd.DataFrame", path: Path) -> None:
-    """The forecasts, with what came in fact."""
+    """Draw the forecasts and the held-out values."""
     figure = winner.plot()
     for axis in figure.axes:
         actual = test[test["unique_id"] == axis.get_title()]

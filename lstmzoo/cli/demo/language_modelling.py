@@ -1,4 +1,4 @@
-"""Python's language reference, continued."""
+"""A demo of language modelling: Python's language reference."""
 
 import itertools
 from typing import Any

@@ -1,4 +1,4 @@
-"""Dates and amounts, translated."""
+"""A demo of translation: dates and amounts, from English to Hungarian."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ _SETTINGS = {  # few tokens and small networks, to learn something from few pair
 
 
 def show(stage: Stage) -> None:
-    """Learn to translate English dates, times and amounts into Hungarian, with an attention and without."""
+    """Translate English dates, times and amounts into Hungarian, with and without attention."""
     from lstmzoo import Translator
     from lstmzoo.datasets import load_dates
 
@@ -60,7 +60,7 @@ def _print_scores(stage: Stage, found: Any, train: "Pairs", test: "Pairs") -> No
 
 
 def _draw(found: Any, path: Path) -> None:
-    """What the winner looks at, if it is a network with attention."""
+    """Draw the alignment of a sentence, if the winner has attention."""
     winner = found.best_estimator_
     if "attention" in (winner.config_.tags if hasattr(winner, "config_") else ()):
         winner.plot_alignment(_SENTENCE, path=path)

@@ -6,8 +6,8 @@ from typing import Any
 
 from lstmzoo.cli._base import Evaluation, Measure, Source, Task, flag, register_task
 from lstmzoo.cli._parsing import VALIDATION_SIZE, option, parse_names, parse_number, parse_numbers
+from lstmzoo.cli.tasks.forecasting import predict
 from lstmzoo.cli.tasks.forecasting.frames import SUFFIXES, read_frame, read_history
-from lstmzoo.cli.tasks.forecasting.predict import predict
 from lstmzoo.errors import ConfigError
 
 _SHOWN = 40  # series in the table of evaluate
@@ -15,39 +15,39 @@ _option = partial(option, panel="Forecasting")
 _COLUMNS = ("id_col", "time_col", "target_col")
 _COVARIATES = ("past_covariates", "future_covariates", "static_covariates")
 _OPTIONS = {
-    "horizon": _option(int | None, "Steps to forecast; it has to be given.", min=1),
-    "lookback": _option(int | None, "Steps the network sees; else the entry's own.", min=1),
-    "season_length": _option(str | None, "Steps of a season, or several: 24,168; else from the data."),
-    "freq": _option(str | None, "pandas frequency alias, or a whole number; else from the data."),
+    "horizon": _option(int | None, "Steps to forecast; required.", min=1),
+    "lookback": _option(int | None, "Steps that the network sees; default: the entry's own.", min=1),
+    "season_length": _option(str | None, "Steps of a season, or of several: 24,168; default: found in the data."),
+    "freq": _option(str | None, "pandas frequency alias, or a whole number; default: found in the data."),
     "quantiles": _option(str | None, "Levels to forecast besides the median: 0.1,0.9."),
-    "id_col": _option(str | None, 'Column that names the series; "" if there is one only; else unique_id.'),
-    "time_col": _option(str | None, "Column of times (ISO 8601, or whole numbers); else ds."),
-    "target_col": _option(str | None, "Column of values; else y."),
-    "past_covariates": _option(str | None, "Columns that are known up to now, of numbers or categories: visitors,rain."),
+    "id_col": _option(str | None, 'Column that names the series; "" for a single series; default: unique_id.'),
+    "time_col": _option(str | None, "Column of times (ISO 8601, or whole numbers); default: ds."),
+    "target_col": _option(str | None, "Column of values; default: y."),
+    "past_covariates": _option(str | None, "Covariates known up to now, numbers or categories: visitors,rain."),
     "future_covariates": _option(
-        str | None, "Columns that are known of the future too, of numbers or categories; predict --future gives them."
+        str | None, "Covariates known in the future too, numbers or categories; predict --future gives them."
     ),
-    "static_covariates": _option(str | None, "Columns that describe a series: numbers, or text, which is a category."),
+    "static_covariates": _option(str | None, "Covariates that describe a series: numbers, or categories as text."),
     "calendar": _option(
-        str | None, 'Calendar features to show: hour,weekday,holidays:DE; "" for none; else the entry\'s own.'
+        str | None, 'Calendar features: hour,weekday,holidays:DE; "" for none; default: the entry\'s own.'
     ),
-    "missing": _option(str | None, "Missing values and gaps: error, mask or interpolate; else error."),
-    "irregular": _option(bool, "Time steps may be of any length.", names=("--irregular",)),
+    "missing": _option(str | None, "Missing values and gaps: error, mask or interpolate; default: error."),
+    "irregular": _option(bool, "Allow time steps of any length.", names=("--irregular",)),
     "distribution": _option(
-        str | None, "Forecast quantiles, normal, student_t or negative_binomial; else the entry's own."
+        str | None, "Type of forecast: quantiles, normal, student_t or negative_binomial; default: the entry's own."
     ),
-    "conformal": _option(bool, "Correct the quantiles by what held-out windows show.", names=("--conformal",)),
-    "pad_short": _option(bool, "Extend series that are too short, instead of refusing them.", names=("--pad-short",)),
+    "conformal": _option(bool, "Calibrate the quantiles on held-out windows.", names=("--conformal",)),
+    "pad_short": _option(bool, "Pad series that are too short, instead of refusing them.", names=("--pad-short",)),
     "validation_size": VALIDATION_SIZE,
 }  # fmt: skip
 
 
 def _read(path: Path, options: dict[str, Any]) -> Source:
-    """Series from a file, and the estimator's parameters; those that were not given are its own.
+    """Read series from a file, and the estimator's parameters from options.
 
     Raises:
-        ConfigError: If there is no horizon, or an option cannot be read.
-        DataError: If the file cannot be.
+        ConfigError: If there is no horizon, or an option cannot be parsed.
+        DataError: If the file cannot be read.
     """
     params = _parsed(options)
     named = {name: params.get(name) for name in (*_COLUMNS, *_COVARIATES)}
@@ -106,10 +106,11 @@ register_task(
         options=_OPTIONS,
         evaluation_options={
             "metrics": _option(
-                str | None, "Metrics: mae,rmse,mape,wape,bias,smape,mase,rmsse,crps,coverage; else the usual ones."
+                str | None,
+                "Metrics, such as mae,rmse,wape; default: mase,smape,rmsse, and crps,coverage with quantiles.",
             )
         },
-        commands={"predict": predict},
+        commands={"predict": predict.predict},
         about=lambda estimator: {"season_length": estimator.season_length_},
     )
 )

@@ -1,4 +1,4 @@
-"""Frames from CSV and Parquet files, and back into them."""
+"""Reading and writing of frames: CSV and Parquet files."""
 
 import contextlib
 import os
@@ -27,18 +27,18 @@ def read_frame(
     future_covariates: Collection[str] | None = None,
     static_covariates: Collection[str] | None = None,
 ) -> "tuple[pd.DataFrame, str | None]":
-    """Series from a file.
+    """Read series from a file.
 
     Args:
         path: CSV or Parquet, by its suffix.
-        id_col: Column that names the series; ``""`` if there is one only. If None, the usual one, or no column in
-            a file that has none but the others named here.
-        time_col: Column of times; the usual one if None. Text is read as whole numbers, if all of it is, or else as
+        id_col: Column that names the series; ``""`` for a single series. If None, the default column, or no column if the
+            file has only the other columns named here.
+        time_col: Column of times; the default one if None. Text is parsed as whole numbers if possible, otherwise as
             ISO 8601.
-        target_col: Column of values; the usual one if None.
-        past_covariates: Columns of numbers; or of text, each a category, if no cell can be read as a number.
+        target_col: Column of values; the default one if None.
+        past_covariates: Columns of numbers, or of categories if no cell is a number.
         future_covariates: As ``past_covariates``.
-        static_covariates: Columns of numbers, if all of a column can be read so, or else of text.
+        static_covariates: Columns of numbers, or of text if a cell is not a number.
 
     Returns:
         The columns named, and the name of the id column.
@@ -73,9 +73,9 @@ def read_frame(
 
 
 def read_history(path: Path, estimator: Any) -> "pd.DataFrame":
-    """The columns that a fitted estimator needs, from a file, as :func:`read_frame` does.
+    """Read the columns that a fitted estimator needs from a file.
 
-    Series have the names that they had in training, and static covariates are what they were there: numbers or text.
+    Names of series and static covariates have the same types as in training: numbers or text.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -99,12 +99,12 @@ def read_history(path: Path, estimator: Any) -> "pd.DataFrame":
 
 
 def read_future(path: Path, estimator: Any, history: "pd.DataFrame | None") -> "pd.DataFrame":
-    """What a file says of the steps to forecast: id, time and future covariates, and nothing else.
+    """Read the future steps from a file: id, time and future covariates, and nothing else.
 
     Args:
         path: CSV or Parquet, by its suffix.
-        estimator: Fitted.
-        history: That is to be forecast from; that of the training if None.
+        estimator: Fitted forecaster.
+        history: History to forecast from; the training data if None.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -143,7 +143,7 @@ def _read_columns(path: Path, text: list[str], numbers: list[str]) -> "pd.DataFr
 
 @contextlib.contextmanager
 def _readable(path: Path) -> Iterator[bool]:
-    """Whether the file is CSV; what goes wrong while it is read says so."""
+    """Yield whether a file is CSV; errors of reading become DataErrors that name the file."""
     is_csv = _suffix(path).startswith(".csv")
     try:
         yield is_csv
@@ -178,14 +178,14 @@ def _csv_columns(path: Path) -> list[str]:
 
 
 def _parquet_columns(path: Path) -> list[str]:
-    """Without the row numbers that pandas may have written."""
+    """Return the column names, without row numbers that pandas may have written."""
     from pyarrow import parquet
 
     return [name for name in parquet.read_schema(path).names if not name.startswith("__index_level_")]
 
 
 def _read_csv(path: Path, text: list[str], numbers: list[str]) -> "pd.DataFrame":
-    """Names and times as the text they are; only a number may be written as missing."""
+    """Read names and times as text; only numbers may be written as missing."""
     import pandas as pd
 
     columns = list(dict.fromkeys([*text, *numbers]))
@@ -226,14 +226,14 @@ def _check_cells(frame: "pd.DataFrame", path: Path, id_col: str | None, numbers:
 
 
 def _is_text(column: "pd.Series") -> bool:
-    """Whether no cell can be read as a number, so that they are categories."""
+    """Return whether no cell is a number, so that the column holds categories."""
     import pandas as pd
 
     return not pd.api.types.is_numeric_dtype(column) and bool(_parsed(column)[0].isna().all())
 
 
 def _described(column: "pd.Series", path: Path, *, numbers: bool = False) -> "pd.Series":
-    """Text as numbers, if all of it is, or has to be."""
+    """Convert text to numbers, if all cells are numbers or ``numbers`` says that they must be."""
     import pandas as pd
 
     if pd.api.types.infer_dtype(column, skipna=True) != "string":
@@ -251,7 +251,7 @@ def _described(column: "pd.Series", path: Path, *, numbers: bool = False) -> "pd
 
 
 def _parsed(column: "pd.Series") -> "tuple[pd.Series, np.ndarray]":
-    """Text as numbers, and which rows hold something else."""
+    """Return text as numbers, and which rows hold something else."""
     import pandas as pd
 
     there = column.notna() & ~column.isin(_MISSING)
@@ -260,14 +260,14 @@ def _parsed(column: "pd.Series") -> "tuple[pd.Series, np.ndarray]":
 
 
 def _named_as(column: "pd.Series", ids: Iterable[Any]) -> "pd.Series":
-    """Names of series as ``ids`` have them, text or numbers, if they are all there."""
+    """Convert names of series to the types of ``ids``, if all names are among them."""
     known = {str(name): name for name in ids}
     named = column.map(lambda name: known.get(str(name)), na_action="ignore")
     return column if named.isna().any() else named
 
 
 def _times(column: "pd.Series", path: Path) -> "pd.Series":
-    """Whole numbers stay whole numbers; other text becomes timestamps."""
+    """Parse times: whole numbers, or ISO 8601."""
     import pandas as pd
 
     from lstmzoo.isotext import read_text
@@ -280,7 +280,7 @@ def _times(column: "pd.Series", path: Path) -> "pd.Series":
 
 
 def check_output(path: Path) -> None:
-    """Refuse, before any work is done, a file that a frame cannot be written to.
+    """Refuse a file that a frame cannot be written to, before any work is done.
 
     Raises:
         DataError: If its suffix is of no known format.
@@ -305,11 +305,11 @@ def write_frame(frame: "pd.DataFrame", path: Path) -> None:
 
 
 def as_frame(answer: Any, levels: Iterable[float] = ()) -> "pd.DataFrame":
-    """A forecast of any kind (a frame, a series or an array) as a pandas frame.
+    """Convert a forecast of any kind (frame, series or array) to a pandas frame.
 
     Args:
         answer: The forecast.
-        levels: Quantiles that it has besides the median, which the columns of an array do not tell.
+        levels: Levels of the quantiles besides the median, in the columns of an array.
     """
     import narwhals as nw
     import numpy as np

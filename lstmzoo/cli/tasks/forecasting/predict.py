@@ -1,4 +1,4 @@
-"""``lstmzoo predict``: what a saved model says."""
+"""``lstmzoo predict``: forecasts of a saved model."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,17 +19,18 @@ if TYPE_CHECKING:
 _SHOWN = 40
 History = Annotated[
     Path | None,
-    typer.Argument(metavar="DATA", help="CSV or Parquet file of the history; else that of the training."),
+    typer.Argument(metavar="DATA", help="CSV or Parquet file of the history; default: the training data."),
 ]
 Future = Annotated[
     Path | None, typer.Option(help="CSV or Parquet file of the steps ahead: id, time, and the future covariates.")
 ]
 Steps = Annotated[
-    int | None, typer.Option(min=1, help="Steps to forecast, up to 20 times those trained for; else as many as those.")
+    int | None,
+    typer.Option(min=1, help="Steps to forecast, at most 20 times the horizon of the training, which is the default."),
 ]
 Levels = Annotated[
     str | None,
-    typer.Option(help="Levels to forecast, of those trained for, or any of a distribution; else all trained for."),
+    typer.Option(help="Levels to forecast: those of the training (default), or any levels of a distribution."),
 ]
 Out = Annotated[Path | None, typer.Option(help="File to write: .csv, .csv.gz or .parquet.")]
 Plot = Annotated[Path | None, typer.Option(help="Picture to draw: .png, .svg or .pdf.")]

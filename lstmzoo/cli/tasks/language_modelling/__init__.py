@@ -7,10 +7,10 @@ from typing import Any
 from lstmzoo.cli._base import Evaluation, Measure, Source, Task, register_task
 from lstmzoo.cli._parsing import TOKENIZER, VALIDATION, VALIDATION_SIZE, option, text_params
 from lstmzoo.cli._text import SUFFIXES, read_texts
-from lstmzoo.cli.tasks.language_modelling.generate import generate
+from lstmzoo.cli.tasks.language_modelling import generate
 
 _option = partial(option, panel="Language modelling")
-_LINES = _option(bool, "Each line of a file is a text of its own; else the whole file is one.", names=("--lines",))
+_LINES = _option(bool, "Read each line of a file as a text; default: the whole file is one text.", names=("--lines",))
 _OPTIONS = {
     "tokenizer": TOKENIZER,
     "lines": _LINES,
@@ -19,16 +19,16 @@ _OPTIONS = {
 }
 _EVALUATION = {
     "lines": _LINES,
-    "adapt": _option(str | None, "Go on learning from what has been read: cache or dynamic."),
+    "adapt": _option(str | None, "Adapt to the text while reading it: cache or dynamic."),
 }
 
 
 def _read(path: Path, options: dict[str, Any]) -> Source:
-    """Texts from files, and the estimator's parameters.
+    """Read texts from files, and the estimator's parameters from options.
 
     Raises:
-        ConfigError: If an option cannot be read.
-        DataError: If a file cannot be.
+        ConfigError: If an option cannot be parsed.
+        DataError: If a file cannot be read.
     """
     lines = options.get("lines", False)
     params = text_params(options, "text")
@@ -62,7 +62,7 @@ register_task(
         options=_OPTIONS,
         evaluation_options=_EVALUATION,
         update_options={"lines": _LINES},
-        commands={"generate": generate},
+        commands={"generate": generate.generate},
         about=_about,
         unit=lambda _: " nats per token",
         plain_text=True,

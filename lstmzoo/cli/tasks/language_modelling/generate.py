@@ -1,4 +1,4 @@
-"""``lstmzoo generate``: texts from a saved language model, as they are made."""
+"""``lstmzoo generate``: text of a saved language model, printed as it is generated."""
 
 import itertools
 from typing import Annotated, Any
@@ -16,15 +16,13 @@ Prompts = Annotated[
     str | None,
     typer.Argument(metavar="PROMPT", help="Text to continue; - reads standard input; default: start a new text."),
 ]
-MaxTokens = Annotated[int, typer.Option(min=1, help="Tokens to add, at the most; a text may end before.")]
-Temperature = Annotated[
-    float, typer.Option(min=0, help="Below 1, likely tokens become likelier; at 0, the likeliest is taken.")
-]
-TopK = Annotated[int | None, typer.Option(min=1, help="Draw among so many of the likeliest tokens; else all.")]
-TopP = Annotated[float, typer.Option(help="Draw among the likeliest tokens that together have this probability.")]
-Penalty = Annotated[float, typer.Option(help="Above 1, tokens that are in the text already become less likely.")]
-Stop = Annotated[list[str] | None, typer.Option(help="Text that generation ends before; may be repeated.")]
-Count = Annotated[int, typer.Option("--n", min=1, help="Continuations of the prompt.")]
+MaxTokens = Annotated[int, typer.Option(min=1, help="Maximum number of tokens to add; a text may end earlier.")]
+Temperature = Annotated[float, typer.Option(min=0, help="Sampling temperature; 0 always takes the likeliest token.")]
+TopK = Annotated[int | None, typer.Option(min=1, help="Sample from this many of the likeliest tokens; default: all.")]
+TopP = Annotated[float, typer.Option(help="Sample from the likeliest tokens with this total probability.")]
+Penalty = Annotated[float, typer.Option(help="Above 1, tokens that already occurred become less likely.")]
+Stop = Annotated[list[str] | None, typer.Option(help="Text before which generation stops; may be repeated.")]
+Count = Annotated[int, typer.Option("--n", min=1, help="Number of continuations.")]
 
 
 def generate(
@@ -32,10 +30,10 @@ def generate(
     top_k: TopK = None, top_p: TopP = 1.0, repetition_penalty: Penalty = 1.0, stop: Stop = None, n: Count = 1,
     random_state: o.RandomState = None, tracking_uri: o.TrackingUri = None, json: o.Json = False,
 ) -> None:  # fmt: skip
-    """Continue a text, or begin one, with a saved language model; it is printed as it is made."""
+    """Generate text with a saved language model, streaming it to the terminal."""
     prompt = read_stdin() if prompts == "-" else prompts
     if prompt == "":
-        raise DataError("PROMPT is empty: give it a character at the least, or leave it out to begin a text")
+        raise DataError("PROMPT is empty: pass at least one character, or leave it out to start a new text")
     estimator = load_any(model, tracking_uri)
     check_task(estimator, model, "language_modelling")
     sampling: dict[str, Any] = {
@@ -57,6 +55,6 @@ def generate(
 
 
 def _begin(estimator: Any, prompt: str | None) -> str:
-    """A prompt as a text goes on from it: models of words know nothing of the white space between them."""
+    """Return a prompt as the start of the printed text; models of words generate no white space after it."""
     words = estimator.preprocessor_.tokenizer == "word"
     return f"{prompt} " if prompt and words and not prompt[-1].isspace() else prompt or ""

@@ -6,35 +6,36 @@ from typing import TYPE_CHECKING, Any
 
 from lstmzoo.cli._base import Evaluation, Measure, Source, Task, register_task
 from lstmzoo.cli._parsing import TOKENIZER, VALIDATION, VALIDATION_SIZE, option, text_params
-from lstmzoo.cli.tasks.translation.translate import translate
+from lstmzoo.cli.tasks.translation import translate
 from lstmzoo.errors import ConfigError
 
 if TYPE_CHECKING:
     from lstmzoo.datasets import Pairs
 
 _option = partial(option, panel="Translation")
-_TARGET = _option(Path | None, "File of translations, a line for each line of the other file, which has the sources.")
+_TARGET = _option(Path | None, "File of translations, one line for each line of the file of sources.")
 _OPTIONS = {
     "target": _TARGET,
     "tokenizer": TOKENIZER,
     "validation": VALIDATION,
-    "validation_target": _option(Path | None, "Likewise, of the lines of --validation."),
+    "validation_target": _option(Path | None, "File of the translations of the lines of --validation."),
     "validation_size": VALIDATION_SIZE,
 }
 _SUFFIXES = (".tsv", ".tsv.gz")
+_TITLES = {"bleu": "BLEU", "chrf": "chrF", "ter": "TER"}
 
 
 def _read_sides(path: Path, target: Path | None, option: str = "--target") -> "Pairs":
-    """Sentences and their translations.
+    """Read sentences and their translations.
 
     Args:
-        path: A file of both, with a tab between, by its suffix; or of sentences, one a line.
-        target: A file of translations, one a line.
-        option: That the second file is given by.
+        path: File of pairs with a tab between, if its suffix says so; otherwise a file of sentences, one per line.
+        target: File of translations, one per line.
+        option: Option that the second file was given by.
 
     Raises:
         ConfigError: If there is one file too few or too many.
-        DataError: If a file cannot be read, or they have not as many lines.
+        DataError: If a file cannot be read, or the two files differ in their number of lines.
     """
     from lstmzoo.datasets import read_pairs
 
@@ -47,11 +48,11 @@ def _read_sides(path: Path, target: Path | None, option: str = "--target") -> "P
 
 
 def _read(path: Path, options: dict[str, Any]) -> Source:
-    """Pairs from files, and the estimator's parameters.
+    """Read pairs from files, and the estimator's parameters from options.
 
     Raises:
-        ConfigError: If an option cannot be read, or lacks another one.
-        DataError: If a file cannot be.
+        ConfigError: If an option cannot be parsed, or lacks another one.
+        DataError: If a file cannot be read.
     """
     params, fit_params = text_params(options, "pairs"), {}
     second = options.get("validation_target")
@@ -79,8 +80,8 @@ def _unit(estimator: Any) -> str:
 
 def _evaluate(estimator: Any, path: Path, options: dict[str, Any]) -> Evaluation:
     scores = estimator.evaluate(*_read_sides(path, options.get("target")))
-    rows = [(title, scores[title.lower()]) for title in ("BLEU", "chrF", "TER")]
-    note = f"of TER, less is better; signature of BLEU: {scores['signature']}"
+    rows = [(_TITLES.get(name, name), value) for name, value in scores.items() if name != "signature"]
+    note = f"lower is better for TER; signature of BLEU: {scores['signature']}"
     return Evaluation(scores, ("score", "value"), rows, (note,))
 
 
@@ -99,7 +100,7 @@ register_task(
         options=_OPTIONS,
         evaluation_options={"target": _TARGET},
         update_options={"target": _TARGET},
-        commands={"translate": translate},
+        commands={"translate": translate.translate},
         about=_about,
         unit=_unit,
         claimed_by="target",

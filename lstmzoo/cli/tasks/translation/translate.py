@@ -1,4 +1,4 @@
-"""``lstmzoo translate``: lines of text through a saved translator."""
+"""``lstmzoo translate``: translations of lines of text, by a saved translator."""
 
 import contextlib
 import itertools
@@ -20,44 +20,49 @@ from lstmzoo.cli._text import file_lines, file_name, writing
 from lstmzoo.errors import ConfigError, DataError
 from lstmzoo.outputs import check_file
 
-_TOGETHER = 1024  # lines that are read, translated and written before the next ones
+_TOGETHER = 1024  # lines of a chunk
 _JSON_LINES = (".jsonl", ".jsonl.gz")
 File = Annotated[
     Path, typer.Argument(metavar="FILE", help="Text, a sentence a line, gzipped if it ends in .gz; - reads stdin.")
 ]
-Out = Annotated[Path | None, typer.Option(help="File to write, gzipped if it ends in .gz; else standard output.")]
+Out = Annotated[Path | None, typer.Option(help="File to write, gzipped if it ends in .gz; default: standard output.")]
 BeamSize = Annotated[
     int | None,
-    typer.Option(min=1, help="Translations followed side by side, else 5; 1 takes the likeliest token each time."),
+    typer.Option(min=1, help="Size of the beam, default: 5; 1 is a greedy search."),
 ]
-LengthPenalty = Annotated[float | None, typer.Option(help="Above 0, longer translations are preferred; else 1.")]
+LengthPenalty = Annotated[float | None, typer.Option(help="Preference for longer translations; default: 1.")]
 CoveragePenalty = Annotated[
-    float | None, typer.Option(help="Above 0, translations that have looked at all of the source; needs an attention.")
+    float | None,
+    typer.Option(help="Preference for translations that cover the whole source; needs attention."),
 ]
 NoRepeat = Annotated[
-    int | None, typer.Option(min=0, help="So many tokens in a row do not come twice in a translation.")
+    int | None, typer.Option(min=0, help="Length of token sequences that may not repeat in a translation.")
 ]
 NBest = Annotated[
-    int | None, typer.Option(min=1, help="Translations of each line, a row each: number of the line, tab, translation.")
+    int | None,
+    typer.Option(min=1, help="Translations of each line, one per row: number of the line, tab, translation."),
 ]
 Ensemble = Annotated[
     list[str] | None,
     typer.Option(
         metavar="MODEL",
-        help="Another translator, whose probabilities are averaged with the first one's; of the same pairs and "
-        "--validation. May be given several times.",
+        help="Another translator, fitted on the same pairs with the same --validation, whose probabilities are averaged "
+        "with the first one's; may be repeated.",
     ),
 ]
 Score = Annotated[
-    bool, typer.Option("--score", help="Before each translation its log-likelihood, penalties included, and a tab.")
+    bool,
+    typer.Option(
+        "--score", help="Write the score, a log-likelihood with the penalties, and a tab before each translation."
+    ),
 ]
 
 Align = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="File for the attention of each translation: .jsonl, a row each of number, source, target and weights; or a "
-        "picture (.png, .pdf, ...) if there is one line. Needs an attention.",
+        help="File for the attention of each translation: .jsonl, with number, source, target and weights per row; or a "
+        "picture (.png, .pdf, ...) if there is one line. Needs a model with attention.",
     ),
 ]
 
@@ -68,7 +73,7 @@ def translate(
     n_best: NBest = None, return_score: Score = False, alignment: Align = None, ensemble: Ensemble = None,
     tracking_uri: o.TrackingUri = None,
 ) -> None:  # fmt: skip
-    """Translate text with a saved translator, a line for each line."""
+    """Translate text with a saved translator, line by line."""
     if out is not None:
         check_file(out, "--out")
     chunks = _chunks(file)
@@ -127,7 +132,7 @@ def _load_others(translator: Any, names: list[str], tracking_uri: str | None) ->
 
 
 def _chunks(path: Path) -> Iterator[list[str]]:
-    """Lines without their ends; on a terminal, each is answered before the next is read."""
+    """Yield lines in chunks, without their ends; on a terminal, one by one, so that each is answered at once."""
     lines = (line.removesuffix("\n") for line in file_lines(path))
     count = 1 if str(path) == "-" and sys.stdin.isatty() else _TOGETHER
     while chunk := list(itertools.islice(lines, count)):
@@ -138,11 +143,11 @@ class _Row(NamedTuple):
     """A translation.
 
     Attributes:
-        number: Of its line.
+        number: Number of its line.
         several: Whether a line has several translations.
         text: The translation.
-        score: Its score, if it was asked for.
-        alignment: Its alignment, if it was asked for.
+        score: Score, or None if it was not requested.
+        alignment: Alignment, or None if it was not requested.
     """
 
     number: int
@@ -153,7 +158,7 @@ class _Row(NamedTuple):
 
 
 def _rows(estimator: Any, lines: list[str], name: str, number: int, options: dict[str, Any]) -> list[_Row]:
-    """Return the translations of lines, the first of which has a number."""
+    """Return the translations of lines; ``number`` is the number of the first line."""
     if not lines:
         return []
     try:
@@ -175,13 +180,13 @@ def _rows(estimator: Any, lines: list[str], name: str, number: int, options: dic
 
 
 def _text(row: _Row) -> str:
-    """Return the line that is written for a translation."""
+    """Return the line to write for a translation."""
     number, score = [str(row.number)] * row.several, [] if row.score is None else [f"{row.score:.4f}"]
     return "\t".join([*number, *score, re.sub(r"[\t\r\n]", " ", row.text)]) + "\n"
 
 
 def _check_alignment(path: Path, lines: list[str]) -> None:
-    """Refuse, before any work is done, a file that alignments cannot be written to."""
+    """Refuse a file that alignments cannot be written to, before any work is done."""
     if path.name.lower().endswith(_JSON_LINES):
         check_file(path, "--alignment")
         return
