@@ -94,15 +94,6 @@ class _Summing(ZooEstimator):
     def serving_schema(self):
         return []
 
-    def serving_params(self):
-        return {}
-
-    def serving_nullable(self):
-        return []
-
-    def serving_warmup(self):
-        return [{}]
-
     def serving_steps(self, model_input, params):
         return len(model_input), "rows"
 
