@@ -45,12 +45,7 @@ class MaskedStack:
     """Stacked recurrent layers with dropout between them, which skip the padding.
 
     Args:
-        cell: Name of the cell.
-        units: U, size of each hidden state.
-        num_layers: Number of recurrent layers.
-        dropout: Rate between the layers.
-        name: Prefix of the layers' names.
-        backwards: Whether to read each sequence from its end.
+        backwards: Whether to read each sequence from its end. The other arguments are those of :class:`RecurrentStack`.
     """
 
     def __init__(

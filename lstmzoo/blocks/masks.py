@@ -29,13 +29,7 @@ def length_mask(lengths: Tensor, x: Tensor) -> Tensor:
 
 
 def lengths_with_end(tokens: Tensor) -> Tensor:
-    """Count the tokens of each sentence.
-
-    Args:
-        tokens: ``(B, T)`` int32; 0 ends a sentence, and all that follows it is padding.
-
-    Returns:
-        ``(B,)`` int32, the end included if there is one.
+    """Count the tokens ``(B,)`` of sentences ``(B, T)``: 0 ends a sentence, and is counted; all that follows is padding.
 
     Examples:
         >>> import numpy as np

@@ -134,11 +134,7 @@ class _ResidualBlock:
 class DilatedStack:
     """Stacked LSTMs whose recurrence skips 1, 2, 4, ... steps, with residual connections from the second layer on.
 
-    Args:
-        units: U, size of each hidden state.
-        num_layers: Number of recurrent layers.
-        dropout: Rate between the layers.
-        name: Prefix of the layers' names.
+    The arguments are those of :class:`RecurrentStack`.
     """
 
     def __init__(self, *, units: int, num_layers: int, dropout: float, name: str) -> None:

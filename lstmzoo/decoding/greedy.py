@@ -52,24 +52,11 @@ def sampled_search(
     """Draw a token each time, until eos or the limit.
 
     Args:
-        step: As for :func:`beam_search`, with B for N.
-        draw: ``(log_probs (B, V), i) -> tokens (B,)``, where i is the number of the token, from 0.
-        first: ``(B,)`` the last tokens before the search.
-        state: Nested tensors ``(B, ...)``, before ``first``.
-        limits: ``(B,)`` the maximal number of tokens of each sentence, eos included; from 1 to L.
-        length: L.
+        draw: ``(log_probs (B, V), i) -> tokens (B,)``, where i is the number of the token, from 0. The other arguments are
+            those of :func:`greedy_search`.
 
     Returns:
         Tokens ``(B, L)``, 0 from the eos on, and their log P ``(B,)`` by ``step``, whatever ``draw`` did.
-
-    Examples:
-        >>> import numpy as np
-        >>> table = np.log(np.array([[0.1, 0.5, 0.4], [0.3, 0.3, 0.4], [0.8, 0.1, 0.1]], "float32"))
-        >>> step = lambda tokens, state: (ops.take(table, tokens, axis=0), state, None)
-        >>> draw = lambda log_probs, i: ops.argmin(log_probs[:, 1:], axis=-1) + 1
-        >>> tokens, log_probs = sampled_search(step, draw, np.array([0]), [], np.array([2]), length=4)
-        >>> ops.convert_to_numpy(tokens), np.exp(ops.convert_to_numpy(log_probs)).round(2)
-        (array([[2, 1, 0, 0]], dtype=int32), array([0.04], dtype=float32))
     """
 
     def drawn(log_probs: Tensor, log_p: Tensor, i: Tensor) -> tuple[Tensor, Tensor]:

@@ -26,14 +26,6 @@ class _AttentiveLayer(keras.layers.Layer):
     Weights are read before the loop too; TensorFlow would read them again in each step.
 
     Sizes: B batch, S memory steps, T steps, E features of the inputs, M features of the memory, U units.
-
-    Args:
-        units: U.
-        attention: Reads the memory in each step.
-        cell: ``gru`` or ``lstm``.
-
-    Raises:
-        UnknownNameError: If there is no such cell.
     """
 
     def __init__(self, units: int, *, attention: Attention, cell: str = "gru", **kwargs: Any) -> None:
@@ -191,16 +183,8 @@ class AttentiveRNN(_AttentiveLayer):
 class ConditionalRNN(_AttentiveLayer):
     """A decoder with a cell before and after the attention, which share one state: with GRUs, the conditional GRU.
 
-    ``s' = first(y_{i-1}, s_{i-1})``, ``c_i = attention(s')``, ``s_i = second(c_i, s')``. Outputs and states are those of
-    :class:`AttentiveRNN`.
-
-    Args:
-        units: U.
-        attention: An :class:`Attention` or a :class:`LocalAttention`.
-        cell: ``gru`` or ``lstm``.
-
-    Raises:
-        UnknownNameError: If there is no such cell.
+    ``s' = first(y_{i-1}, s_{i-1})``, ``c_i = attention(s')``, ``s_i = second(c_i, s')``. Arguments, outputs and states are
+    those of :class:`AttentiveRNN`.
 
     References:
         Sennrich et al., "Nematus: a Toolkit for Neural Machine Translation", EACL 2017, section 2.
@@ -241,13 +225,9 @@ class InputFeedingRNN(_AttentiveLayer):
     from the lowest to the highest, and then a, ``(B, U)`` each.
 
     Args:
-        units: U.
-        attention: An :class:`Attention` or a :class:`LocalAttention`.
-        cell: ``gru`` or ``lstm``.
-        num_layers: Number of cells.
+        num_layers: Number of cells. The other arguments are those of :class:`AttentiveRNN`.
 
     Raises:
-        UnknownNameError: If there is no such cell.
         ConfigError: If ``num_layers`` is less than 1.
 
     References:

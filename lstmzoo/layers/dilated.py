@@ -20,8 +20,6 @@ class DilatedLSTM(WholeLayer):
     Args:
         units: U.
         dilation: Steps from one state to the next of the same lane.
-        return_sequences: Whether to return outputs ``(B, T, U)``, or the last ``(B, U)``.
-        return_state: Whether to return the final states too.
 
     Raises:
         ConfigError: If T is unknown.
@@ -48,11 +46,9 @@ class DilatedLSTM(WholeLayer):
         self.lstm.build((None, None, x_shape[-1]))
 
     def state_shapes(self) -> list[tuple[int, ...]]:
-        """The shape of each state, without B."""
         return [(self.dilation, self.units)] * 2
 
     def run(self, x: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """From ``(B, T, F)`` and initial states to outputs ``(B, T, U)`` and final states."""
         steps = x.shape[1]
         rest = steps % self.dilation
         outputs = []

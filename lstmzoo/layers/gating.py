@@ -1,4 +1,9 @@
-"""The parts of Temporal Fusion Transformers: gated residual networks, selection of variables, interpretable attention."""
+"""The parts of Temporal Fusion Transformers: gated residual networks, selection of variables, interpretable attention.
+
+References:
+    Lim et al., "Temporal Fusion Transformers for Interpretable Multi-horizon Time Series Forecasting",
+    Int. J. Forecasting 37(4), 2021; arXiv:1912.09363, 2019.
+"""
 
 from typing import Any
 
@@ -23,8 +28,6 @@ class GatedSkip(keras.layers.Layer):
 
     References:
         Dauphin et al., "Language Modeling with Gated Convolutional Networks", ICML 2017.
-        Lim et al., "Temporal Fusion Transformers for Interpretable Multi-horizon Time Series Forecasting",
-        Int. J. Forecasting 37(4), 2021; arXiv:1912.09363, 2019.
 
     Examples:
         >>> x, skip = np.ones((2, 3, 4), "float32"), np.ones((2, 3, 8), "float32")
@@ -83,10 +86,6 @@ class GatedResidual(keras.layers.Layer):
         normalize: Whether to normalize the output.
         num_variables: V; if given, inputs are ``(V, N, I)``, and each variable has weights of its own.
 
-    References:
-        Lim et al., "Temporal Fusion Transformers for Interpretable Multi-horizon Time Series Forecasting",
-        Int. J. Forecasting 37(4), 2021; arXiv:1912.09363, 2019.
-
     Examples:
         >>> x, context = np.ones((2, 3, 4), "float32"), np.ones((2, 1, 5), "float32")
         >>> tuple(GatedResidual(units=8, dropout=0.1)(x, context).shape)
@@ -94,15 +93,9 @@ class GatedResidual(keras.layers.Layer):
     """
 
     def __init__(
-        self,
-        *,
-        units: int,
-        dropout: float,
-        outputs: int | None = None,
-        normalize: bool = True,
-        num_variables: int | None = None,
-        **kwargs: Any,
-    ) -> None:
+        self, *, units: int, dropout: float, outputs: int | None = None, normalize: bool = True,
+        num_variables: int | None = None, **kwargs: Any,
+    ) -> None:  # fmt: skip
         super().__init__(**kwargs)
         self.units = units
         self.dropout = dropout
@@ -137,14 +130,8 @@ class GatedResidual(keras.layers.Layer):
         return (*x_shape[:-1], self.outputs)
 
     def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "dropout": self.dropout,
-            "outputs": self.outputs,
-            "normalize": self.normalize,
-            "num_variables": self.num_variables,
-        }
+        names = ("units", "dropout", "outputs", "normalize", "num_variables")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
 @keras.saving.register_keras_serializable(package="lstmzoo")
@@ -160,10 +147,6 @@ class VariableSelection(keras.layers.Layer):
     Args:
         units: U.
         dropout: Rate in the gated residual networks.
-
-    References:
-        Lim et al., "Temporal Fusion Transformers for Interpretable Multi-horizon Time Series Forecasting",
-        Int. J. Forecasting 37(4), 2021; arXiv:1912.09363, 2019.
 
     Examples:
         >>> selected, weights = VariableSelection(units=8, dropout=0.1)(np.ones((2, 3, 5), "float32"))
@@ -218,10 +201,6 @@ class InterpretableAttention(keras.layers.Layer):
     Args:
         num_heads: Number of heads; each has U / ``num_heads`` units, rounded up.
         dropout: Rate of the attention weights.
-
-    References:
-        Lim et al., "Temporal Fusion Transformers for Interpretable Multi-horizon Time Series Forecasting",
-        Int. J. Forecasting 37(4), 2021; arXiv:1912.09363, 2019.
 
     Examples:
         >>> attend = InterpretableAttention(num_heads=2, dropout=0.1)

@@ -47,13 +47,9 @@ class TokenSoftmax(keras.layers.Layer):
     """
 
     def __init__(
-        self,
-        vocab_size: int,
-        *,
-        cutoffs: Sequence[int] = (),
-        embedding: keras.layers.Embedding | None = None,
+        self, vocab_size: int, *, cutoffs: Sequence[int] = (), embedding: keras.layers.Embedding | None = None,
         **kwargs: Any,
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__(**kwargs)
         edges = [0, *cutoffs, vocab_size]
         if any(a >= b for a, b in itertools.pairwise(edges)):

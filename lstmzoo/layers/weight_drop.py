@@ -39,13 +39,7 @@ class WeightDrop(keras.layers.Wrapper):
     """
 
     def __init__(
-        self,
-        layer: keras.layers.Layer,
-        rate: float,
-        *,
-        seed: int | None = None,
-        name: str | None = None,
-        **kwargs: Any,
+        self, layer: keras.layers.Layer, rate: float, *, seed: int | None = None, name: str | None = None, **kwargs: Any
     ) -> None:
         if not 0 <= rate < 1:
             raise ConfigError(f"rate={rate} is not in [0, 1): give a share below 1")

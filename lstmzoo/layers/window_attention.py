@@ -23,8 +23,6 @@ class WindowAttention(WholeLayer):
     Args:
         units: U.
         window: W.
-        return_sequences: Whether to return contexts ``(B, T, U)``, or the last ``(B, U)``.
-        return_state: Whether to return the final states too.
 
     Raises:
         ConfigError: If T is unknown.
@@ -50,11 +48,9 @@ class WindowAttention(WholeLayer):
             setattr(self, f"{part}_kernel", self.add_weight(shape=(x_shape[-1], self.units), name=f"{part}_kernel"))
 
     def state_shapes(self) -> list[tuple[int, ...]]:
-        """The shape of each state, without B."""
         return [(self.window, 2 * self.units), (1,)]
 
     def run(self, x: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """From ``(B, T, F)`` and initial states to contexts ``(B, T, U)`` and final states."""
         memory, seen = states
         steps, window = x.shape[1], self.window
         written = ops.concatenate([ops.matmul(x, self.key_kernel), ops.matmul(x, self.value_kernel)], axis=-1)

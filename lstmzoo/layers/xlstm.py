@@ -113,8 +113,6 @@ class MLSTM(WholeLayer):
     Args:
         units: U.
         num_heads: N.
-        return_sequences: Whether to return outputs ``(B, T, U)``, or the last ``(B, U)``.
-        return_state: Whether to return the final states too.
 
     Raises:
         ConfigError: If ``units`` is not a multiple of ``num_heads``, or equal to it, or T is unknown.
@@ -155,7 +153,6 @@ class MLSTM(WholeLayer):
         return ops.concatenate([ops.zeros((self.num_heads,), dtype=dtype), _forget_bias(self.num_heads, dtype)])
 
     def state_shapes(self) -> list[tuple[int, ...]]:
-        """The shape of each state, without B."""
         heads, size = self.num_heads, self.units // self.num_heads
         return [(heads, size, size), (heads, size), (heads,)]
 
@@ -166,7 +163,6 @@ class MLSTM(WholeLayer):
         return ops.transpose(ops.reshape(whole, (-1, x.shape[1], self.num_heads, size)), (0, 2, 1, 3))
 
     def run(self, x: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """From ``(B, T, F)`` and initial states to outputs ``(B, T, U)`` and final states."""
         steps, size = x.shape[1], self.units // self.num_heads
         q, k, v = (self._heads(x, part) for part in ("query", "key", "value"))
         gates = ops.transpose(ops.matmul(x, self.gate_kernel) + self.gate_bias, (0, 2, 1))

@@ -103,15 +103,9 @@ def _joined(x: Tensor, static: Tensor) -> Tensor:
 
 
 def forecaster(
-    spec: ForecastingSpec,
-    encode: Callable,
-    decode: Callable,
-    *,
-    name: str,
-    streaming: bool,
-    join_static: bool = True,
+    spec: ForecastingSpec, encode: Callable, decode: Callable, *, name: str, streaming: bool, join_static: bool = True,
     with_series: bool = False,
-) -> keras.Model:
+) -> keras.Model:  # fmt: skip
     """Make a model that forecasts all steps at once.
 
     Args:

@@ -20,7 +20,7 @@ def attention_forecaster(
 ) -> keras.Model:  # fmt: skip
     """An encoder-decoder whose decoder attends to all encoder outputs (global attention).
 
-    Sizes as in :mod:`lstmzoo.models`.
+    Inputs, outputs and sizes are those of :mod:`lstmzoo.models`.
 
     Args:
         spec: Sizes learned from the training data.

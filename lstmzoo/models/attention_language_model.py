@@ -19,7 +19,7 @@ def attention_language_model(
     """Stacked recurrent layers, and a causal attention to their last ``window`` outputs.
 
     The keys and values of these outputs are part of the state, so the cost of a token does not depend on the length of the text.
-    Sizes as in :mod:`lstmzoo.models`.
+    Inputs, outputs and sizes are those of :mod:`lstmzoo.models`.
 
     Args:
         spec: Sizes learned from the training text.
@@ -31,9 +31,6 @@ def attention_language_model(
         dropout: Rate of the inputs of each layer and of the softmax.
         tied: Whether the embedding and the softmax share a matrix.
         softmax: ``full``, or ``adaptive`` if the vocabulary is large enough for it to pay.
-
-    Returns:
-        An uncompiled model from ``tokens`` (B, T) and ``targets`` (B, T) to negative log-likelihoods (B, T).
 
     References:
         Daniluk et al., "Frustratingly Short Attention Spans in Neural Language Modeling", ICLR 2017.

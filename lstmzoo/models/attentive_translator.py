@@ -25,7 +25,7 @@ def attentive_translator(
     """A decoder whose last state chooses what to read of the source for the next state: additive attention.
 
     The decoder begins with the encoder's backward state at the beginning of the source. Tokens are predicted from the state, the
-    context and the last token. Sizes as in :mod:`lstmzoo.models`.
+    context and the last token. Inputs, outputs and sizes are those of :mod:`lstmzoo.models`.
 
     Args:
         spec: Sizes learned from the training sentences.
@@ -40,9 +40,6 @@ def attentive_translator(
         output_dropout: Rate of the softmax's inputs.
         label_smoothing: Share of the probability that training spreads over all tokens.
         tied: Which matrices are shared; see :func:`lstmzoo.models._translation.translation_model`.
-
-    Returns:
-        An uncompiled model from ``source`` (B, S), ``previous`` and ``targets`` (B, T) to negative log-likelihoods (B, T).
 
     References:
         Bahdanau, Cho & Bengio, "Neural Machine Translation by Jointly Learning to Align and Translate", ICLR 2015.

@@ -23,7 +23,8 @@ def awd_language_model(
 ) -> keras.Model:  # fmt: skip
     """Stacked recurrent layers with dropped recurrent weights, locked dropout, and dropout of whole words.
 
-    The last layer has the embedding's size, so that weights can be tied. Sizes as in :mod:`lstmzoo.models`.
+    The last layer has the embedding's size, so that weights can be tied. Inputs, outputs and sizes are those of
+    :mod:`lstmzoo.models`.
 
     Args:
         spec: Sizes learned from the training text.
@@ -40,9 +41,6 @@ def awd_language_model(
         change_penalty: Factor of the mean square change of the last layer's output from step to step (TAR).
         tied: Whether the embedding and the softmax share a matrix.
         softmax: ``full``, or ``adaptive`` if the vocabulary is large enough for it to pay.
-
-    Returns:
-        An uncompiled model from ``tokens`` (B, T) and ``targets`` (B, T) to negative log-likelihoods (B, T).
 
     References:
         Merity, Keskar & Socher, "Regularizing and Optimizing LSTM Language Models", ICLR 2018.

@@ -24,7 +24,7 @@ def deep_translator(
 
     From the second on, the decoder's layers read the context and the output of the layer below. From the third on, layers of
     encoder and decoder have residual connections. The attention does not depend on the upper layers, so training takes all steps
-    of a layer at once. Sizes as in :mod:`lstmzoo.models`.
+    of a layer at once. Inputs, outputs and sizes are those of :mod:`lstmzoo.models`.
 
     Args:
         spec: Sizes learned from the training sentences.
@@ -36,9 +36,6 @@ def deep_translator(
         dropout: Rate of the inputs of each layer and of the softmax.
         label_smoothing: Share of the probability that training spreads over all tokens.
         tied: Which matrices are shared; see :func:`lstmzoo.models._translation.translation_model`.
-
-    Returns:
-        An uncompiled model from ``source`` (B, S), ``previous`` and ``targets`` (B, T) to negative log-likelihoods (B, T).
 
     References:
         Wu et al., "Google's Neural Machine Translation System: Bridging the Gap between Human and Machine Translation",

@@ -23,7 +23,7 @@ def deepar_forecaster(
     forcing) and a sampled one in forecasting, so a forecast is a set of sampled paths. Besides the paper's lagged values, the
     decoder reads the reference forecasts.
 
-    Sizes as in :mod:`lstmzoo.models`.
+    Inputs, outputs and sizes are those of :mod:`lstmzoo.models`.
 
     Args:
         spec: Sizes learned from the training data; the distribution may not be ``quantiles``.

@@ -15,16 +15,13 @@ def dilated_forecaster(spec: ForecastingSpec, *, units: Count, num_layers: Count
 
     This is the network of the ES-RNN without its smoothing. Layer i sees steps ``2**i`` apart, so few layers span a long window.
 
-    Sizes as in :mod:`lstmzoo.models`.
+    Inputs, outputs and sizes are those of :mod:`lstmzoo.models`.
 
     Args:
         spec: Sizes learned from the training data.
         units: Size of each hidden state.
         num_layers: Number of recurrent layers.
         dropout: Rate between layers and before the head.
-
-    Returns:
-        An uncompiled model from ``window`` (B, T, F) and ``future`` (B, H, R + K) to forecasts (B, H, Q).
 
     References:
         Chang et al., "Dilated Recurrent Neural Networks", NeurIPS 2017.

@@ -22,7 +22,7 @@ def es_rnn_forecaster(spec: ForecastingSpec, *, units: Count, num_layers: Count,
     multiplicative smoothing. The reference forecasts are inputs, relative to the smoothed forecast. Unlike in other forecasters,
     the network does not correct their mean.
 
-    Sizes as in :mod:`lstmzoo.models`.
+    Inputs, outputs and sizes are those of :mod:`lstmzoo.models`.
 
     Args:
         spec: Sizes learned from the training data.

@@ -23,7 +23,7 @@ def luong_translator(
 ) -> keras.Model:  # fmt: skip
     """A decoder that attends after it has read a token. Tokens are predicted from state and context.
 
-    The encoder's final states start the decoder. Sizes as in :mod:`lstmzoo.models`.
+    The encoder's final states start the decoder. Inputs, outputs and sizes are those of :mod:`lstmzoo.models`.
 
     Args:
         spec: Sizes learned from the training sentences.
@@ -38,9 +38,6 @@ def luong_translator(
         dropout: Rate of the inputs of each layer and of the softmax; with input feeding, not between the decoder's layers.
         label_smoothing: Share of the probability that training spreads over all tokens.
         tied: Which matrices are shared; see :func:`lstmzoo.models._translation.translation_model`.
-
-    Returns:
-        An uncompiled model from ``source`` (B, S), ``previous`` and ``targets`` (B, T) to negative log-likelihoods (B, T).
 
     References:
         Luong, Pham & Manning, "Effective Approaches to Attention-based Neural Machine Translation", EMNLP 2015.

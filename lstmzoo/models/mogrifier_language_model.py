@@ -22,7 +22,7 @@ def mogrifier_language_model(
 ) -> keras.Model:  # fmt: skip
     """Stacked mogrifier LSTMs between an embedding and a softmax, with one dropout mask for all steps.
 
-    Sizes as in :mod:`lstmzoo.models`.
+    Inputs, outputs and sizes are those of :mod:`lstmzoo.models`.
 
     Args:
         spec: Sizes learned from the training text.
@@ -34,9 +34,6 @@ def mogrifier_language_model(
         dropout: Rate of the inputs of each layer and of the softmax.
         tied: Whether the embedding and the softmax share a matrix.
         softmax: ``full``, or ``adaptive`` if the vocabulary is large enough for it to pay.
-
-    Returns:
-        An uncompiled model from ``tokens`` (B, T) and ``targets`` (B, T) to negative log-likelihoods (B, T).
 
     References:
         Melis, Kočiský & Blunsom, "Mogrifier LSTM", ICLR 2020.

@@ -17,7 +17,7 @@ def recurrent_forecaster(
 
     What is known of the future (the reference forecast, the calendar) enters the head linearly, by the same map at every step.
 
-    Sizes as in :mod:`lstmzoo.models`.
+    Inputs, outputs and sizes are those of :mod:`lstmzoo.models`.
 
     Args:
         spec: Sizes learned from the training data.
@@ -26,9 +26,6 @@ def recurrent_forecaster(
         num_layers: Number of recurrent layers.
         dropout: Rate between layers and before the head.
         bidirectional: Whether each layer reads the window in both directions.
-
-    Returns:
-        An uncompiled model from ``window`` (B, T, F) and ``future`` (B, H, R + K) to forecasts (B, H, Q).
 
     References:
         Elman, "Finding Structure in Time", Cognitive Science 14(2), 1990.

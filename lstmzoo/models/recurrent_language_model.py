@@ -17,7 +17,7 @@ def recurrent_language_model(
 ) -> keras.Model:  # fmt: skip
     """Stacked recurrent layers between an embedding and a softmax.
 
-    Sizes as in :mod:`lstmzoo.models`.
+    Inputs, outputs and sizes are those of :mod:`lstmzoo.models`.
 
     Args:
         spec: Sizes learned from the training text.
@@ -28,9 +28,6 @@ def recurrent_language_model(
         dropout: Rate of the inputs of each layer and of the softmax.
         tied: Whether the embedding and the softmax share a matrix.
         softmax: ``full``, or ``adaptive`` if the vocabulary is large enough for it to pay.
-
-    Returns:
-        An uncompiled model from ``tokens`` (B, T) and ``targets`` (B, T) to negative log-likelihoods (B, T).
 
     References:
         Mikolov et al., "Recurrent neural network based language model", Interspeech 2010.

@@ -16,7 +16,7 @@ def recurrent_translator(
 ) -> keras.Model:  # fmt: skip
     """An encoder whose final states are all that the decoder knows of the source.
 
-    Sizes as in :mod:`lstmzoo.models`.
+    Inputs, outputs and sizes are those of :mod:`lstmzoo.models`.
 
     Args:
         spec: Sizes learned from the training sentences.
@@ -28,9 +28,6 @@ def recurrent_translator(
         dropout: Rate of the inputs of each layer and of the softmax.
         label_smoothing: Share of the probability that training spreads over all tokens.
         tied: Which matrices are shared; see :func:`lstmzoo.models._translation.translation_model`.
-
-    Returns:
-        An uncompiled model from ``source`` (B, S), ``previous`` and ``targets`` (B, T) to negative log-likelihoods (B, T).
 
     References:
         Sutskever, Vinyals & Le, "Sequence to Sequence Learning with Neural Networks", NeurIPS 2014.

@@ -17,7 +17,7 @@ def residual_forecaster(
 
     Residual blocks allow deep stacks. Layers whose gates do not see the last output (minimal LSTM and GRU, mLSTM) need depth.
 
-    Sizes as in :mod:`lstmzoo.models`.
+    Inputs, outputs and sizes are those of :mod:`lstmzoo.models`.
 
     Args:
         spec: Sizes learned from the training data.
@@ -26,9 +26,6 @@ def residual_forecaster(
         num_layers: Number of blocks.
         dropout: Rate at each block's two outputs, and before the head.
         expansion: Width of the feed-forward layers, as a multiple of the units.
-
-    Returns:
-        An uncompiled model from ``window`` (B, T, F) and ``future`` (B, H, R + K) to forecasts (B, H, Q).
 
     References:
         Beck et al., "xLSTM: Extended Long Short-Term Memory", NeurIPS 2024.

@@ -18,7 +18,7 @@ def residual_language_model(
     """Blocks of a normalized recurrent layer and a normalized feed-forward layer, with residual connections.
 
     The embedding, the blocks and the output have the same size, E. Embeddings are multiplied by the square root of E; otherwise
-    the blocks' outputs would dominate them. Sizes as in :mod:`lstmzoo.models`.
+    the blocks' outputs would dominate them. Inputs, outputs and sizes are those of :mod:`lstmzoo.models`.
 
     Args:
         spec: Sizes learned from the training text.
@@ -29,9 +29,6 @@ def residual_language_model(
         dropout: Rate of the embeddings, of each block's two outputs, and of the softmax's inputs.
         tied: Whether the embedding and the softmax share a matrix.
         softmax: ``full``, or ``adaptive`` if the vocabulary is large enough for it to pay.
-
-    Returns:
-        An uncompiled model from ``tokens`` (B, T) and ``targets`` (B, T) to negative log-likelihoods (B, T).
 
     References:
         Beck et al., "xLSTM: Extended Long Short-Term Memory", NeurIPS 2024.

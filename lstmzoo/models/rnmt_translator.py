@@ -20,8 +20,8 @@ def rnmt_translator(
 ) -> keras.Model:  # fmt: skip
     """An encoder of bidirectional layers, and a decoder whose first layer attends, with several heads, for all others.
 
-    The other layers of the decoder and the softmax read the context. From the third on, layers have residual connections. Sizes
-    as in :mod:`lstmzoo.models`.
+    The other layers of the decoder and the softmax read the context. From the third on, layers have residual connections.
+    Inputs, outputs and sizes are those of :mod:`lstmzoo.models`.
 
     Args:
         spec: Sizes learned from the training sentences.
@@ -33,9 +33,6 @@ def rnmt_translator(
         dropout: Rate of the inputs of each layer and of the softmax.
         label_smoothing: Share of the probability that training spreads over all tokens.
         tied: Which matrices are shared; see :func:`lstmzoo.models._translation.translation_model`.
-
-    Returns:
-        An uncompiled model from ``source`` (B, S), ``previous`` and ``targets`` (B, T) to negative log-likelihoods (B, T).
 
     Raises:
         ConfigError: If ``heads`` does not divide ``units``.

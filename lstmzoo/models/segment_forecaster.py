@@ -55,9 +55,6 @@ def segment_forecaster(
         segments_per_horizon: M. The length of a segment is H / M, rounded up.
         linear_skip: Whether to add a linear map of the window's values to the forecasts (Zeng et al. 2023).
 
-    Returns:
-        An uncompiled model from ``window`` (B, T, F) and ``future`` (B, H, R + K) to forecasts (B, H, Q).
-
     References:
         Lin et al., "SegRNN: Segment Recurrent Neural Network for Long-Term Time Series Forecasting", arXiv:2308.11200, 2023.
         Zeng et al., "Are Transformers Effective for Time Series Forecasting?", AAAI 2023.

@@ -34,7 +34,7 @@ class LengthBatches:
         lengths: ``(N, S)``, each at least 1.
         batch_size: Items of mean length in a batch.
         steps_per_epoch: Batches in an epoch, at most.
-        seed: Of the order.
+        seed: Seed of the order.
         longest: ``(N, S)`` lengths that the buckets must hold too; None for no others.
         num_buckets: Maximal number of buckets; None for one for every 20 batches, because each is compiled.
         most_buckets: Maximal number where ``num_buckets`` is None.
@@ -110,13 +110,9 @@ class PairBatches(LengthBatches):
     Args:
         source_ids: Ids of each sentence, int32, without ``eos``.
         target_ids: Ids of each translation.
-        batch_size: Pairs of mean length in a batch.
-        steps_per_epoch: Batches in an epoch, at most.
-        seed: Of the order.
         max_length: Pairs with more tokens on a side, not counting ``eos``, are left out, and so are pairs with an empty side.
         resample: From an epoch to other ids of the same sentences and translations.
-        num_buckets: Maximal number of buckets; None for one for every 20 batches, because each is compiled.
-        most_buckets: Maximal number where ``num_buckets`` is None.
+        batch_size, steps_per_epoch, seed, num_buckets, most_buckets: As for :class:`LengthBatches`.
 
     Attributes:
         left_out: How many pairs were left out because a side is ``"empty"``, or ``"long"``.
