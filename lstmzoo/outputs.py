@@ -1,7 +1,9 @@
 """Files and folders that will be written: whether they can be, found out before the work whose result they take."""
 
+import contextlib
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from lstmzoo.errors import ConfigError
@@ -77,6 +79,17 @@ def check_picture(path: str | Path) -> None:
     if path.suffix.lower().lstrip(".") not in formats:
         raise ConfigError(f"{path}: expected a name that ends in {', '.join(f'.{name}' for name in sorted(formats))}")
     check_file(path, "path")
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside a file; what is written there takes its place, unless the block raises."""
+    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _exists(path: Path, argument: str) -> bool:

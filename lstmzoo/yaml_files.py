@@ -1,12 +1,14 @@
 """Reading YAML files that people write: whatever is wrong in one is told by file and line, as a ConfigError."""
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
-from lstmzoo.errors import ConfigError
+from lstmzoo.errors import ConfigError, DataError
+from lstmzoo.text_files import decoded_lines
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MOST_BYTES = 1 << 20
@@ -78,10 +80,9 @@ def _text_of(path: Path) -> str:
     if len(raw) > _MOST_BYTES:
         raise ConfigError(f"{path} is larger than {_MOST_BYTES} bytes")
     try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        raise _problem(path, line, f"not UTF-8 (byte 0x{raw[error.start]:02x}): save the file as UTF-8") from None
+        return "".join(decoded_lines(io.BytesIO(raw), str(path)))
+    except DataError as error:
+        raise ConfigError(error.message) from None
 
 
 def _check_events(path: Path, text: str) -> None:

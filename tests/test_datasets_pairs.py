@@ -235,7 +235,7 @@ def test_files_that_are_not_aligned(tmp_path):
     ("content", "said"),
     [
         (b"a\tb\nno tab\n", "line 2, has no tab: write a sentence, a tab and its translation on each line"),
-        (b"a\tb\n\nna\xefve\tb\n", "line 3, is not UTF-8 text: its byte 3 is 0xef: save it in that encoding"),
+        (b"a\tb\n\nna\xefve\tb\n", "line 3: not UTF-8 (byte 3 of the line is 0xef): save the file as UTF-8"),
     ],
 )
 def test_lines_that_are_no_pairs(tmp_path, content, said):
@@ -251,7 +251,7 @@ def test_files_that_cannot_be_read(tmp_path):
     path = tmp_path / "pairs.tsv.gz"
     for content in (b"a\tb\n", gzip.compress(b"a\tb\n" * 99)[:-9]):
         path.write_bytes(content)
-        with pytest.raises(DataError, match=r"pairs\.tsv\.gz is not a whole gzip file"):
+        with pytest.raises(DataError, match=r"pairs\.tsv\.gz cannot be read as gzip"):
             datasets.read_pairs(path)
 
 

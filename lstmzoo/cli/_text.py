@@ -1,16 +1,16 @@
 """Texts from files."""
 
 import contextlib
-import gzip
 import itertools
-import os
 import sys
-import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from lstmzoo import text_files
 from lstmzoo.errors import DataError
+from lstmzoo.outputs import replacing
+from lstmzoo.text_files import decoded_lines, open_bytes
 
 SUFFIXES = (".txt", ".txt.gz", ".text", ".md")
 
@@ -53,12 +53,11 @@ def file_lines(path: Path) -> Iterator[str]:
         FileNotFoundError: If there is no such file.
         DataError: If it is of another encoding, or not compressed.
     """
-    name = file_name(path)
-    try:
-        with _opened(path) as file:
-            yield from decoded_lines(file, name)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{name} cannot be read as gzip: {error}") from None
+    if str(path) == "-":
+        return decoded_lines(sys.stdin.buffer, "standard input")
+    if not path.is_file():
+        raise FileNotFoundError(2, "no such file", str(path))
+    return text_files.file_lines(path)
 
 
 @contextlib.contextmanager
@@ -72,13 +71,8 @@ def writing(path: Path | None) -> Iterator[Callable[[str], Any]]:
         yield _print
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{os.getpid()}-{path.name}")
-    try:
-        with gzip.open(part, "wb") if path.suffix.lower() == ".gz" else part.open("wb") as file:
-            yield lambda text: file.write(text.encode())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(path) as part, open_bytes(part, "wb") as file:
+        yield lambda text: file.write(text.encode())
 
 
 def _print(text: str) -> None:
@@ -93,32 +87,3 @@ def read_stdin() -> str:
         DataError: If it is not UTF-8.
     """
     return "".join(decoded_lines(sys.stdin.buffer, "standard input")).removesuffix("\n")
-
-
-def decoded_lines(raw: Iterable[bytes], name: str) -> Iterator[str]:
-    """Lines of UTF-8, with or without a byte-order mark, each with its end.
-
-    Raises:
-        DataError: Naming the byte and the line, which are counted from 1.
-
-    Examples:
-        >>> list(decoded_lines([b"na\\xc3\\xafve\\r\\n", b"text"], "book.txt"))
-        ['naïve\\n', 'text']
-    """
-    before = 0
-    for number, line in enumerate(raw, 1):
-        try:
-            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-        except UnicodeDecodeError as error:
-            place = f"byte {before + error.start + 1}, in line {number}, is {error.object[error.start]:#04x}"
-            raise DataError(f"{name} is not UTF-8 text: {place}: save it in that encoding") from None
-        before += len(line)
-        yield text.removesuffix("\r\n") + "\n" if text.endswith("\r\n") else text
-
-
-def _opened(path: Path) -> contextlib.AbstractContextManager[Iterable[bytes]]:
-    if str(path) == "-":
-        return contextlib.nullcontext(sys.stdin.buffer)
-    if not path.is_file():
-        raise FileNotFoundError(2, "no such file", str(path))
-    return gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")

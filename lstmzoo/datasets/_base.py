@@ -1,10 +1,8 @@
 """Files at their origin, and the long frame."""
 
-import gzip
 import hashlib
 import os
 import textwrap
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,8 @@ from pathlib import Path
 import pandas as pd
 
 from lstmzoo.errors import DataError
+from lstmzoo.outputs import replacing
+from lstmzoo.text_files import gunzip
 
 
 @dataclass(frozen=True)
@@ -75,10 +75,7 @@ def _find_local(origin: Origin) -> Path | None:
 def _read_local(path: Path, origin: Origin) -> bytes:
     content = path.read_bytes()
     if path.name != origin.name:  # what is a .gz at its origin stays one
-        try:
-            content = gzip.decompress(content)
-        except (OSError, EOFError, zlib.error) as error:
-            raise DataError(f"{path} is not a whole gzip file ({error}); replace it or unset LSTMZOO_DATA") from None
+        content = gunzip(content, str(path), "; replace it or unset LSTMZOO_DATA")
     digest = hashlib.sha256(content).hexdigest()
     if origin.sha256 not in (None, digest):
         raise DataError(
@@ -97,7 +94,8 @@ def _download(origin: Origin) -> bytes:
         known = origin.sha256 or (record.read_text("ascii").strip() if record.is_file() else None)
         content = Path(pooch.retrieve(origin.url, known, fname=origin.name, path=folder)).read_bytes()
         if known is None:
-            _write_atomically(record, hashlib.sha256(content).hexdigest())
+            with replacing(record) as temporary:
+                temporary.write_text(hashlib.sha256(content).hexdigest(), encoding="ascii")
     except (OSError, ValueError) as error:
         raise DataError(
             f"cannot download {origin.url} to {folder} ({textwrap.shorten(str(error), 240)}); "
@@ -105,12 +103,6 @@ def _download(origin: Origin) -> bytes:
             f"{', gzipped or not' if len(origin.endings) > 1 else ''}"
         ) from None
     return content
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    temporary = path.with_name(f"{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="ascii")
-    os.replace(temporary, path)
 
 
 def long_frame(series: Mapping[str, pd.Series]) -> pd.DataFrame:

@@ -1,7 +1,5 @@
 """Sentences and their translations."""
 
-import codecs
-import gzip
 import hashlib
 import io
 import zipfile
@@ -13,6 +11,7 @@ from typing import NamedTuple
 
 from lstmzoo.datasets._base import Origin, read_origin
 from lstmzoo.errors import ConfigError, DataError, UnknownNameError
+from lstmzoo.text_files import decoded_lines, file_lines, gunzip
 
 
 class Pairs(NamedTuple):
@@ -133,7 +132,7 @@ def _caption(part: str, language: str) -> list[str]:
         sha256=_MULTI30K[part][language],
         folders=("multi30k_en_de/raw",),
     )
-    return _lines(_gunzipped(read_origin(origin), origin.url), origin.name)
+    return _lines(gunzip(read_origin(origin), origin.url), origin.name)
 
 
 def fetch_iwslt15(source: str = "en", target: str = "vi") -> PairData:
@@ -293,41 +292,20 @@ def read_pairs(path: str | Path, target_path: str | Path | None = None) -> Pairs
         Pairs(source=['Good morning!', 'Thanks.'], target=['Guten Morgen!', 'Danke.'])
     """
     if target_path is None:
-        return _columns(_lines(_content(Path(path)), str(path)), str(path))
+        return _columns(_file_lines(str(path)), str(path))
     paths = [str(path), str(target_path)]
-    return _aligned([_lines(_content(Path(name)), name) for name in paths], paths)
+    return _aligned([_file_lines(name) for name in paths], paths)
 
 
-def _content(path: Path) -> bytes:
+def _file_lines(path: str) -> list[str]:
     try:
-        content = path.read_bytes()
+        return [line.removesuffix("\n") for line in file_lines(Path(path))]
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from None
-    return _gunzipped(content, str(path)) if path.suffix.lower() == ".gz" else content
-
-
-def _gunzipped(content: bytes, name: str) -> bytes:
-    try:
-        return gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{name} is not a whole gzip file ({error})") from None
 
 
 def _lines(content: bytes, name: str) -> list[str]:
-    rows = content.removeprefix(codecs.BOM_UTF8).split(b"\n")
-    if not rows[-1]:
-        del rows[-1]
-    return [_decoded(row.removesuffix(b"\r"), name, number) for number, row in enumerate(rows, 1)]
-
-
-def _decoded(row: bytes, name: str, number: int) -> str:
-    try:
-        return row.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{name}, line {number}, is not UTF-8 text: its byte {error.start + 1} is {row[error.start]:#04x}: "
-            "save it in that encoding"
-        ) from None
+    return [line.removesuffix("\n") for line in decoded_lines(io.BytesIO(content), name)]
 
 
 def _columns(lines: Sequence[str], name: str) -> Pairs:

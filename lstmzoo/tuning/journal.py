@@ -13,6 +13,7 @@ from typing import Any, TextIO
 
 from lstmzoo.errors import ConfigError, LstmzooError
 from lstmzoo.folders import sync_folder
+from lstmzoo.outputs import replacing
 from lstmzoo.tuning._base import Record, to_json
 from lstmzoo.values import plain
 
@@ -79,16 +80,11 @@ class Journal:
 
     def _write(self) -> None:
         lines = [json.dumps(line, allow_nan=False) + "\n" for line in (self.header, *self.records)]
-        temporary = self.path.with_name(f".{_NAME}.{os.getpid()}")
-        try:
-            with temporary.open("w", encoding="utf-8") as file:
-                file.writelines(lines)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, self.path)
-            sync_folder(self.directory)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with replacing(self.path) as temporary, temporary.open("w", encoding="utf-8") as file:
+            file.writelines(lines)
+            file.flush()
+            os.fsync(file.fileno())
+        sync_folder(self.directory)
 
 
 def _locked(directory: Path) -> TextIO:

@@ -1,13 +1,12 @@
 """Reading and writing of frames: CSV and Parquet files."""
 
 import contextlib
-import os
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lstmzoo.errors import DataError
-from lstmzoo.outputs import check_file
+from lstmzoo.outputs import check_file, replacing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -293,15 +292,11 @@ def check_output(path: Path) -> None:
 def write_frame(frame: "pd.DataFrame", path: Path) -> None:
     """Write a file in the format that its suffix names; it appears whole or not at all. Missing folders are made."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{os.getpid()}-{path.name}")
-    try:
+    with replacing(path) as part:
         if _suffix(path).startswith(".csv"):
             frame.to_csv(part, index=False)
         else:
             frame.to_parquet(part, index=False)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def as_frame(answer: Any, levels: Iterable[float] = ()) -> "pd.DataFrame":
