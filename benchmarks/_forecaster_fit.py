@@ -19,7 +19,7 @@ import tensorflow as tf
 from lstmzoo import Forecaster
 from lstmzoo.datasets import generate_seasonal
 from lstmzoo.layers import pinball_loss
-from lstmzoo.preprocessing import Columns, read_panel
+from lstmzoo.preprocessing import Columns, Windows, read_panel
 from lstmzoo.training import Batches
 
 
@@ -72,7 +72,7 @@ def main() -> None:
 def make_batches(forecaster: Forecaster, frame: Any, s: dict[str, Any]) -> Batches:
     """The batches that ``fit`` trains on."""
     panel, _ = read_panel(frame, Columns())
-    windows = forecaster.preprocessor_.windows(panel)
+    windows = Windows(forecaster.preprocessor_, panel)
 
     def make(numbers: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
         inputs, target, _ = windows.batch(numbers)

@@ -8,6 +8,7 @@ import pytest
 import lstmzoo
 from lstmzoo import Forecaster, list_models, load_config
 from lstmzoo.errors import ConfigError, DataError, UnknownNameError
+from lstmzoo.preprocessing import Windows
 
 pytestmark = pytest.mark.usefixtures("eagerly")
 
@@ -268,7 +269,7 @@ def test_what_is_missing_does_not_count_in_the_loss(hourly, tiny):
     """A missing value changes neither target nor loss, whatever fills it."""
     holes = hourly.assign(y=hourly["y"].where(np.arange(len(hourly)) % 240 < 200))
     forecaster = Forecaster(**tiny, missing="mask", validation_size=0).fit(holes)
-    windows = forecaster.preprocessor_.windows(forecaster.params_.filled(forecaster.params_.read(holes)[0]))
+    windows = Windows(forecaster.preprocessor_, forecaster.params_.filled(forecaster.params_.read(holes)[0]))
     _, target, _ = windows.batch(np.arange(len(windows)))
     assert np.isnan(target).any()
     assert np.isfinite([row["loss"] for row in forecaster.history_]).all()
@@ -333,7 +334,7 @@ def test_the_first_step_of_a_window_is_as_long_in_training_as_in_prediction(tiny
     forecaster = Forecaster(**{**tiny, "lookback": lookback}, season_length=1, irregular=True).fit(frame[:200])
     pre = forecaster.preprocessor_
     assert pre.context == lookback
-    windows = pre.windows(forecaster.params_.filled(forecaster.params_.read(frame)[0]))
+    windows = Windows(pre, forecaster.params_.filled(forecaster.params_.read(frame)[0]))
     for first in (0, 50, 176):
         trained, _, _ = windows.batch(np.array([first]))
         history, _ = forecaster._history(frame[: first + lookback])
@@ -350,8 +351,8 @@ def test_held_out_windows_of_irregular_steps_are_those_of_the_whole(tiny):
     frame = pd.DataFrame({"unique_id": "a", "ds": times, "y": np.sin(times / 7)})
     forecaster = Forecaster(**tiny, season_length=1, irregular=True, validation_size=10).fit(frame)
     panel = forecaster.params_.filled(forecaster.params_.read(frame)[0])
-    held_out = forecaster.preprocessor_.held_out_windows(panel, 10)
-    windows = forecaster.preprocessor_.windows(panel)
+    held_out = Windows.held_out(forecaster.preprocessor_, panel, 10)
+    windows = Windows(forecaster.preprocessor_, panel)
     one, other = held_out.batch(np.arange(5)), windows.batch(np.arange(len(windows) - 5, len(windows)))
     assert len(held_out) == 5
     np.testing.assert_allclose(one[0]["window"], other[0]["window"], rtol=1e-6)

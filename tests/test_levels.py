@@ -11,7 +11,7 @@ from lstmzoo.errors import DataError
 from lstmzoo.estimators.forecasting.baselines import METHODS
 from lstmzoo.estimators.forecasting.network.outlook import step_correlation
 from lstmzoo.metrics import bias, crps, mae, mape, mase, rmse, rmsse, smape, wape
-from lstmzoo.preprocessing import Channels, Columns, WindowPreprocessor, find_season, read_panel
+from lstmzoo.preprocessing import Channels, Columns, WindowPreprocessor, Windows, find_season, read_panel
 from lstmzoo.scales import mean_and_deviation
 
 pytestmark = pytest.mark.usefixtures("eagerly")
@@ -69,7 +69,7 @@ def test_windows_of_a_lifted_series_are_those_of_its_twin(scaling):
     batches = []
     for y in (TWIN, LIFTED):
         panel, _ = read_panel(y, Columns())
-        windows = preprocessor(scaling).fit(panel).windows(panel)
+        windows = Windows(preprocessor(scaling).fit(panel), panel)
         inputs, target, scale = windows.batch(np.arange(len(windows)))
         batches.append((inputs["window"], inputs["future"], inputs["previous"], target, scale.scale))
     for plain, lifted in zip(*batches, strict=True):

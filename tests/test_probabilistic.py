@@ -11,6 +11,7 @@ import lstmzoo
 from lstmzoo import Forecaster
 from lstmzoo.datasets import generate_seasonal
 from lstmzoo.errors import ConfigError, DataError
+from lstmzoo.preprocessing import Windows
 from lstmzoo.registry import build_model
 
 pytestmark = pytest.mark.usefixtures("eagerly")
@@ -321,8 +322,8 @@ def test_updates_train_on_windows_that_reach_into_the_new_rows(alone, tiny, irre
     forecaster = Forecaster(**tiny, irregular=irregular).fit(frame[:120]).update(frame[120:124])
     _, windows = trained
     assert len(windows) == 4
-    whole = forecaster.preprocessor_.windows(
-        forecaster.params_.filled(forecaster.params_.read(frame[:124], forecaster.tail_)[0])
+    whole = Windows(
+        forecaster.preprocessor_, forecaster.params_.filled(forecaster.params_.read(frame[:124], forecaster.tail_)[0])
     )
     expected, target, _ = whole.batch(np.arange(len(whole) - 4, len(whole)))
     inputs, ahead, _ = windows.batch(np.arange(4))

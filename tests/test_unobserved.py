@@ -7,7 +7,7 @@ import pytest
 from lstmzoo import BaselineForecaster, Forecaster
 from lstmzoo.errors import DataError
 from lstmzoo.estimators.forecasting.network.framing import long_enough
-from lstmzoo.preprocessing import Channels, Columns, WindowPreprocessor, filled, read_panel
+from lstmzoo.preprocessing import Channels, Columns, WindowPreprocessor, Windows, filled, read_panel
 
 pytestmark = pytest.mark.usefixtures("eagerly")
 
@@ -58,13 +58,13 @@ def test_series_without_observed_validation_steps_do_not_dilute_the_loss_of_othe
     alone = forecaster().fit(series("a"))
     beside = forecaster().fit(pd.concat([series("a"), series("b", gaps=[(56, 60)])]))
     validation = [
-        f.preprocessor_.held_out_windows(read_panel(series("a"), f.params_.columns)[0], 4) for f in (alone, beside)
+        Windows.held_out(f.preprocessor_, read_panel(series("a"), f.params_.columns)[0], 4) for f in (alone, beside)
     ]
     assert len(validation[0]) == len(validation[1]) == 1
     panel, _ = read_panel(
         pd.concat([series("a"), series("b", gaps=[(56, 60)])]), beside.params_.columns, missing="mask"
     )
-    windows = beside.preprocessor_.held_out_windows(panel, 4)
+    windows = Windows.held_out(beside.preprocessor_, panel, 4)
     assert len(windows) == 1
     assert windows.batch(np.array([0]))[0]["series"].tolist() == [1]
 
@@ -76,7 +76,7 @@ def test_a_gap_before_the_validation_steps_that_is_longer_than_the_context():
     assert all(row["val_loss"] > 0 for row in fitted.history_)
     assert np.isfinite(fitted.predict()["y_hat"]).all()
     panel = filled(read_panel(gap, Columns(), missing="keep")[0], "mask", Columns(), 4)
-    inputs, target, scale = fitted.preprocessor_.held_out_windows(panel, 4).batch(np.array([0]))
+    inputs, target, scale = Windows.held_out(fitted.preprocessor_, panel, 4).batch(np.array([0]))
     assert scale.shift[0, 0] == gap["y"][29]
     assert scale.scale[0, 0] == 0
     assert np.isfinite(target).all()
@@ -88,8 +88,8 @@ def test_a_gap_before_the_validation_steps_that_is_longer_than_the_context():
 def test_windows_have_an_observed_value_to_forecast():
     panel, _ = read_panel(series(length=30, gaps=[(9, 20)]), Columns(), missing="mask")
     pre = preprocessor().fit(panel)
-    windows = pre.windows(panel)
-    assert len(pre.windows(read_panel(series(length=30), Columns())[0])) == 23
+    windows = Windows(pre, panel)
+    assert len(Windows(pre, read_panel(series(length=30), Columns())[0])) == 23
     inputs, target, _ = windows.batch(np.arange(len(windows)))
     assert len(windows) == 23 - 9  # all but those whose three targets lie within the eleven steps of the gap
     assert np.isfinite(target).any(axis=(1, 2)).all()
@@ -124,7 +124,7 @@ def test_padded_values_are_not_forecast_nor_judged():
     y = np.array([5.0, 1.0, 4.0, 2.0, 6.0, 3.0, 5.0])
     panel, _ = read_panel(y, Columns())
     padded = panel.padded(16)
-    windows = preprocessor(scaling="none").fit(padded).windows(padded)
+    windows = Windows(preprocessor(scaling="none").fit(padded), padded)
     _, target, _ = windows.batch(np.arange(len(windows)))
     np.testing.assert_array_equal(
         target[..., 0], [y[1:4], y[2:5], y[3:6], y[4:7]]
@@ -135,7 +135,7 @@ def test_padded_values_are_no_part_of_a_series_scale():
     y = np.array([50.0, 1.0, 4.0, 2.0, 6.0, 3.0, 5.0])
     panel, _ = read_panel(y, Columns())
     pre = preprocessor(scaling="series").fit(panel.padded(16))
-    assert pre.series_scales_["series"] == pytest.approx((y.mean(), y.std()))
+    assert pre.scaler.series_scales_["series"] == pytest.approx((y.mean(), y.std()))
 
 
 def test_padded_series_count_only_what_was_observed_in_calibration():
@@ -151,7 +151,7 @@ def test_padded_series_count_only_what_was_observed_in_calibration():
     fitted = forecaster(**settings).fit(pd.concat([long, short]))
     panel = long_enough(read_panel(short, fitted.params_.columns)[0], fitted.preprocessor_, 12, pad_short=True)
     assert panel.lengths.tolist() == [12 + 4 + 12]
-    windows = fitted.preprocessor_.held_out_windows(panel, 12)
+    windows = Windows.held_out(fitted.preprocessor_, panel, 12)
     _, target, scale = windows.batch(np.arange(len(windows)))
     assert len(windows) == 4
     values = scale.shift + scale.scale * target[..., 0]

@@ -60,7 +60,7 @@ def make(period=3, scaling="window", transform="none", calendar=False, lookback=
 def test_windows_are_all_the_slices_of_each_series(lengths, drop, period):
     panel = make_panel(lengths)
     pre = make(period, scaling="none").fit(panel)
-    windows = pre.windows(panel, drop=drop)
+    windows = Windows(pre, panel, drop=drop)
     expected = []
     for i in range(len(panel)):
         y = panel.series(i)
@@ -79,7 +79,7 @@ def test_windows_are_all_the_slices_of_each_series(lengths, drop, period):
 def test_perfect_outputs_invert_to_the_truth(scaling, transform, period):
     panel = make_panel([30, 40])
     pre = make(period, scaling, transform).fit(panel)
-    windows = pre.windows(panel)
+    windows = Windows(pre, panel)
     _, target, scale = windows.batch(np.arange(len(windows)))
     forecast = pre.invert(target, scale)[..., 0]
     truth = [panel.series(i)[o : o + 4] for i in range(2) for o in range(pre.context, panel.lengths[i] - 3)]
@@ -91,7 +91,7 @@ def test_the_last_window_is_the_training_window_that_ends_there(calendar):
     panel = make_panel([30, 40])
     pre = make(calendar=calendar).fit(panel)
     inputs, _ = pre.last_windows(panel.head(4))
-    windows = pre.windows(panel)
+    windows = Windows(pre, panel)
     last = np.cumsum(windows._counts) - 1
     trained, _, _ = windows.batch(last)
     for key in ("window", "future"):
@@ -112,14 +112,14 @@ def test_references_by_hand():
 def test_windows_are_never_materialized():
     """A million windows cost no more memory than their panel."""
     panel = read_panel(np.zeros(1_000_000), Columns())[0]
-    windows = make(lookback=300, period=1).fit(panel).windows(panel)
+    windows = Windows(make(lookback=300, period=1).fit(panel), panel)
     assert len(windows) == 1_000_000 - 304 + 1
     assert np.shares_memory(windows._spans, panel.values)
 
 
 def test_scales_are_learned_from_what_is_fitted():
     panel = make_panel([30, 40])
-    stored = make(scaling="series").fit(panel.head(10)).series_scales_
+    stored = make(scaling="series").fit(panel.head(10)).scaler.series_scales_
     assert stored["s1"][0] == pytest.approx(panel.series(1)[:30].mean())
 
 
@@ -130,7 +130,7 @@ def test_a_scale_of_zero_gives_zeros():
 
 def test_flat_windows_do_not_drown_the_loss():
     panel = read_panel(np.concatenate([np.zeros(30), [1e6], np.random.default_rng(0).normal(size=30)]), Columns())[0]
-    windows = make(period=1).fit(panel).windows(panel)
+    windows = Windows(make(period=1).fit(panel), panel)
     inputs, target, scale = windows.batch(np.arange(len(windows)))
     assert np.abs(target).max() <= 1000
     flat = scale.scale[:, 0] == 0
@@ -151,7 +151,7 @@ def test_json_round_trip():
     pre = make(scaling="series", calendar=True).fit(panel)
     again = WindowPreprocessor.from_json(pre.to_json())
     assert again.spec_ == pre.spec_
-    assert again.series_scales_ == pre.series_scales_
+    assert again.scaler.series_scales_ == pre.scaler.series_scales_
 
 
 def test_history_shorter_than_the_context():
@@ -203,7 +203,7 @@ def test_what_a_window_is_shown_does_not_depend_on_what_it_is_to_forecast(missin
     pre.channels = Channels(past=["p"])
     pre.channels.fit(panels[0])
     pre.series_ = {}
-    one, other = (pre.windows(panel) for panel in panels)
+    one, other = (Windows(pre, panel) for panel in panels)
     rows = first_rows(one)
     np.testing.assert_array_equal(first_rows(other), rows)
     for number in np.flatnonzero(rows <= cut - pre.context):
@@ -217,7 +217,7 @@ def test_windows_before_anything_was_observed_are_left_out():
     holes = pd.DataFrame({"ds": range(25), "y": [np.nan] * 12 + list(range(13))})
     panel, _ = read_panel(holes, Columns(None), missing="mask")
     pre = make().fit(panel)
-    windows = pre.windows(panel)
+    windows = Windows(pre, panel)
     assert len(windows) == 9
     inputs, target, _ = windows.batch(np.array([0]))
     assert np.isfinite(target).all()

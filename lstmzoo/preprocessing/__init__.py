@@ -1,7 +1,7 @@
 """Fitted, invertible preprocessing."""
 
 from lstmzoo.panel import Columns, Panel, stack
-from lstmzoo.preprocessing.ahead import Ahead, ahead_of, observed_values
+from lstmzoo.preprocessing.ahead import Ahead, ahead_of
 from lstmzoo.preprocessing.buckets import LengthBatches, PairBatches, decoding_batches, padded_sentences
 from lstmzoo.preprocessing.channels import CALENDAR, Channels, calendar_features, check_calendar, usual_calendar
 from lstmzoo.preprocessing.corpus import Corpus, TextSizes
@@ -16,13 +16,13 @@ from lstmzoo.preprocessing.frames import (
     series_frame,
     series_times,
     user_time,
-    user_times,
-    wall_times,
 )
 from lstmzoo.preprocessing.future import make_future_frame, read_future
 from lstmzoo.preprocessing.missing import filled, with_known_filled
+from lstmzoo.preprocessing.observed import check_observed, observed_values
 from lstmzoo.preprocessing.pairs import check_pairs, check_sentences
 from lstmzoo.preprocessing.reading import continued, read_panel
+from lstmzoo.preprocessing.scaling import Scale
 from lstmzoo.preprocessing.seasonality import find_season, usual_seasons
 from lstmzoo.preprocessing.selection import future_of, series_numbers
 from lstmzoo.preprocessing.streams import (
@@ -37,7 +37,8 @@ from lstmzoo.preprocessing.streams import (
     token_counts,
 )
 from lstmzoo.preprocessing.text import PairPreprocessor, TextPreprocessor, tokenizer_name
-from lstmzoo.preprocessing.windows import Scale, WindowPreprocessor, Windows, check_observed
+from lstmzoo.preprocessing.windows import WindowPreprocessor, Windows
+from lstmzoo.timestamps import user_times, wall_times
 from lstmzoo.timesteps import fixed_step, is_shorter_than_a_day, time_text
 
 __all__ = [

@@ -34,9 +34,3 @@ def ahead_of(tail: Panel, horizon: int) -> Ahead:
         tail.times.reshape(len(tail), horizon),
         tail.known.reshape(len(tail), horizon, -1) if tail.known.shape[1] else None,
     )
-
-
-def observed_values(panel: Panel, horizon: int | None = None) -> np.ndarray:
-    """``(R,)``, or ``(N, horizon)``: the values, NaN where none was observed."""
-    values = panel.values if panel.observed is None else np.where(panel.observed, panel.values, np.nan)
-    return values if horizon is None else values.reshape(len(panel), horizon)

@@ -10,16 +10,9 @@ import pandas as pd
 from lstmzoo.errors import DataError, arg
 from lstmzoo.panel import Columns, Panel
 from lstmzoo.preprocessing.covariates import read_covariates
-from lstmzoo.preprocessing.frames import (
-    Form,
-    as_times,
-    assemble,
-    eager_frame,
-    read_ids,
-    read_time_column,
-    wall_times,
-)
+from lstmzoo.preprocessing.frames import Form, assemble, eager_frame, read_ids, read_time_column
 from lstmzoo.scales import LARGEST, odd_number
+from lstmzoo.timestamps import as_times, wall_times
 from lstmzoo.timesteps import is_shorter_than_a_day, time_kind, time_text
 
 

@@ -11,20 +11,11 @@ from lstmzoo.dtypes import as_pandas, describe
 from lstmzoo.errors import ConfigError, DataError, arg
 from lstmzoo.panel import Columns, Panel
 from lstmzoo.preprocessing.covariates import read_covariates
-from lstmzoo.preprocessing.frames import (
-    Form,
-    as_times,
-    eager_frame,
-    own_times,
-    read_ids,
-    read_time_column,
-    series_times,
-    user_times,
-    wall_times,
-)
+from lstmzoo.preprocessing.frames import Form, eager_frame, read_ids, read_time_column, series_times
 from lstmzoo.preprocessing.frequency import with_frequency, with_rows_in_gaps, with_usual_step
 from lstmzoo.preprocessing.missing import filled, open_ended
 from lstmzoo.scales import LARGEST, odd_number
+from lstmzoo.timestamps import as_times, own_times, user_times, wall_times
 from lstmzoo.timesteps import is_shorter_than_a_day, time_kind, time_text
 
 _TIMES_OF = {"frame": "column {!r} holds", "series": "the index holds", "array": "an array without times has"}

@@ -35,7 +35,7 @@ from lstmzoo.estimators.forecasting.network import (
 )
 from lstmzoo.estimators.forecasting.search_space import meaningful_space
 from lstmzoo.overrides import Overrides, point_loss
-from lstmzoo.preprocessing import continued
+from lstmzoo.preprocessing import Windows, continued
 from lstmzoo.spec import ForecastingSpec
 from lstmzoo.training import Batches, Trained, Validate
 
@@ -293,7 +293,7 @@ class Forecaster(FittedForecaster):
             digest=panel_digest(whole),
             params=params,
             windows=training_windows(preprocessor, panel, held_out),
-            validation=preprocessor.held_out_windows(panel, held_out) if held_out else None,
+            validation=Windows.held_out(preprocessor, panel, held_out) if held_out else None,
             tail=kept_rows(long_enough(whole, preprocessor, held_out, pad_short=self.pad_short), preprocessor),
             form=form,
             season_length=seasons[0],
@@ -303,7 +303,7 @@ class Forecaster(FittedForecaster):
         new, form = self._read_like_fitted(y, after=self.tail_)
         longer = continued(self.tail_, new, self.params_.columns, missing=self.params_.missing)
         trained = np.maximum(self.tail_.lengths - self.preprocessor_.min_length + 1, 0)
-        windows = self.preprocessor_.windows(longer, skip=trained)
+        windows = Windows(self.preprocessor_, longer, skip=trained)
         return PreparedSeries(
             preprocessor=self.preprocessor_,
             spec=self.spec_,

@@ -122,7 +122,7 @@ def training_windows(preprocessor: WindowPreprocessor, panel: Panel, held_out: i
     Raises:
         DataError: If there are none.
     """
-    windows = preprocessor.windows(panel, drop=held_out)
+    windows = Windows(preprocessor, panel, drop=held_out)
     if not len(windows):
         raise DataError(
             "after the validation steps are held out, no series has an observed target with an observed value before it: "

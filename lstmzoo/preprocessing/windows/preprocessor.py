@@ -1,0 +1,253 @@
+"""The preprocessor of forecasters: sizes and scales of windows, and their inputs."""
+
+from typing import Any
+
+import numpy as np
+
+from lstmzoo.errors import DataError, arg
+from lstmzoo.panel import Panel
+from lstmzoo.preprocessing.channels import Channels
+from lstmzoo.preprocessing.observed import observed_series
+from lstmzoo.preprocessing.scaling import Scale, Scaler
+from lstmzoo.spec import ForecastingSpec
+
+
+class WindowPreprocessor:
+    """Makes a network's inputs from windows of a panel, and inverts its forecasts.
+
+    The network gets *reference* forecasts (the last season repeated, the last value, the window's mean), which its own
+    forecasts correct. It works in units of each window's own mean and standard deviation; see :class:`Scaler`.
+
+    Sizes: B windows, T ``lookback``, H ``horizon``, F channels of the window, R references, K known channels, P past
+    channels, Q outputs.
+
+    Args:
+        lookback: Number of past time steps that the network reads.
+        horizon: Number of time steps to forecast.
+        quantiles: Levels of the quantiles to forecast, sorted, 0.5 included.
+        periods: Periods of the references: 1 for the last value, a season's length for that season, 0 for the window's mean,
+            minus a season's length for the mean of the whole seasons within the window.
+        scaling: ``window``, ``series``, ``level`` or ``none``.
+        transform: ``log`` or ``none``.
+        distribution: ``quantiles``, or the name of a distribution.
+        num_outputs: Q.
+        season_length: The shortest season.
+        channels: Calendar, covariates and static covariates.
+    """
+
+    def __init__(
+        self,
+        *,
+        lookback: int,
+        horizon: int,
+        quantiles: list[float],
+        periods: list[int],
+        scaling: str,
+        transform: str,
+        distribution: str,
+        num_outputs: int,
+        season_length: int,
+        channels: Channels,
+    ):
+        self.lookback = lookback
+        self.horizon = horizon
+        self.quantiles = quantiles
+        self.periods = periods
+        self.num_outputs = num_outputs
+        self.season_length = season_length
+        self.channels = channels
+        self.scaler = Scaler(scaling, transform, distribution)
+
+    @property
+    def context(self) -> int:
+        """Past time steps that a forecast needs: the lookback, or the longest period if that is longer."""
+        return max(self.lookback, *self.periods)
+
+    @property
+    def reach(self) -> int:
+        """Past time steps that a forecast reads: the context, and one more, from which the length of the first step follows."""
+        return self.context + 1
+
+    @property
+    def min_length(self) -> int:
+        """Observations that a series needs for training."""
+        return self.context + self.horizon
+
+    def fit(self, panel: Panel) -> "WindowPreprocessor":
+        """Learn the sizes, the covariates' scales and categories, and the series' scales if scaling is by series.
+
+        Raises:
+            DataError: If calendar features are asked for where time is a count, or a value does not suit the transform or the
+                distribution.
+        """
+        self.scaler.check(panel, fitted=True)
+        self.freq_, self.tz_ = panel.freq, panel.tz
+        self.channels.fit(panel)
+        self.series_ = {name: i + 1 for i, name in enumerate(panel.ids)}
+        self.scaler.fit(panel.ids, observed_series(panel))
+        return self
+
+    @property
+    def spec_(self) -> ForecastingSpec:
+        """The sizes that a builder needs."""
+        return ForecastingSpec(
+            lookback=self.lookback,
+            horizon=self.horizon,
+            num_references=len(self.periods),
+            num_outputs=self.num_outputs,
+            median_index=self.quantiles.index(0.5),
+            distribution=self.scaler.distribution,
+            num_known=self.channels.num_known_,
+            num_past=self.channels.num_past_,
+            num_static=self.channels.num_static_,
+            cardinalities=self.channels.cardinalities_,
+            num_series=len(self.series_),
+            season_length=self.season_length,
+        )
+
+    _PARAMETERS = ("lookback", "horizon", "quantiles", "periods", "num_outputs", "season_length")
+    _OF_SCALER = ("scaling", "transform", "distribution")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything that was learned, for :meth:`from_json`."""
+        document = {name: getattr(self, name) for name in self._PARAMETERS}
+        document |= {name: getattr(self.scaler, name) for name in self._OF_SCALER}
+        document |= {
+            "freq_": self.freq_,
+            "tz_": self.tz_,
+            "series_": list(self.series_),
+            "channels": self.channels.to_json(),
+        }
+        if self.scaler.scaling == "series":
+            document["series_scales_"] = [list(scale) for scale in self.scaler.series_scales_.values()]
+        return document
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> "WindowPreprocessor":
+        """Return the preprocessor that :meth:`to_json` described."""
+        channels = Channels.from_json(document["channels"])
+        self = cls(**{name: document[name] for name in (*cls._PARAMETERS, *cls._OF_SCALER)}, channels=channels)
+        self.freq_, self.tz_ = document["freq_"], document["tz_"]
+        self.series_ = {name: i + 1 for i, name in enumerate(document["series_"])}
+        if self.scaler.scaling == "series":
+            scales = [(float(shift), float(scale)) for shift, scale in document["series_scales_"]]
+            self.scaler.series_scales_ = dict(zip(self.series_, scales, strict=True))
+        return self
+
+    def last_windows(
+        self, panel: Panel, times: np.ndarray | None = None, known: np.ndarray | None = None
+    ) -> tuple[dict[str, np.ndarray], Scale]:
+        """Return the inputs from which the network forecasts the steps after each series, and the scales.
+
+        Args:
+            panel: The N series.
+            times: ``(N, H)`` the steps to forecast; the steps that follow if None.
+            known: ``(N, H, covariates)`` the future covariates, if there are any.
+
+        Returns:
+            The inputs by name, see :class:`Windows`, and the scales for :meth:`invert`.
+
+        Raises:
+            DataError: If a series is shorter than the context.
+        """
+        short = panel.lengths < self.context
+        if short.any():
+            i = int(short.argmax())
+            raise DataError(
+                f"series {panel.ids[i]!r} has {panel.lengths[i]} observations of history; a forecast needs {self.context}: "
+                f"give a longer history, or fit with {arg(pad_short=True)}"
+            )
+        near, panel = panel.tail(self.lookback + 1), panel.tail(self.context)
+        self.scaler.check(panel)
+        values = self.scaler.transformed(panel.values.reshape(len(panel), self.context))
+        rows = near.offsets[1:, None] + np.arange(-self.lookback, 0)
+        before, past = self.channels.known(near)[rows], self.channels.past(near)[rows]
+        ahead = self.channels.known_ahead(panel, panel.future_times(self.horizon) if times is None else times, known)
+        known_channels = np.concatenate([before, ahead], axis=1)
+        inputs, scale = self.inputs(values, self.series_scales(panel), known_channels, past)
+        return inputs | self.static(panel), scale
+
+    def step_inputs(
+        self, panel: Panel, scale: Scale, times: np.ndarray, known: np.ndarray | None
+    ) -> dict[str, np.ndarray]:
+        """Return the inputs with which a stepping network reads the last step of each series, ``window`` being (N, 1, F).
+
+        Args:
+            panel: The N series, at least as long as the context.
+            scale: Scales of the windows that the network read first.
+            times: As for :meth:`last_windows`.
+            known: As for :meth:`last_windows`.
+        """
+        near, panel = panel.tail(2), panel.tail(self.context)
+        values = self.scaler.transformed(panel.values.reshape(len(panel), self.context))
+        rows = near.offsets[1:, None] - 1
+        before, past = self.channels.known(near)[rows], self.channels.past(near)[rows]
+        references = scale.apply(self._references(values))
+        return {
+            "window": _joined(scale.apply(values[:, -1:])[..., None], before, past),
+            "future": _joined(references, self.channels.known_ahead(panel, times, known)),
+            **self.static(panel),
+        }
+
+    def scale_of(self, panel: Panel) -> Scale:
+        """Return the scales of the last T values of N series, each of at least T values."""
+        stored = self.series_scales(panel)
+        if stored is not None:
+            return stored
+        last = panel.tail(self.lookback)
+        return self.scaler.of_windows(self.scaler.transformed(last.values.reshape(len(panel), self.lookback)))
+
+    def series_scales(self, panel: Panel) -> Scale | None:
+        """Return the scales of N series, or None if scaling is not by series."""
+        return self.scaler.of_series(panel.ids, observed_series(panel)) if self.scaler.scaling == "series" else None
+
+    def check_value(self, value: float, at: str) -> None:
+        """Refuse a value that the transform or the distribution cannot take; see :meth:`Scaler.check_value`."""
+        self.scaler.check_value(value, at)
+
+    def invert(self, values: np.ndarray, scale: Scale) -> np.ndarray:
+        """Return scaled forecasts in the units of the data; see :meth:`Scaler.invert`."""
+        return self.scaler.invert(values, scale)
+
+    def static(self, panel: Panel) -> dict[str, np.ndarray]:
+        """Return the inputs that do not vary in time: the numbers of the series, 0 if unknown, and static covariates."""
+        numbers = np.array([self.series_.get(name, 0) for name in panel.ids], dtype=np.int32)
+        return {"series": numbers, **self.channels.static(panel)}
+
+    def inputs(
+        self, values: np.ndarray, scale: Scale | None, known: np.ndarray, past: np.ndarray
+    ) -> tuple[dict[str, np.ndarray], Scale]:
+        """Return the inputs of windows that vary in time, and the windows' scales.
+
+        Args:
+            values: ``(B, context)``.
+            scale: Scales of the windows' series; computed from the windows if None.
+            known: Known channels ``(B, T + H, K)``.
+            past: Past channels ``(B, T, P)``.
+        """
+        window = values[:, -self.lookback :]
+        scale = self.scaler.of_windows(window) if scale is None else scale
+        return {
+            "window": _joined(scale.apply(window)[..., None], known[:, : self.lookback], past),
+            "future": _joined(scale.apply(self._references(values)), known[:, self.lookback :]),
+        }, scale
+
+    def _references(self, values: np.ndarray) -> np.ndarray:
+        """``(B, H, R)`` the reference forecasts after values ``(B, context)``."""
+        steps, window = np.arange(self.horizon), values[:, -self.lookback :]
+        return np.stack([_reference(period, values, window, steps) for period in self.periods], axis=-1)
+
+
+def _reference(period: int, values: np.ndarray, window: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    if period > 0:
+        return values[:, values.shape[1] - period + steps % period]
+    if period == 0:
+        return np.repeat(window.mean(axis=1, keepdims=True), len(steps), axis=1)
+    whole = window.shape[1] // -period
+    seasons = window[:, whole * period :].reshape(len(window), whole, -period)
+    return seasons.mean(axis=1)[:, steps % -period]
+
+
+def _joined(*channels: np.ndarray) -> np.ndarray:
+    present = [c.astype(np.float32) for c in channels if c.shape[-1]]
+    return np.concatenate(present, axis=-1) if len(present) > 1 else present[0]
