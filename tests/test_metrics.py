@@ -96,7 +96,7 @@ def test_msis_by_hand():
     expected = [(3 + (3 + 40 * 2) + (3 + 40 * 2)) / 3 / 2, (3 + 40 * 2) / 10]
     np.testing.assert_allclose(msis(actual, low, high, HISTORY, 1, level=0.95), expected)
     np.testing.assert_allclose(msis(actual, low, high, HISTORY, 2, level=0.95)[1], NAN)
-    with pytest.raises(ConfigError, match="level must be between 0 and 1"):
+    with pytest.raises(ConfigError, match="level: expected a number between 0 and 1"):
         msis(actual, low, high, HISTORY, 1, level=95)
 
 

@@ -188,7 +188,7 @@ def test_scores_by_name(hourly):
         (
             lambda: median.score(hourly.assign(y=0.0), metric="wape"),
             DataError,
-            "WAPE is undefined: all that was forecast",
+            "WAPE is undefined: all values of the forecast",
         ),
     ):
         with pytest.raises(error, match=message):
