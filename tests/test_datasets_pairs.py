@@ -227,7 +227,7 @@ def test_files_that_are_not_aligned(tmp_path):
     one, two = tmp_path / "train.en", tmp_path / "train.de"
     one.write_text("a\nb\nc\n")
     two.write_text("a\nb\n")
-    with pytest.raises(DataError, match=re.escape(f"{one} has 3 lines and {two} has 2: each line of the one needs")):
+    with pytest.raises(DataError, match=re.escape(f"{one} has 3 lines and {two} has 2: line i of one must")):
         datasets.read_pairs(one, two)
 
 

@@ -1,7 +1,7 @@
-"""Series, texts and sentence pairs to try things on: ``load_*`` need no download, ``fetch_*`` download once and cache.
+"""Example data: series, texts and sentence pairs. ``load_*`` need no download; ``fetch_*`` download once and cache.
 
-Frames are long: a row per series (``unique_id``) and time (``ds``), its value in ``y``; no value is missing,
-and the steps of a series are regular. A corpus is a list of texts; sentence pairs are two lists of them.
+Frames are long: one row per series (``unique_id``) and time (``ds``), the value in ``y``. No value is missing, and time steps
+are regular. A corpus is a list of texts; sentence pairs are two lists of sentences.
 """
 
 from lstmzoo.datasets.air_passengers import fetch_air_passengers

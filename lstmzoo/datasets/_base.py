@@ -1,4 +1,4 @@
-"""Files at their origin, and the long frame."""
+"""Published files: local copies, the cache and downloads; and the long frame."""
 
 import hashlib
 import os
@@ -16,46 +16,42 @@ from lstmzoo.text_files import gunzip
 
 @dataclass(frozen=True)
 class Origin:
-    """One file of a public GitHub repository, or, with an ``address``, of another site.
+    """A published file.
 
     Attributes:
-        repository: ``<owner>/<name>``; empty for another site.
-        revision: The commit or tag that is downloaded from; empty for another site.
-        path: The file's place in the repository.
-        sha256: Of its bytes, in hex; None where it could not be known: then that of the first download is
-            recorded beside the cached file, and holds from then on.
-        folders: Where it is looked for under ``LSTMZOO_DATA``, the first being its folder in the cache too.
-        address: The URL of a file that is not on GitHub.
+        url: Address that the file is downloaded from.
+        sha256: SHA-256 of the file, in hex. If it is None, the SHA-256 of the first download is recorded beside the cached
+            file, and holds from then on.
+        folders: Folders under ``LSTMZOO_DATA`` that may hold the file; the first one is its folder in the cache too.
+        revision: Commit or tag that the URL names; empty if it names none.
     """
 
-    repository: str
-    revision: str
-    path: str
+    url: str
     sha256: str | None
     folders: tuple[str, ...]
-    address: str | None = None
-
-    @property
-    def url(self) -> str:
-        """Where the file is downloaded from."""
-        return self.address or f"https://raw.githubusercontent.com/{self.repository}/{self.revision}/{self.path}"
+    revision: str = ""
 
     @property
     def name(self) -> str:
-        """The file's own name."""
-        return self.path.rsplit("/", 1)[-1]
+        """The file's name."""
+        return self.url.rsplit("/", 1)[-1]
 
     @property
     def endings(self) -> tuple[str, ...]:
-        """What may follow the name of a local file: ``.gz``, unless it ends so already."""
+        """Endings that the name of a local copy may have: ``.gz``, unless the name ends in it already."""
         return ("",) if self.name.endswith(".gz") else ("", ".gz")
 
 
+def on_github(repository: str, revision: str, path: str, sha256: str | None, *folders: str) -> Origin:
+    """Return a file of a public GitHub repository, at a commit or tag."""
+    return Origin(f"https://raw.githubusercontent.com/{repository}/{revision}/{path}", sha256, folders, revision)
+
+
 def read_origin(origin: Origin) -> bytes:
-    """The file's bytes: from under ``LSTMZOO_DATA`` (gzipped or not), the cache, or the network.
+    """Return the content of a file, from ``LSTMZOO_DATA`` (gzipped or not), the cache or the network.
 
     Raises:
-        DataError: If the file found is not the pinned one, or the download fails.
+        DataError: If the file differs from the published one, or the download fails.
     """
     local = _find_local(origin)
     return _download(origin) if local is None else _read_local(local, origin)
@@ -74,7 +70,7 @@ def _find_local(origin: Origin) -> Path | None:
 
 def _read_local(path: Path, origin: Origin) -> bytes:
     content = path.read_bytes()
-    if path.name != origin.name:  # what is a .gz at its origin stays one
+    if path.name != origin.name:  # a file that is published as .gz stays compressed
         content = gunzip(content, str(path), "; replace it or unset LSTMZOO_DATA")
     digest = hashlib.sha256(content).hexdigest()
     if origin.sha256 not in (None, digest):
@@ -106,5 +102,5 @@ def _download(origin: Origin) -> bytes:
 
 
 def long_frame(series: Mapping[str, pd.Series]) -> pd.DataFrame:
-    """Series, each indexed by time, as one frame of ``unique_id``, ``ds``, ``y``, in their order."""
+    """Return series that are indexed by time as one frame of ``unique_id``, ``ds`` and ``y``, in their order."""
     return pd.concat(dict(series), names=["unique_id", "ds"]).rename("y").reset_index()

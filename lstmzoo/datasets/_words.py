@@ -1,4 +1,4 @@
-"""The words and patterns of languages, from Unicode's CLDR; ``docs/date_words.py`` writes the files from Babel's copy."""
+"""Words and patterns of languages from Unicode's CLDR. ``docs/date_words.py`` writes the files from Babel's copy."""
 
 import datetime as dt
 import functools
@@ -17,44 +17,44 @@ class Words:
     """Writes dates, times and amounts in one language.
 
     Args:
-        document: Patterns and names, in CLDR's terms. A number's plural form is at the place of its double in ``plurals``.
+        document: Patterns and names, in CLDR's terms. The plural form of a number is at the index of its double in ``plurals``.
     """
 
     def __init__(self, document: dict[str, Any]) -> None:
         self._d = document
 
     def date(self, day: dt.datetime, style: str) -> str:
-        """A day."""
+        """Return a day as text."""
         return self._write(self._d["dates"][style], day)
 
     def moment(self, time: dt.datetime, style: str) -> str:
-        """A day and a time of it."""
+        """Return a day with a time as text."""
         return self._d["moments"][style].format(self._write(self._d["time"], time), self.date(time, style))
 
     def interval(self, start: dt.datetime, end: dt.datetime, style: str) -> str:
-        """From one day to a later one."""
+        """Return an interval of two days as text."""
         greatest = "y" if start.year != end.year else "M" if start.month != end.month else "d"
         return "".join(map(self._write, self._d["intervals"][style][greatest], (start, end)))
 
     def period(self, day: dt.datetime, style: str) -> str:
-        """The month or the quarter of a day."""
+        """Return the month or the quarter of a day as text."""
         return self._write(self._d["periods"][style], day)
 
     def distance(self, number: int, unit: str) -> str:
-        """Some units from now, or, below 0, before now."""
+        """Return a distance from now as text: into the past if ``number`` is below 0."""
         patterns = self._d["distances"][unit]["past" if number < 0 else "future"]
         return patterns[self._plural(abs(number))].format(abs(number))
 
     def measure(self, number: float, unit: str) -> str:
-        """A number, of halves at the least, of a unit."""
+        """Return a measure as text; ``number`` is a multiple of one half."""
         return self._d["units"][unit][self._plural(number)].format(self._number(f"{number:g}"))
 
     def amount(self, number: float, currency: str) -> str:
-        """A number, of halves at the least, of a currency."""
+        """Return an amount of money as text; ``number`` is a multiple of one half."""
         return self._d["currencies"][currency][self._plural(number)].format(self._number(f"{number:.2f}"))
 
     def listed(self, items: Sequence[str], style: str) -> str:
-        """Items with "and" or "or" between."""
+        """Return a list of items as text, joined by "and" or "or"."""
         patterns = self._d["lists"][style]
         if len(items) == 1:
             return items[0]
@@ -102,5 +102,5 @@ _NUMBERS = {
 
 @functools.cache
 def read_words(language: str) -> Words:
-    """The words of one of ``LANGUAGES``."""
+    """Return the words of a language, one of ``LANGUAGES``."""
     return Words(json.loads((_FOLDER / f"{language}.json").read_text(encoding="utf-8")))

@@ -1,4 +1,4 @@
-"""Series that come with the package: no download."""
+"""Series that come with the package, without a download."""
 
 from pathlib import Path
 
@@ -12,10 +12,10 @@ def _read(name: str) -> pd.DataFrame:
 
 
 def load_climate() -> pd.DataFrame:
-    """Two monthly series of the climate: CO2 in the air and temperature of the sea.
+    """Load two monthly climate series: CO2 in the air and the temperature of the sea.
 
     - ``co2``: Mauna Loa, ppm, 1958-03 to 2001-12, 526 months, each the mean of its weekly values. The five
-      months without any (June and October 1958, February to April 1964) are interpolated linearly.
+      months without values (June and October 1958, February to April 1964) are interpolated linearly.
     - ``el_nino``: sea surface of the eastern Pacific (Niño 1+2), °C, 1950-01 to 2010-12, 732 months.
 
     Licence: public domain (CDIAC; NOAA), as statsmodels 0.14 ships it.
@@ -39,7 +39,7 @@ def load_climate() -> pd.DataFrame:
 
 
 def load_macro() -> pd.DataFrame:
-    """Five quarterly series of the United States' national accounts, 1959 to the third quarter of 2009.
+    """Load five quarterly series of the United States' national accounts, 1959 to the third quarter of 2009.
 
     Gross domestic product (``realgdp``), consumption (``realcons``), private investment (``realinv``),
     federal expenditure (``realgovt``) and disposable income (``realdpi``); 203 quarters each, in billions of
@@ -60,7 +60,7 @@ def load_macro() -> pd.DataFrame:
 
 
 def load_sunspots() -> pd.DataFrame:
-    """Mean sunspot number of each year, 1700 to 2008: a cycle of about 11 years.
+    """Load the mean sunspot number of each year, 1700 to 2008: a cycle of about 11 years.
 
     Licence: public domain (NOAA), as statsmodels 0.14 ships it.
 

@@ -33,24 +33,24 @@ _Phrase = tuple[str, ...]  # one text for each language
 
 
 def load_dates(source: str = "en", target: str = "hu", *, num_pairs: int = 10_000, random_state: int = 0) -> PairData:
-    """Dates, times, intervals, "3 hours ago" and amounts in two languages: a task to try translation on, no download.
+    """Generate dates, times, intervals, "3 hours ago" and amounts in two languages: a translation task without a download.
 
-    They are written as Unicode's language data (CLDR) tells, so that every translation is exactly right and a model can be
-    scored by the share of sentences that it gets right. Between English and Hungarian words change places ("March 3, 2027"
+    They are written as Unicode's language data (CLDR) specifies. Every translation is exactly right, so a model can be scored
+    by its share of correct sentences. Between English and Hungarian words change places ("March 3, 2027"
     is "2027. március 3."), become endings ("3 hours ago" is "3 órával ezelőtt", "in 3 hours" is "3 óra múlva") or depend on
-    each other ("2:05 PM" is "14:05"): word by word it cannot be done. Sentences are of 3 to 10 English words.
+    each other ("2:05 PM" is "14:05"), so that translating word by word fails. Sentences have 3 to 10 English words.
 
-    Sentences are distinct, and a target is a function of its source: where two ways of writing give the same source, both
-    have the target of the first. A twentieth each is for ``valid`` and ``test``.
+    Sentences are distinct, and a target is a function of its source: if two phrasings give the same source, both
+    have the target of the first. ``valid`` and ``test`` have a twentieth of the pairs each.
 
-    Licence: Unicode License v3, that of CLDR; the words of 17 languages come with the package, as Babel 2.19 has them.
+    Licence: Unicode License v3, as CLDR. The words of 17 languages come with the package, from Babel 2.19.
 
     Args:
-        source: A language: ``"cs"``, ``"da"``, ``"de"``, ``"en"``, ``"es"``, ``"fi"``, ``"fr"``, ``"hu"``, ``"it"``, ``"ja"``,
+        source: Language: ``"cs"``, ``"da"``, ``"de"``, ``"en"``, ``"es"``, ``"fi"``, ``"fr"``, ``"hu"``, ``"it"``, ``"ja"``,
             ``"nl"``, ``"pl"``, ``"pt"``, ``"ru"``, ``"sv"``, ``"tr"`` or ``"zh"``.
-        target: Another one of them.
-        num_pairs: Of all three parts together.
-        random_state: A seed; the same seed gives the same pairs.
+        target: Another one of these languages.
+        num_pairs: Number of pairs in all three parts together.
+        random_state: Seed; the same seed gives the same pairs.
 
     Raises:
         UnknownNameError: If a language is unknown; the message lists the known ones.
@@ -67,7 +67,9 @@ def load_dates(source: str = "en", target: str = "hu", *, num_pairs: int = 10_00
         [90, 5, 5]
     """
     if num_pairs < 20:
-        raise ConfigError(f"num_pairs={num_pairs}: pass 20 or more, so that there are some to validate and to test on")
+        raise ConfigError(
+            f"num_pairs={num_pairs}: pass at least 20, so that the validation set and the test set are not empty"
+        )
     languages = _words("source", source), _words("target", target)
     rng = np.random.default_rng(random_state)
     voice = _Voice(languages, rng)
@@ -88,11 +90,11 @@ def _words(key: str, name: str) -> Words:
 
 
 class _Voice:
-    """Draws things to say, and says them in each of the languages; what the first reads like settles the others.
+    """Draws phrases and writes them in each language; equal texts in the first language get equal translations.
 
     Args:
-        languages: The words of each language.
-        rng: What is drawn from.
+        languages: Words of each language.
+        rng: Generator of random numbers.
     """
 
     def __init__(self, languages: Sequence[Words], rng: np.random.Generator) -> None:
@@ -100,26 +102,26 @@ class _Voice:
         self._rng = rng
 
     def number(self, low: int, high: int) -> int:
-        """From ``low`` to ``high``, both included."""
+        """Draw a number from ``low`` to ``high``, both included."""
         return int(self._rng.integers(low, high + 1))
 
     def pick(self, choices: Sequence[Any]) -> Any:
-        """One of them."""
+        """Draw one of the choices."""
         return choices[self.number(0, len(choices) - 1)]
 
     def day(self) -> dt.datetime:
-        """A day's first moment."""
+        """Draw a day; its time is midnight."""
         return _FIRST + dt.timedelta(days=self.number(0, _DAYS))
 
     def say(self, styles: Sequence[str], write: Callable[[str, Words], str]) -> _Phrase:
-        """A thing in a style that is drawn, or the first of them that reads the same in the first language."""
+        """Write a phrase in a drawn style, or in the first style that reads the same in the first language."""
         first = self._languages[0]
         text = write(self.pick(styles), first)
         style = next(style for style in styles if write(style, first) == text)
         return tuple(" ".join(write(style, words).split()) for words in self._languages)
 
     def listed(self, items: Sequence[_Phrase]) -> _Phrase:
-        """The items with "and" or "or" between."""
+        """Join phrases by "and" or "or"."""
         of_language = dict(zip(self._languages, zip(*items, strict=True), strict=True))
         return self.say(LISTS, lambda style, words: words.listed(of_language[words], style))
 

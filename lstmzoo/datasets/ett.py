@@ -5,23 +5,23 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from lstmzoo.datasets._base import Origin, long_frame, read_origin
+from lstmzoo.datasets._base import long_frame, on_github, read_origin
 from lstmzoo.errors import UnknownNameError
 
 
 @dataclass(frozen=True, eq=False)
 class EttData:
-    """One transformer's seven series, and where the standard split cuts them.
+    """The seven series of one transformer, and the times of the standard split.
 
     Attributes:
         name: ``"ETTh1"``, ...
-        data: ``unique_id``, ``ds``, ``y``: every row of the file. HUFL, HULL, MUFL, MULL, LUFL and LULL are
-            loads; OT is the oil temperature, °C, and the usual target.
-        train_end: Training is on rows before it.
-        valid_end: Validation is on rows from ``train_end`` to before it.
-        test_end: Testing is on rows from ``valid_end`` to before it; rows from it on are unused.
+        data: ``unique_id``, ``ds``, ``y``: all rows of the file. HUFL, HULL, MUFL, MULL, LUFL and LULL are
+            loads; OT is the oil temperature in °C, the usual target.
+        train_end: The training set ends before this time.
+        valid_end: The validation set starts at ``train_end`` and ends before this time.
+        test_end: The test set starts at ``valid_end`` and ends before this time; later rows are unused.
         freq: ``"h"`` or ``"15min"``.
-        season_length: Steps of a day.
+        season_length: Number of steps in a day.
     """
 
     name: str
@@ -33,7 +33,7 @@ class EttData:
     season_length: int
 
 
-# ETTh1: computed from the file. The others: what more than two public projects agree on.
+# ETTh1: computed from the file. The others: more than two public projects agree on them.
 _SHA256 = {
     "ETTh1": "f18de3ad269cef59bb07b5438d79bb3042d3be49bdeecf01c1cd6d29695ee066",
     "ETTh2": "a3dc2c597b9218c7ce1cd55eb77b283fd459a1d09d753063f944967dd6b9218b",
@@ -43,7 +43,7 @@ _SHA256 = {
 
 
 def fetch_ett(name: str) -> EttData:
-    """Two years of seven series of an electricity transformer, hourly (ETTh) or every 15 minutes (ETTm).
+    """Load two years of seven series of an electricity transformer, hourly (ETTh) or every 15 minutes (ETTm).
 
     The standard split (Informer) is 12, 4 and 4 months of 30 days each, from 2016-07-01 00:00:
 
@@ -54,15 +54,14 @@ def fetch_ett(name: str) -> EttData:
     | test | 2018-02-21 | 11,520 to 14,399 | 46,080 to 57,599 |
     | unused | | 14,400 to 17,419 | 57,600 to 69,679 |
 
-    The history of a window may reach back across a border. Errors are reported on values standardised by the
-    mean and population deviation of the training rows, averaged over all windows (stride 1), for horizons of
-    96, 192, 336 and 720 steps.
+    The history of a window may start before its part. Errors are reported on values standardized by the mean and population
+    standard deviation of the training set, averaged over all windows (stride 1), for horizons of 96, 192, 336 and 720 steps.
 
     Looked for in ``ett/`` and ``ett_h1/`` of ``LSTMZOO_DATA``, as ``ETTh1.csv`` and so on, gzipped or not;
     then in the cache; then at the origin, ``zhouhaoyi/ETDataset`` on GitHub. All four are pinned by commit
     and SHA-256.
 
-    Licence: Creative Commons Attribution-NoDerivatives 4.0: do not pass altered copies on.
+    Licence: Creative Commons Attribution-NoDerivatives 4.0: do not distribute altered copies.
 
     Args:
         name: ``"ETTh1"``, ``"ETTh2"``, ``"ETTm1"`` or ``"ETTm2"``.
@@ -82,14 +81,9 @@ def fetch_ett(name: str) -> EttData:
     """
     if name not in _SHA256:
         raise UnknownNameError("ETT set", name, _SHA256)
-    origin = Origin(
-        repository="zhouhaoyi/ETDataset",
-        revision="1d16c8f4f943005d613b5bc962e9eeb06058cf07",
-        path=f"ETT-small/{name}.csv",
-        sha256=_SHA256[name],
-        folders=("ett", "ett_h1"),
-    )
-    # As text first: pandas' own float parser is not exact in every version, and offers no lasting way to be.
+    revision = "1d16c8f4f943005d613b5bc962e9eeb06058cf07"
+    origin = on_github("zhouhaoyi/ETDataset", revision, f"ETT-small/{name}.csv", _SHA256[name], "ett", "ett_h1")
+    # Read as text first, because pandas' float parser is not exact in every version.
     wide = pd.read_csv(io.BytesIO(read_origin(origin)), index_col="date", dtype="str").astype("float64")
     wide.index = pd.to_datetime(wide.index)
     hourly = name.startswith("ETTh")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from lstmzoo.datasets._base import Origin, read_origin
+from lstmzoo.datasets._base import Origin, on_github, read_origin
 from lstmzoo.errors import DataError, UnknownNameError
 
 
@@ -16,9 +16,9 @@ class M4Data:
     Attributes:
         group: ``"Hourly"``, ``"Weekly"``, ...
         train: ``unique_id``, ``ds``, ``y``; ``ds`` counts each series' steps from 1.
-        test: The ``horizon`` steps after ``train`` of each series; ``ds`` goes on.
-        horizon: Steps to forecast.
-        season_length: The season that M4's MASE and seasonal naive forecast are computed with; 1 for none.
+        test: The ``horizon`` steps of each series after ``train``; ``ds`` continues.
+        horizon: Number of steps to forecast.
+        season_length: Season of M4's MASE and seasonal naive forecast; 1 for none.
     """
 
     group: str
@@ -36,7 +36,7 @@ class _Group:
     test_sha256: str | None
 
 
-# Hourly, Weekly: computed from the files. Daily: what two public projects agree on. The rest: unconfirmed.
+# Hourly, Weekly: computed from the files. Daily: two public projects agree on them. The others: unconfirmed.
 _GROUPS = {
     "Hourly": _Group(
         horizon=48,
@@ -63,7 +63,7 @@ _GROUPS = {
 
 
 def fetch_m4(group: str) -> M4Data:
-    """Train and test part of one group of the M4 competition.
+    """Load the training set and the test set of one group of the M4 competition.
 
     | group | series | horizon | season | pinned by |
     | --- | ---: | ---: | ---: | --- |
@@ -78,7 +78,7 @@ def fetch_m4(group: str) -> M4Data:
     ``Hourly-test.csv`` and so on, gzipped or not; then in the cache; then at the origin,
     ``Mcompetitions/M4-methods`` on GitHub (Hourly 2.5 MB, Weekly 4 MB; the others are larger). Where the
     commit alone pins a file, the SHA-256 of its first download is recorded in the cache and holds from then
-    on; such a file is taken from ``LSTMZOO_DATA`` as it is.
+    on. Such a file is not checked if it comes from ``LSTMZOO_DATA``.
 
     Licence: none is stated; the origin offers the data for reproducing the competition.
 
@@ -115,20 +115,15 @@ def fetch_m4(group: str) -> M4Data:
 
 
 def _origin(group: str, part: str, sha256: str | None) -> Origin:
-    return Origin(
-        repository="Mcompetitions/M4-methods",
-        revision="6c1067e5a57161249b17289a565178dc7a3fb3ca",
-        path=f"Dataset/{part}/{group}-{part.lower()}.csv",
-        sha256=sha256,
-        folders=("m4", "m4_hourly_weekly"),
-    )
+    revision = "6c1067e5a57161249b17289a565178dc7a3fb3ca"
+    path = f"Dataset/{part}/{group}-{part.lower()}.csv"
+    return on_github("Mcompetitions/M4-methods", revision, path, sha256, "m4", "m4_hourly_weekly")
 
 
 def _parse(origin: Origin) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Names ``(N,)``, lengths ``(N,)`` and all values, joined, of rows ``"H1","605","586",...,,,``.
+    """Return names ``(N,)``, lengths ``(N,)`` and all values, concatenated, of rows ``"H1","605","586",...,,,``.
 
-    The file is as wide as its longest series (the monthly one would be nine tenths empty as a table), so the
-    values are read as one long list.
+    The file is as wide as its longest series, so as a table it would be mostly empty: nine tenths of Monthly.
     """
     ids, rows = [], []
     for line in read_origin(origin).splitlines()[1:]:
@@ -147,7 +142,7 @@ def _parse(origin: Origin) -> tuple[list[str], np.ndarray, np.ndarray]:
 
 
 def _frame(ids: list[str], lengths: np.ndarray, values: np.ndarray, before: np.ndarray) -> pd.DataFrame:
-    """A long frame; the first ``ds`` of a series is one more than the steps ``before`` it."""
+    """Return a long frame. ``before`` is the number of steps before the first ``ds`` of each series."""
     first = np.cumsum(lengths) - lengths
     ds = np.arange(1, len(values) + 1) + np.repeat(before - first, lengths)
     return pd.DataFrame({"unique_id": pd.Index(ids).repeat(lengths), "ds": ds, "y": values}, copy=False)

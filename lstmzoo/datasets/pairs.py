@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from lstmzoo.datasets._base import Origin, read_origin
+from lstmzoo.datasets._base import Origin, on_github, read_origin
 from lstmzoo.errors import ConfigError, DataError, UnknownNameError
 from lstmzoo.text_files import decoded_lines, file_lines, gunzip
 
@@ -18,8 +18,8 @@ class Pairs(NamedTuple):
     """Sentences and their translations: ``target[i]`` is the translation of ``source[i]``.
 
     Attributes:
-        source: Sentences of the one language.
-        target: As many of the other.
+        source: Sentences of the source language.
+        target: Their translations, in the same order.
     """
 
     source: list[str]
@@ -28,15 +28,15 @@ class Pairs(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class PairData:
-    """Sentence pairs, cut into the parts that results are published on.
+    """Sentence pairs, split into the parts on which results are published.
 
     Attributes:
         name: ``"multi30k"``, ...
-        source_language: What is translated from: ``"en"``, ...
-        target_language: What is translated into: ``"de"``, ...
-        train: Pairs.
-        valid: Pairs that choices are made on.
-        test: Pairs that results are reported on.
+        source_language: ``"en"``, ...
+        target_language: ``"de"``, ...
+        train: Training set.
+        valid: Validation set.
+        test: Test set.
     """
 
     name: str
@@ -47,7 +47,7 @@ class PairData:
     test: Pairs = field(repr=False)
 
 
-# Of the gzipped files.
+# SHA-256 of the gzipped files.
 _MULTI30K = {
     "train": {
         "en": "d79cfa999dd4c51d2cb42499b6796d5a882c3a8a961923c25a898c90f8bbd56f",
@@ -84,13 +84,13 @@ _TATOEBA = {
     "uk": "ukr",
     "zh": "cmn",
 }
-_LARGEST = 1 << 29  # bytes of an unzipped file; the largest of Tatoeba's has a tenth of that
+_LARGEST = 1 << 29  # bytes of an unzipped file; ten times the largest file of Tatoeba
 
 
 def fetch_multi30k(source: str = "en", target: str = "de") -> PairData:
-    """Multi30k: captions of photographs, a sentence each, and their translations by professionals; English and German.
+    """Load Multi30k: captions of photographs, one sentence each, and their professional translations; English and German.
 
-    Sentences are as they were written, not lower-cased and not split into tokens.
+    Sentences are as written: not lower-cased, and not split into tokens.
 
     | | pairs | English words | German words |
     | --- | ---: | ---: | ---: |
@@ -98,14 +98,14 @@ def fetch_multi30k(source: str = "en", target: str = "de") -> PairData:
     | valid | 1,014 | 13,308 | 12,828 |
     | test | 1,000 | 12,968 | 12,103 |
 
-    The test part is that of 2016 (Flickr); words are the origin's counts, of its tokenized form. The measure is BLEU.
-    Papers often score lower-cased and tokenized sentences: compare scores of the same signature only.
+    The test set is that of 2016 (Flickr). Words are counted by the origin, in its tokenized form. The metric is BLEU. Papers
+    often score lower-cased and tokenized sentences: compare only scores with the same signature.
 
     Looked for in ``multi30k_en_de/raw/`` of ``LSTMZOO_DATA``, as ``train.en.gz``, ``val.en.gz``,
     ``test_2016_flickr.en.gz`` and so on; then in the cache; then at the origin, ``multi30k/dataset`` on GitHub (1.3 MB),
     pinned by commit and SHA-256.
 
-    Licence: none is stated; the origin offers the data for research and education, not for commerce.
+    Licence: none is stated; the origin offers the data for research and education, not for commercial use.
 
     Args:
         source: ``"en"`` or ``"de"``.
@@ -125,20 +125,16 @@ def fetch_multi30k(source: str = "en", target: str = "de") -> PairData:
 
 
 def _caption(part: str, language: str) -> list[str]:
-    origin = Origin(
-        repository="multi30k/dataset",
-        revision="a3d2e0d26b56f3846f66a952536ffed4e401d05a",
-        path=f"data/task1/raw/{part}.{language}.gz",
-        sha256=_MULTI30K[part][language],
-        folders=("multi30k_en_de/raw",),
-    )
+    revision = "a3d2e0d26b56f3846f66a952536ffed4e401d05a"
+    path = f"data/task1/raw/{part}.{language}.gz"
+    origin = on_github("multi30k/dataset", revision, path, _MULTI30K[part][language], "multi30k_en_de/raw")
     return _lines(gunzip(read_origin(origin), origin.url), origin.name)
 
 
 def fetch_iwslt15(source: str = "en", target: str = "vi") -> PairData:
-    """IWSLT 2015, English and Vietnamese: subtitles of TED talks, as Stanford prepared them.
+    """Load IWSLT 2015, English and Vietnamese: subtitles of TED talks, as Stanford prepared them.
 
-    Sentences are split into tokens by spaces, with ``&apos;`` and the like for marks; upper case is kept.
+    Tokens are separated by spaces, marks are escaped as in ``&apos;``, and upper case is kept.
 
     | | file | pairs |
     | --- | --- | ---: |
@@ -146,13 +142,13 @@ def fetch_iwslt15(source: str = "en", target: str = "vi") -> PairData:
     | valid | tst2012 | 1,553 |
     | test | tst2013 | 1,268 |
 
-    The measure is BLEU of the tokens as they are (``tokenize="none"`` of sacreBLEU).
+    The metric is BLEU of these tokens (``tokenize="none"`` of sacreBLEU).
 
     Looked for in ``iwslt15_en_vi/`` of ``LSTMZOO_DATA``, as ``train.en``, ``train.vi`` and so on, gzipped or not; then in
     the cache; then at https://nlp.stanford.edu/projects/nmt/ (32 MB). Nothing pins these files: the SHA-256 of the first
-    download is recorded in the cache and holds from then on; files are taken from ``LSTMZOO_DATA`` as they are.
+    download is recorded in the cache and holds from then on. Files from ``LSTMZOO_DATA`` are not checked.
 
-    Licence: Creative Commons Attribution-NonCommercial-NoDerivatives, that of TED talks.
+    Licence: Creative Commons Attribution-NonCommercial-NoDerivatives, as TED talks.
 
     Args:
         source: ``"en"`` or ``"vi"``.
@@ -161,7 +157,7 @@ def fetch_iwslt15(source: str = "en", target: str = "vi") -> PairData:
     Raises:
         UnknownNameError: If a language is neither of these.
         ConfigError: If both are the same.
-        DataError: If a download fails or differs from the first, or files have not as many lines.
+        DataError: If a download fails or differs from the first one, or the numbers of lines differ.
 
     References:
         Cettolo et al., "The IWSLT 2015 Evaluation Campaign", IWSLT 2015.
@@ -173,46 +169,37 @@ def fetch_iwslt15(source: str = "en", target: str = "vi") -> PairData:
 
 
 def _subtitles(part: str, source: str, target: str) -> Pairs:
-    origins = [
-        Origin(
-            repository="",
-            revision="",
-            path=f"{part}.{language}",
-            sha256=None,
-            folders=("iwslt15_en_vi",),
-            address=f"https://nlp.stanford.edu/projects/nmt/data/iwslt15.en-vi/{part}.{language}",
-        )
-        for language in (source, target)
-    ]
+    url = "https://nlp.stanford.edu/projects/nmt/data/iwslt15.en-vi"
+    origins = [Origin(f"{url}/{part}.{language}", None, ("iwslt15_en_vi",)) for language in (source, target)]
     sides = [_lines(read_origin(origin), origin.name) for origin in origins]
     return _aligned(sides, [origin.name for origin in origins])
 
 
 def fetch_tatoeba(source: str = "en", target: str = "de") -> PairData:
-    """Tatoeba: short everyday sentences and their translations by volunteers, English and another language.
+    """Load Tatoeba: short everyday sentences and their translations by volunteers, English and another language.
 
-    The selection is that of https://www.manythings.org/anki/: up to several 100,000 pairs of a language, short ones
-    first. An English sentence may have several translations, each a pair.
+    The selection is that of https://www.manythings.org/anki/: up to several 100,000 pairs for a language, short ones first. If
+    an English sentence has several translations, each is a pair.
 
-    The parts are the project's own, and cut by the SHA-256 of the English sentence: 96, 2 and 2 of 100. So all pairs of an
-    English sentence are in one part, which stays the same when the selection grows; but a sentence of the other language
-    can be in two, where it translates two English ones. Results compare only on the same file.
+    The split is this package's own: 96, 2 and 2 percent, by the SHA-256 of the English sentence. All pairs of an English
+    sentence are in the same part, which does not change when the selection grows. A sentence of the other language may be in
+    two parts, if it translates two English ones. Compare results on the same file only.
 
     Looked for in ``tatoeba/`` of ``LSTMZOO_DATA``, as ``deu-eng.zip`` and so on; then in the cache; then at the site (up to
-    20 MB). The site renews its files: the SHA-256 of the first download is recorded in the cache and holds from then on; a
-    file is taken from ``LSTMZOO_DATA`` as it is. Where the site turns programs away, save the file there with a browser.
+    20 MB). The site renews its files: the SHA-256 of the first download is recorded in the cache and holds from then on. A
+    file from ``LSTMZOO_DATA`` is not checked. If the site refuses the download, save the file there with a browser.
 
     Licence: Creative Commons Attribution 2.0 France; the files name the authors of each pair.
 
     Args:
         source: ``"en"``, or one of ``"ar"``, ``"cs"``, ``"da"``, ``"de"``, ``"es"``, ``"fi"``, ``"fr"``, ``"he"``, ``"hu"``,
             ``"it"``, ``"ja"``, ``"nl"``, ``"pl"``, ``"pt"``, ``"ru"``, ``"sv"``, ``"tr"``, ``"uk"`` and ``"zh"`` (Mandarin).
-        target: Likewise; one of both is ``"en"``.
+        target: As ``source``; exactly one of both is ``"en"``.
 
     Raises:
         UnknownNameError: If there is no such language.
         ConfigError: If not exactly one of both is English.
-        DataError: If the download fails, or the file is not such a one.
+        DataError: If the download fails, or the file is not an archive of Tatoeba pairs.
 
     Examples:
         >>> fetch_tatoeba("en", "dk")
@@ -222,17 +209,10 @@ def fetch_tatoeba(source: str = "en", target: str = "de") -> PairData:
     _check_languages("Tatoeba", (source, target), ("en", *_TATOEBA))
     if "en" not in (source, target):
         raise ConfigError(
-            f"source={source!r}, target={target!r}: Tatoeba's pairs have English on one side: pass 'en' for one"
+            f"source={source!r}, target={target!r}: Tatoeba's pairs have English on one side: pass 'en' as one of them"
         )
     code = _TATOEBA[target if source == "en" else source]
-    origin = Origin(
-        repository="",
-        revision="",
-        path=f"{code}-eng.zip",
-        sha256=None,
-        folders=("tatoeba",),
-        address=f"https://www.manythings.org/anki/{code}-eng.zip",
-    )
+    origin = Origin(f"https://www.manythings.org/anki/{code}-eng.zip", None, ("tatoeba",))
     name = f"{code}.txt of {origin.name}"
     english, other = _columns(_lines(_unzipped(origin, f"{code}.txt"), name), name)
     sides = (english, other) if source == "en" else (other, english)
@@ -250,7 +230,7 @@ def _part(sentence: str) -> str:
 
 
 def _unzipped(origin: Origin, member: str) -> bytes:
-    """One file of an archive, in memory; no more of it is read than its header tells."""
+    """Return one file of an archive; no more than the size in its header is read."""
     content = read_origin(origin)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -270,18 +250,18 @@ def _way_out(origin: Origin) -> str:
 
 
 def read_pairs(path: str | Path, target_path: str | Path | None = None) -> Pairs:
-    """Sentence pairs from one file with a tab between, or from two files whose lines belong together.
+    """Read sentence pairs from one file with tabs, or from two aligned files.
 
-    Files are UTF-8, with or without a byte-order mark, gzipped if their names end with ``.gz``. Lines end with a newline, or a
-    carriage return and a newline. Empty lines stay in place: in one file, they are pairs of empty sentences.
+    Files are UTF-8, with or without a byte-order mark, and gzipped if their names end in ``.gz``. Lines end in a newline, or in
+    a carriage return and a newline. Empty lines are kept: in a file of pairs, they are pairs of empty sentences.
 
     Args:
-        path: A file with a pair on each line, ``source<tab>target``, whatever comes after another tab being ignored; or the
-            sources, one on each line.
-        target_path: The targets, one on each line.
+        path: File with a pair on each line, ``source<tab>target``; anything after another tab is ignored. With
+            ``target_path``, a file with a source sentence on each line.
+        target_path: File with a target sentence on each line.
 
     Raises:
-        DataError: If a file cannot be read or is not UTF-8, a line has no tab, or files have not as many lines.
+        DataError: If a file cannot be read or is not UTF-8, a line has no tab, or the numbers of lines differ.
 
     Examples:
         >>> import tempfile
@@ -325,8 +305,8 @@ def _aligned(sides: Sequence[list[str]], names: Sequence[str]) -> Pairs:
     counts = [len(side) for side in sides]
     if counts[0] != counts[1]:
         raise DataError(
-            f"{names[0]} has {counts[0]} lines and {names[1]} has {counts[1]}: each line of the one needs its translation "
-            "in the same line of the other"
+            f"{names[0]} has {counts[0]} lines and {names[1]} has {counts[1]}: line i of one must translate line i "
+            "of the other"
         )
     return Pairs(*sides)
 

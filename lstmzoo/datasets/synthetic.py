@@ -1,4 +1,4 @@
-"""Series made of trend, season and noise, as many as wanted."""
+"""Generated series with trend, season and noise."""
 
 import numpy as np
 import pandas as pd
@@ -19,27 +19,27 @@ def generate_seasonal(
     amplitude: float = 10.0,
     noise: float = 2.0,
 ) -> pd.DataFrame:
-    """A panel of series with trend, season and noise, each with a level, slope and pattern of its own.
+    """Generate series with trend, season and noise, each with its own level, slope and seasonal pattern.
 
     Series ``i`` is, for ``t = 0, 1, ...`` and a season of ``m`` steps,
 
         y[i, t] = level * l[i] + trend * d[i] * t / m + amplitude * s[i, t mod m] + noise * e[i, t]
 
     with ``l`` uniform from 0.5 to 1.5, ``d`` and ``e`` standard normal, and ``s[i]`` a random mixture of the
-    season's first three harmonics, of mean 0 and (population) deviation 1 over the season. Ten thousand
+    season's first three harmonics, of mean 0 and (population) standard deviation 1 over the season. Ten thousand
     series of a thousand steps take two seconds.
 
     Args:
-        n_series: How many; ``unique_id`` is ``"s0"``, ``"s1"``, ..., padded with zeros to equal length.
-        length: Steps of each.
-        freq: A pandas frequency, or None for whole numbers from 1 in ``ds``.
-        season_length: Steps of a season; 1 for no seasonality.
-        random_state: A seed or generator; the same seed gives the same values.
-        start: Time of the first step, where ``freq`` is given.
-        level: Mean over series of the value that they start around.
-        trend: Deviation over series of the change in one season.
-        amplitude: Deviation of the seasonal pattern.
-        noise: Deviation of the noise.
+        n_series: Number of series; ``unique_id`` is ``"s0"``, ``"s1"``, ..., zero-padded to equal length.
+        length: Number of steps of each series.
+        freq: pandas frequency; None makes ``ds`` whole numbers from 1.
+        season_length: Number of steps in a season; 1 for no seasonality.
+        random_state: Seed or generator; the same seed gives the same values.
+        start: Time of the first step, if ``freq`` is given.
+        level: Mean of the series' initial levels.
+        trend: Standard deviation, over series, of the change in one season.
+        amplitude: Standard deviation of the seasonal pattern.
+        noise: Standard deviation of the noise.
 
     Licence: the project's own.
 
@@ -87,7 +87,7 @@ def _times(start: str, length: int, freq: str | None) -> np.ndarray:
 
 
 def _seasonal_patterns(rng: np.random.Generator, n_series: int, season_length: int) -> np.ndarray:
-    """Patterns ``(n_series, season_length)`` of mean 0 and deviation 1; zero for a season of one step."""
+    """Return patterns ``(n_series, season_length)`` of mean 0 and standard deviation 1; zero for a season of one step."""
     harmonics = np.arange(1, min(3, season_length // 2) + 1)
     angle = 2 * np.pi * np.outer(harmonics, np.arange(season_length)) / season_length
     waves = np.concatenate([np.cos(angle), np.sin(angle)])

