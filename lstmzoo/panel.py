@@ -1,4 +1,4 @@
-"""The panel: many time series in one flat array, with what accompanies them."""
+"""The panel: many time series in one flat array, with their covariates."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -13,12 +13,12 @@ from lstmzoo.timesteps import fixed_step, step_times, time_kind, time_text
 
 @dataclass(frozen=True)
 class Columns:
-    """Names of the columns of a long frame; ``id`` may be None where there is one series only.
+    """Names of the columns of a long frame; ``id`` is None if the frame holds one series.
 
     Attributes:
-        past: Covariates known up to now.
-        known: Covariates known in the future as well.
-        static: What describes a series.
+        past: Past covariates: known up to now.
+        known: Future covariates: known for the steps to forecast too.
+        static: Static covariates, which describe a series.
     """
 
     id: str | None = "unique_id"
@@ -30,7 +30,7 @@ class Columns:
 
     @property
     def roles(self) -> list[tuple[str, str]]:
-        """``(estimator's parameter, column)`` of every column."""
+        """The estimator's parameter and the name of every column."""
         single = [("id_col", self.id), ("time_col", self.time), ("target_col", self.target)]
         covariates = {"past_covariates": self.past, "future_covariates": self.known, "static_covariates": self.static}
         return [
@@ -41,23 +41,24 @@ class Columns:
 
 @dataclass(frozen=True)
 class Panel:
-    """N time series, one after the other, R rows in all.
+    """N time series, one after the other, with R rows in all.
 
     Attributes:
-        ids: ``(N,)`` the series' names.
-        offsets: ``(N + 1,)`` where each series begins; series i is ``values[offsets[i]:offsets[i + 1]]``.
-        values: ``(R,)`` float64; NaN where one is missing, until it is filled.
-        times: ``(R,)`` int64 steps, or datetime64[us]: in UTC where ``freq`` is shorter than a day, else as on the wall.
-        freq: A pandas frequency alias, one of :func:`offset_of`, or an integer step; the usual step of irregular series.
+        ids: ``(N,)`` the names of the series.
+        offsets: ``(N + 1,)`` the first row of each series; series i is ``values[offsets[i]:offsets[i + 1]]``.
+        values: ``(R,)`` float64; a missing value is NaN until it is filled.
+        times: ``(R,)`` int64 steps, or datetime64[us]: in UTC if ``freq`` is shorter than a day, otherwise in local time.
+        freq: pandas frequency alias, frequency of :func:`lstmzoo.timesteps.offset_of`, or integer step. Irregular series have
+            their usual step here.
         tz: Time zone of the user's timestamps, if they have one.
-        observed: ``(R,)`` whether each value was observed, where some have been filled; None if none have.
-        past: ``(R, P)`` float64, covariates known up to now; none if None is passed.
-        known: ``(R, K)`` float64, covariates known in the future as well; none if None is passed.
-        static: ``(N, S)`` object, numbers as float and categories as text; none if None is passed.
-        irregular: Whether time steps may be of any length.
-        own: Times on the wall, ascending, and their stamps in UTC, where these are the user's and not the first that the zone
-            has, as at a midnight that is repeated; None if there are none.
-        labels: Of each covariate that is a category, what its whole numbers in ``past`` or ``known`` stand for.
+        observed: ``(R,)`` whether each value was observed; None if no value was filled.
+        past: ``(R, P)`` float64, the past covariates; no columns if None is passed.
+        known: ``(R, K)`` float64, the future covariates; no columns if None is passed.
+        static: ``(N, S)`` object, numbers as float and categories as text; no columns if None is passed.
+        irregular: Whether time steps may have any length.
+        own: Local times, ascending, that the user means by another UTC time than the first one in the zone, as at a repeated
+            midnight; and these UTC times. None if there are none.
+        labels: For each covariate that is categorical, the labels of its whole numbers in ``past`` or ``known``.
     """
 
     ids: np.ndarray
@@ -88,50 +89,50 @@ class Panel:
 
     @cached_property
     def lengths(self) -> np.ndarray:
-        """``(N,)`` observations in each series."""
+        """``(N,)`` the number of rows of each series."""
         return np.diff(self.offsets)
 
     @property
     def has_calendar(self) -> bool:
-        """Whether time is a date, rather than a count."""
+        """Whether times are dates; otherwise they are counts."""
         return not isinstance(self.freq, int)
 
     def series(self, i: int) -> np.ndarray:
-        """The values of series i."""
+        """Return the values of series i."""
         return self.values[self.offsets[i] : self.offsets[i + 1]]
 
     @cached_property
     def inner(self) -> np.ndarray:
-        """``(R - 1,)`` whether row r and row r + 1 are of the same series."""
+        """``(R - 1,)`` whether row r and row r + 1 belong to the same series."""
         inner = np.ones(len(self.values) - 1, dtype=bool)
         inner[self.offsets[1:-1] - 1] = False
         return inner
 
     def name_of(self, row: int) -> Any:
-        """The name of the series that a row is of."""
+        """Return the name of the series that a row belongs to."""
         return self.ids[np.searchsorted(self.offsets, row, side="right") - 1]
 
     def rows(self, first: np.ndarray, last: np.ndarray) -> "Panel":
-        """Of each series i, the rows ``first[i]`` up to ``last[i]``, counted from the series' start."""
+        """Return the rows from ``first[i]`` up to ``last[i]`` of each series i, counted from the start of the series."""
         return self._at(*spans(self.offsets[:-1] + first, last - first))
 
     def head(self, drop: int) -> "Panel":
-        """Each series without its last ``drop`` observations."""
+        """Return each series without its last ``drop`` rows."""
         return self.rows(np.zeros_like(self.lengths), np.maximum(self.lengths - drop, 0))
 
     def tail(self, keep: int) -> "Panel":
-        """The last ``keep`` observations of each series."""
+        """Return the last ``keep`` rows of each series."""
         return self.rows(np.maximum(self.lengths - keep, 0), self.lengths)
 
     def select(self, keep: np.ndarray) -> "Panel":
-        """The series whose indices are in ``keep``."""
+        """Return the series with the indices ``keep``."""
         offsets, take = spans(self.offsets[:-1][keep], self.lengths[keep])
         return replace(self._at(offsets, take), ids=self.ids[keep], static=self.static[keep])
 
     def padded(self, length: int) -> "Panel":
-        """Series shorter than ``length`` made longer, at the left, by repeating their first row.
+        """Return each series with at least ``length`` rows, by repeating the first row of shorter ones before it.
 
-        The value and the covariates are repeated, and were not observed; times go back by the frequency.
+        Values and covariates are repeated and count as not observed; times go back by the frequency.
         """
         missing = np.maximum(length - self.lengths, 0)
         if not missing.any():
@@ -158,14 +159,14 @@ class Panel:
         past: np.ndarray | None = None,
         observed: np.ndarray | None = None,
     ) -> "Panel":
-        """Each series extended by H further rows.
+        """Return each series extended by H rows.
 
         Args:
             values: ``(N, H)``.
             times: ``(N, H)``.
             known: ``(N, H, K)``; None if the panel has no future covariates.
-            past: ``(N, H, P)``; each series' last row is repeated if None.
-            observed: ``(N, H)``; all were if None.
+            past: ``(N, H, P)``; if None, the last row of each series is repeated.
+            observed: ``(N, H)``; if None, all values were observed.
 
         Examples:
             >>> panel = Panel(np.array(["a", "b"]), np.array([0, 2, 3]), np.array([1.0, 2, 5]), np.array([0, 1, 0]), 1)
@@ -189,15 +190,15 @@ class Panel:
         return self.extended(new, np.arange(count))
 
     def continued(self, new: "Panel", *, gaps: bool = False) -> "Panel":
-        """Each series extended by its rows in another panel, which begin at the step after its last; some may have none.
+        """Return each series extended by its rows in another panel, which begin one step after its last row.
 
         Args:
-            new: The rows.
+            new: The rows to add; some series may have none.
             gaps: Whether they may begin at a later step.
 
         Raises:
-            DataError: Naming a series that is not in this panel, or one whose rows overlap it, leave a gap, or have other
-                static covariates; or if time is of another kind.
+            DataError: If a series is not in this panel, its rows overlap it or leave a gap, its static covariates differ, or
+                times are of another kind. The message names the series.
 
         Examples:
             >>> panel = Panel(np.array(["a", "b"]), np.array([0, 2, 3]), np.array([1.0, 2, 5]), np.array([0, 1, 0]), 1)
@@ -208,9 +209,9 @@ class Panel:
         places = {name: i for i, name in enumerate(self.ids)}
         for name in new.ids:
             if name not in places:
-                raise DataError(f"series {name!r} was not fitted, so that nothing goes on: fit it, or leave it out")
+                raise DataError(f"series {name!r} is not in the training data: fit it, or leave it out")
         if (new.times.dtype.kind, new.tz) != (self.times.dtype.kind, self.tz):
-            raise DataError(f"the times are {time_kind(new.times, new.tz)}, but what they continue has "
+            raise DataError(f"the times are {time_kind(new.times, new.tz)}, but those of the training data are "
                             f"{time_kind(self.times, self.tz)}: convert them")  # fmt: skip
         at = np.array([places[name] for name in new.ids])
         self._check_continues(new, at, gaps or self.irregular)
@@ -224,7 +225,7 @@ class Panel:
         return self.extended(new, at)
 
     def future_times(self, horizon: int) -> np.ndarray:
-        """``(N, H)`` the time steps that follow each series."""
+        """Return ``(N, H)``, the H time steps after each series."""
         last = self.times[self.offsets[1:] - 1]
         step = fixed_step(self.freq)
         if step is not None:
@@ -233,7 +234,7 @@ class Panel:
         return np.stack([step_times(t, self.freq, horizon) for t in unique])[inverse]
 
     def _at(self, offsets: np.ndarray, take: np.ndarray) -> "Panel":
-        """The rows ``take``, in series that begin at ``offsets``."""
+        """Return the rows ``take``, in series that begin at ``offsets``."""
         return replace(
             self,
             offsets=offsets,
@@ -245,7 +246,10 @@ class Panel:
         )
 
     def extended(self, new: "Panel", at: np.ndarray) -> "Panel":
-        """Each series ``at[i]`` followed by series i of another panel, unchecked; its labels begin with this panel's."""
+        """Return each series ``at[i]`` followed by series i of another panel, without checks.
+
+        The labels of the other panel begin with those of this one.
+        """
         added = np.zeros_like(self.lengths)
         added[at] = new.lengths
         offsets = np.concatenate([[0], np.cumsum(self.lengths + added)])
@@ -285,16 +289,16 @@ class Panel:
         if not bad.any():
             return
         i = int(bad.argmax())
-        what = "overlap what is there" if early[i] else f"leave a gap after {time_text(last[i])}"
+        what = "overlap the known rows" if early[i] else f"leave a gap after {time_text(last[i])}"
         wanted = f"later than {time_text(last[i])}" if self.irregular else f"at {time_text(expected[i])}"
         either = f"{arg(missing='mask')} or {arg(missing='interpolate')}"
-        way_out = "drop those" if early[i] else f"add those between, or fit with {either}"
+        advice = "drop them" if early[i] else f"add the rows between, or fit with {either}"
         raise DataError(f"the rows of series {new.ids[i]!r} {what}: they begin at {time_text(first[i])}, but should begin "
-                        f"{wanted}: {way_out}")  # fmt: skip
+                        f"{wanted}: {advice}")  # fmt: skip
 
 
 def stack(panels: Sequence[Panel]) -> Panel:
-    """The series of several panels of one frequency, one after the other; their names may repeat.
+    """Return the series of several panels of one frequency as one panel; names may repeat.
 
     Examples:
         >>> panel = Panel(np.array(["a", "b"]), np.array([0, 2, 3]), np.array([1.0, 2, 5]), np.array([0, 1, 0]), 1)
@@ -319,11 +323,11 @@ def stack(panels: Sequence[Panel]) -> Panel:
 
 
 def was_observed(panel: Panel) -> np.ndarray:
-    """``(R,)`` whether each value was observed."""
+    """Return ``(R,)``, whether each value was observed."""
     return np.ones(len(panel.values), dtype=bool) if panel.observed is None else panel.observed
 
 
 def spans(first: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where spans of rows begin, one after the other, and the rows: ``lengths[i]`` of them from ``first[i]`` on."""
+    """Return the offsets of spans that follow each other, and their rows: ``lengths[i]`` rows from ``first[i]``."""
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     return offsets, np.repeat(first - offsets[:-1], lengths) + np.arange(offsets[-1])

@@ -10,7 +10,13 @@ _LARGEST_STEP = 2**53  # float64 does not hold every larger integer
 
 
 def as_times(times: pd.Series, column: str) -> tuple[np.ndarray, str | None]:
-    """Integers as they are; dates and timestamps as datetime64[us], in UTC if they have a time zone."""
+    """Return times as an array, and their time zone: integers as int64, dates and timestamps as datetime64[us].
+
+    Timestamps with a time zone are converted to UTC.
+
+    Raises:
+        DataError: If the column holds other values, or integers that float64 does not hold exactly.
+    """
     if pd.api.types.is_integer_dtype(times):
         steps = times.to_numpy(dtype=np.int64)
         if (np.abs(steps) > _LARGEST_STEP).any():
@@ -33,7 +39,7 @@ def as_times(times: pd.Series, column: str) -> tuple[np.ndarray, str | None]:
 
 
 def _object_times(times: pd.Series, column: str) -> pd.Series:
-    """Objects, such as datetimes or dates, as timestamps."""
+    """Return a column of objects, such as dates, as timestamps."""
     kind = pd.api.types.infer_dtype(times)
     if kind not in ("date", "datetime", "datetime64"):
         raise DataError(f"column {column!r} holds {kind}, not times: convert it, for instance with pandas.to_datetime")
@@ -45,8 +51,8 @@ def _object_times(times: pd.Series, column: str) -> pd.Series:
             odd = int(np.argmax(naive != naive[0]))
             has = "has no time zone" if naive[odd] else "has one"
             raise DataError(
-                f"column {column!r} mixes times with and without a time zone: that in row {odd} {has}, unlike those before it; "
-                "give all of them one, or none"
+                f"column {column!r} mixes times with and without a time zone: the one in row {odd} {has}, unlike those before "
+                "it: give all of them a time zone, or none"
             ) from None
         if not naive.any():
             raise DataError(
@@ -57,7 +63,7 @@ def _object_times(times: pd.Series, column: str) -> pd.Series:
 
 
 def wall_times(stamps: np.ndarray, tz: str) -> np.ndarray:
-    """UTC as the wall shows it; a day that begins late, for its midnight was skipped, begins at midnight all the same."""
+    """Return UTC times as local times. A day whose midnight was skipped still begins at midnight."""
     wall = pd.DatetimeIndex(stamps).tz_localize("UTC").tz_convert(tz).tz_localize(None)
     midnight = wall.normalize()
     shifted = _localized(midnight, tz).tz_localize(None)
@@ -67,15 +73,16 @@ def wall_times(stamps: np.ndarray, tz: str) -> np.ndarray:
 def user_times(
     times: np.ndarray, freq: str | int, tz: str | None, own: tuple[np.ndarray, np.ndarray] | None = None
 ) -> np.ndarray | pd.DatetimeIndex:
-    """Time steps as the user's: with the time zone back on.
+    """Return times of a panel as the user has them: in the user's time zone.
 
-    A time that clocks show twice is the first of the two, and one that they skip is the first after it, but for the user's own.
+    A local time that occurs twice is the first of the two, unless the user has the other one. A local time that was skipped is
+    the first time after it.
 
     Args:
-        times: As a panel has them.
-        freq: The panel's.
-        tz: The panel's.
-        own: The panel's.
+        times: Times as in :class:`lstmzoo.panel.Panel`.
+        freq: Frequency of the panel.
+        tz: Time zone of the panel.
+        own: ``Panel.own``.
 
     Examples:
         >>> day = np.array(["2024-11-03"], "datetime64[us]")  # when the first hour is repeated in Havana
@@ -97,7 +104,7 @@ def user_times(
 
 
 def own_times(stamps: np.ndarray, wall: np.ndarray, tz: str) -> tuple[np.ndarray, np.ndarray] | None:
-    """``Panel.own``: the times on the wall whose stamps are not those that :func:`user_times` has by itself, and the stamps."""
+    """Return ``Panel.own``: the local times that :func:`user_times` would map to other UTC times, and their UTC times."""
     unlike = stamps != _utc(_localized(pd.DatetimeIndex(wall), tz))
     if not unlike.any():
         return None

@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-LAST_DAY = 28  # that every month has
+LAST_DAY = 28  # the last day that every month has
 _DAY_OF_MONTH = re.compile(r"(?P<months>[1-9]\d?)?MS\+(?P<day>[1-9]|1\d|2[0-7])D")
 
 
 def offset_of(freq: str) -> Any:
-    """The pandas offset of a frequency: an alias of pandas, or such as ``MS+14D``, the 15th of each month.
+    """Return the pandas offset of a frequency: a pandas alias, or a day of the month as in ``MS+14D``, the 15th.
 
     Raises:
-        ValueError: If it is neither.
+        ValueError: If it is neither of these.
 
     Examples:
         >>> offset_of("MS"), offset_of("3MS+14D")
@@ -27,7 +27,7 @@ def offset_of(freq: str) -> Any:
 
 
 def day_of_month(months: int, day: int) -> str:
-    """The frequency of steps of whole months, always on the same day.
+    """Return the frequency of steps of whole months, always on the same day.
 
     Examples:
         >>> day_of_month(1, 15), day_of_month(12, 2)
@@ -37,13 +37,13 @@ def day_of_month(months: int, day: int) -> str:
 
 
 def months_of(freq: str) -> int | None:
-    """The months of a step that is always on the same day of the month; None for other frequencies."""
+    """Return the months in a step that keeps to a day of the month; None for other frequencies."""
     match = _DAY_OF_MONTH.fullmatch(freq)
     return int(match["months"] or 1) if match else None
 
 
 def fixed_step(freq: str | int) -> Any:
-    """The length of a time step, an integer or timedelta64[us]; None where it depends on the calendar."""
+    """Return the length of a time step, an integer or timedelta64[us]; None if it depends on the calendar."""
     if isinstance(freq, int):
         return freq
     offset = offset_of(freq)
@@ -55,7 +55,7 @@ def fixed_step(freq: str | int) -> Any:
 
 
 def step_times(start: Any, freq: str | int, steps: int) -> np.ndarray:
-    """The ``abs(steps)`` times after ``start``, or before it, nearest first, if ``steps`` is negative."""
+    """Return the ``abs(steps)`` times after ``start``; if ``steps`` is negative, those before it, the nearest first."""
     count = abs(steps)
     step = fixed_step(freq)
     if step is not None:
@@ -66,13 +66,13 @@ def step_times(start: Any, freq: str | int, steps: int) -> np.ndarray:
 
 
 def is_shorter_than_a_day(freq: str | int) -> bool:
-    """Whether time steps count hours or less, so that they are regular in UTC rather than on the wall."""
+    """Return whether steps are shorter than a day, so that they are regular in UTC instead of local time."""
     offset = None if isinstance(freq, int) else offset_of(freq)
     return isinstance(offset, pd.offsets.Tick) and pd.Timedelta(offset) % pd.Timedelta("1D") != pd.Timedelta(0)
 
 
 def time_text(time: Any) -> str:
-    """A time step as text: a number, a date, or a date and time."""
+    """Return a time as text for messages: a number, a date, or a date with a time of day."""
     if isinstance(time, np.datetime64):
         stamp = pd.Timestamp(time)
         return str(stamp.date()) if stamp == stamp.normalize() else str(stamp)
@@ -80,7 +80,7 @@ def time_text(time: Any) -> str:
 
 
 def time_kind(times: np.ndarray, tz: str | None) -> str:
-    """What times are, in words."""
+    """Return the kind of times in words, for messages."""
     if times.dtype == np.int64:
         return "integers"
     return "timestamps without a time zone" if tz is None else f"timestamps in the time zone {tz}"

@@ -118,7 +118,7 @@ def _pairs(path: Path, node: yaml.MappingNode, loader: Any) -> Iterator[tuple[st
         if not isinstance(name, str):
             raise _problem(path, _line(key), f"key {name!r} is not text: put it in quotes")
         if name in seen:
-            raise _problem(path, _line(key), f"key {name!r} is there twice")
+            raise _problem(path, _line(key), f"key {name!r} occurs twice")
         seen.add(name)
         yield name, _constructed(path, value, loader)
 

@@ -100,7 +100,7 @@ def test_a_plot(backtest, tiny, tmp_path):
     with pytest.raises(UnknownNameError, match="'x'"):
         forecaster.plot_backtest(backtest, ids=["x"])
     assert len(forecaster.plot_backtest(backtest, ids=np.array(["s1", "s0"])).axes) == 2
-    for ids, message in (("s1", "a list of names"), ([], "empty"), (["s1", "s1"], "'s1' is there twice")):
+    for ids, message in (("s1", "a list of names"), ([], "empty"), (["s1", "s1"], "'s1' occurs twice")):
         with pytest.raises(ConfigError, match=message):
             forecaster.plot_backtest(backtest, ids=ids)
 

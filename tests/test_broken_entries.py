@@ -60,7 +60,7 @@ BROKEN = {
     "unclosed": (changed('tags: ["lstm'), "not valid YAML"),
     "empty": (b"", "line 1: expected keys and values"),
     "list": (b"- a\n- b\n", "line 1: expected keys and values"),
-    "twice": (changed("tags: [a]\ntags: [b]"), "line 5: key 'tags' is there twice"),
+    "twice": (changed("tags: [a]\ntags: [b]"), "line 5: key 'tags' occurs twice"),
     "huge": (b"# " + b"x" * (1 << 20), "is larger than 1048576 bytes"),
 }
 

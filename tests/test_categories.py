@@ -63,7 +63,7 @@ def test_a_description_that_was_numbers_and_is_text_is_named():
     channels = Channels(static=columns.static).fit(read_panel(frame, columns)[0])
     wrong, _ = read_panel(frame.assign(size=np.where(frame["unique_id"] == "b", "large", "small")), columns)
     with pytest.raises(
-        DataError, match="'size' of series 'a' is 'small', but was numbers in training: make it a number"
+        DataError, match="'size' of series 'a' is 'small', but was a number in training: make it a number"
     ):
         channels.static(wrong)
 
@@ -189,7 +189,7 @@ def test_a_stream_takes_them(fitted):
     np.testing.assert_array_equal(first, again)
     with pytest.raises(
         DataError,
-        match="'promo' at 2024-02-11 is 'tv', a category that was not in the training data; known: 'none', 'poster', 'radio'",
+        match="'promo' at 2024-02-11 is 'tv', a category that is not in the training data; known: 'none', 'poster', 'radio'",
     ):
         stream.update(5.0, past=now["past"], known={"promo": "tv", "price": 1.0}, future=numbers)
     with pytest.raises(DataError, match="'promo' of the future is 'tv', a category"):
@@ -197,11 +197,11 @@ def test_a_stream_takes_them(fitted):
 
 
 UNSEEN = {
-    "future": (lambda f: f.predict(future=ahead(f, "tv")), "future: 'promo' is 'tv' in row 0, a category that was not there in training; known: 'none', 'poster', 'radio'"),
-    "history": (lambda f: f.predict(history=shops().replace({"weather": {"sun": "snow"}}), future=ahead(f)), "'weather' is 'snow' at 2024-.*, a category that was not there in training; known: 'rain', 'sun'"),
-    "numbers for text": (lambda f: f.predict(history=shops().assign(promo=1.0), future=ahead(f)), "column 'promo' is Float64, but what was fitted has categories, such as 'none': make it text"),
+    "future": (lambda f: f.predict(future=ahead(f, "tv")), "future: 'promo' is 'tv' in row 0, a category that is not in the training data; known: 'none', 'poster', 'radio'"),
+    "history": (lambda f: f.predict(history=shops().replace({"weather": {"sun": "snow"}}), future=ahead(f)), "'weather' is 'snow' at 2024-.*, a category that is not in the training data; known: 'rain', 'sun'"),
+    "numbers for text": (lambda f: f.predict(history=shops().assign(promo=1.0), future=ahead(f)), "column 'promo' is Float64, but had categories in training, such as 'none': make it text"),
     "text for numbers": (lambda f: f.predict(history=shops().assign(price="x"), future=ahead(f)), "column 'price' is not numeric, but String: make it numbers"),
-    "numbers ahead": (lambda f: f.predict(future=ahead(f, 1.0)), "column 'promo' is Float64, but what was fitted has categories"),
+    "numbers ahead": (lambda f: f.predict(future=ahead(f, 1.0)), "column 'promo' is Float64, but had categories in training"),
     "missing ahead": (lambda f: f.predict(future=f.make_future_frame().assign(price=1.0)), "future: 'promo' of series 'a' is missing"),
 }  # fmt: skip
 
@@ -215,7 +215,9 @@ def test_refused(fitted, case):
 
 def test_too_many_categories():
     rows = shops(400).assign(promo=lambda f: f["ds"].astype(str))
-    with pytest.raises(DataError, match="covariate 'promo' has 400 categories, but may have 256: group the rare ones"):
+    with pytest.raises(
+        DataError, match="covariate 'promo' has 400 categories, at most 256 are possible: group the rare ones"
+    ):
         Channels(known=["promo", "price"], past=["weather"]).fit(read_panel(rows, COLUMNS)[0])
 
 

@@ -326,12 +326,15 @@ def test_a_type_too_narrow_for_the_answer_is_refused(times, message):
 HISTORIES = {
     "whole numbers": (
         lambda f: f.assign(ds=range(DAYS)),
-        "column 'ds' holds integers, but what was fitted has timestamps without a time zone: pass times of that kind",
+        "column 'ds' holds integers, but the training data have timestamps without a time zone: pass times of that kind",
     ),
-    "an array": (lambda f: np.arange(9.0), "an array without times has integers, but what was fitted has timestamps"),
+    "an array": (
+        lambda f: np.arange(9.0),
+        "an array without times has integers, but the training data have timestamps",
+    ),
     "a series": (
         lambda f: f.set_index(f["ds"].dt.tz_localize("UTC"))["y"],
-        "the index holds timestamps in the time zone UTC, but what was fitted has timestamps without",
+        "the index holds timestamps in the time zone UTC, but the training data have timestamps without",
     ),
 }
 

@@ -55,7 +55,7 @@ def test_a_directory_that_is_not_there(monkeypatch):
 
 
 @pytest.mark.parametrize(("old", "new", "message"), [
-    ("dropout: 0.1", "dropout: 0.1, dropout: 0.2", "line 5: key 'dropout' is there twice"),
+    ("dropout: 0.1", "dropout: 0.1, dropout: 0.2", "line 5: key 'dropout' occurs twice"),
     ("scaling: window", "scale: window", "line 6: unknown key in data: 'scale' .did you mean 'scaling'.*valid: calendar"),
     ("scaling: window", "scaling: windows", "line 6: key 'data.scaling': Input should be 'window', 'series', 'level' or 'none', got 'windows'"),
     ("2.0e-3", "2e-3", r"line 7: key 'training.learning_rate': .*write it with a point and a sign, such as 1\.0e-3"),

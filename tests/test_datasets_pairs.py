@@ -197,7 +197,7 @@ def test_dates_of_what_there_is_not():
             datasets.load_dates(source)
     with pytest.raises(UnknownNameError, match="unknown target language 'xx'"):
         datasets.load_dates("en", "xx")
-    with pytest.raises(ConfigError, match="num_pairs=19: pass 20 or more"):
+    with pytest.raises(ConfigError, match="num_pairs=19: pass at least 20"):
         datasets.load_dates(num_pairs=19)
 
 

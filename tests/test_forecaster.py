@@ -165,7 +165,7 @@ def test_histories_are_read_in_the_time_zone_fitted(freq, calendar, tiny):
     pd.testing.assert_frame_equal(forecast, forecaster.predict(history=frame))
     assert forecaster.score(elsewhere) == forecaster.score(frame)
     with pytest.raises(
-        DataError, match="'ds' holds timestamps without a time zone, but what was fitted has .*Europe/Berlin"
+        DataError, match="'ds' holds timestamps without a time zone, but the training data have .*Europe/Berlin"
     ):
         forecaster.predict(history=frame.assign(ds=ds.tz_localize(None)))
 
@@ -361,7 +361,7 @@ def test_some_series_are_forecast(fitted, hourly):
     pd.testing.assert_frame_equal(some, expected, rtol=1e-6)
     pd.testing.assert_frame_equal(fitted.predict(hourly, ids=pd.Series(["s2", "s0"])), expected, rtol=1e-6)
     for ids, message in ((["s1", "s9"], "unknown series 's9'.*valid: s0, s1, s2"), ("s1", "a list of names"), ([], "empty"),
-                         (["s1", "s1"], "'s1' is there twice")):  # fmt: skip
+                         (["s1", "s1"], "'s1' occurs twice")):  # fmt: skip
         with pytest.raises((ConfigError, LookupError), match=message):
             fitted.predict(ids=ids)
 

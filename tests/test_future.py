@@ -138,7 +138,7 @@ REFUSED = {
     "infinity": (lambda f: f.assign(price=f["price"].mask(f.index == 1, np.inf)), "'price' of series 'a' is infinite at 2024-03-02 17:00:00"),
     "empty": (lambda f: f.iloc[:0], "series 'a' is missing .2 such series in all.: it needs 3 rows"),
     "missing series": (lambda f: f[f["unique_id"] != "b"], "series 'b' is missing .1 such"),
-    "unknown series": (lambda f: f.assign(unique_id=f["unique_id"].replace("b", "x")), "series 'x' is not one of those to forecast, 'a', 'b'"),
+    "unknown series": (lambda f: f.assign(unique_id=f["unique_id"].replace("b", "x")), "series 'x' is not one of the series to forecast, 'a', 'b'"),
     "an id too few": (lambda f: f.assign(unique_id=f["unique_id"].where(f.index != 2)), "column 'unique_id' has a missing value in row 2"),
     "a time too few": (lambda f: f.assign(ds=f["ds"].where(f.index != 2)), "column 'ds' has a missing value in row 2"),
     "missing row": (lambda f: f.drop(index=4), "series 'b' has no row at 2024-03-02 12:00:00: 3 steps are to be forecast, from 2024-03-02 11:00:00 to 2024-03-02 13:00:00"),

@@ -229,6 +229,6 @@ def test_categories_and_holidays_have_the_weights_of_all_their_channels(shops):
 def test_series_to_plot_are_named_as_for_predict(looked):
     for ids in (np.array(["b", "c"]), pd.Series(["b", "c"]), ("b", "c")):
         assert len(looked.plot(ids=ids).axes) == 4
-    for ids, message in (("ab", "a list of names"), ([], "empty"), (["a", "a"], "'a' is there twice")):
+    for ids, message in (("ab", "a list of names"), ([], "empty"), (["a", "a"], "'a' occurs twice")):
         with pytest.raises(ConfigError, match=message):
             looked.plot(ids=ids)

@@ -74,11 +74,11 @@ REFUSED = {
     "text of several offsets": (lambda: frame(2).assign(ds=["2024-03-30T00:00+01:00", "2024-03-31T00:00+02:00"]), "column 'ds' has times of several UTC offsets: write them all in one"),
     "numbers with leading zeros": (lambda: frame(2).assign(ds=["01", "02"]), "column 'ds' holds '01' in row 0, so that the format of an answer is ambiguous"),
     "datetimes of several offsets": (lambda: frame(2).assign(ds=[datetime.datetime.fromisoformat(f"2024-03-3{i}T00:00+0{i + 1}:00") for i in (0, 1)]), "column 'ds' has times of several UTC offsets: convert them to one time zone, for instance with pandas.to_datetime.*utc=True"),
-    "some with a zone": (lambda: frame(2).assign(ds=pd.Series([pd.Timestamp("2024-01-01"), pd.Timestamp("2024-01-02", tz="UTC")], dtype=object)), "column 'ds' mixes times with and without a time zone: that in row 1 has one, unlike those before it; give all of them one, or none"),
+    "some with a zone": (lambda: frame(2).assign(ds=pd.Series([pd.Timestamp("2024-01-01"), pd.Timestamp("2024-01-02", tz="UTC")], dtype=object)), "column 'ds' mixes times with and without a time zone: the one in row 1 has one, unlike those before it: give all of them a time zone, or none"),
     "a category as time": (lambda: frame().assign(ds=lambda d: d["ds"].astype("category")), "column 'ds' is category, not timestamps"),
-    "a column twice": (lambda: pd.concat([frame(), frame()[["y"]]], axis=1), "column 'y' is there twice: rename or drop one of the two"),
-    "a column twice in pyarrow": (lambda: pa.table([[1], [2]], names=["y", "y"]), "column 'y' is there twice"),
-    "an index of several levels": (lambda: frame().set_index(["unique_id", "ds"])["y"], "a series with an index of several levels was passed: pass a frame"),
+    "a column twice": (lambda: pd.concat([frame(), frame()[["y"]]], axis=1), "column 'y' occurs twice: rename or drop one of the two"),
+    "a column twice in pyarrow": (lambda: pa.table([[1], [2]], names=["y", "y"]), "column 'y' occurs twice"),
+    "an index of several levels": (lambda: frame().set_index(["unique_id", "ds"])["y"], "the series has an index of several levels: pass a frame"),
     "floats as time": (lambda: frame().assign(ds=1.5), "column 'ds' is float64, not timestamps"),
     "missing time": (lambda: frame().assign(ds=lambda d: d["ds"].where(d.index != 3)), "column 'ds' has a missing value in row 3"),
     "missing id": (lambda: frame().assign(unique_id=["a"] * 29 + [None]), "column 'unique_id' has a missing value in row 29"),
@@ -640,7 +640,7 @@ def test_what_does_not_go_on(masked):
     head = masked.head(4)
     with pytest.raises(
         DataError,
-        match="rows of series 'a' overlap what is there: they begin at 2024-01-01 15:00:00, but should begin at 2024-01-01 16",
+        match="rows of series 'a' overlap the known rows: they begin at 2024-01-01 15:00:00, but should begin at 2024-01-01 16",
     ):
         head.continued(masked.tail(5))
     with pytest.raises(
@@ -780,9 +780,9 @@ def test_going_on_over_a_gap_of_irregular_steps():
 def test_a_gap_before_what_goes_on_is_refused_with_a_way_out():
     old, _ = read_panel(frame(9), Columns())
     new, _ = read_panel(frame(15)[10:], Columns())
-    with pytest.raises(DataError, match="leave a gap after .*add those between, or fit with missing='mask' or"):
+    with pytest.raises(DataError, match="leave a gap after .*add the rows between, or fit with missing='mask' or"):
         continued(old, new, Columns(), missing="error")
-    with pytest.raises(DataError, match="overlap what is there: .*drop those"):
+    with pytest.raises(DataError, match="overlap the known rows: .*drop them"):
         continued(old, read_panel(frame(15)[8:], Columns())[0], Columns(), missing="mask")
 
 

@@ -305,7 +305,7 @@ def test_updates_over_a_gap(hourly, tiny, missing):
     forecaster = Forecaster(**tiny, missing=missing).fit(old).update(new)
     pd.testing.assert_frame_equal(forecaster.predict(), forecaster.predict(history=pd.concat([old, new])))
     assert (~forecaster.tail_.observed).sum() == 9
-    with pytest.raises(DataError, match="overlap what is there"):
+    with pytest.raises(DataError, match="overlap the known rows"):
         forecaster.update(new)
 
 

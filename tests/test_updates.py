@@ -178,7 +178,7 @@ def test_update_of_series_on_the_command_line(hourly, tiny, tmp_path):
     expected = Forecaster(**tiny).fit(early).update(late).predict()
     pd.testing.assert_frame_equal(lstmzoo.load(tmp_path / "m").predict(), expected, check_dtype=False)
     saved = json.loads((tmp_path / "m" / "params.json").read_text())
-    assert_refused(run("update", tmp_path / "m", tmp_path / "late.csv"), 2, "overlap what is there")
+    assert_refused(run("update", tmp_path / "m", tmp_path / "late.csv"), 2, "overlap the known rows")
     assert json.loads((tmp_path / "m" / "params.json").read_text()) == saved
     BaselineForecaster(horizon=6).fit(early).save(tmp_path / "b")
     assert_refused(

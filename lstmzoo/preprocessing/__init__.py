@@ -1,4 +1,4 @@
-"""Fitted, invertible preprocessing."""
+"""Preprocessing that is fitted and can be inverted: panels, windows, texts and pairs."""
 
 from lstmzoo.panel import Columns, Panel, stack
 from lstmzoo.preprocessing.ahead import Ahead, ahead_of

@@ -1,4 +1,4 @@
-"""What accompanies the values of a series: the calendar, covariates, and what describes the series."""
+"""Channels beside the values of a series: calendar features, covariates and static covariates."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ from lstmzoo.public_holidays import PREFIX, are_holidays, check_region
 from lstmzoo.scales import LARGEST_INPUT, mean_and_deviation
 from lstmzoo.timesteps import fixed_step, is_shorter_than_a_day, offset_of, time_text
 
-MOST_CATEGORIES = 256  # of a covariate, each of which is a channel
+MOST_CATEGORIES = 256  # of one covariate; each category is a channel
 CALENDAR: dict[str, Callable[[pd.DatetimeIndex], Any]] = {
     "minute": lambda t: (t.minute + t.second / 60) / 60,
     "hour": lambda t: (t.hour + t.minute / 60) / 24,
@@ -25,22 +25,21 @@ CALENDAR: dict[str, Callable[[pd.DatetimeIndex], Any]] = {
 
 
 class Channels:
-    """Turns times, covariates and descriptions of series into numbers of size one; fitted on the training part.
+    """Turns times, covariates and static covariates into standardized numbers; fitted on the training set.
 
-    Covariates are standardized by their mean and standard deviation over all series, a category is the place of its value
-    among those of training, in order, and each calendar feature is the sine and cosine of a cycle: minute (of the hour),
-    hour (of the day), weekday, day (of the month), month, quarter, year (the place within it). The holidays of a region have a
-    channel that is 1 on those days, and a covariate of categories has one for each category of training, which is 1 where the
-    covariate is that one.
+    Covariates are standardized by their mean and standard deviation over all series. A categorical covariate is one-hot encoded:
+    it has a channel for each category of the training set. A categorical static covariate becomes the index of its category.
+    Each calendar feature is the sine and cosine of a cycle: minute (of the hour), hour (of the day), weekday, day (of the month),
+    month, quarter, year (position within the year). The holidays of a region have one channel, which is 1 on holidays.
 
     Args:
         calendar: Names of calendar features, such as ``weekday`` and ``holidays:DE``, or True for those that the frequency
             resolves.
         known: Names of the future covariates.
         past: Names of the past covariates.
-        static: Names of what describes the series.
-        mask: Whether a channel says which values were observed.
-        irregular: Whether a channel gives the time since the step before, as the logarithm of its ratio to the usual step.
+        static: Names of the static covariates.
+        mask: Whether to add a channel that tells which values were observed.
+        irregular: Whether to add a channel for the time since the previous step: the logarithm of its ratio to the usual step.
     """
 
     def __init__(
@@ -83,44 +82,44 @@ class Channels:
         for name, labels in self.labels_.items():
             if len(labels) > MOST_CATEGORIES:
                 raise DataError(
-                    f"covariate {name!r} has {len(labels)} categories, but may have {MOST_CATEGORIES}: group the rare ones"
+                    f"covariate {name!r} has {len(labels)} categories, at most {MOST_CATEGORIES} are possible: group the rare ones"
                 )
         return self
 
     @property
     def num_known_(self) -> int:
-        """K, channels known of the future."""
+        """K, the number of channels that are known in the future too."""
         return len(self.known_variables_)
 
     @property
     def num_past_(self) -> int:
-        """P, channels of the past alone."""
+        """P, the number of channels of the past alone."""
         return len(self.past_variables_)
 
     @property
     def known_variables_(self) -> list[str]:
-        """``(K,)`` names of the variables that the channels known of the future belong to."""
+        """``(K,)`` the variable that each known channel belongs to."""
         cycles = [f"calendar {name}" for name in self._cycles for _ in range(2)]
         regions = [f"calendar {name}" for name in self._regions]
         return [*cycles, *regions, *self._by_channel(self.known_names), *["time step"] * self.irregular]
 
     @property
     def past_variables_(self) -> list[str]:
-        """``(P,)`` names of the variables that the channels of the past alone belong to."""
+        """``(P,)`` the variable that each past channel belongs to."""
         return [*self._by_channel(self.past_names), *["observed"] * self.mask]
 
     @property
     def num_static_(self) -> int:
-        """S, numbers that describe a series."""
+        """S, the number of numeric static covariates."""
         return sum("values" not in learned for learned in self.static_)
 
     @property
     def cardinalities_(self) -> tuple[int, ...]:
-        """How many values each category has."""
+        """The number of categories of each categorical static covariate."""
         return tuple(len(learned["values"]) for learned in self.static_ if "values" in learned)
 
     def known(self, panel: Panel) -> np.ndarray:
-        """``(R, K)`` float32: calendar, future covariates, time differences."""
+        """Return the known channels, ``(R, K)`` float32: calendar, future covariates, time differences."""
         parts = [
             self._calendar(panel.times, panel),
             *self._covariates(panel, panel.known, self.known_names, panel.times),
@@ -133,15 +132,15 @@ class Channels:
         return np.concatenate(parts, axis=1).astype(np.float32)
 
     def known_ahead(self, panel: Panel, times: np.ndarray, known: np.ndarray | None) -> np.ndarray:
-        """``(N, H, K)`` float32, the same of the steps ahead.
+        """Return the known channels of the steps to forecast, ``(N, H, K)`` float32.
 
         Args:
-            panel: The N series that they follow.
+            panel: The N series before these steps.
             times: ``(N, H)``.
-            known: ``(N, H, covariates)``.
+            known: Future covariates ``(N, H, covariates)``.
 
         Raises:
-            DataError: If future covariates are needed and not given.
+            DataError: If future covariates are needed but not passed.
         """
         if self.known_names and known is None:
             raise DataError(
@@ -158,7 +157,7 @@ class Channels:
         return np.concatenate(parts, axis=1).astype(np.float32).reshape(*times.shape, self.num_known_)
 
     def past(self, panel: Panel) -> np.ndarray:
-        """``(R, P)`` float32: past covariates, whether a value was observed."""
+        """Return the past channels, ``(R, P)`` float32: past covariates, and whether a value was observed."""
         parts = self._covariates(panel, panel.past, self.past_names, panel.times)
         if self.mask:
             observed = np.ones(len(panel.values), bool) if panel.observed is None else panel.observed
@@ -166,10 +165,10 @@ class Channels:
         return np.concatenate(parts, axis=1).astype(np.float32)
 
     def static(self, panel: Panel) -> dict[str, np.ndarray]:
-        """``static`` (N, S) float32 and ``categories`` (N, C) int32, each only if there are any.
+        """Return ``static`` (N, S) float32 and ``categories`` (N, C) int32, each only if there are any.
 
         Raises:
-            DataError: If a category was not there in training, or what was numbers in training is text.
+            DataError: If a category is not in the training data, or a number in training is text now.
         """
         numbers, categories = [], []
         for i, learned in enumerate(self.static_):
@@ -191,7 +190,7 @@ class Channels:
         return answer
 
     def to_json(self) -> dict[str, Any]:
-        """Everything that has been learned, for :meth:`from_json`."""
+        """Return everything that was learned, for :meth:`from_json`."""
         return {
             "parameters": {
                 "calendar": self.calendar, "known": self.known_names, "past": self.past_names, "static": self.static_names,
@@ -203,7 +202,7 @@ class Channels:
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "Channels":
-        """What :meth:`to_json` wrote."""
+        """Return the channels that :meth:`to_json` described."""
         self = cls(**document["parameters"])
         self.calendar_, self.static_ = document["calendar_"], document["static_"]
         self.labels_ = document["labels_"]
@@ -212,11 +211,11 @@ class Channels:
         return self
 
     def _by_channel(self, names: list[str]) -> list[str]:
-        """Each covariate's name, once for each of its channels."""
+        """Return the name of each covariate, once for each of its channels."""
         return [name for name in names for _ in self.labels_.get(name, [""])]
 
     def _covariates(self, panel: Panel, table: np.ndarray, names: list[str], times: np.ndarray) -> list[np.ndarray]:
-        """Numbers in units of their deviation, and for each category a channel that is 1 where it is the covariate's."""
+        """Return covariates as channels: numbers standardized, categories one-hot."""
         scales = self.known_scales_ if names is self.known_names else self.past_scales_
         if not self.labels_:
             return [_standardized(table, scales)]
@@ -262,7 +261,7 @@ class Channels:
         if text:
             i = text[0]
             raise DataError(
-                f"{name!r} of series {ids[i]!r} is {column[i]!r}, but was numbers in training: make it a number"
+                f"{name!r} of series {ids[i]!r} is {column[i]!r}, but was a number in training: make it a number"
             )
         return column.astype(float)
 
@@ -272,16 +271,16 @@ class Channels:
         unseen = [i for i, value in enumerate(column) if value not in codes]
         if unseen:
             i = unseen[0]
-            raise DataError(f"{name!r} of series {ids[i]!r} is {column[i]!r}, a category that was not there in training; known: "
-                            f"{', '.join(map(repr, values[:20]))}")  # fmt: skip
+            raise DataError(f"{name!r} of series {ids[i]!r} is {column[i]!r}, a category that is not in the training data; "
+                            f"known: {', '.join(map(repr, values[:20]))}")  # fmt: skip
         return np.array([codes[value] for value in column])
 
 
 def check_calendar(names: list[str]) -> None:
-    """Refuse calendar features that are none.
+    """Refuse unknown calendar features.
 
     Raises:
-        UnknownNameError: If one is unknown, or a country of holidays.
+        UnknownNameError: If a feature, or the country of holidays, is unknown.
         ConfigError: If holidays lack a country, or their package is not installed.
     """
     for name in names:
@@ -292,7 +291,7 @@ def check_calendar(names: list[str]) -> None:
 
 
 def resolves_days(freq: str | int) -> bool:
-    """Whether a step is of a day, a business day, or less."""
+    """Return whether a step is a day, a business day, or less."""
     if isinstance(freq, int):
         return False
     step = fixed_step(freq)
@@ -300,7 +299,7 @@ def resolves_days(freq: str | int) -> bool:
 
 
 def usual_calendar(freq: str | int) -> list[str]:
-    """The cycles that a frequency resolves: of day, week and year."""
+    """Return the cycles that a frequency resolves, of day, week and year."""
     if isinstance(freq, int):
         return []
     within_day, step = is_shorter_than_a_day(freq), fixed_step(freq)
@@ -310,13 +309,13 @@ def usual_calendar(freq: str | int) -> list[str]:
 
 
 def calendar_features(times: np.ndarray, freq: str | int, tz: str | None, names: list[str]) -> np.ndarray:
-    """``(R, 2 * names)`` float32: sine and cosine of each cycle, in local time.
+    """Return the sine and cosine of each cycle, in local time, ``(R, 2 * names)`` float32.
 
     Args:
-        times: ``(R,)`` as a panel has them.
-        freq: The panel's.
-        tz: The panel's.
-        names: Out of :data:`CALENDAR`.
+        times: ``(R,)`` times of a panel.
+        freq: Frequency of the panel.
+        tz: Time zone of the panel.
+        names: Keys of :data:`CALENDAR`.
 
     Examples:
         >>> calendar_features(np.array(["2024-01-01T06:00"], "datetime64[us]"), "h", None, ["hour", "weekday"]).round(2)
@@ -328,7 +327,7 @@ def calendar_features(times: np.ndarray, freq: str | int, tz: str | None, names:
 
 
 def _local(times: np.ndarray, freq: str | int, tz: str | None) -> pd.DatetimeIndex:
-    """Times as on the wall."""
+    """Return local times."""
     index = pd.DatetimeIndex(times)
     if tz is None or not is_shorter_than_a_day(freq):
         return index
@@ -336,7 +335,7 @@ def _local(times: np.ndarray, freq: str | int, tz: str | None) -> pd.DatetimeInd
 
 
 def _scales(columns: np.ndarray) -> np.ndarray:
-    """``(2, C)`` mean and standard deviation; 1 where a column does not vary."""
+    """Return means and standard deviations ``(2, C)``; 1 for the deviation of a constant column."""
     if not columns.shape[1]:
         return np.empty((2, 0))
     mean, deviation = (array[:, 0] for array in mean_and_deviation(columns.T))
@@ -357,7 +356,7 @@ def _learned_static(column: np.ndarray) -> dict[str, Any]:
 
 
 def _ratio(steps: np.ndarray, freq: str | int) -> np.ndarray:
-    """Time differences in units of the usual step."""
+    """Return time differences in units of the usual step."""
     if isinstance(freq, int):
         return steps / freq
     unit = offset_of(freq).nanos / 1000

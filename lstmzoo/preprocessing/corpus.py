@@ -1,4 +1,4 @@
-"""What a user passes as texts: checked, countable, and readable as often as needed."""
+"""A user's texts: checked, counted, and readable any number of times."""
 
 import hashlib
 import re
@@ -14,21 +14,21 @@ import numpy as np
 
 from lstmzoo.errors import ConfigError, DataError, arg
 
-_BLOCK = 1 << 20  # bytes that are read at once
-_REACH = 1 << 12  # characters before a cut among which a space is looked for
+_BLOCK = 1 << 20  # bytes to read at once
+_REACH = 1 << 12  # characters before a cut in which to look for a space
 _LENGTH = struct.Struct("<Q")
 _EXPECTED = "a string, a list, array or series of strings, or an iterator of them such as an open text file"
 
 
 @dataclass(frozen=True)
 class TextSizes:
-    """How large a corpus is.
+    """The size of a corpus.
 
     Attributes:
-        texts: How many texts.
-        words: Separated by white space.
-        chars: Code points.
-        bytes: Of UTF-8.
+        texts: Number of texts.
+        words: Number of words, separated by white space.
+        chars: Number of code points.
+        bytes: Number of bytes in UTF-8.
     """
 
     texts: int
@@ -38,19 +38,19 @@ class TextSizes:
 
 
 class Corpus:
-    """Texts, in order, that can be iterated over again and again.
+    """Texts, in order, that can be iterated over any number of times.
 
-    Texts that come from an iterator are written to a temporary file as they come, so that they need not fit into memory, and
-    lose the newline at their end; the file goes with the last corpus that reads it. Empty texts are texts (WikiText has blank
-    lines).
+    Texts from an iterator are written to a temporary file, so that they need not fit into memory; the newline at the end of a
+    text is dropped. The file is removed with the last corpus that reads it. Empty texts are allowed: WikiText has blank lines.
 
     Args:
-        texts: A string (one text), a list, tuple, array or Series of strings, or an iterator of strings, such as an open file.
-        name: What messages call it.
+        texts: String (one text); list, tuple, array or Series of strings; or iterator of strings, such as an open file.
+        name: Name of the texts, for messages.
         empty: Whether all texts may be empty.
 
     Raises:
-        DataError: If it is something else, an element is no string (its position is named), or there is no character in it.
+        DataError: If ``texts`` is something else, an element is not a string, or there is no character. The message names the
+            position of the element.
 
     Examples:
         >>> corpus = Corpus(line for line in ["to be\\n", "\\n", "or not\\n"])
@@ -86,17 +86,17 @@ class Corpus:
         return self._count
 
     def split(self, validation_size: float) -> tuple["Corpus", "Corpus"]:
-        """The corpus without its last characters, and those.
+        """Split the corpus in two: the first characters, and the last ones, which are held out.
 
-        The cut is between two texts, where that is nearest to the share asked for, with characters on both sides. A single
-        text is cut before the last white space up to there, or, where there is none in reach, right there.
+        The cut is between the two texts where it is nearest to the requested share, with characters on both sides. A single
+        text is cut at the last white space before that position, or, if there is none near it, at that position.
 
         Args:
-            validation_size: The share of the characters to hold out, between 0 and 1.
+            validation_size: Share of the characters to hold out, between 0 and 1.
 
         Raises:
             ConfigError: If the share is not between 0 and 1.
-            DataError: If there is only one text with characters among several, or only one character.
+            DataError: If only one of several texts has characters, or if there is only one character.
         """
         if not isinstance(validation_size, float | np.floating) or not 0 < validation_size < 1:
             raise ConfigError(f"{arg('validation_size')}: expected a share between 0 and 1, got {validation_size!r}")
@@ -110,7 +110,7 @@ class Corpus:
         return first, second
 
     def digest(self) -> str:
-        """SHA-256 of the texts and of where each ends, as 64 hexadecimal digits."""
+        """Return the SHA-256 of the texts and their ends, in 64 hexadecimal digits."""
         hasher = hashlib.sha256()
         for text in self:
             raw = text.encode("utf-8", "surrogatepass")
@@ -119,7 +119,7 @@ class Corpus:
         return hasher.hexdigest()
 
     def sizes(self) -> TextSizes:
-        """Texts, words, characters and bytes, in one pass."""
+        """Count texts, words, characters and bytes in one pass."""
         words = size = 0
         for text in self:
             words += len(text.split())
@@ -140,7 +140,7 @@ class Corpus:
         return part
 
     def _boundary(self, cut: float) -> tuple[int, int]:
-        """How many texts come before the boundary nearest to a character, and how many characters."""
+        """Return the number of texts, and of characters, before the boundary that is nearest to a character."""
         best, before = None, 0
         for number, text in enumerate(self):
             if 0 < before < self._chars and (best is None or abs(before - cut) < abs(best[1] - cut)):
@@ -167,14 +167,14 @@ class Corpus:
 
 
 class _Spool:
-    """Strings in a temporary file, each after its length in bytes; a slice of them shares the file."""
+    """Strings in a temporary file, each preceded by its length in bytes; slices share the file."""
 
-    def __init__(self, file: Any, start: int, stop: int) -> None:
+    def __init__(self, file: "_TemporaryFile", start: int, stop: int) -> None:
         self._file, self._start, self._stop = file, start, stop
 
     @classmethod
     def written(cls, texts: Iterable[str]) -> "_Spool":
-        """What reads the texts back, bit by bit."""
+        """Write texts to a temporary file."""
         file = _TemporaryFile()
         for text in texts:
             file.append(text)
@@ -196,7 +196,7 @@ class _Spool:
             place += at
 
     def __getitem__(self, part: slice) -> "_Spool":
-        """The texts before a number, or those from it on."""
+        """Return the texts before a number, or from it on."""
         place = self._start
         for number, text in enumerate(self):
             if number == (part.stop if part.start is None else part.start):
@@ -206,7 +206,7 @@ class _Spool:
 
 
 class _TemporaryFile:
-    """A file without a name, which is closed, and so gone, when nothing refers to this object any more."""
+    """An unnamed file, which is closed and thereby deleted when no object refers to it."""
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115
@@ -223,10 +223,10 @@ class _TemporaryFile:
 
 
 def _elements(texts: Any, name: str) -> Iterable[Any]:
-    """What is to be iterated over.
+    """Return an iterable of the texts.
 
     Raises:
-        DataError: If that is not texts.
+        DataError: If ``texts`` is not a string, a sequence or an iterator.
     """
     if isinstance(texts, str):
         return [texts]
@@ -247,7 +247,7 @@ def _without_newline(line: Any) -> Any:
 
 
 def _kind(value: Any) -> str:
-    """What a message calls something that is no text."""
+    """Describe an object that is not a text, for messages."""
     if (
         value is None
         or (isinstance(value, float | np.floating) and np.isnan(value))

@@ -1,4 +1,4 @@
-"""Columns of covariates as numbers, and categories as places among their labels."""
+"""Columns of covariates as numbers; categories as codes."""
 
 from typing import Any
 
@@ -11,21 +11,21 @@ from lstmzoo.errors import DataError
 
 
 def read_covariates(
-    frame: Any, names: tuple[str, ...], like: dict[str, list[str]] | None, way_out: str
+    frame: nw.DataFrame[Any], names: tuple[str, ...], like: dict[str, list[str]] | None, advice: str
 ) -> tuple[np.ndarray, dict[str, list[str]]]:
-    """``(R, columns)`` float64: numbers, true and false as 1 and 0, and categories as their places among the labels.
+    """Return covariates as ``(R, columns)`` float64: numbers, booleans as 1 and 0, and categories as codes.
 
     Args:
         frame: A narwhals frame.
-        names: Of the columns.
-        like: The labels of the columns that are categories, to which new ones are added; None if nothing was fitted yet.
-        way_out: For messages.
+        names: Names of the columns.
+        like: Labels of the categorical columns in training, to which new labels are added; None in training itself.
+        advice: What the user can do, for messages.
 
     Returns:
-        The table, NaN where a value is missing, and the labels of the columns that are categories.
+        The table, NaN where a value is missing, and the labels of the categorical columns.
 
     Raises:
-        DataError: Naming a column that is none of these, or not of the kind that was fitted.
+        DataError: If a column is none of these, or not of the kind it had in training. The message names the column.
     """
     table, labels = np.empty((len(frame), len(names))), {}
     for i, name in enumerate(names):
@@ -37,19 +37,19 @@ def read_covariates(
         elif like is None and _is_text(column):
             table[:, i], labels[name] = _categories(column, [])
         else:
-            raise DataError(f"column {name!r} is not numeric, but {column.dtype}: {way_out}")
+            raise DataError(f"column {name!r} is not numeric, but {column.dtype}: {advice}")
     return table, labels
 
 
-def _is_text(column: Any) -> bool:
+def _is_text(column: nw.Series[Any]) -> bool:
     return pd.api.types.infer_dtype(as_pandas(column), skipna=True) in ("string", "categorical")
 
 
-def _categories(column: Any, known: list[str]) -> tuple[np.ndarray, list[str]]:
-    """Text as places among labels, those known followed by the new ones in order."""
+def _categories(column: nw.Series[Any], known: list[str]) -> tuple[np.ndarray, list[str]]:
+    """Return text as codes, and the labels: the known ones, then the new ones, sorted."""
     missing = column.is_null().to_numpy()
     if not missing.all() and not _is_text(column):
-        raise DataError(f"column {column.name!r} is {column.dtype}, but what was fitted has categories, such as {known[0]!r}: "
+        raise DataError(f"column {column.name!r} is {column.dtype}, but had categories in training, such as {known[0]!r}: "
                         "make it text")  # fmt: skip
     codes, found = pd.factorize(as_pandas(column).astype(object))
     texts = [str(value) for value in found]

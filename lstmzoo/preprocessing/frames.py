@@ -1,4 +1,4 @@
-"""Columns of the user's frames as arrays, and arrays as a frame of the user's kind."""
+"""Columns of a user's frame as arrays, and arrays as a frame of the user's kind."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,15 +18,15 @@ from lstmzoo.timesteps import time_text
 
 @dataclass(frozen=True)
 class Form:
-    """What the user passed, so that the answer can be of the same kind, and joined to it.
+    """The form of the user's data, so that forecasts have the same form and can be joined to it.
 
     Attributes:
         kind: ``frame``, ``series`` or ``array``.
         backend: ``pandas``, ``polars`` or ``pyarrow``.
-        id: Data type of the id column, see :mod:`lstmzoo.dtypes`; the backend's own if None.
-        time: Likewise of the time column.
-        text: The format of times that are text, see :func:`lstmzoo.isotext.pattern_of`; None if they are not.
-        index: Where ids and times are the index of a pandas object, the column and the level's name, by level; else None.
+        id: Data type of the id column, see :mod:`lstmzoo.dtypes`; None for the backend's default.
+        time: Data type of the time column; None for the backend's default.
+        text: Format of times that are text, see :func:`lstmzoo.isotext.pattern_of`; otherwise None.
+        index: If ids and times are the index of a pandas object, the column and the name of each level; otherwise None.
     """
 
     kind: str = "frame"
@@ -38,19 +38,19 @@ class Form:
 
 
 def eager_frame(data: Any, columns: Columns) -> tuple[Any, list[list[str | None]] | None]:
-    """What the user passed as a narwhals frame or series, or as it is if it is neither; and ``Form.index``.
+    """Return data as a narwhals frame or series, unchanged if it is neither, and ``Form.index``.
 
-    Levels of a pandas index become columns, where they have the name of a missing id or time column; or, in their order, where
-    there are as many as columns are missing, and the last one is of timestamps or periods.
+    A level of a pandas index becomes a column if it has the name of a missing id or time column. Levels without these names are
+    used in order, if there are as many as missing columns and the last one holds timestamps or periods.
 
     Raises:
-        DataError: If two columns have one name.
+        DataError: If two columns have the same name.
     """
     if isinstance(data, pd.DataFrame | pa.Table):
         names = list(data.columns) if isinstance(data, pd.DataFrame) else data.column_names
         twice = [name for i, name in enumerate(names) if name in names[:i]] if len(set(names)) < len(names) else []
         if twice:
-            raise DataError(f"column {twice[0]!r} is there twice: rename or drop one of the two")
+            raise DataError(f"column {twice[0]!r} occurs twice: rename or drop one of the two")
     index = None
     if isinstance(data, pd.DataFrame):
         data, index = _with_index_as_columns(data, columns)
@@ -76,8 +76,8 @@ def _with_index_as_columns(data: pd.DataFrame, columns: Columns) -> tuple[pd.Dat
     return data, [[role, None if names[i] is None else str(names[i])] for role, i in zip(roles, at, strict=True)]
 
 
-def read_ids(frame: Any, name: str) -> tuple[pd.Series, DType]:
-    """A column of ids, and its data type.
+def read_ids(frame: nw.DataFrame[Any], name: str) -> tuple[pd.Series, DType]:
+    """Return a column of ids, and its data type.
 
     Raises:
         DataError: If an id is missing; the message names the row.
@@ -88,27 +88,29 @@ def read_ids(frame: Any, name: str) -> tuple[pd.Series, DType]:
     return ids, describe(column.to_native(), str(frame.implementation))
 
 
-def read_time_column(frame: Any, name: str) -> tuple[pd.Series, DType, dict[str, Any] | None]:
-    """A column of times, its data type, and the format of times that are text.
+def read_time_column(frame: nw.DataFrame[Any], name: str) -> tuple[pd.Series, DType, dict[str, Any] | None]:
+    """Return a column of times, its data type, and the format of times that are text.
 
-    Periods become the timestamps at which they begin, and text whole numbers or timestamps.
+    Periods become the timestamps of their start; text becomes whole numbers or timestamps.
 
     Raises:
-        DataError: If a time is missing, or text is no time; the message names the row.
+        DataError: If a time is missing, or text is not a time; the message names the row.
     """
     column = frame[name]
     times = as_pandas(column)
     check_whole(name, times)
     zone = getattr(column.dtype, "time_zone", None)
     if zone is not None and times.dtype.kind == "M" and not isinstance(times.dtype, pd.DatetimeTZDtype | pd.ArrowDtype):
-        times = times.dt.tz_localize("UTC").dt.tz_convert(zone)  # pyarrow's, whose time zone is lost on the way
+        times = times.dt.tz_localize("UTC").dt.tz_convert(
+            zone
+        )  # pyarrow columns lose their time zone in the conversion
     dtype = describe(column.to_native(), str(frame.implementation))
     plain, text = plain_times(times, name)
     return plain, dtype, text
 
 
 def plain_times(times: pd.Series, name: str) -> tuple[pd.Series, dict[str, Any] | None]:
-    """Times without periods and text, and the format of those that were text."""
+    """Return times with periods and text converted, and the format of the text."""
     if isinstance(times.dtype, pd.PeriodDtype):
         return times.dt.to_timestamp(), None
     if isinstance(times.dtype, pd.CategoricalDtype) or pd.api.types.infer_dtype(times) != "string":
@@ -118,22 +120,20 @@ def plain_times(times: pd.Series, name: str) -> tuple[pd.Series, dict[str, Any] 
 
 
 def series_times(series: pd.Series) -> tuple[pd.Series, dict[str, Any] | None]:
-    """The times that are a series' index, as :func:`plain_times` gives them.
+    """Return the times in the index of a series, as :func:`plain_times` does.
 
     Raises:
-        DataError: If the index has several levels or lacks a time, or text is no time.
+        DataError: If the index has several levels or a missing time, or text is not a time.
     """
     if isinstance(series.index, pd.MultiIndex):
-        raise DataError(
-            "a series with an index of several levels was passed: pass a frame, whose columns name series and times"
-        )
+        raise DataError("the series has an index of several levels: pass a frame with columns for ids and times")
     times = pd.Series(series.index)
     check_whole("index", times)
     return plain_times(times, "index")
 
 
-def plain_times_of(frame: Any, name: str) -> pd.Series | pd.DatetimeIndex:
-    """A column of times as whole numbers or timestamps, whatever its data type."""
+def plain_times_of(frame: nw.DataFrame[Any], name: str) -> pd.Series | pd.DatetimeIndex:
+    """Return a column of times of any data type as whole numbers or timestamps."""
     stamps, tz = as_times(read_time_column(frame, name)[0], name)
     return pd.Series(stamps) if tz is None else pd.DatetimeIndex(stamps, tz="UTC").tz_convert(tz)
 
@@ -156,19 +156,19 @@ def forecast_frame(
     times: np.ndarray | None = None,
     time_columns: tuple[str, ...] = (),
 ) -> Any:
-    """The answer, of the kind the user passed.
+    """Return forecasts in the form of the user's data.
 
     Args:
         panel: The N series that were forecast.
         forecasts: Arrays ``(N, H)`` by column name.
-        form: What the user passed.
-        columns: The frame's column names.
-        times: ``(N, H)`` of the steps forecast; those that follow if None.
-        time_columns: Names of those forecasts that are times, as the panel has them.
+        form: Form of the user's data.
+        columns: Names of the frame's columns.
+        times: ``(N, H)`` times of the forecasts; the steps after each series if None.
+        time_columns: Names of the forecasts that are times.
 
     Returns:
-        A long frame with N * H rows; for a series of the user's, a Series (a frame if there are several columns); for an
-        array, an array ``(H,)`` or ``(H, columns)``.
+        A long frame with N * H rows. For a series: a Series, or a frame if there are several columns. For an array: an array
+        ``(H,)`` or ``(H, columns)``.
     """
     horizon = next(iter(forecasts.values())).shape[1]
     times = panel.future_times(horizon) if times is None else times
@@ -177,7 +177,7 @@ def forecast_frame(
 
 
 def panel_frame(panel: Panel, form: Form, columns: Columns) -> Any:
-    """The panel as the long frame, series or array that it was read from; values that were not observed are missing."""
+    """Return a panel in the form of the user's data; values that were not observed are missing."""
     values = panel.values if panel.observed is None else np.where(panel.observed, panel.values, np.nan)
     data: dict[str, Any] = {columns.target: values}
     data |= {name: _labelled(panel, name, panel.past[:, i]) for i, name in enumerate(columns.past)}
@@ -188,7 +188,7 @@ def panel_frame(panel: Panel, form: Form, columns: Columns) -> Any:
 
 
 def _labelled(panel: Panel, name: str, column: np.ndarray) -> Any:
-    """A covariate, categories as text, of which those that are missing stay missing."""
+    """Return a covariate; categories become text, and missing ones stay missing."""
     if name not in panel.labels:
         return column
     missing = np.isnan(column)
@@ -205,15 +205,15 @@ def assemble(
     columns: Columns,
     time_columns: tuple[str, ...] = (),
 ) -> Any:
-    """Rows of a panel's series as a frame, series or array of the user's kind; ids and times have the user's data types.
+    """Return rows as a frame, series or array of the user's kind; ids and times have the user's data types.
 
     Args:
         ids: ``(R,)``.
-        times: ``(R,)``, as the panel has them.
+        times: ``(R,)``, in the form of the panel.
         data: ``(R,)`` by column name.
-        panel: What the rows are of.
-        form: What the user passed.
-        columns: The frame's column names.
+        panel: Panel that the rows belong to.
+        form: Form of the user's data.
+        columns: Names of the frame's columns.
         time_columns: Names of the data that are times.
 
     Raises:
@@ -236,13 +236,13 @@ def assemble(
 
 
 def series_frame(ids: np.ndarray, data: dict[str, Any], form: Form, columns: Columns) -> Any:
-    """Rows about series, in which time has no part, as a frame of the user's kind; ids have the user's data type.
+    """Return rows without times as a frame of the user's kind; ids have the user's data type.
 
     Args:
         ids: ``(R,)``.
         data: ``(R,)`` by column name.
-        form: What the user passed, a frame.
-        columns: The frame's column names.
+        form: Form of the user's data, a frame.
+        columns: Names of the frame's columns.
     """
     keys = {} if columns.id is None else {columns.id: pd.Series(ids).infer_objects()}
     answer = _to_backend(pd.DataFrame({**keys, **data}), form.backend)
@@ -252,7 +252,7 @@ def series_frame(ids: np.ndarray, data: dict[str, Any], form: Form, columns: Col
 
 
 def _written(times: np.ndarray, panel: Panel, form: Form, name: str) -> pd.Series:
-    """Times as a pandas Series: text if the user's are; in UTC, without the time zone, where another backend takes over."""
+    """Return times as a pandas Series: as text if the user's are; in UTC without a time zone if the backend is not pandas."""
     if form.time is not None and form.text is None and times.dtype.kind == "M":
         unit = resolution(form.time)
         odd = times != times.astype(f"datetime64[{unit}]") if unit else np.zeros(0)
@@ -269,7 +269,7 @@ def _written(times: np.ndarray, panel: Panel, form: Form, name: str) -> pd.Serie
 
 
 def user_time(time: Any, panel: Panel, form: Form) -> Any:
-    """One of a panel's times as the user has them: a timestamp, date, period, whole number, or text."""
+    """Return one time of a panel as the user has it: a timestamp, date, period, whole number, or text."""
     one = _written(np.array([time]), panel, replace(form, backend="pandas"), "time")
     keep = form.text is None and form.backend == "pandas" and form.time is not None
     return (cast(one, form.time, "pandas", "time") if keep and form.time is not None else one).iloc[0]
@@ -302,7 +302,7 @@ def _to_backend(frame: pd.DataFrame, backend: str) -> Any:
 
 
 def _with_column(answer: Any, name: str, dtype: DType, backend: str) -> Any:
-    """The answer, one of its columns in the user's data type."""
+    """Return the answer with one column converted to the user's data type."""
     column = cast(answer[name], dtype, backend, name)
     if backend == "pandas":
         return answer.assign(**{name: column})

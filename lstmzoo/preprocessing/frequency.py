@@ -1,4 +1,4 @@
-"""The frequency of a panel: inferred, or given, and kept to by every series; or the usual step of irregular ones."""
+"""The frequency of a panel: inferred or given, and checked for every series; or the usual step of irregular series."""
 
 import warnings
 from dataclasses import replace
@@ -20,19 +20,19 @@ from lstmzoo.timesteps import (
     time_text,
 )
 
-_MOST_ROWS = 10_000_000  # that gaps may become, unless there are more rows already
-_MOST_TIMES = 100  # how many times longer a series may become
-_SHORT = 10_000  # rows that any series may become
+_MOST_ROWS = 10_000_000  # that filled gaps may add, or as many as there are rows
+_MOST_TIMES = 100  # by this factor a series may become longer
+_SHORT = 10_000  # rows that a series of any length may become
 
 
 def with_frequency(panel: Panel, wall: np.ndarray, freq: str | int | None, *, gaps: bool = False) -> Panel:
-    """The panel with its frequency, inferred or given, that every series has been checked against.
+    """Return the panel with its frequency, inferred or given, after checking every series.
 
     Args:
-        panel: Sorted, without duplicate times.
-        wall: ``(R,)`` its times as on the wall.
+        panel: Sorted panel without duplicate times.
+        wall: ``(R,)`` its local times.
         freq: pandas frequency alias, or integer step; inferred if None.
-        gaps: Whether gaps become rows without values (future covariates stay at their last), instead of being refused.
+        gaps: Whether gaps become rows without values, with the last future covariates; otherwise they are refused.
     """
     _check_kind(panel, freq)
     if panel.times.dtype == np.int64:
@@ -48,10 +48,10 @@ def with_frequency(panel: Panel, wall: np.ndarray, freq: str | int | None, *, ga
 
 
 def with_usual_step(panel: Panel, wall: np.ndarray, freq: str | int | None) -> Panel:
-    """The panel as one of irregular steps, whose frequency is their median, or the one given.
+    """Return the panel as irregular; its frequency is the median step, or the given one.
 
     Raises:
-        DataError: If there are no steps and no frequency, or one that depends on the calendar.
+        DataError: If no frequency is given and no series has two rows, or if it depends on the calendar.
     """
     _check_kind(panel, freq)
     if freq is None:
@@ -62,8 +62,8 @@ def with_usual_step(panel: Panel, wall: np.ndarray, freq: str | int | None) -> P
     else:
         fixed = freq if isinstance(freq, int) else fixed_step(_canonical(freq))
         if fixed is None:
-            raise DataError(f"{arg(freq=freq)} has no fixed length, as the usual step of irregular series has to have: "
-                            "for instance 'D' or 'h', or None for the median")  # fmt: skip
+            raise DataError(f"{arg(freq=freq)} has no fixed length, which the usual step of irregular series needs: pass for "
+                            "instance 'D' or 'h', or None for the median")  # fmt: skip
         usual = int(fixed) if isinstance(fixed, int) else int(fixed.astype(np.int64))
     if panel.times.dtype == np.int64:
         return replace(panel, freq=usual, irregular=True)
@@ -126,7 +126,7 @@ def _infer(panel: Panel, wall: np.ndarray, *, gaps: bool) -> str:
 
 
 def _infer_alias(index: pd.DatetimeIndex) -> str | None:
-    """The frequency alias of regular timestamps, under pandas versions that give a string and those that give an offset."""
+    """Return the frequency alias of regular timestamps; pandas returns a string or an offset, depending on its version."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -135,7 +135,7 @@ def _infer_alias(index: pd.DatetimeIndex) -> str | None:
 
 
 def _infer_one(times: np.ndarray, *, gaps: bool) -> str | None:
-    """The frequency of most of the series' stretches, so that a gap does not hide it; of short ones, if there are many."""
+    """Return the most common frequency among stretches of a series, so that gaps do not hide it; shorter ones with ``gaps``."""
     index = pd.DatetimeIndex(times)
     same_day = _day_of_month(index)
     if same_day is not None:
@@ -153,7 +153,7 @@ def _infer_one(times: np.ndarray, *, gaps: bool) -> str | None:
 
 
 def _day_of_month(index: pd.DatetimeIndex) -> str | None:
-    """The frequency of times that are all on one day of the month, but the first, and at one time of the day."""
+    """Return the frequency of times that keep to a day of the month after the first, and to a time of day; otherwise None."""
     if not 1 < index[0].day <= LAST_DAY or (index.day != index[0].day).any():
         return None
     months = np.diff(index.year * 12 + index.month)
@@ -164,7 +164,7 @@ def _day_of_month(index: pd.DatetimeIndex) -> str | None:
 
 
 def _check_day(panel: Panel, *, given: bool) -> None:
-    """Refuse times that are on another day of the month than the frequency."""
+    """Refuse times on another day of the month than the frequency's."""
     if months_of(str(panel.freq)) is None:
         return
     day = int(str(panel.freq).partition("+")[2].removesuffix("D")) + 1
@@ -209,7 +209,7 @@ def _off_grid(panel: Panel, row: int) -> DataError:
 
 
 def _own_freq(times: np.ndarray, panel: Panel) -> str | int | None:
-    """The frequency of one series, if it is regular."""
+    """Return the frequency of one series; None if it is irregular."""
     if isinstance(panel.freq, int):
         steps = np.unique(np.diff(times))
         return int(steps[0]) if len(steps) == 1 else None
@@ -220,7 +220,7 @@ def _own_freq(times: np.ndarray, panel: Panel) -> str | int | None:
 
 
 def _first_irregular(panel: Panel) -> int | None:
-    """The first row that is not one step after the row before it, or not on the frequency's grid."""
+    """Return the first row that is not one step after the previous row, or not on the frequency's grid; otherwise None."""
     step = fixed_step(panel.freq)
     if step is not None:
         bad = (np.diff(panel.times) != step) & panel.inner
@@ -239,11 +239,12 @@ def _first_irregular(panel: Panel) -> int | None:
 
 
 def with_rows_in_gaps(panel: Panel) -> Panel:
-    """The panel with a row at every step between the first and the last of each series: values and past covariates are NaN
-    where there was none, future covariates the last ones.
+    """Return the panel with a row at every step between the first and the last of each series.
+
+    New rows have NaN as values and past covariates, and the last future covariates.
 
     Raises:
-        DataError: If a time is not on the frequency's grid, or the rows would be absurdly many.
+        DataError: If a time is not on the frequency's grid, or gaps would become absurdly many rows.
     """
     if _first_irregular(panel) is None:
         return panel
@@ -278,19 +279,19 @@ def with_rows_in_gaps(panel: Panel) -> Panel:
 
 
 def _off_steps(panel: Panel, places: np.ndarray, start: np.ndarray, step: Any) -> np.ndarray:
-    """Whether each time is not a whole number of steps after the first of its series."""
+    """Return whether each time is not a whole number of steps after the first time of its series."""
     return panel.times[start] + places * step != panel.times
 
 
 def _grids(panel: Panel) -> dict[Any, np.ndarray]:
-    """The times of a calendar's frequency from each series' first on, up to the last of all."""
+    """Return the times of a calendar frequency from the first time of each series to the last time of all, by first time."""
     offset, end = offset_of(str(panel.freq)), panel.times.max()
     first = np.unique(panel.times[panel.offsets[:-1]])
     return {t: pd.date_range(t, end, freq=offset, unit="us").to_numpy() for t in first}
 
 
 def _places(panel: Panel, grids: dict[Any, np.ndarray]) -> np.ndarray:
-    """``(R,)`` each time's place in the grid of its series; -1 if it is not on it."""
+    """Return ``(R,)``, the index of each time in the grid of its series; -1 if it is not on the grid."""
     places = np.empty(len(panel.times), dtype=np.int64)
     for i in range(len(panel)):
         span = slice(panel.offsets[i], panel.offsets[i + 1])

@@ -1,4 +1,4 @@
-"""Frames of the steps to forecast: an empty one to fill in, and the filled one read."""
+"""Frames of future covariates: an empty one to fill in, and reading the filled one."""
 
 from dataclasses import replace
 from typing import Any
@@ -17,13 +17,13 @@ from lstmzoo.timesteps import is_shorter_than_a_day, time_kind, time_text
 
 
 def make_future_frame(panel: Panel, horizon: int, form: Form, columns: Columns) -> Any:
-    """The frame that :func:`read_future` takes, to be filled in: id, time, and empty future covariates.
+    """Return a frame for :func:`read_future` to fill in: ids, times, and empty future covariates.
 
     Args:
         panel: The N series to forecast.
-        horizon: H, steps to forecast.
-        form: What the user passed.
-        columns: The frame's column names.
+        horizon: H, the number of steps to forecast.
+        form: Form of the user's data.
+        columns: Names of the frame's columns.
 
     Returns:
         A long frame of the user's kind with N * H rows.
@@ -43,20 +43,20 @@ def make_future_frame(panel: Panel, horizon: int, form: Form, columns: Columns) 
 
 
 def read_future(frame: Any, panel: Panel, columns: Columns, horizon: int) -> tuple[np.ndarray, np.ndarray]:
-    """Check what the user knows of the steps to forecast.
+    """Read and check the future covariates of the steps to forecast.
 
     Args:
-        frame: Long, of any backend, rows in any order: id, time, and the future covariates, of ``horizon`` steps each.
+        frame: Long frame of any backend, rows in any order: id, time and the future covariates, ``horizon`` rows per series.
         panel: The N series to forecast.
-        columns: The frame's column names.
-        horizon: H, steps to forecast.
+        columns: Names of the frame's columns.
+        horizon: H, the number of steps to forecast.
 
     Returns:
-        Times ``(N, H)``, those that follow the series unless they are irregular; and future covariates ``(N, H, K)``.
+        Times ``(N, H)``, which follow the series unless these are irregular; and future covariates ``(N, H, K)``.
 
     Raises:
-        DataError: Naming the column, series or time that is wrong: a column too few or too many, one that is not numeric or
-            finite, a series or time too few or too many.
+        DataError: If a column, series or time is missing or unexpected, or a covariate is not numeric or not finite. The
+            message names it.
 
     Examples:
         >>> panel = Panel(np.array(["a"]), np.array([0, 3]), np.array([1.0, 2, 5]), np.array([0, 1, 2]), 1)
@@ -92,7 +92,7 @@ def read_future(frame: Any, panel: Panel, columns: Columns, horizon: int) -> tup
     return times.reshape(len(panel), horizon), known.reshape(len(panel), horizon, len(columns.known))
 
 
-def _check_columns(frame: Any, columns: Columns) -> None:
+def _check_columns(frame: nw.DataFrame[Any], columns: Columns) -> None:
     expected = [name for name in (columns.id, columns.time, *columns.known) if name is not None]
     wanted = f"expected {', '.join(map(repr, expected))}, as in make_future_frame()"
     for name in expected:
@@ -105,18 +105,18 @@ def _check_columns(frame: Any, columns: Columns) -> None:
 
 
 def _check_labels(columns: Columns, known: np.ndarray, labels: dict[str, list[str]], panel: Panel) -> None:
-    """Refuse a category that no series has had."""
+    """Refuse categories that do not occur in the training data."""
     for i, name in enumerate(columns.known):
         fitted = panel.labels.get(name, [])
         new = labels[name][len(fitted) :] if name in labels else []
         if new:
             row = int((known[:, i] == len(fitted)).argmax())
-            raise DataError(f"{arg('future')}: {name!r} is {new[0]!r} in row {row}, a category that was not there in "
-                            f"training; known: {', '.join(map(repr, fitted[:20]))}")  # fmt: skip
+            raise DataError(f"{arg('future')}: {name!r} is {new[0]!r} in row {row}, a category that is not in the "
+                            f"training data; known: {', '.join(map(repr, fitted[:20]))}")  # fmt: skip
 
 
-def _series_of(frame: Any, panel: Panel, columns: Columns) -> np.ndarray:
-    """``(rows,)`` which series each row is of."""
+def _series_of(frame: nw.DataFrame[Any], panel: Panel, columns: Columns) -> np.ndarray:
+    """Return ``(rows,)``, the series of each row."""
     if columns.id is None:
         return np.zeros(len(frame), dtype=np.int64)
     ids, _ = read_ids(frame, columns.id)
@@ -126,13 +126,13 @@ def _series_of(frame: Any, panel: Panel, columns: Columns) -> np.ndarray:
         if name not in places:
             some = ", ".join(map(repr, panel.ids[:5])) + (", ..." if len(panel) > 5 else "")
             raise DataError(
-                f"{arg('future')}: series {name!r} is not one of those to forecast, {some}: drop it, or correct its name"
+                f"{arg('future')}: series {name!r} is not one of the series to forecast, {some}: drop it, or correct its name"
             )
     return np.array([places[name] for name in names], dtype=np.int64)[codes]
 
 
-def _times_of(frame: Any, panel: Panel, columns: Columns) -> np.ndarray:
-    """``(rows,)`` times as the panel has them."""
+def _times_of(frame: nw.DataFrame[Any], panel: Panel, columns: Columns) -> np.ndarray:
+    """Return ``(rows,)``, the times in the form of the panel."""
     if not len(frame):
         return panel.times[:0]
     column, _, _ = read_time_column(frame, columns.time)
@@ -145,7 +145,7 @@ def _times_of(frame: Any, panel: Panel, columns: Columns) -> np.ndarray:
 
 
 def _check_times(panel: Panel, times: list[np.ndarray], horizon: int) -> None:
-    """Each series has the steps that follow it, each once; if irregular, as many steps, later than its last."""
+    """Check that each series has the steps after it, once each; or as many later steps, if series are irregular."""
     expected = panel.future_times(horizon)
     for i, given in enumerate(times):
         if np.array_equal(given, expected[i]):

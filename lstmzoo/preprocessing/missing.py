@@ -1,4 +1,4 @@
-"""Missing values of a panel: filled, and remembered as not observed."""
+"""Filling missing values of a panel, which then count as not observed."""
 
 from dataclasses import replace
 from typing import Any
@@ -11,19 +11,19 @@ from lstmzoo.timesteps import time_text
 
 
 def filled(panel: Panel, how: str, columns: Columns, held_out: int = 0) -> Panel:
-    """The panel without NaN in values and covariates; its ``observed`` says which values were there.
+    """Return the panel without NaN in values and covariates; its ``observed`` tells which values were filled.
 
     Args:
-        panel: With NaN where something is missing.
-        how: ``mask``: by the last value, or the first where there is none yet; ``interpolate``: linearly, in steps (in time,
-            if they are irregular), and at the ends by the nearest. Past covariates and categories are filled by the last value
-            in either case.
-        columns: Names, for messages.
-        held_out: Steps at each series' end which what is before them is filled without; and each of them is filled by the
-            last value before it, so that nowhere in them does a step tell of later ones.
+        panel: Panel with NaN where something is missing.
+        how: ``mask`` fills with the last value, or with the first one if there is none before. ``interpolate`` fills
+            linearly, over steps (over time if these are irregular), and at the ends with the nearest value. Past covariates
+            and categories are always filled with the last value.
+        columns: Names of the columns, for messages.
+        held_out: Number of held-out steps at the end of each series. Earlier gaps are filled without using them, and each of
+            them is filled with the last value before it, so that no step tells of later ones.
 
     Raises:
-        DataError: If a series has no value at all, or none before those held out.
+        DataError: If a series has no value at all, or none before the held-out steps.
     """
     if not (np.isnan(panel.values).any() or np.isnan(panel.past).any() or np.isnan(panel.known).any()):
         return panel
@@ -41,16 +41,16 @@ def filled(panel: Panel, how: str, columns: Columns, held_out: int = 0) -> Panel
 
 
 def with_known_filled(panel: Panel, how: str, columns: Columns) -> Panel:
-    """The panel without NaN in its future covariates; values and past covariates are as they were.
+    """Return the panel without NaN in its future covariates; values and past covariates are unchanged.
 
     Raises:
-        DataError: If a series has no value of one at all.
+        DataError: If a series has no value of a future covariate.
     """
     return replace(panel, known=_filled_columns(panel, panel.known, how, columns.known))
 
 
 def open_ended(panel: Panel) -> Panel:
-    """The panel with NaN again after each series' last observed value, if it has one."""
+    """Return the panel with NaN after the last observed value of each series that has one."""
     if panel.observed is None:
         return panel
     rows = np.arange(len(panel.values))
@@ -100,7 +100,7 @@ def _check_not_empty(panel: Panel, missing: np.ndarray, name: str) -> None:
 
 
 def _neighbours(missing: np.ndarray, gaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The nearest rows with a value before and after each row of ``gaps``: -1 and R where there is none."""
+    """Return the nearest rows with a value before and after each row of ``gaps``: -1 and R if there is none."""
     whole = np.concatenate([[-1], np.flatnonzero(~missing), [len(missing)]])
     after = np.searchsorted(whole, gaps)
     return whole[after - 1], whole[after]

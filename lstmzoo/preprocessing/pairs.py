@@ -1,4 +1,4 @@
-"""Sentences and their translations, checked."""
+"""Checks of sentences and their translations."""
 
 from typing import Any
 
@@ -12,15 +12,15 @@ from lstmzoo.preprocessing.corpus import Corpus
 def check_pairs(
     source: Any, target: Any, *, names: tuple[str, str] = ("source", "target")
 ) -> tuple[list[str], list[str]]:
-    """Sentences and their translations as two lists of one length; either may be empty, or white space only.
+    """Return sentences and their translations as two lists of one length. A sentence may be empty.
 
     Args:
-        source: A list, tuple, array or series of strings.
-        target: Likewise; its row i translates row i of the source.
-        names: What messages call them.
+        source: List, tuple, array or series of strings.
+        target: List, tuple, array or series of strings; row i translates row i of the source.
+        names: Names of both, for messages.
 
     Raises:
-        DataError: If one is something else or has no sentences, an element is no string, or the lengths differ.
+        DataError: If one of them is something else or has no sentences, an element is not a string, or the lengths differ.
 
     Examples:
         >>> check_pairs(["a dog", "a cat"], ("ein Hund", "eine Katze"))
@@ -36,14 +36,15 @@ def check_pairs(
 
 
 def check_sentences(sentences: Any, what: str = "sentence") -> list[str]:
-    """Sentences as a list.
+    """Return sentences as a list.
 
     Args:
-        sentences: A list, tuple, array or series of strings, which may be empty.
-        what: What messages call them.
+        sentences: List, tuple, array or series of strings; a string may be empty.
+        what: Name of the sentences, for messages.
 
     Raises:
-        DataError: If it is something else, an element is no string (its position is named), or there is none.
+        DataError: If ``sentences`` is something else or has no element, or an element is not a string. The message names its
+            position.
     """
     is_row = isinstance(sentences, np.ndarray) and sentences.ndim == 1
     if not (is_row or isinstance(sentences, list | tuple) or nw.dependencies.is_into_series(sentences)):
@@ -52,7 +53,7 @@ def check_sentences(sentences: Any, what: str = "sentence") -> list[str]:
             given = f"an array of {sentences.ndim} dimensions"
         raise DataError(f"{what}: expected a list, tuple, array or series of strings, got {given}")
     if len(sentences) == 0:
-        raise DataError(f"{what}: there are no sentences: pass one at least")
+        raise DataError(f"{what}: there are no sentences: pass at least one")
     return list(Corpus(sentences, what, empty=True))
 
 

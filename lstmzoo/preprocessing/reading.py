@@ -1,4 +1,4 @@
-"""From the user's frame, series or array to a checked :class:`Panel`."""
+"""Reading a user's frame, series or array into a checked :class:`lstmzoo.panel.Panel`."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -24,13 +24,13 @@ _MISSING = ("error", "mask", "interpolate", "keep")
 
 @dataclass
 class _Rows:
-    """The user's rows, R of them, in any order.
+    """The user's R rows, in any order.
 
     Attributes:
         past: ``(R, P)``.
         known: ``(R, K)``.
-        static: By column, ``(R,)`` codes and what they stand for; -1 is missing.
-        labels: Of each covariate that is a category, what its numbers stand for.
+        static: For each column, codes ``(R,)``, -1 if missing, and the values of the codes.
+        labels: For each categorical covariate, the labels of its codes.
     """
 
     ids: pd.Series
@@ -52,26 +52,26 @@ def read_panel(
     like: Panel | None = None,
     after: Panel | None = None,
 ) -> tuple[Panel, Form]:
-    """Check a long frame, a series or an array, and lay it out flat, sorted by time.
+    """Read a long frame, a series or an array into a panel, sorted by series and time.
 
     Args:
-        data: A long frame (pandas, polars, pyarrow), a pandas or polars Series (one time series; a pandas index of
-            timestamps is its time), or an array ``(T,)``.
-        columns: The frame's column names. Other columns are left alone.
+        data: Long frame (pandas, polars, pyarrow); pandas or polars Series, which is one time series (a pandas index of
+            timestamps has its times); or array ``(T,)``.
+        columns: Names of the frame's columns. Other columns are ignored.
         freq: pandas frequency alias, or integer step; inferred if None.
-        missing: ``error`` refuses missing values and gaps. Else gaps become rows, whose future covariates are the last ones,
-            and what is missing of values and covariates is filled: with ``mask`` by the last value (the first, where there is
-            none yet), with ``interpolate`` linearly, and at the ends by the nearest, past covariates as with ``mask``; the
-            panel's ``observed`` says which values were. With ``keep`` it stays NaN, for what is cut off before it is filled.
-        irregular: Whether time steps may be of any length: then there are no gaps, and the frequency is the median step.
-        like: Series that have been read: timestamps are read in their time zone, and covariates are of the same kinds.
-        after: The series that the data go on from: what has no times of its own begins at its next step.
+        missing: ``error`` refuses missing values and gaps. Otherwise gaps become rows, with the last future covariates.
+            ``mask`` fills missing values and covariates with the last value, or with the first one if there is none before.
+            ``interpolate`` fills linearly, and at the ends with the nearest value; past covariates are filled as by ``mask``.
+            The panel's ``observed`` tells which values were filled. ``keep`` leaves missing values NaN, to be filled later.
+        irregular: Whether time steps may have any length. There are no gaps then, and the frequency is the median step.
+        like: Panel read before: timestamps are converted to its time zone, and covariates must be of the same kinds.
+        after: Series that the data continue: data without times begin at its next step.
 
     Raises:
         ConfigError: If a column has two roles.
-        DataError: Naming the column, series or time that is wrong: a missing column, an empty frame, a target or covariate
-            that is not numeric, not finite or missing, a static covariate that changes, a duplicate time, a gap, a series
-            without any value, mixed frequencies, or timestamps without a time zone where ``like`` has one, or the reverse.
+        DataError: If a column is missing, the frame is empty, a target or covariate is not numeric, not finite or missing, a
+            static covariate changes, a time is duplicated, there is a gap, a series has no value, frequencies are mixed, or
+            only one of the data and ``like`` has a time zone. The message names the column, series or time.
 
     Examples:
         >>> panel, form = read_panel([3.0, 1.0, 2.0], Columns())
@@ -95,18 +95,18 @@ def read_panel(
 
 
 def continued(panel: Panel, new: Panel, columns: Columns, *, missing: str) -> Panel:
-    """A filled panel and the rows that follow it, the gap between them and what is missing of the new ones filled by both.
+    """Return a filled panel extended by new rows; gaps between them and missing new values are filled from both sides.
 
-    What was filled before stays as it was, except values at a series' end, which may now have something on their other side.
+    Values that were filled before stay, except at the end of a series: these gaps can now be interpolated.
 
     Args:
-        panel: Filled.
-        new: With NaN where something is missing.
-        columns: Names, for messages.
-        missing: As for :func:`read_panel`; a gap is refused by ``error``.
+        panel: Filled panel.
+        new: New rows, NaN where something is missing.
+        columns: Names of the columns, for messages.
+        missing: As for :func:`read_panel`; ``error`` refuses gaps.
 
     Raises:
-        DataError: As of :meth:`Panel.continued`; or if a gap would be of absurdly many rows.
+        DataError: As in :meth:`Panel.continued`; or if a gap would become absurdly many rows.
 
     Examples:
         >>> panel, _ = read_panel([3.0, 1.0], Columns())
@@ -157,7 +157,7 @@ def _array_values(data: Any) -> np.ndarray:
     return values
 
 
-def _read_series(series: Any) -> tuple[_Rows, Form]:
+def _read_series(series: nw.Series[Any]) -> tuple[_Rows, Form]:
     backend = str(series.implementation)
     if not series.dtype.is_numeric():
         raise DataError(f"the series is not numeric, but {series.dtype}")
@@ -179,7 +179,7 @@ def _one_series(values: np.ndarray, times: Any) -> _Rows:
 
 
 def _read_frame(
-    frame: Any, columns: Columns, index: list | None, labels: dict[str, list[str]] | None
+    frame: nw.DataFrame[Any], columns: Columns, index: list | None, labels: dict[str, list[str]] | None
 ) -> tuple[_Rows, Form]:
     _check_columns(frame, columns)
     if not len(frame):
@@ -190,15 +190,15 @@ def _read_frame(
     values = target.cast(nw.Float64).to_numpy().astype(float)
     ids, id_dtype = (pd.Series([0] * len(frame)), None) if columns.id is None else read_ids(frame, columns.id)
     times, time_dtype, text = read_time_column(frame, columns.time)
-    way_out = "make it numbers" if labels is not None else "make it numbers, or text, which is a category"
-    past, past_labels = read_covariates(frame, columns.past, labels, way_out)
-    known, known_labels = read_covariates(frame, columns.known, labels, way_out)
+    advice = "make it numbers" if labels is not None else "make it numbers, or text, which is a category"
+    past, past_labels = read_covariates(frame, columns.past, labels, advice)
+    known, known_labels = read_covariates(frame, columns.known, labels, advice)
     static = {name: _static_codes(frame[name]) for name in columns.static}
     form = Form("frame", str(frame.implementation), id_dtype, time_dtype, text, index)
     return _Rows(ids, times, values, past, known, static, past_labels | known_labels), form
 
 
-def _check_columns(frame: Any, columns: Columns) -> None:
+def _check_columns(frame: nw.DataFrame[Any], columns: Columns) -> None:
     roles: dict[str, str] = {}
     for role, column in columns.roles:
         if column in roles:
@@ -210,8 +210,8 @@ def _check_columns(frame: Any, columns: Columns) -> None:
             has = f"column {column!r} is missing; the frame has {', '.join(map(repr, frame.columns))}"
             if role.endswith("_covariates"):
                 raise DataError(f"{has}: add it, or leave it out of {arg(role)}")
-            way_out = f"; pass {arg(id_col=None)} if the frame holds one series" if role == "id_col" else ""
-            raise DataError(f"{has}: rename one or pass {arg(**{role: ...})}{way_out}")
+            advice = f"; pass {arg(id_col=None)} if the frame holds one series" if role == "id_col" else ""
+            raise DataError(f"{has}: rename one or pass {arg(**{role: ...})}{advice}")
 
 
 def _check_not_a_result(role: str, column: str) -> None:
@@ -222,8 +222,8 @@ def _check_not_a_result(role: str, column: str) -> None:
         )
 
 
-def _static_codes(column: Any) -> tuple[np.ndarray, np.ndarray]:
-    """``(R,)`` codes, -1 where missing, and what they stand for: numbers as float, categories as text."""
+def _static_codes(column: nw.Series[Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Return codes ``(R,)``, -1 if missing, and their values: numbers as float, categories as text."""
     if column.dtype.is_numeric():
         codes, values = pd.factorize(column.cast(nw.Float64).to_numpy().astype(float))
         return codes, values.astype(object)
@@ -238,14 +238,14 @@ def _static_codes(column: Any) -> tuple[np.ndarray, np.ndarray]:
 def _sorted_panel(
     rows: _Rows, columns: Columns, missing: str, like: Panel | None, times_of: str
 ) -> tuple[Panel, np.ndarray]:
-    """The rows by series and time, checked, and their times as on the wall; the frequency is still to be found.
+    """Return the rows sorted by series and time, checked, and their local times; the frequency is not known yet.
 
     Args:
-        rows: Of the user.
-        columns: Their names.
+        rows: The user's rows.
+        columns: Names of the columns.
         missing: As for :func:`read_panel`.
         like: As for :func:`read_panel`.
-        times_of: What holds the times, for messages.
+        times_of: Beginning of a message about the times.
     """
     if not len(rows.values):
         raise DataError("the series is empty: no observations")
@@ -258,8 +258,8 @@ def _sorted_panel(
     stamps, tz = as_times(rows.times, columns.time)
     if like is not None:
         if stamps.dtype.kind != like.times.dtype.kind or (tz is None) != (like.tz is None):
-            raise DataError(f"{times_of} {time_kind(stamps, tz)}, but what was fitted has {time_kind(like.times, like.tz)}: pass "
-                            "times of that kind")  # fmt: skip
+            raise DataError(f"{times_of} {time_kind(stamps, tz)}, but the training data have {time_kind(like.times, like.tz)}: "
+                            "pass times of that kind")  # fmt: skip
         tz = like.tz
     wall = stamps if tz is None else wall_times(stamps, tz)
     values, past, known, static = rows.values, rows.past, rows.known, rows.static
@@ -282,14 +282,14 @@ def _sorted_panel(
 
 
 def _numbered(ids: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-    """``(R,)`` the place of each row's series, and the series' names in order, whatever the data type."""
+    """Return ``(R,)``, the number of each row's series, and the names of the series, sorted."""
     codes, found = pd.factorize(ids)
     order, names = pd.factorize(np.array([None, *found], dtype=object)[1:], sort=True)
     return order[codes], names
 
 
 def _order(codes: np.ndarray, times: np.ndarray) -> np.ndarray | None:
-    """The order by series and time, or None if the rows have it already."""
+    """Return the order by series and time; None if the rows are sorted already."""
     step = np.diff(codes)
     if (step >= 0).all() and (times[1:][step == 0] > times[:-1][step == 0]).all():
         return None
@@ -300,10 +300,10 @@ def _check_finite(panel: Panel, values: np.ndarray, column: str, missing: str) -
     bad = ~(np.abs(values) <= LARGEST) if missing == "error" else np.abs(values) > LARGEST
     if bad.any():
         row = int(bad.argmax())
-        what, way_out = odd_number(values[row])
+        what, advice = odd_number(values[row])
         more = f", or pass {arg(missing='mask')} or {arg(missing='interpolate')}" if np.isnan(values[row]) else ""
         raise DataError(f"{column!r} of series {panel.name_of(row)!r} {what} at {time_text(panel.times[row])} "
-                        f"({int(bad.sum())} such values in all): {way_out}{more}")  # fmt: skip
+                        f"({int(bad.sum())} such values in all): {advice}{more}")  # fmt: skip
 
 
 def _check_duplicates(panel: Panel, columns: Columns) -> None:
@@ -322,7 +322,7 @@ def _check_duplicates(panel: Panel, columns: Columns) -> None:
 
 
 def _described(panel: Panel, column: str, codes: np.ndarray, kinds: np.ndarray) -> np.ndarray:
-    """``(N,)`` what describes each series.
+    """Return ``(N,)``, a static covariate of each series.
 
     Raises:
         DataError: If it is missing or infinite, or changes within a series.

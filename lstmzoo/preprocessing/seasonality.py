@@ -1,4 +1,4 @@
-"""Seasons: the usual ones of a frequency, and the one found in the data."""
+"""Season lengths: the usual ones of a frequency, and the one found in the data."""
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ _CALENDAR_SEASONS = {"D": (7,), "B": (5,), "W": (52,), "M": (12,), "B-M": (12,),
 
 
 def usual_seasons(freq: str | int) -> tuple[int, ...]:
-    """Season lengths that a frequency suggests, shortest first: a day and a week of hours, a year of months.
+    """Return the usual season lengths of a frequency, the shortest first: a day and a week of hours, a year of months.
 
     Examples:
         >>> usual_seasons("h"), usual_seasons("15min"), usual_seasons("MS"), usual_seasons("W-SUN"), usual_seasons(1)
@@ -35,10 +35,10 @@ def usual_seasons(freq: str | int) -> tuple[int, ...]:
 
 
 def find_season(panel: Panel, longest: int = 400, sample: int = 100) -> int:
-    """The lag at which the panel's first differences are most correlated with themselves; 1 if none stands out.
+    """Return the lag with the highest autocorrelation of the panel's first differences; 1 if no lag stands out.
 
-    A lag stands out where the autocorrelation, averaged over (at most ``sample``) series, is a local peak and above both
-    0.3 and three times its standard error. Lags up to a third of the median length are looked at.
+    A lag stands out if the autocorrelation, averaged over at most ``sample`` series, has a local maximum there, above 0.3 and
+    above three times its standard error. Lags up to a third of the median length are considered.
 
     Examples:
         >>> from lstmzoo.preprocessing import Columns, read_panel
@@ -63,7 +63,7 @@ def find_season(panel: Panel, longest: int = 400, sample: int = 100) -> int:
 
 
 def _autocorrelation(x: np.ndarray, lags: int) -> np.ndarray | None:
-    """``(lags + 1,)`` by the fast Fourier transform; None for a series that does not vary."""
+    """Return the autocorrelation ``(lags + 1,)``, by the fast Fourier transform; None for a constant series."""
     largest = float(np.abs(x).max())
     if largest <= 0 or lags < 2:
         return None

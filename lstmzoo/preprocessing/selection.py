@@ -1,4 +1,4 @@
-"""Some of the series, by name."""
+"""Selection of series by name."""
 
 from typing import Any
 
@@ -13,15 +13,15 @@ _LISTED = 20
 
 
 def series_numbers(ids: Any, known: Any) -> np.ndarray:
-    """Find series by name; the answer is in the order of the names.
+    """Return the numbers of series, in the order of their names in ``ids``.
 
     Args:
-        ids: Names, a list, tuple, array or series of them, each once.
-        known: Names of the series that there are, in order.
+        ids: List, tuple, array or series of distinct names.
+        known: Names of all series, in order.
 
     Raises:
-        ConfigError: If it is no list of names, is empty, or has a name twice.
-        UnknownNameError: If there is no such series; the message lists those that there are.
+        ConfigError: If ``ids`` is not a list of names, is empty, or holds a name twice.
+        UnknownNameError: If there is no such series; the message lists the known ones.
 
     Examples:
         >>> series_numbers(["b"], ["a", "b"])
@@ -38,18 +38,18 @@ def series_numbers(ids: Any, known: Any) -> np.ndarray:
             raise UnknownNameError("series", name, known[:_LISTED])
     if not names or len(set(names)) < len(names):
         twice = next((name for name in names if names.count(name) > 1), None)
-        raise ConfigError(f"{arg('ids')}: {twice!r} is there twice" if names else f"{arg('ids')}: the list is empty")
+        raise ConfigError(f"{arg('ids')}: {twice!r} occurs twice" if names else f"{arg('ids')}: the list is empty")
     return np.array([places[name] for name in names])
 
 
 def future_of(future: Any, panel: Panel, numbers: np.ndarray, columns: Columns) -> Any:
-    """Leave out the rows of a panel's other series from a frame of the steps ahead; anything else stays as it is.
+    """Return a frame of the steps to forecast without the rows of a panel's other series; return other objects unchanged.
 
     Args:
-        future: As for :func:`lstmzoo.preprocessing.read_future`.
+        future: Frame, as for :func:`lstmzoo.preprocessing.read_future`.
         panel: All series.
-        numbers: Those to forecast.
-        columns: The frame's column names.
+        numbers: Numbers of the series to forecast.
+        columns: Names of the frame's columns.
     """
     frame, _ = eager_frame(future, columns)
     if not isinstance(frame, nw.DataFrame) or columns.id not in frame.columns:

@@ -223,7 +223,7 @@ def _entry(value: Any, labels: list[str] | None, what: str) -> float:
     if labels is None:
         return _number(value, what)
     if str(value) not in labels:
-        raise DataError(f"stream: {what} is {shortened(value)}, a category that was not in the training data; known: "
+        raise DataError(f"stream: {what} is {shortened(value)}, a category that is not in the training data; known: "
                         f"{', '.join(map(repr, labels[:20]))}")  # fmt: skip
     return float(labels.index(str(value)))
 
