@@ -216,7 +216,7 @@ def test_refused(fitted, case):
 def test_too_many_categories():
     rows = shops(400).assign(promo=lambda f: f["ds"].astype(str))
     with pytest.raises(
-        DataError, match="covariate 'promo' has 400 categories, at most 256 are possible: group the rare ones"
+        DataError, match="covariate 'promo' has 400 categories, at most 256 are allowed: group rare ones"
     ):
         Channels(known=["promo", "price"], past=["weather"]).fit(read_panel(rows, COLUMNS)[0])
 

@@ -20,7 +20,7 @@ from lstmzoo.preprocessing import (
     TextPreprocessor,
     in_rows,
     most_members,
-    padded,
+    pad_window,
     softmax_cutoffs,
     token_counts,
 )
@@ -479,7 +479,7 @@ def test_windows_follow_each_other(variable, steps):
 
 
 def test_the_last_window_of_a_row_is_filled_up():
-    tokens, targets = padded(np.array([[3, 4]]), np.array([[4, -1]]), 3)
+    tokens, targets = pad_window(np.array([[3, 4]]), np.array([[4, -1]]), 3)
     assert tokens.tolist() == [[3, 4, 0]]
     assert targets.tolist() == [[4, 0, 0]]
 

@@ -5,7 +5,7 @@ import pytest
 
 from lstmzoo import BaselineLanguageModel, LanguageModel
 from lstmzoo.errors import ConfigError, DataError, UnknownNameError
-from lstmzoo.preprocessing import filled_up, most_calls, side_by_side
+from lstmzoo.preprocessing import most_calls, pad_streams, side_by_side
 
 TEXTS = [f"sentence {i} is about the number {i * i}, and about nothing else at all.\n" for i in range(30)]
 SETTINGS = {"epochs": 2, "steps_per_epoch": 4, "units": 16, "embedding_dim": 12, "bptt": 16, "batch_size": 8}
@@ -100,6 +100,6 @@ def test_streams_are_read_side_by_side_with_others_of_like_length():
 
 
 def test_streams_are_filled_up_to_the_longest_and_to_a_power_of_four():
-    tokens, targets = filled_up([np.array([0, 5, 0]), np.array([0, 7, 8, 9, 0])])
+    tokens, targets = pad_streams([np.array([0, 5, 0]), np.array([0, 7, 8, 9, 0])])
     assert tokens.tolist() == [[0, 5, 0, 0], [0, 7, 8, 9], [0] * 4, [0] * 4]
     assert targets.tolist() == [[5, 0, -1, -1], [7, 8, 9, 0], [-1] * 4, [-1] * 4]

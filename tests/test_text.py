@@ -393,9 +393,13 @@ class TestSizes:
     @pytest.mark.parametrize(
         ("name", "size", "said"),
         [
-            ("byte", 256, "vocab_size: a byte vocabulary needs a whole number from 257 on, or None for all, got 256"),
+            (
+                "byte",
+                256,
+                "vocab_size: a byte vocabulary needs a whole number of at least 257, or None for no limit, got 256",
+            ),
             ("bpe", None, "vocab_size: bpe pieces are learned up to a number of ids: pass one, such as"),
-            ("unigram", 256, "vocab_size: a unigram vocabulary needs a whole number from 257 on, got 256"),
+            ("unigram", 256, "vocab_size: a unigram vocabulary needs a whole number of at least 257, got 256"),
             ("bpe", 10**9, "vocab_size: expected at most 1048576 pieces"),
             ("word", 2, "from 3 on, or None for all, got 2"),
             ("word", 0, "from 3 on"),

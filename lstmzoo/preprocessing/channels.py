@@ -82,7 +82,7 @@ class Channels:
         for name, labels in self.labels_.items():
             if len(labels) > MOST_CATEGORIES:
                 raise DataError(
-                    f"covariate {name!r} has {len(labels)} categories, at most {MOST_CATEGORIES} are possible: group the rare ones"
+                    f"covariate {name!r} has {len(labels)} categories, at most {MOST_CATEGORIES} are allowed: group rare ones"
                 )
         return self
 

@@ -1,4 +1,4 @@
-"""A stream of tokens as batches: rows side by side, each read from its beginning to its end, window after window."""
+"""Batches of a token stream: rows side by side, each read from beginning to end in windows."""
 
 import itertools
 import math
@@ -6,28 +6,28 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-_COUNTED = 1 << 22  # tokens at a time
-_ROWS = 64  # texts that are read side by side
+_COUNTED = 1 << 22  # tokens to count at a time
+_ROWS = 64  # texts to read side by side
 _CLUSTERS = 3  # of an adaptive softmax, beside its head
-_SHORTER = 0.05  # the share of windows that are of half the length, with variable windows
+_SHORTER = 0.05  # share of windows with half the length, if lengths vary
 
 
 class StreamBatches:
-    """Windows of a stream in ``batch_size`` rows, in order, so that a state can be carried from one to the next.
+    """Windows of a stream in ``batch_size`` rows, in order, so that a state can be carried from each window to the next.
 
-    A pass over the rows begins at a random token of the first window; its windows are of T tokens, or, if ``variable``, one in
-    twenty is of T // 2. Passes follow each other without regard to epochs, which are of ``steps_per_epoch`` windows, or of about
-    a pass if that is less. What is left at a row's end, less than a window, is read by another pass, which begins elsewhere.
+    A pass over the rows begins at a random token of the first window. Its windows have T tokens; if ``variable``, one in twenty
+    has T // 2. An epoch has ``steps_per_epoch`` windows, or about a pass if that is less; passes continue across epochs. The
+    rest at the end of a row, shorter than a window, is read by other passes, which begin elsewhere.
 
     Sizes: B rows, T window, V vocabulary.
 
     Args:
-        stream: Token ids, an end of text before the first.
-        batch_size: B; fewer, if rows would be shorter than a window.
+        stream: Token ids, with an end of text before the first text.
+        batch_size: B; less if rows would be shorter than a window.
         window: T.
-        steps_per_epoch: Windows of an epoch, at the most.
-        variable: Whether the windows' lengths vary.
-        seed: Of where passes begin, and of the lengths.
+        steps_per_epoch: Maximum number of windows in an epoch.
+        variable: Whether the lengths of windows vary.
+        seed: Seed of the beginnings of passes and of the lengths.
 
     Examples:
         >>> batches = StreamBatches(np.arange(13), batch_size=2, window=2, steps_per_epoch=9, variable=False, seed=1)
@@ -63,7 +63,7 @@ class StreamBatches:
         return inputs, np.zeros((self.batch_size, length), np.float32)
 
     def set_epoch(self, epoch: int) -> None:
-        """Go to the windows of an epoch, which are counted from 0."""
+        """Go to the windows of an epoch; epochs are counted from 0."""
         wanted, done, number = epoch * self._steps, 0, 0
         windows: list[tuple[int, int, bool]] = []
         while len(windows) < self._steps:
@@ -73,7 +73,7 @@ class StreamBatches:
         self._windows = windows[: self._steps]
 
     def _pass(self, number: int) -> list[tuple[int, int, bool]]:
-        """Place, length and whether it is the first, of each window of a pass."""
+        """Return the position and length of each window of a pass, and whether it is the first."""
         rng = np.random.default_rng([self._seed, number])
         place = int(rng.integers(0, min(self._window, self._length - self._window + 1)))
         windows: list[tuple[int, int, bool]] = []
@@ -85,9 +85,9 @@ class StreamBatches:
         return windows
 
     def capacities(self, cutoffs: Sequence[int]) -> list[int | None]:
-        """For each cluster of an adaptive softmax, the most targets that any window, wherever it begins, has in it.
+        """Return, for each cluster of an adaptive softmax, the maximum number of its targets in any window.
 
-        None where a short window has less tokens than that.
+        None if short windows have less tokens than that.
         """
         stream, starts = self._rows
         edges = [*cutoffs, np.iinfo(np.int32).max]
@@ -104,11 +104,11 @@ class StreamBatches:
 
 
 def in_rows(stream: np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarray]:
-    """Tokens and targets ``(rows, L)``; where the last row is shorter, its targets are -1.
+    """Return tokens and targets ``(rows, L)``; at the end of the last row, missing targets are -1.
 
     Args:
-        stream: Token ids, an end of text before the first.
-        rows: How many, at the most.
+        stream: Token ids, with an end of text before the first text.
+        rows: Number of rows.
 
     Examples:
         >>> in_rows(np.array([0, 5, 6, 7, 8, 9]), 2)
@@ -123,7 +123,7 @@ def in_rows(stream: np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def token_counts(stream: np.ndarray, vocab_size: int) -> np.ndarray:
-    """``(V,)`` how often each id occurs, counted in parts, so that a stream in a file need not fit into memory.
+    """Return ``(V,)``, the count of each id. A stream in a file is read in parts, so it need not fit into memory.
 
     Examples:
         >>> token_counts(np.array([0, 2, 2]), 4)
@@ -136,13 +136,13 @@ def token_counts(stream: np.ndarray, vocab_size: int) -> np.ndarray:
 
 
 def softmax_cutoffs(counts: np.ndarray) -> tuple[int, ...]:
-    """Where to cut ids into the frequent ones and three clusters, so that an adaptive softmax costs the least.
+    """Return the cutoffs between frequent ids and three clusters that minimize the cost of an adaptive softmax.
 
-    What a target costs is taken to be the rows of the matrix that it is compared to. Vocabularies of less than 5,000 ids, and
-    such as would not become three times cheaper, are not cut.
+    The cost of a target is the number of matrix rows that it is compared with. Vocabularies of less than 5,000 ids are not cut,
+    nor are those whose cost would not fall to a third.
 
     Args:
-        counts: Of each id, in the training text.
+        counts: Count of each id in the training set.
 
     References:
         Grave et al., "Efficient softmax approximation for GPUs", ICML 2017, section 4.
@@ -170,10 +170,10 @@ def softmax_cutoffs(counts: np.ndarray) -> tuple[int, ...]:
 
 
 def most_members(targets: np.ndarray, cutoffs: Sequence[int], window: int) -> tuple[int, ...]:
-    """For each cluster of an adaptive softmax, at least as many as any window of targets ``(B, L)`` has in it.
+    """Return a capacity for each cluster of an adaptive softmax: at least its number of targets in any window of ``(B, L)``.
 
-    Programs are compiled for these numbers, so they are of few kinds, whatever the text: each cluster has half of the one before,
-    the first an eighth, a quarter, ... of all targets of a window, up to all of them for each.
+    Programs are compiled for these capacities, so they take few values. The first is an eighth of a window's targets, each next
+    one half of the previous one; all are doubled, up to all targets of a window, until they suffice.
 
     Examples:
         >>> most_members(np.array([[1, 5, 5, 9], [5, 1, 9, 1]]), (5, 9), window=2)
@@ -190,8 +190,8 @@ def most_members(targets: np.ndarray, cutoffs: Sequence[int], window: int) -> tu
     return tuple(math.ceil(min(whole, head / 2**i)) for i in range(len(most)))
 
 
-def padded(tokens: np.ndarray, targets: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarray]:
-    """The last window of a row made as long as the others, so that one compiled step is enough; -1 becomes a token."""
+def pad_window(tokens: np.ndarray, targets: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pad the last window of a row to the length of the others, so that one compiled step suffices; -1 becomes a token."""
     missing = window - tokens.shape[1]
     if missing:
         tokens, targets = (np.pad(array, ((0, 0), (0, missing))) for array in (tokens, targets))
@@ -199,12 +199,12 @@ def padded(tokens: np.ndarray, targets: np.ndarray, window: int) -> tuple[np.nda
 
 
 def most_calls(streams: list[np.ndarray], window: int) -> float:
-    """Return how often a window of streams that are read side by side is read, about."""
+    """Return about how many windows are read if streams are read side by side."""
     return sum(map(len, streams)) / min(len(streams), _ROWS) / window
 
 
 def side_by_side(streams: list[np.ndarray], window: int) -> Iterator[list[int]]:
-    """Yield the numbers of streams to be read side by side, at most 64 of like lengths, until all have been."""
+    """Yield the numbers of streams to read side by side: at most 64 of similar lengths at a time."""
     order = np.argsort([len(stream) for stream in streams], kind="stable")
     first = 0
     while first < len(order):
@@ -214,10 +214,10 @@ def side_by_side(streams: list[np.ndarray], window: int) -> Iterator[list[int]]:
         first += len(alike)
 
 
-def filled_up(streams: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Return tokens and targets ``(B, T)`` int32: streams filled up to the longest, and their number to a power of four.
+def pad_streams(streams: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Return tokens and targets ``(B, T)`` int32: streams padded to the longest one, and their number to a power of four.
 
-    A target is the token that follows, and -1 where there is none.
+    A target is the next token; -1 if there is none.
     """
     rows, longest = next(4**k for k in range(4) if 4**k >= len(streams)), max(map(len, streams)) - 1
     tokens, targets = np.zeros((rows, longest), np.int32), np.full((rows, longest), -1, np.int32)

@@ -1,4 +1,4 @@
-"""From texts to numbers and back: words, characters, pieces of words, bytes."""
+"""Preprocessing of texts and sentence pairs: from text to token ids and back."""
 
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,8 +16,8 @@ _LEARNED: dict[str, Any] = {"word": Words, "bpe": Bpe, "unigram": Unigram, "char
 _TOKENS: dict[str, Any] = {**_LEARNED, "pretrained": Pretrained}
 _FEWEST = {"word": 3, "char": 3, "bpe": 257, "unigram": 257, "byte": 257}
 _MOST_PIECES = 1 << 20
-_SPACED = {"bpe", "unigram"}  # of which a word has other pieces with a space before it than without
-_BUFFERED = 1 << 20  # ids that are kept before they are written
+_SPACED = {"bpe", "unigram"}  # in which the pieces of a word depend on the space before it
+_BUFFERED = 1 << 20  # ids to collect before they are written
 
 
 def tokenizer_name(tokenizer: Any) -> Any:
@@ -26,36 +26,36 @@ def tokenizer_name(tokenizer: Any) -> Any:
 
 
 class Decoder(Protocol):
-    """From ids to text, bit by bit: what it gives, joined, is what all ids decode to."""
+    """Decodes ids step by step; the returned texts, joined, are the text of all ids."""
 
     def feed(self, ids: Any) -> str:
-        """The text that is certain with these ids, beyond what has been given."""
+        """Return the text that these ids complete."""
 
     def flush(self) -> str:
-        """What is left; the decoder begins anew."""
+        """Return the rest, and reset the decoder."""
 
 
 class TextPreprocessor:
     """Turns texts into a stream of token ids, and ids into text.
 
-    The id 0 is ``eos``, the end of a text: no text encodes to it, also not one that reads ``<eos>``.
+    The id 0 is ``eos``, the end of a text; no text encodes to it, not even the text ``<eos>``.
 
-    ``word`` are the words between white space, the most frequent of training, and ``char`` characters likewise; any others are
-    the id 1, ``<unk>``. So is the word ``<unk>`` itself, the word ``<eos>``, and a word with a lone surrogate. ``bpe`` and
-    ``unigram`` are pieces of words over bytes, and ``byte`` is bytes: these encode any string so that it decodes to itself.
-    Words are decoded with a space between them, an unknown character as U+FFFD, bytes that are no UTF-8 likewise.
+    ``word`` has the most frequent words of the training set, separated by white space, and ``char`` the most frequent
+    characters. All others are unknown and have the id 1, ``<unk>``; so have the words ``<unk>`` and ``<eos>``, and words with a
+    lone surrogate. ``bpe`` and ``unigram`` have pieces of words over bytes, and ``byte`` has bytes; with these, any string
+    decodes to itself. Words are joined by spaces. Unknown characters and invalid UTF-8 decode to U+FFFD.
 
-    A :class:`tokenizers.Tokenizer` is used as it was made: nothing is learned, and its ids, plus one, are the ids.
+    A :class:`tokenizers.Tokenizer` is used unchanged: nothing is learned, and ids are its ids plus one.
 
     Args:
-        tokenizer: What a token is: a name, or a :class:`tokenizers.Tokenizer`, whose name is ``pretrained``.
-        vocab_size: The most ids there may be, special ones among them; None for all there are. Pieces need a number;
-            bytes have 257 ids, whatever is allowed beyond; a :class:`tokenizers.Tokenizer` takes none.
+        tokenizer: Name of a tokenizer, or a :class:`tokenizers.Tokenizer`, whose name is ``pretrained``.
+        vocab_size: Maximum number of ids, special ones included; None for no limit. ``bpe`` and ``unigram`` need a number;
+            ``byte`` always has 257 ids; a :class:`tokenizers.Tokenizer` takes None only.
 
     Attributes:
-        vocab_size_: How many ids there are.
+        vocab_size_: Number of ids.
         eos_id: 0.
-        unk_id: The id of unknown tokens, 1 unless the tokenizer is ``pretrained``; None where every string can be encoded.
+        unk_id: Id of unknown tokens, 1 unless the tokenizer is ``pretrained``; None if every string can be encoded.
 
     Examples:
         >>> pre = TextPreprocessor("word", 4).fit(["to be or not to be"])
@@ -74,7 +74,7 @@ class TextPreprocessor:
         self.vocab_size = vocab_size
 
     def fit(self, corpus: Iterable[str]) -> "TextPreprocessor":
-        """Learn the vocabulary, in one pass over the texts; ties are broken by the order of code points.
+        """Learn the vocabulary in one pass over the texts; ties are broken by code points.
 
         Raises:
             UnknownNameError: If there is no such tokenizer.
@@ -86,7 +86,7 @@ class TextPreprocessor:
             self._tokens = Pretrained(self.library)
         elif self.tokenizer not in _LEARNED:
             raise ConfigError(
-                f"{arg(tokenizer=self.tokenizer)} stands for one of your own: pass a tokenizers.Tokenizer"
+                f"{arg(tokenizer=self.tokenizer)} stands for a tokenizer of your own: pass a tokenizers.Tokenizer"
             )
         else:
             self._tokens = _LEARNED[self.tokenizer].learned(corpus, self.vocab_size)
@@ -94,41 +94,41 @@ class TextPreprocessor:
 
     @property
     def vocab_size_(self) -> int:
-        """V, ids with the special ones."""
+        """V, the number of ids, special ones included."""
         return len(self._tokens)
 
     @property
     def unk_id(self) -> int | None:
-        """The id of what is not in the vocabulary, if anything can be."""
+        """Id of unknown tokens; None if every string can be encoded."""
         return self._tokens.unk_id
 
     @property
     def banned(self) -> np.ndarray:
-        """``(V,)`` whether an id is never generated: that of unknown tokens, and those of a tokenizer's special tokens."""
+        """``(V,)`` whether an id is never generated: the ids of unknown and of special tokens."""
         special = getattr(self._tokens, "special_ids", [] if self.unk_id is None else [self.unk_id])
         return np.isin(np.arange(self.vocab_size_), special)
 
     def encode(self, text: str) -> np.ndarray:
-        """``(T,)`` int32, without ``eos``.
+        """Return the ids of a text, ``(T,)`` int32, without ``eos``.
 
         Raises:
-            DataError: If it is not a string.
+            DataError: If ``text`` is not a string.
         """
         if not isinstance(text, str):
             raise DataError(f"expected a string, got {type(text).__name__}")
         return self._tokens.encode(text)
 
     def encode_batch(self, texts: Iterable[str]) -> list[np.ndarray]:
-        """The same of each text."""
+        """Return the ids of each text."""
         return [self.encode(text) for text in texts]
 
     def stream(self, texts: Iterable[str], *, opened: bool = False, spooled: bool = False) -> np.ndarray:
-        """``(T,)`` int32: the ids of each text, and ``eos`` after each.
+        """Return the ids of all texts as one stream, ``(T,)`` int32, with ``eos`` after each text.
 
         Args:
-            texts: Read once.
-            opened: Whether ``eos`` stands before the first, too: a network reads a text as if another had ended before it.
-            spooled: Whether the array is to be a file, a temporary one that goes with the array.
+            texts: Texts, which are read once.
+            opened: Whether ``eos`` also precedes the first text: a network reads a text as if another one had ended before it.
+            spooled: Whether to keep the array in a temporary file, which is removed with the array.
         """
         first = np.full(int(opened), self.eos_id, np.int32)
         if not spooled:
@@ -139,7 +139,7 @@ class TextPreprocessor:
             return np.memmap(file, np.int32, "r", shape=(size,)) if size else np.empty(0, np.int32)
 
     def decode(self, ids: Any) -> str:
-        """The text of ids; ``eos`` is no text.
+        """Return the text of ids; ``eos`` is left out.
 
         Raises:
             DataError: If there is no such id.
@@ -148,7 +148,7 @@ class TextPreprocessor:
         return decoder.feed(ids) + decoder.flush()
 
     def decoder(self) -> Decoder:
-        """What decodes a stream as it comes.
+        """Return a decoder that decodes ids step by step.
 
         Examples:
             >>> decoder = TextPreprocessor("byte").fit([]).decoder()
@@ -158,7 +158,7 @@ class TextPreprocessor:
         return self._tokens.decoder()
 
     def token(self, id: int) -> str:
-        """What people read of a token.
+        """Return a token as text.
 
         Raises:
             DataError: If there is no such id.
@@ -167,16 +167,16 @@ class TextPreprocessor:
         return "<eos>" if number == self.eos_id else self._tokens.token(number)
 
     def to_json(self) -> dict[str, Any]:
-        """Everything that has been learned, for :meth:`from_json`."""
+        """Return everything that was learned, for :meth:`from_json`."""
         size = None if self.vocab_size is None else int(self.vocab_size)
         return {"tokenizer": self.tokenizer, "vocab_size": size, **self._tokens.saved()}
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "TextPreprocessor":
-        """The preprocessor that :meth:`to_json` wrote.
+        """Return the preprocessor that :meth:`to_json` described.
 
         Raises:
-            SavedModelError: If it did not write that.
+            SavedModelError: If the document does not describe one.
         """
         try:
             self = cls(document["tokenizer"], document["vocab_size"])
@@ -207,9 +207,9 @@ class TextPreprocessor:
         if size is None:
             return
         if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < fewest:
-            way_out = "" if pieces else ", or None for all"
+            advice = "" if pieces else ", or None for no limit"
             raise ConfigError(
-                f"vocab_size: a {name} vocabulary needs a whole number from {fewest} on{way_out}, got {size!r}"
+                f"vocab_size: a {name} vocabulary needs a whole number of at least {fewest}{advice}, got {size!r}"
             )
         if pieces and size > _MOST_PIECES:
             raise ConfigError(f"vocab_size: expected at most {_MOST_PIECES} pieces, got {size}")
@@ -227,20 +227,20 @@ class TextPreprocessor:
 
 
 class PairPreprocessor:
-    """Turns sentences of two languages into token ids, and ids into sentences of the second.
+    """Turns sentences of two languages into token ids, and ids into sentences of the target language.
 
-    The id 0 is ``eos``, and no sentence encodes to it; see :class:`TextPreprocessor` for the tokenizers. With pieces (``bpe``
-    and ``unigram``) a sentence is read with a space before it, so that its first word is the same as within a sentence, and
-    the space is taken away again: what can be encoded is decoded to itself. An empty sentence has no ids.
+    The id 0 is ``eos``, and no sentence encodes to it; see :class:`TextPreprocessor` for the tokenizers. ``bpe`` and ``unigram``
+    read a sentence with a space before it, so that its first word has the same pieces as within a sentence; decoding removes
+    the space. An empty sentence has no ids.
 
     Args:
-        tokenizer: What a token is.
-        vocab_size: The most ids of each language, or of both where they are joint; None for all there are.
-        joint: Whether both have one vocabulary.
+        tokenizer: Name of a tokenizer, or a :class:`tokenizers.Tokenizer`.
+        vocab_size: Maximum number of ids of each language, or of the joint vocabulary; None for no limit.
+        joint: Whether both languages share one vocabulary.
 
     Attributes:
-        source: The preprocessor of sentences.
-        target: That of their translations; the same one where they are joint.
+        source: Preprocessor of source sentences.
+        target: Preprocessor of translations; the same object if ``joint``.
 
     Examples:
         >>> pre = PairPreprocessor("word", None, joint=False).fit(["a dog", "a cat"], ["ein Hund", "eine Katze"])
@@ -273,24 +273,24 @@ class PairPreprocessor:
         return self
 
     def encode_source(self, sentences: Sequence[str]) -> list[np.ndarray]:
-        """``(S,)`` int32 of each sentence, without ``eos``."""
+        """Return the ids of each source sentence, ``(S,)`` int32, without ``eos``."""
         return self.source.encode_batch(map(self._spaced, sentences))
 
     def encode_target(self, sentences: Sequence[str]) -> list[np.ndarray]:
-        """``(T,)`` int32 of each translation, without ``eos``."""
+        """Return the ids of each translation, ``(T,)`` int32, without ``eos``."""
         return self.target.encode_batch(map(self._spaced, sentences))
 
     def encode_dropped(
         self, source: Sequence[str], target: Sequence[str], rate: float, seed: int, epoch: int
     ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """The ids of sentences and of translations in an epoch, by BPE-dropout.
+        """Return the ids of sentences and translations in an epoch, with BPE-dropout.
 
         Args:
             source: Sentences.
             target: Translations.
-            rate: The probability that a merge of pieces is left out; with 0 they are encoded as ever.
-            seed: Of what is left out.
-            epoch: Likewise.
+            rate: Probability of leaving out a merge of pieces; 0 encodes without dropout.
+            seed: Seed of the dropout.
+            epoch: Epoch, which changes the dropout too.
 
         Raises:
             ConfigError: If the rate is not from 0 to 1, or not 0 with another tokenizer than ``bpe``.
@@ -313,7 +313,7 @@ class PairPreprocessor:
         return first, second
 
     def decode(self, ids: Any) -> str:
-        """The translation whose ids these are, up to the first ``eos``.
+        """Return the translation of ids, up to the first ``eos``.
 
         Raises:
             DataError: If there is no such id.
@@ -323,16 +323,16 @@ class PairPreprocessor:
         return text.removeprefix(" ") if self.tokenizer in _SPACED else text
 
     def to_json(self) -> dict[str, Any]:
-        """Everything that has been learned, for :meth:`from_json`."""
+        """Return everything that was learned, for :meth:`from_json`."""
         document = {"joint": bool(self.joint), "source": self.source.to_json()}
         return document if self.joint else {**document, "target": self.target.to_json()}
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "PairPreprocessor":
-        """The preprocessor that :meth:`to_json` wrote.
+        """Return the preprocessor that :meth:`to_json` described.
 
         Raises:
-            SavedModelError: If it did not write that.
+            SavedModelError: If the document does not describe one.
         """
         try:
             joint, source = document["joint"], TextPreprocessor.from_json(document["source"])
@@ -341,9 +341,7 @@ class PairPreprocessor:
             raise SavedModelError(f"not a saved preprocessor of pairs: {error}") from None
         kinds = [(side.tokenizer, side.vocab_size) for side in (source, target)]
         if not isinstance(joint, bool) or kinds[0] != kinds[1]:
-            raise SavedModelError(
-                "a saved preprocessor of pairs has sides of two kinds, or does not say if they are joint"
-            )
+            raise SavedModelError("a saved preprocessor of pairs has sides of different kinds, or lacks the key joint")
         self = cls(source.library or source.tokenizer, source.vocab_size, joint)
         self.source, self.target = source, target
         return self

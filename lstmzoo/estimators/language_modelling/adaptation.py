@@ -12,7 +12,7 @@ from keras import ops
 
 from lstmzoo.backend import jit_compile, train_batch
 from lstmzoo.models._language import Frozen, TokenStepper
-from lstmzoo.preprocessing import in_rows, most_members, padded
+from lstmzoo.preprocessing import in_rows, most_members, pad_window
 
 _PIECE = 128  # T
 
@@ -90,7 +90,7 @@ def cached_nll(stepper: TokenStepper, stream: np.ndarray, caches: list[NeuralCac
         part = slice(place, place + _PIECE)
         wanted = targets[0, part]
         nll, hidden, state = stepper.score(
-            *padded(tokens[:, part], targets[:, part], _PIECE), state, with_hidden=True, calls=len(stream) / _PIECE,
+            *pad_window(tokens[:, part], targets[:, part], _PIECE), state, with_hidden=True, calls=len(stream) / _PIECE,
             capacities=capacities,
         )  # fmt: skip
         assert hidden is not None
@@ -172,7 +172,7 @@ def dynamic_nll(stepper: TokenStepper, stream: np.ndarray, how: DynamicEvaluatio
         rest = slice(pieces * how.tokens, None)  # no text follows to adapt to
         left = tokens[:, rest].shape[1]
         if left:
-            given = padded(tokens[:, rest], targets[:, rest], how.tokens)
+            given = pad_window(tokens[:, rest], targets[:, rest], how.tokens)
             nll, _, _ = stepper.score(*given, trainer.state(), calls=1)
             losses += nll[0, :left].tolist()
     finally:

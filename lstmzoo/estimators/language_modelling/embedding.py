@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 
 from lstmzoo.models._language import TokenStepper
-from lstmzoo.preprocessing import filled_up, most_calls, padded, side_by_side
+from lstmzoo.preprocessing import most_calls, pad_streams, pad_window, side_by_side
 
 Pooling = Literal["mean", "max", "last"]
 
@@ -23,12 +23,12 @@ def pooled_states(stepper: TokenStepper, streams: list[np.ndarray], pooling: Poo
     found: list[np.ndarray] = [np.zeros(0)] * len(streams)
     for members in side_by_side(streams, window):
         lengths = np.array([len(streams[i]) for i in members])
-        tokens, _ = filled_up([np.append(streams[i], 0) for i in members])
+        tokens, _ = pad_streams([np.append(streams[i], 0) for i in members])
         first = np.minimum(lengths - 1, 1)  # leaves out the end of text before the first token
         state, pooled = stepper.begin(len(tokens)), None
         for place in range(0, tokens.shape[1], window):
             part = tokens[:, place : place + window]
-            hidden, state = stepper.hidden(padded(part, part, window)[0], state, calls=calls)
+            hidden, state = stepper.hidden(pad_window(part, part, window)[0], state, calls=calls)
             places = place + np.arange(window)
             counted = (places >= first[:, None]) & (places < lengths[:, None])
             pooled = _pooled(

@@ -3,7 +3,7 @@
 import numpy as np
 
 from lstmzoo.models._language import TokenStepper
-from lstmzoo.preprocessing import filled_up, in_rows, most_calls, most_members, padded, side_by_side
+from lstmzoo.preprocessing import in_rows, most_calls, most_members, pad_streams, pad_window, side_by_side
 
 
 def carried_nll(stepper: TokenStepper, stream: np.ndarray, *, rows: int, window: int, times: int = 1) -> np.ndarray:
@@ -23,7 +23,7 @@ def carried_nll(stepper: TokenStepper, stream: np.ndarray, *, rows: int, window:
     for place in range(0, tokens.shape[1], window):
         part = slice(place, place + window)
         nll, _, state = stepper.score(
-            *padded(tokens[:, part], targets[:, part], window), state, calls=calls, capacities=capacities
+            *pad_window(tokens[:, part], targets[:, part], window), state, calls=calls, capacities=capacities
         )
         parts.append(nll)
     flat = np.concatenate(parts, axis=1)[:, : tokens.shape[1]].astype(float)
@@ -41,11 +41,11 @@ def separate_nll(stepper: TokenStepper, streams: list[np.ndarray], *, window: in
     found: list[np.ndarray] = [np.zeros(0)] * len(streams)
     calls = most_calls(streams, window)
     for members in side_by_side(streams, window):
-        tokens, targets = filled_up([streams[i] for i in members])
+        tokens, targets = pad_streams([streams[i] for i in members])
         state, parts = stepper.begin(len(tokens)), []
         for place in range(0, tokens.shape[1], window):
             part = slice(place, place + window)
-            nll, _, state = stepper.score(*padded(tokens[:, part], targets[:, part], window), state, calls=calls)
+            nll, _, state = stepper.score(*pad_window(tokens[:, part], targets[:, part], window), state, calls=calls)
             parts.append(nll)
         whole = np.concatenate(parts, axis=1).astype(float)
         for row, i in enumerate(members):

@@ -1,4 +1,4 @@
-"""What a token is: words, characters, pieces of words, bytes."""
+"""Tokenizers: words, characters, pieces of words, bytes, and pretrained ones."""
 
 from lstmzoo.preprocessing.tokens._base import Bytes, checked_ids
 from lstmzoo.preprocessing.tokens.pieces import Bpe, Unigram

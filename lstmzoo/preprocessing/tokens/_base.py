@@ -1,4 +1,4 @@
-"""Bytes, and what decodes them."""
+"""Bytes as tokens, and their decoder."""
 
 import codecs
 import re
@@ -20,39 +20,39 @@ class Bytes:
 
     @classmethod
     def learned(cls, texts: Iterable[str], most: int | None) -> "Bytes":
-        """There is nothing to learn."""
+        """Return the tokens; there is nothing to learn."""
         return cls()
 
     @classmethod
     def loaded(cls, document: dict[str, Any]) -> "Bytes":
-        """What :meth:`saved` wrote."""
+        """Return the tokens that :meth:`saved` described."""
         return cls()
 
     def saved(self) -> dict[str, Any]:
-        """As JSON."""
+        """Return the tokens as JSON."""
         return {}
 
     def __len__(self) -> int:
         return len(self.raw)
 
     def encode(self, text: str) -> np.ndarray:
-        """``(T,)`` int32, a byte each."""
+        """Return the ids of a text, ``(T,)`` int32, one for each byte."""
         return np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8).astype(np.int32) + 1
 
     def token(self, number: int) -> str:
-        """The characters, or ``\\\\x`` and digits for what is a part of one."""
+        """Return the characters of a token, or ``\\\\x`` and digits for a part of a character."""
         return self.raw[number].decode("utf-8", "backslashreplace")
 
     def decoder(self) -> "ByteDecoder":
-        """A new one."""
+        """Return a new decoder."""
         return ByteDecoder(self.raw)
 
 
 class ByteDecoder:
-    """From ids to text, bit by bit; what is no UTF-8 becomes U+FFFD, but surrogates are themselves.
+    """Decodes ids step by step. Invalid UTF-8 becomes U+FFFD; encoded surrogates are kept.
 
     Args:
-        raw: The bytes of each id; those of ``eos`` are none.
+        raw: Bytes of each id; ``eos`` has none.
     """
 
     def __init__(self, raw: list[bytes]) -> None:
@@ -60,21 +60,21 @@ class ByteDecoder:
         self._text = codecs.getincrementaldecoder("utf-8")("lstmzoo.surrogates")
 
     def feed(self, ids: Any) -> str:
-        """The characters that are complete with these ids."""
+        """Return the characters that these ids complete."""
         return self._text.decode(b"".join([self._raw[i] for i in checked_ids(ids, len(self._raw))]))
 
     def flush(self) -> str:
-        """What is left of a character that was not completed; the decoder begins anew."""
+        """Return the rest of an incomplete character, and reset the decoder."""
         left = self._text.decode(b"", final=True)
         self._text.reset()
         return left
 
 
 def checked_ids(ids: Any, size: int) -> list[int]:
-    """Ids as a list.
+    """Return one id, or a row of ids, as a list.
 
     Raises:
-        DataError: If they are not whole numbers between 0 and ``size - 1``, one or a row of them.
+        DataError: If they are not whole numbers from 0 to ``size - 1``.
     """
     array = np.atleast_1d(np.asarray(ids))
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):

@@ -1,25 +1,25 @@
-"""The probabilities of pieces, under which words are the product of theirs."""
+"""Probabilities of the pieces of a unigram model, in which a word's probability is the product of its pieces'."""
 
 from typing import Any
 
 import numpy as np
 
-_SHRINKING = 0.75  # share of the pieces that is kept at a time
+_SHRINKING = 0.75  # share of the pieces to keep at a time
 
 
 def fit_unigram(words: list[str], counts: np.ndarray, pieces: list[str], size: int) -> np.ndarray:
-    """Probabilities by expectation maximization; the pieces whose absence would cost the least likelihood are dropped.
+    """Fit probabilities by expectation maximization, and drop the pieces whose absence costs the least likelihood.
 
     Sizes: W words, P pieces.
 
     Args:
-        words: All different.
-        counts: ``(W,)`` how often each occurs.
-        pieces: To begin with; each letter of the words is one, and pieces of one letter stay.
-        size: How many to keep, at the least as many as there are letters.
+        words: Distinct words.
+        counts: ``(W,)`` the count of each word.
+        pieces: Initial pieces; they include each letter of the words, and letters are never dropped.
+        size: Number of pieces to keep, at least the number of letters.
 
     Returns:
-        ``(P,)`` log probabilities, minus infinity for what was dropped.
+        ``(P,)`` log probabilities; minus infinity for dropped pieces.
 
     Examples:
         >>> fit_unigram(["ab", "a"], np.array([9.0, 1.0]), ["a", "b", "ab"], 3).round(1)
@@ -42,12 +42,12 @@ def fit_unigram(words: list[str], counts: np.ndarray, pieces: list[str], size: i
 
 
 class _Lattice:
-    """All ways to cut words into pieces. A node is a place in a word, an edge a piece between two.
+    """All ways to cut words into pieces. A node is a position in a word; an edge is a piece between two nodes.
 
     Args:
-        words: To be cut.
-        pieces: That they are cut into.
-        whole: Whether a word may be one piece.
+        words: Words to cut.
+        pieces: All pieces.
+        whole: Whether a whole word may be a piece.
     """
 
     def __init__(self, words: list[str], pieces: list[str], *, whole: bool) -> None:
@@ -68,20 +68,20 @@ class _Lattice:
         self._ahead, self._back = _grouped(end, self._target), _grouped(-start, self._source)
 
     def expected(self, scores: np.ndarray, counts: np.ndarray) -> np.ndarray:
-        """How often each piece is expected in words that occur ``counts`` times."""
+        """Return the expected count of each piece in words with counts ``(W,)``."""
         before = self._swept(scores, np.logaddexp, self._first, self._source, self._ahead)
         after = self._swept(scores, np.logaddexp, self._last, self._target, self._back)
         chance = before[self._source] + scores[self._piece] + after[self._target] - before[self._last][self._word]
         return np.bincount(self._piece, np.exp(chance) * counts[self._word], minlength=len(scores))
 
     def best(self, scores: np.ndarray) -> np.ndarray:
-        """``(W,)`` the log probability of each word's most likely cut."""
+        """Return ``(W,)``, the log probability of the most likely cut of each word."""
         return self._swept(scores, np.maximum, self._first, self._source, self._ahead)[self._last]
 
     def _swept(
         self, scores: np.ndarray, add: np.ufunc, begin: np.ndarray, origin: np.ndarray, groups: list[Any]
     ) -> np.ndarray:
-        """What reaches each node from those where words begin, over all paths."""
+        """Return the sum, by ``add``, over all paths from ``begin`` to each node."""
         total = np.full(int(self._last[-1:].sum()) + 1, -np.inf)
         total[begin] = 0.0
         for rows, starts, nodes in groups:
@@ -90,7 +90,7 @@ class _Lattice:
 
 
 def _grouped(place: np.ndarray, node: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """For each place, ascending: the edges that lead there, where those of each node begin among them, and the nodes."""
+    """Return for each place, ascending, its edges, the first edge of each node among them, and the nodes."""
     order = np.lexsort((node, place))
     groups = []
     for rows in np.split(order, np.flatnonzero(np.diff(place[order])) + 1):

@@ -1,4 +1,4 @@
-"""Pieces of words over bytes, which are learned. They encode any string without loss."""
+"""Learned pieces of words over bytes; they encode any string without loss."""
 
 import json
 import re
@@ -16,18 +16,18 @@ from lstmzoo.errors import SavedModelError
 from lstmzoo.preprocessing.tokens._base import Bytes
 from lstmzoo.preprocessing.tokens.lattice import fit_unigram
 
-_CHUNK = re.compile(r"\s{0,63}\S{1,64}|\s{1,64}")  # a word after its white space; encoded by itself, and remembered
-_OVERLONG = re.compile(r"(\S{64}|\s{64})|[\ud800-\udfff]+")  # training reads parts, without lone surrogates
+_CHUNK = re.compile(r"\s{0,63}\S{1,64}|\s{1,64}")  # white space and the word after it; encoded separately, and cached
+_OVERLONG = re.compile(r"(\S{64}|\s{64})|[\ud800-\udfff]+")  # where training splits texts; lone surrogates are left out
 _SURROGATE = re.compile(r"([\ud800-\udfff])")
 _BATCH = 1000  # texts
-_REMEMBERED = 1 << 17  # chunks
-_BLOCK = 1 << 20  # characters that are cut into chunks at a time
-_LONGEST = 16  # bytes of a piece of a unigram model
-_UNIGRAM_BYTES = 1 << 19  # of different words that a unigram model is fitted to: those that are most frequent
-_SEEDS = 4  # pieces that a unigram model begins with, for each that it keeps
+_CACHED = 1 << 17  # chunks
+_BLOCK = 1 << 20  # characters to cut into chunks at a time
+_LONGEST = 16  # bytes in a piece of a unigram model
+_UNIGRAM_BYTES = 1 << 19  # in the distinct words that a unigram model is fitted to, the most frequent ones
+_SEEDS = 4  # initial pieces of a unigram model for each piece that it keeps
 _VARIANTS = 4  # of a chunk, with dropout
 _DRAWN = 1 << 14  # random numbers at a time
-_NEVER = 1 << 30  # the rank of a pair that is no piece
+_NO_PIECE = 1 << 30  # the rank of a pair that is not a piece
 
 _WORDS = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
 _PRINTABLE = [*range(33, 127), *range(161, 173), *range(174, 256)]
@@ -38,14 +38,14 @@ _BYTES = {chr(b): b for b in _PRINTABLE} | {chr(256 + i): b for i, b in enumerat
 class Pieces(Bytes):
     """Pieces of words, of one byte and of several, by the ``tokenizers`` library: its ids, plus one.
 
-    A text is read in chunks, a word after its white space, 64 characters at most of each, which are encoded by themselves:
-    the pieces of a million letters without a space are found in as much time as those of as many with spaces.
+    A text is encoded in chunks: a word and the white space before it, at most 64 characters of each. So the time for a text is
+    proportional to its length even if it has no spaces.
 
     Args:
-        library: The library's JSON.
+        library: JSON of the library.
 
     Raises:
-        SavedModelError: If that is not a tokenizer of this kind, with a piece for each byte.
+        SavedModelError: If that is not a tokenizer of this kind with a piece for each byte.
     """
 
     kind: ClassVar[type]
@@ -68,22 +68,22 @@ class Pieces(Bytes):
 
     @classmethod
     def loaded(cls, document: dict[str, Any]) -> "Pieces":
-        """What :meth:`saved` wrote.
+        """Return the pieces that :meth:`saved` described.
 
         Raises:
-            SavedModelError: If it is not that.
+            SavedModelError: If the document does not hold such a tokenizer.
         """
         if not isinstance(document.get("library"), str):
             raise SavedModelError("the tokenizer has no library")
         return cls(document["library"])
 
     def saved(self) -> dict[str, Any]:
-        """As JSON."""
+        """Return the pieces as JSON."""
         return {"library": self._json}
 
     def encode(self, text: str) -> np.ndarray:
-        """``(T,)`` int32, a piece each."""
-        if len(self._chunks) > _REMEMBERED:
+        """Return the ids of a text, ``(T,)`` int32, one for each piece."""
+        if len(self._chunks) > _CACHED:
             self._chunks.clear()
         known, blocks = self._chunks, []
         for chunks in _chunked(text):
@@ -97,7 +97,7 @@ class Pieces(Bytes):
         return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
     def _encoded(self, chunk: str) -> list[int]:
-        """The library takes no lone surrogates: they are spelled in bytes."""
+        """Encode a chunk. The library refuses lone surrogates, so they are spelled in bytes."""
         ids: list[int] = []
         for part in _SURROGATE.split(chunk):
             if _SURROGATE.match(part):
@@ -108,7 +108,7 @@ class Pieces(Bytes):
 
 
 class Bpe(Pieces):
-    """Byte-pair encoding: the most frequent pair of neighbours becomes a piece, again and again.
+    """Byte-pair encoding: the most frequent pair of adjacent pieces becomes a piece, again and again.
 
     References:
         Sennrich et al., "Neural Machine Translation of Rare Words with Subword Units", ACL 2016.
@@ -119,20 +119,20 @@ class Bpe(Pieces):
 
     @classmethod
     def learned(cls, texts: Iterable[str], most: int | None) -> "Bpe":
-        """At most so many ids, in one pass over the texts."""
+        """Learn at most so many ids in one pass over the texts."""
         return cls(_merged(texts, (most or 0) - 1).to_str())
 
     def encode_dropped(self, texts: Iterable[str], rate: float, rng: np.random.Generator) -> list[np.ndarray]:
-        """``(T,)`` int32 of each text, by BPE-dropout: the merges that a word's pieces allow are each left out with a
-        probability, the first one of those that are left is made, and so on, until none is left.
+        """Return the ids of each text, ``(T,)`` int32, with BPE-dropout.
 
-        A word and the white space before it is cut in four ways at most, which are drawn when they are first needed; each
-        occurrence in the texts has one of them. So a call on many texts takes a fraction of the time of calls on each.
+        Each possible merge of a word's pieces is left out with a probability, the first remaining one is made, and so on until
+        none remains. At most four ways to cut a chunk are drawn, when they are first needed; each occurrence has one of them.
+        So one call for many texts is much faster than one call for each.
 
         Args:
-            texts: All that is to be encoded, of an epoch for instance.
-            rate: The probability; with 0 it is :meth:`encode`.
-            rng: Of what is left out.
+            texts: All texts to encode, such as those of an epoch.
+            rate: Probability of leaving out a merge; 0 is the same as :meth:`encode`.
+            rng: Generator of random numbers.
         """
         numbers = _uniform(rng)
         drawn: dict[str, list[list[int] | None]] = {}
@@ -151,7 +151,7 @@ class Bpe(Pieces):
 
     @cached_property
     def _merges(self) -> tuple[dict[tuple[int, int], int], list[int]]:
-        """The rank of each pair of pieces that is one, and the piece of each rank."""
+        """The rank of each pair of pieces that forms a piece, and the piece of each rank."""
         model = json.loads(self._library.to_str())["model"]
         ids = {piece: number + 1 for piece, number in model["vocab"].items()}
         pairs = {(ids[first], ids[last]): rank for rank, (first, last) in enumerate(model["merges"])}
@@ -168,11 +168,11 @@ class Bpe(Pieces):
         return ids
 
     def _joined(self, ids: list[int], rate: float, numbers: Iterator[float]) -> list[int]:
-        """The pieces that a word's bytes become. No number is drawn for a merge that would not be the first one."""
+        """Merge a word's bytes into pieces. No number is drawn for a merge that could not be the first one."""
         pairs, pieces = self._merges
-        ranks = [pairs.get(pair, _NEVER) for pair in pairwise(ids)]
+        ranks = [pairs.get(pair, _NO_PIECE) for pair in pairwise(ids)]
         while True:
-            best, place = _NEVER, -1
+            best, place = _NO_PIECE, -1
             for i, rank in enumerate(ranks):
                 if rank < best and next(numbers) >= rate:
                     best, place = rank, i
@@ -181,14 +181,14 @@ class Bpe(Pieces):
             ids[place : place + 2] = [pieces[best]]
             del ranks[place]
             for i in range(max(place - 1, 0), min(place + 1, len(ranks))):
-                ranks[i] = pairs.get((ids[i], ids[i + 1]), _NEVER)
+                ranks[i] = pairs.get((ids[i], ids[i + 1]), _NO_PIECE)
 
 
 class Unigram(Pieces):
-    """A unigram language model of pieces: a word is cut where that is most likely.
+    """A unigram language model of pieces: a word is cut in the most likely way.
 
-    It begins with four times as many pieces, those of byte-pair encoding, fits their probabilities by expectation
-    maximization, and drops those whose absence costs the least likelihood, until there are few enough.
+    Training starts with four times as many pieces, from byte-pair encoding. It fits their probabilities by expectation
+    maximization and drops the pieces whose absence costs the least likelihood, until the size is reached.
 
     References:
         Kudo, "Subword Regularization: Improving Neural Network Translation Models with Multiple Subword Candidates", ACL 2018.
@@ -198,7 +198,7 @@ class Unigram(Pieces):
 
     @classmethod
     def learned(cls, texts: Iterable[str], most: int | None) -> "Unigram":
-        """At most so many ids, in one pass over the texts."""
+        """Learn at most so many ids in one pass over the texts."""
         size, chunks = (most or 0) - 1, Counter[str]()
         seeds = _merged(_counting(texts, chunks), _SEEDS * size).get_vocab()
         pieces = [*sorted(_BYTES), *sorted(piece for piece in seeds if 1 < len(piece) <= _LONGEST)]
@@ -211,10 +211,10 @@ class Unigram(Pieces):
 
 
 def _chunked(text: str) -> Iterator[list[str]]:
-    """The chunks of a text, those of so many characters at a time; one list at least."""
+    """Yield the chunks of a text, block by block; at least one list."""
     place = 0
     while place + _BLOCK < len(text):
-        chunks = _CHUNK.findall(text, place, place + _BLOCK)[:-1]  # the last may go on
+        chunks = _CHUNK.findall(text, place, place + _BLOCK)[:-1]  # the last one may continue in the next block
         place += sum(map(len, chunks))
         yield chunks
     yield _CHUNK.findall(text, place)
@@ -232,7 +232,7 @@ def _library(model: Any) -> Tokenizer:
 
 
 def _merged(texts: Iterable[str], size: int) -> Tokenizer:
-    """Byte-pair encoding of at most so many pieces."""
+    """Train byte-pair encoding with at most so many pieces."""
     trainer = trainers.BpeTrainer(vocab_size=size, show_progress=False, initial_alphabet=sorted(_BYTES))
     tokenizer = _library(models.BPE())
     with environment(
@@ -260,7 +260,7 @@ def _counting(texts: Iterable[str], chunks: Counter[str]) -> Iterator[str]:
 
 
 def _frequent(chunks: Counter[str]) -> tuple[list[str], np.ndarray]:
-    """The most frequent words in the library's letters, and how often each occurs, by descending frequency."""
+    """Return the most frequent words in the library's letters and their counts, by descending count."""
     words = Counter[str]()
     for chunk, count in chunks.items():
         for word, _ in _WORDS.pre_tokenize_str(chunk):

@@ -1,4 +1,4 @@
-"""Tokens of a tokenizer that was made elsewhere."""
+"""The tokens of a user's tokenizer."""
 
 import json
 import re
@@ -19,7 +19,7 @@ class Pretrained:
     Texts are encoded without special tokens, truncation or padding. A lone surrogate is read as U+FFFD.
 
     Args:
-        library: The tokenizer, which is copied.
+        library: Tokenizer, which is copied.
 
     Raises:
         DataError: If it has no tokens.
@@ -80,14 +80,14 @@ class Pretrained:
 
 
 class PretrainedDecoder:
-    """From ids to text, piece by piece.
+    """Decodes ids step by step.
 
-    The text of a token may depend on its neighbors, so each piece is what the last two pieces decode to, without what the first
-    of them decodes to. A piece that ends within a character is held back.
+    The text of a token may depend on its neighbors. So the text of each step is that of the last two steps together without
+    that of the first of them. A step that ends within a character is held back.
 
     Args:
         library: The tokenizer.
-        size: How many ids there are.
+        size: Number of ids.
     """
 
     def __init__(self, library: Tokenizer, size: int) -> None:
@@ -102,7 +102,7 @@ class PretrainedDecoder:
         return "" if not text or text.endswith("\ufffd") else self._passed(text)
 
     def flush(self) -> str:
-        """Return what is left of a character that was not completed; the decoder begins anew."""
+        """Return the rest of an incomplete character, and reset the decoder."""
         text = self._new()
         self._before, self._held = [], []
         return text

@@ -1,4 +1,4 @@
-"""Words and characters, which are listed."""
+"""Words and characters as tokens, from a learned list."""
 
 import re
 from collections import Counter
@@ -16,7 +16,7 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 class Words:
-    """Words between white space; ``eos``, ``<unk>``, then those of a list."""
+    """Words separated by white space: ``eos``, ``<unk>``, then the words of a list."""
 
     unk_id = 1
     unknown = _UNK
@@ -28,7 +28,7 @@ class Words:
 
     @classmethod
     def learned(cls, texts: Iterable[str], most: int | None) -> "Words":
-        """The most frequent ones, in one pass over the texts."""
+        """Return the most frequent tokens, in one pass over the texts."""
         counts = Counter[str]()
         for text in texts:
             counts.update(cls._cut(text))
@@ -38,10 +38,10 @@ class Words:
 
     @classmethod
     def loaded(cls, document: dict[str, Any]) -> "Words":
-        """What :meth:`saved` wrote.
+        """Return the tokens that :meth:`saved` described.
 
         Raises:
-            SavedModelError: If it is not a list of different tokens.
+            SavedModelError: If the document does not hold a list of distinct tokens.
         """
         tokens = document.get("tokens")
         if not isinstance(tokens, list) or not all(isinstance(token, str) and cls._may_be(token) for token in tokens):
@@ -51,23 +51,23 @@ class Words:
         return cls(tokens)
 
     def saved(self) -> dict[str, Any]:
-        """As JSON."""
+        """Return the tokens as JSON."""
         return {"tokens": self.tokens[2:]}
 
     def __len__(self) -> int:
         return len(self.tokens)
 
     def encode(self, text: str) -> np.ndarray:
-        """``(T,)`` int32, a word each."""
+        """Return the ids of a text, ``(T,)`` int32, one for each word."""
         words = text.split()
         return np.fromiter(map(self._ids.get, words, repeat(self.unk_id)), np.int32, len(words))
 
     def token(self, number: int) -> str:
-        """As it is."""
+        """Return a token as text."""
         return self.tokens[number].encode("utf-8", "backslashreplace").decode()
 
     def decoder(self) -> "TokenDecoder":
-        """A new one."""
+        """Return a new decoder."""
         return TokenDecoder([_EOS, self.unknown, *self.tokens[2:]], self.between)
 
     @staticmethod
@@ -80,7 +80,7 @@ class Words:
 
 
 class Characters(Words):
-    """Code points; ``eos``, ``<unk>``, then those of a list."""
+    """Code points: ``eos``, ``<unk>``, then the characters of a list."""
 
     unknown = "\ufffd"
     between = ""
@@ -91,7 +91,7 @@ class Characters(Words):
         self._table[[ord(token) for token in tokens]] = np.arange(2, len(tokens) + 2)
 
     def encode(self, text: str) -> np.ndarray:
-        """``(T,)`` int32, a character each."""
+        """Return the ids of a text, ``(T,)`` int32, one for each character."""
         return self._table[np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)]
 
     @staticmethod
@@ -104,19 +104,19 @@ class Characters(Words):
 
 
 class TokenDecoder:
-    """Joins tokens, with something between them, bit by bit."""
+    """Joins tokens by a separator, step by step."""
 
     def __init__(self, tokens: list[str], between: str) -> None:
         self._tokens, self._between, self._has_begun = tokens, between, False
 
     def feed(self, ids: Any) -> str:
-        """The tokens of these ids, after what comes between them and those before."""
+        """Return the tokens of these ids, joined to the tokens before."""
         tokens = [self._tokens[i] for i in checked_ids(ids, len(self._tokens)) if i]
         before = self._between if self._has_begun and tokens else ""
         self._has_begun |= bool(tokens)
         return before + self._between.join(tokens)
 
     def flush(self) -> str:
-        """Nothing is left; the decoder begins anew."""
+        """Return the rest, which is empty, and reset the decoder."""
         self._has_begun = False
         return ""
