@@ -648,7 +648,7 @@ def test_what_does_not_go_on(masked):
     ):
         head.continued(masked.tail(3).select(np.array([1])))
     other, _ = read_panel(frame(name="c"), Columns())
-    with pytest.raises(DataError, match="series 'c' was not fitted"):
+    with pytest.raises(DataError, match="series 'c' is not in the training data"):
         head.continued(other)
     moved, _ = read_panel(shops().assign(region="west"), COVARIATES)
     with pytest.raises(
