@@ -1,7 +1,7 @@
-"""Data types of id and time columns, as JSON: described, and given to the same columns of an answer.
+"""Data types of id and time columns as JSON, so that forecasts can have the data types of the user's columns.
 
-A type is a dict whose ``name`` is that of the library: pandas', pyarrow's, or the class of polars. What a name does not hold,
-such as categories, is beside it.
+A type is a dict. Its ``name`` is the name in pandas or pyarrow, or the class in polars; other keys hold what the name does not
+tell, such as categories.
 """
 
 import datetime
@@ -18,18 +18,18 @@ from lstmzoo.errors import DataError
 DType = dict[str, Any]
 
 
-def as_pandas(column: Any) -> pd.Series:
-    """A narwhals column as a pandas Series, numbered from 0."""
+def as_pandas(column: nw.Series[Any]) -> pd.Series:
+    """Return a narwhals column as a pandas Series with the index 0, 1, ..."""
     if column.dtype == nw.Categorical and str(column.implementation) == "pyarrow":
         return column.to_native().to_pandas()  # narwhals loses a dictionary's missing values
     return column.to_pandas().reset_index(drop=True)
 
 
 def describe(native: Any, backend: str) -> DType:
-    """The data type of a column.
+    """Return the data type of a column.
 
     Args:
-        native: A pandas or polars Series, or a pyarrow (chunked) array.
+        native: pandas or polars Series, or pyarrow (chunked) array.
         backend: ``pandas``, ``polars`` or ``pyarrow``.
 
     Examples:
@@ -44,14 +44,14 @@ def describe(native: Any, backend: str) -> DType:
 
 
 def usual_dtype(backend: str, tz: str | None) -> DType:
-    """The data type of timestamps in a frame that has no time column of its own."""
+    """Return the default data type of timestamps in a frame."""
     if backend == "pandas":
         return {"name": "datetime64[us]" if tz is None else f"datetime64[us, {tz}]"}
     return {"name": "timestamp" if backend == "pyarrow" else "Datetime", "unit": "us", "tz": tz}
 
 
 def resolution(dtype: DType) -> str | None:
-    """The unit, as NumPy names it, of the shortest time that a data type tells apart; None if it is not one of times.
+    """Return the resolution of a data type of times, as a unit of NumPy; None for other data types.
 
     Examples:
         >>> resolution({"name": "datetime64[s, UTC]"}), resolution({"name": "Date"}), resolution({"name": "str"})
@@ -66,12 +66,12 @@ def resolution(dtype: DType) -> str | None:
 
 
 def cast(column: Any, dtype: DType, backend: str, name: str) -> Any:
-    """A column of an answer in the user's data type.
+    """Return a column in the user's data type.
 
     Args:
-        column: Native to the backend: ids, whole numbers, text or timestamps. Those with a time zone are in UTC, without the
-            time zone, unless they are of pandas.
-        dtype: From :func:`describe`.
+        column: Native column of ids, whole numbers, text or timestamps. Timestamps with a time zone are in UTC without the time
+            zone, except in pandas.
+        dtype: Data type that :func:`describe` returned.
         backend: ``pandas``, ``polars`` or ``pyarrow``.
         name: Of the column, for messages.
 
@@ -89,7 +89,7 @@ def cast(column: Any, dtype: DType, backend: str, name: str) -> Any:
 
 
 def is_dtype(dtype: Any, backend: str) -> bool:
-    """Whether a dict, as it was read from a file, describes a data type that :func:`cast` knows.
+    """Return whether a dict from a file describes a data type that :func:`cast` supports.
 
     Examples:
         >>> is_dtype({"name": "Int32"}, "pandas"), is_dtype({"name": "Int33"}, "pandas")
@@ -224,7 +224,7 @@ _POLARS = (
 
 
 def _check_range(column: Any, kind: str, name: str) -> None:
-    """Refuse whole numbers that a type of fewer bits cannot hold."""
+    """Refuse whole numbers that do not fit an integer type."""
     if kind.lower() not in ("int8", "int16", "int32", "uint8", "uint16", "uint32", "uint64") or not len(column):
         return
     limits, values = np.iinfo(kind.lower()), np.asarray(column, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Environment variables that are set for a while."""
+"""Temporary changes of environment variables."""
 
 import os
 import threading
@@ -17,7 +17,7 @@ def environment(*kept: str, **changed: str) -> Iterator[None]:
     Several threads may change the same variable: the first one notes its value, and the last one restores it.
 
     Args:
-        *kept: Variables that are restored, though this call does not change them.
+        *kept: Variables to restore, which this call does not change.
         **changed: New values, by name.
 
     Example:

@@ -1,4 +1,4 @@
-"""Figures that notebooks show. Matplotlib is imported with this module, which is imported when something is drawn."""
+"""Figures that notebooks show. This module imports Matplotlib, so it is imported only when something is drawn."""
 
 import io
 from pathlib import Path
@@ -8,10 +8,10 @@ from matplotlib.figure import Figure as _Figure
 
 
 class Figure(_Figure):
-    """A figure without pyplot: a notebook shows it once, as the value of its cell, whether pyplot is in use or not."""
+    """A figure without pyplot. A notebook shows it once, as the value of its cell."""
 
     def savefig(self, fname: Any, *args: Any, **kwargs: Any) -> None:
-        """Save as Matplotlib does; missing folders are made."""
+        """Save the figure as Matplotlib does; make missing folders."""
         if isinstance(fname, str | Path):
             Path(fname).parent.mkdir(parents=True, exist_ok=True)
         super().savefig(fname, *args, **kwargs)

@@ -1,8 +1,8 @@
-"""Folders that are replaced as a whole: whoever looks sees the old one or the new one.
+"""Folders that are replaced as a whole, so that a reader sees the old folder or the new one.
 
-A new folder is written beside the old one, within ``.<name>.lstmzoo-saving-<random>``, and the two change places in one step of
-the system. Where the system has no such step, the old folder is first moved aside, to ``.<name>.lstmzoo-old-<random>``: a
-reader waits until the new one is there, and if the machine dies in between, the old one is found aside.
+A new folder is written beside the old one, in ``.<name>.lstmzoo-saving-<random>``, and the two are exchanged atomically. On
+systems without atomic exchange the old folder is first moved aside, to ``.<name>.lstmzoo-old-<random>``. A reader waits until
+the new folder is there; after a crash in between, the old one is still aside.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from lstmzoo.errors import SavedModelError
 
 T = TypeVar("T")
 _MOST_READS = 100
-_SECONDS_TO_LOOK, _SECONDS_ASIDE = 0.02, 2.0  # for what was moved aside, and for what comes to its place
+_SECONDS_TO_LOOK, _SECONDS_ASIDE = 0.02, 2.0  # how long readers look for a folder moved aside, and wait for the new one
 _SAVING, _OLD = ".lstmzoo-saving-", ".lstmzoo-old-"
 _UNSUPPORTED = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
 _OCCUPIED = {errno.EEXIST, errno.ENOTEMPTY}
@@ -30,10 +30,10 @@ _OCCUPIED = {errno.EEXIST, errno.ENOTEMPTY}
 
 @contextlib.contextmanager
 def staged(path: Path) -> Iterator[Path]:
-    """An empty folder near ``path`` to write the new one into; it is removed when the context ends.
+    """Yield an empty folder near ``path`` to write the new folder into; it is removed when the context ends.
 
-    What processes that died left there is removed first: folders that no process has locked, and what those moved aside, if
-    there is something in its place.
+    Remains of processes that died are removed first: folders that no process has locked, and folders moved aside whose place
+    is taken.
     """
     for left in left_over(path, _SAVING):
         _remove_unless_locked(left)
@@ -53,17 +53,17 @@ def staged(path: Path) -> Iterator[Path]:
 
 
 def replace_folder(staging: Path, path: Path, is_ours: Callable[[Path], bool]) -> None:
-    """Put a folder that :func:`staged` gave into the place of ``path``, whether or not something is there.
+    """Move a folder that :func:`staged` yielded to ``path``, and replace a folder that is there.
 
     Args:
-        staging: The new folder. What was there before is left in it, for ``staged`` to remove.
-        path: The place.
-        is_ours: Whether what is at a path may be replaced.
+        staging: New folder. A replaced folder ends up here, for ``staged`` to remove.
+        path: Destination.
+        is_ours: Function that tells whether the folder at a path may be replaced.
 
     Raises:
-        SavedModelError: If what is there may not be replaced, which stays; or if the new folder is in its place, but the
-            system cannot make that last.
-        OSError: If the system refuses; what was there stays.
+        SavedModelError: If the folder at ``path`` may not be replaced, and stays; or if the new folder is in place, but cannot
+            be synced to disk.
+        OSError: If the system refuses; the folder at ``path`` stays.
     """
     sync_folder(staging)
     while True:
@@ -71,7 +71,7 @@ def replace_folder(staging: Path, path: Path, is_ours: Callable[[Path], bool]) -
             if not os.path.lexists(path):
                 os.rename(staging, path)
             elif _exchange(staging, path):
-                if not is_ours(staging):  # came to the place since it was looked at
+                if not is_ours(staging):  # it came there after the check
                     _exchange(staging, path)
                     raise _alien(path)
             else:
@@ -95,10 +95,10 @@ def replace_folder(staging: Path, path: Path, is_ours: Callable[[Path], bool]) -
 
 
 def consistently(path: Path, read: Callable[[], T]) -> T:
-    """What ``read`` gives of the folder at a path; it is called again if it fails because the folder was replaced meanwhile.
+    """Return ``read()`` for the folder at a path; it is called again if it fails because the folder was replaced meanwhile.
 
     Raises:
-        SavedModelError: What ``read`` raises, if the folder was not replaced; or if it was, too often.
+        SavedModelError: If ``read`` raises it and the folder was not replaced, or if the folder is replaced too often.
     """
     for _ in range(_MOST_READS):
         before = identity(path)
@@ -111,7 +111,7 @@ def consistently(path: Path, read: Callable[[], T]) -> T:
 
 
 def is_folder(path: Path) -> bool:
-    """Whether there is a folder at a path; one that is being replaced is waited for.
+    """Return whether there is a folder at a path; wait for one that is being replaced.
 
     Raises:
         SavedModelError: If a save moved it aside and did not end; the message names the folder that was moved.
@@ -120,10 +120,10 @@ def is_folder(path: Path) -> bool:
 
 
 def _comes_back(path: Path) -> bool:
-    """Whether a folder that is missing was moved aside, and another one came to its place.
+    """Return whether a missing folder was moved aside and then replaced.
 
     Raises:
-        SavedModelError: If none came; the message names the one that was moved aside.
+        SavedModelError: If it was not replaced; the message names the folder that was moved aside.
     """
     began = time.monotonic()
     while not path.exists():
@@ -132,7 +132,7 @@ def _comes_back(path: Path) -> bool:
             return False
         if waited > _SECONDS_ASIDE:
             raise SavedModelError(
-                f"{path} is missing, as a save of it did not end: rename {aside[-1]}, which is the model that was there"
+                f"{path} is missing because a save of it did not end: rename {aside[-1]}, which is the previous model"
             )
         time.sleep(0.005)
     return True
@@ -143,7 +143,7 @@ def _alien(path: Path) -> SavedModelError:
 
 
 def identity(path: Path) -> tuple[int, int, int] | None:
-    """What tells the folder at a path from one that took its place; None if there is none."""
+    """Return the identity of the folder at a path, which changes if it is replaced; None if there is none."""
     try:
         status = os.stat(path)
     except OSError:
@@ -152,7 +152,7 @@ def identity(path: Path) -> tuple[int, int, int] | None:
 
 
 def left_over(path: Path, kind: str) -> list[Path]:
-    """Folders of a kind that saving to ``path`` made beside it."""
+    """Return the folders of a kind that saving to ``path`` left beside it."""
     try:
         names = os.listdir(path.parent)
     except OSError:
@@ -161,7 +161,7 @@ def left_over(path: Path, kind: str) -> list[Path]:
 
 
 def sync_folder(path: Path) -> None:
-    """Let the names in a folder survive a power failure, where the system can."""
+    """Sync the entries of a folder to disk, if the system can."""
     if hasattr(os, "O_DIRECTORY"):
         handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -171,14 +171,14 @@ def sync_folder(path: Path) -> None:
 
 
 def _locked_folder(path: Path) -> tuple[Path, int | None]:
-    """A new folder that others do not take for left over."""
+    """Return a new folder and a handle that locks it, so that no other process removes it."""
     while True:
         staging = Path(tempfile.mkdtemp(prefix=f".{path.name}{_SAVING}", dir=path.parent))
         try:
             handle = _lock(staging, wait=True)
         except FileNotFoundError:  # removed by another saver before it was locked
             continue
-        except OSError:  # a file system without locks, where nothing is taken for left over
+        except OSError:  # a file system without locks, where nothing is removed
             return staging, None
         if handle is None or staging.exists():
             return staging, handle
@@ -196,7 +196,7 @@ def _remove_unless_locked(folder: Path) -> None:
 
 
 def _lock(folder: Path, *, wait: bool) -> int | None:
-    """A handle that holds a folder's lock; None where the system has none."""
+    """Return a handle that holds a folder's lock; None on systems without locks."""
     if os.name == "nt":
         return None
     import fcntl
@@ -211,7 +211,7 @@ def _lock(folder: Path, *, wait: bool) -> int | None:
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Let two folders change places in one step; False where the system or the file system cannot."""
+    """Exchange two folders atomically; return False if the system or the file system cannot."""
     call = _exchange_call()
     if call is None:
         return False
@@ -235,9 +235,9 @@ def _exchange_call() -> Callable[[bytes, bytes], int] | None:
 
 
 def _rename_twice(staging: Path, path: Path, is_ours: Callable[[Path], bool]) -> None:
-    """Move the old folder aside and the new one into place; the old one comes back if that fails."""
+    """Move the old folder aside and the new one into place; on failure, move the old one back."""
     aside = path.with_name(staging.parent.name.replace(_SAVING, _OLD))
-    shutil.rmtree(aside, ignore_errors=True)  # of an earlier try, in whose place another saver's came
+    shutil.rmtree(aside, ignore_errors=True)  # from an earlier try, after which another process saved
     os.rename(path, aside)
     try:
         if not is_ours(aside):

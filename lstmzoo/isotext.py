@@ -1,4 +1,4 @@
-"""Times written as text: read, and written again in the same format."""
+"""Times as text: reading them, and writing times in the same format."""
 
 import re
 from typing import Any
@@ -17,14 +17,14 @@ _UNITS = ("M", "D", "h", "m", "s", "ms", "us")
 
 
 def read_text(column: pd.Series, where: str) -> pd.Series:
-    """Whole numbers, if all of the text is, otherwise timestamps.
+    """Return whole numbers if all texts are such, otherwise timestamps.
 
     Args:
         column: Text without missing values.
-        where: The column, as messages name it.
+        where: Name of the column, for messages.
 
     Raises:
-        DataError: Naming the row, counted from 0, whose text is no time; or if the UTC offsets differ.
+        DataError: If a text is not a time, or the UTC offsets differ. The message names the row, counted from 0.
 
     Examples:
         >>> read_text(pd.Series(["2024-01-31", "2024-02-29"]), "column 'ds'").dt.day.tolist()
@@ -47,12 +47,12 @@ def read_text(column: pd.Series, where: str) -> pd.Series:
 
 
 def pattern_of(text: pd.Series, times: pd.Series, where: str) -> dict[str, Any]:
-    """The format in which times are written, as JSON: ``unit``, ``separator`` and ``suffix``.
+    """Return the format in which times are written, as JSON: ``unit``, ``separator`` and ``suffix``.
 
     Args:
-        text: The times as the user wrote them.
-        times: The same as :func:`read_text` gives them.
-        where: The column, as messages name it.
+        text: Times as the user wrote them.
+        times: The same times as :func:`read_text` returns them.
+        where: Name of the column, for messages.
 
     Raises:
         DataError: If they are not all written in one format of ISO 8601.
@@ -73,18 +73,18 @@ def pattern_of(text: pd.Series, times: pd.Series, where: str) -> dict[str, Any]:
         row = int(differs.argmax())
         other = f" and {first!r} in row 0" if row else ""
         raise DataError(
-            f"{where} holds {text.iloc[row]!r} in row {row}{other}, so that the format of an answer is ambiguous: write all "
+            f"{where} holds {text.iloc[row]!r} in row {row}{other}, so the format of forecasts is ambiguous: write all times "
             "in one format, such as 2026-01-31 or 2026-01-31T18:00:00, or convert it, for instance with pandas.to_datetime"
         )
     return pattern
 
 
 def write_text(times: Any, pattern: dict[str, Any]) -> np.ndarray:
-    """Times as text; in a finer unit than the pattern's, if that could not hold them.
+    """Return times as text, in a finer unit than the pattern's if that cannot represent them.
 
     Args:
-        times: Whole numbers or timestamps, in any time zone if they have one.
-        pattern: From :func:`pattern_of`.
+        times: Whole numbers or timestamps, in any time zone or none.
+        pattern: Format that :func:`pattern_of` returned.
 
     Examples:
         >>> write_text(np.array(["2024-01-31T18:00"], "datetime64[us]"), {"unit": "D", "separator": " ", "suffix": "Z"})

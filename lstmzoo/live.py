@@ -1,4 +1,4 @@
-"""Something that changes, shown in a terminal or in a cell of a notebook."""
+"""Live displays in a terminal or in a notebook."""
 
 import contextlib
 import io
@@ -9,23 +9,23 @@ from collections.abc import Callable, Iterator
 from rich.console import Console, RenderableType
 from rich.live import Live
 
-_SECONDS = 0.5  # between two states that are shown
+_SECONDS = 0.5  # between updates
 
 
 def in_notebook() -> bool:
-    """Whether this process is the kernel of a notebook."""
+    """Return whether this process is the kernel of a notebook."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     return type(shell).__name__ == "ZMQInteractiveShell"
 
 
 @contextlib.contextmanager
 def live(render: Callable[[], RenderableType]) -> Iterator[Callable[[], None]]:
-    """Show what a function renders until the context ends; yield what shows it anew.
+    """Show what a function renders until the context ends. Yields a function that updates the display.
 
-    A notebook's cell has it as text, which needs no widgets. A terminal shows it anew by itself, too.
+    A notebook shows text, which needs no widgets. A terminal is also updated automatically.
 
     Args:
-        render: Gives the present state.
+        render: Function that returns the present state.
     """
     if not in_notebook():
         with Live(get_renderable=render, console=Console(), refresh_per_second=1 / _SECONDS) as shown:

@@ -1,10 +1,10 @@
-"""Migrations of saved models: what each format added, and the values that keep what older models did.
+"""Migrations of saved models: the keys that each format added, with values that preserve the behavior of older models.
 
-Nothing that is saved has a default: a missing key is an error, so that no model is completed silently. A key that a format
-adds is therefore a row of :data:`MIGRATIONS`, which gives the key to folders of earlier formats when they are loaded.
+Saved keys have no defaults: a missing key is an error, so that no model is completed silently. A key that a format adds is a
+row of :data:`MIGRATIONS`, which adds the key to folders of earlier formats when they are loaded.
 
 To add a key while format N + 1 is being developed, append a row to ``MIGRATIONS[N]``. A released row never changes.
-Checkpoints are not migrated: one that another version wrote is refused, and the fit starts again.
+Checkpoints are not migrated: a checkpoint of another version is refused, and the fit starts again.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,12 +17,12 @@ class Added(NamedTuple):
     """A key that a format added.
 
     Attributes:
-        owner: Class of the estimators that have it; subclasses have it too.
+        owner: Class of the estimators that have the key; subclasses have it too.
         file: File of the saved model.
-        section: Keys that lead to the dict it is in; ``()`` is the document itself. A section that is missing is passed over,
-            as ``config`` is where there is no network.
-        key: Its name.
-        value: From the files of the older folder to the value of the key.
+        section: Keys that lead to the dict with the key; ``()`` is the document itself. A missing section is skipped, as
+            ``config`` of a model without a network.
+        key: Name of the key.
+        value: Function from the files of the older folder to the value of the key.
 
     Examples:
         >>> files = {"params.json": {"params": {"horizon": 6}, "learned": {}}}
@@ -49,17 +49,17 @@ class Added(NamedTuple):
 
 
 def constant(value: Any) -> Callable[[Files], Any]:
-    """The same value for every model."""
+    """Return a function that gives the same value for every model."""
     return lambda files: value
 
 
 def param(name: str) -> Callable[[Files], Any]:
-    """The value of a constructor parameter."""
+    """Return a function that gives the value of a constructor parameter."""
     return lambda files: files["params.json"]["params"][name]
 
 
 def _time_dtype(files: Files) -> dict[str, Any] | None:
-    """The data type of dates without hours, which was all that was known of times."""
+    """Return the data type of times: format 1 recorded only whether they were dates."""
     form = files["preprocessor.json"]["panel"]["form"]
     dates = {"pandas": {"name": "object", "of": "date"}, "polars": {"name": "Date"}, "pyarrow": {"name": "date32[day]"}}
     return dates[form["backend"]] if form["dates"] else None
@@ -69,7 +69,7 @@ _FORM = ("panel", "form")
 
 
 def params(*names: str) -> Callable[[Files], Any]:
-    """Those of the constructor parameters that the class has, by name."""
+    """Return a function that gives the constructor parameters that the class has, by name."""
     return lambda files: {name: value for name, value in files["params.json"]["params"].items() if name in names}
 
 
@@ -78,7 +78,7 @@ _OF_FORECASTS = params(
     "past_covariates", "future_covariates", "static_covariates",
 )  # fmt: skip
 
-# What a folder of format N lacks that one of format N + 1 has, by N.
+# The keys that format N + 1 added, by N.
 MIGRATIONS: dict[int, tuple[Added, ...]] = {
     1: (
         Added("PanelForecaster", "preprocessor.json", ("panel",), "labels", constant({})),
@@ -92,16 +92,16 @@ MIGRATIONS: dict[int, tuple[Added, ...]] = {
     ),
 }
 
-FORMAT = max(MIGRATIONS) + 1  # that is written
+FORMAT = max(MIGRATIONS) + 1  # of folders that this version writes
 
 
 def migrate(files: Files, format: int, classes: Iterable[str]) -> None:
-    """Bring the files of a saved model, in place, from an earlier format to :data:`FORMAT`.
+    """Migrate the files of a saved model, in place, from an earlier format to :data:`FORMAT`.
 
     Args:
-        files: Contents by file name, as :func:`lstmzoo.saving.read_bundle` gives them.
+        files: Contents by file name, as :func:`lstmzoo.saving.read_bundle` returns them.
         format: Format of the folder.
-        classes: Names of the estimator's class and of those it derives from.
+        classes: Names of the estimator's class and its base classes.
     """
     owners = set(classes)
     for step in range(format, FORMAT):

@@ -1,4 +1,4 @@
-"""Files and folders that will be written: whether they can be, found out before the work whose result they take."""
+"""Output files and folders: checks before any work is done, and files that are replaced as a whole."""
 
 import contextlib
 import os
@@ -10,14 +10,14 @@ from lstmzoo.errors import ConfigError
 
 
 def check_folder(path: str | Path, argument: str) -> None:
-    """Refuse a folder in which nothing can be written, or that cannot be made. It is not made.
+    """Refuse a folder that cannot be written to or made. It is not made.
 
     Args:
-        path: The folder, which need not exist.
-        argument: What the message calls it.
+        path: Folder, which need not exist.
+        argument: Name of the argument, for messages.
 
     Raises:
-        ConfigError: Naming the argument, the place that is in the way, and why.
+        ConfigError: If it is such a folder; the message names the argument, the path in the way, and the reason.
 
     Examples:
         >>> check_folder("/dev/null/models", "directory")
@@ -35,14 +35,14 @@ def check_folder(path: str | Path, argument: str) -> None:
 
 
 def check_place(path: str | Path, argument: str) -> None:
-    """Refuse a file or folder that cannot be put in its place, whole. What is there already is not looked at.
+    """Refuse a file or folder that cannot be moved to its path. An existing one is not checked.
 
     Args:
-        path: The file or folder.
-        argument: What the message calls it.
+        path: File or folder.
+        argument: Name of the argument, for messages.
 
     Raises:
-        ConfigError: Naming the argument, the place that is in the way, and why.
+        ConfigError: If it cannot; the message names the argument, the path in the way, and the reason.
     """
     path = Path(path).absolute()
     _exists(path, argument)
@@ -50,14 +50,14 @@ def check_place(path: str | Path, argument: str) -> None:
 
 
 def check_file(path: str | Path, argument: str) -> None:
-    """Refuse a file that cannot be written, or not be replaced. It is not made.
+    """Refuse a file that cannot be written or replaced. It is not made.
 
     Args:
-        path: The file, which need not exist.
-        argument: What the message calls it.
+        path: File, which need not exist.
+        argument: Name of the argument, for messages.
 
     Raises:
-        ConfigError: Naming the argument, the place that is in the way, and why.
+        ConfigError: If it cannot; the message names the argument, the path in the way, and the reason.
     """
     path = Path(path).absolute()
     if _exists(path, argument) and not path.is_file():
@@ -68,10 +68,10 @@ def check_file(path: str | Path, argument: str) -> None:
 
 
 def check_picture(path: str | Path) -> None:
-    """Refuse, before any work is done, a file that a figure cannot be saved to.
+    """Refuse a file that a figure cannot be saved to.
 
     Raises:
-        ConfigError: If its suffix is of no known format, or it cannot be written.
+        ConfigError: If its suffix is not that of a picture format, or it cannot be written.
     """
     from matplotlib.backend_bases import FigureCanvasBase
 
@@ -97,6 +97,6 @@ def _exists(path: Path, argument: str) -> bool:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):
         return False
-    except OSError as error:  # such as a name that is too long, or a folder that must not be looked into
+    except OSError as error:  # such as a name that is too long, or a folder without permission
         raise ConfigError(f"{argument}: {path} cannot be written ({error.strerror}): choose another place") from None
     return True

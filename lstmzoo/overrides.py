@@ -1,4 +1,4 @@
-"""What a single fit may change of an entry's training: Keras callbacks, an optimizer, a loss, metrics."""
+"""Callbacks, an optimizer, a loss and metrics of a single fit, which override the training of its entry."""
 
 import json
 import re
@@ -15,17 +15,17 @@ from lstmzoo.errors import ConfigError, arg
 
 @dataclass(frozen=True)
 class Overrides:
-    """What a fit is given beside its entry's training, or in place of it.
+    """Objects of a single fit that add to the training of its entry, or override it.
 
     Attributes:
-        callbacks: Keras callbacks: their hooks at the beginning and end of training, of an epoch, and of a batch are called.
-        optimizer: A Keras optimizer or its config; the entry's one if None. It is copied, so that each fit begins with a new one.
-        loss: From targets and forecasts ``(B, H)`` to a loss; the entry's one if None.
-        metrics: Names of Keras metrics, or metrics, of targets and forecasts.
-        point: Which of the outputs is the point forecast that metrics are of.
+        callbacks: Keras callbacks, called at the beginning and end of training, of each epoch and of each batch.
+        optimizer: Keras optimizer or its config; None for the optimizer of the entry. It is copied, so each fit starts anew.
+        loss: Function of targets and forecasts ``(B, H)``; None for the loss of the entry.
+        metrics: Keras metrics, or their names, of targets and point forecasts.
+        point: Index of the output that is the point forecast.
 
     Raises:
-        ConfigError: If one of them is not such.
+        ConfigError: If one of them has another type.
     """
 
     callbacks: Sequence[keras.callbacks.Callback] | None = None
@@ -45,7 +45,7 @@ class Overrides:
         self.make_optimizer()
 
     def make_optimizer(self) -> keras.optimizers.Optimizer | None:
-        """Return a new optimizer like the one given; None if there is none."""
+        """Return a copy of the optimizer; None if there is none."""
         if self.optimizer is None:
             return None
         try:
@@ -55,21 +55,19 @@ class Overrides:
             raise ConfigError(f"{arg('optimizer')}: expected a Keras optimizer or its config: {error}") from None
 
     def make_metrics(self) -> list["PointMetric"]:
-        """Return new metrics like those given."""
+        """Return copies of the metrics."""
         metrics = [PointMetric(_metric(metric), self.point) for metric in _listed("metrics", self.metrics)]
         names = [metric.name for metric in metrics]
         for name in names:
             if names.count(name) > 1 or name in _TAKEN or name.startswith("val_"):
-                raise ConfigError(
-                    f"{arg('metrics')}: the name {name!r} is taken: leave one out, or give it another name"
-                )
+                raise ConfigError(f"{arg('metrics')}: the name {name!r} is taken: leave one out, or rename it")
         return metrics
 
     def identity(self) -> str:
-        """What a checkpoint tells fits apart by: optimizer, loss and metrics as JSON; nothing if there are none of them.
+        """Return optimizer, loss and metrics as JSON, which tell fits apart in checkpoints; empty if there are none.
 
         Raises:
-            ConfigError: If the loss has no name by which it could be told from others.
+            ConfigError: If the loss has no name that identifies it.
         """
         if self.optimizer is None and self.loss is None and not self.metrics:
             return ""
@@ -82,7 +80,7 @@ class Overrides:
         return f" {json.dumps(parts, sort_keys=True, default=str)}"
 
     def hooks(self, model: keras.Model, epochs: int, steps: int) -> keras.callbacks.CallbackList:
-        """Return the callbacks as one, whose model is the one that is trained."""
+        """Return the callbacks as one list for the model to train."""
         return keras.callbacks.CallbackList(
             list(self.callbacks or ()),
             add_history=False,
@@ -98,11 +96,11 @@ _TAKEN = ("loss", "epoch", "learning_rate", "seconds")
 
 
 class PointMetric(keras.metrics.Metric):
-    """A metric of targets ``(B, H, 1)``, NaN where missing, and outputs ``(B, H, Q)``: of those steps that were observed.
+    """A metric over the observed steps of targets ``(B, H, 1)``, NaN where missing, and outputs ``(B, H, Q)``.
 
     Args:
-        metric: Of targets and forecasts ``(B, 1)``, with weights.
-        point: Which of the Q outputs is the forecast.
+        metric: Keras metric of targets and forecasts ``(B, 1)``, with weights.
+        point: Index of the output that is the point forecast.
     """
 
     def __init__(self, metric: keras.metrics.Metric, point: int = 0) -> None:
@@ -111,25 +109,25 @@ class PointMetric(keras.metrics.Metric):
         self._point = point
 
     def update_state(self, target: Any, forecast: Any, sample_weight: Any = None) -> Any:
-        """Take account of a batch."""
+        """Update the metric with a batch."""
         forecast = ops.reshape(ops.convert_to_tensor(forecast)[..., self._point], (-1, 1))
         target = ops.cast(ops.reshape(ops.convert_to_tensor(target), (-1, 1)), forecast.dtype)
         observed = ops.logical_not(ops.isnan(target))
         self.metric.update_state(ops.where(observed, target, forecast), forecast, sample_weight=observed[:, 0])
 
     def result(self) -> Any:
-        """The metric's value."""
+        """Return the value of the metric."""
         return self.metric.result()
 
     def reset_state(self) -> None:
-        """Begin anew."""
+        """Reset the metric."""
         self.metric.reset_state()
 
 
 def point_loss(loss: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """A loss of points ``(B, H)`` as one of targets ``(B, H, 1)``, NaN where missing, and forecasts ``(B, H, 1)``.
+    """Return a loss of arrays ``(B, H)`` as a loss of targets ``(B, H, 1)``, NaN where missing, and forecasts ``(B, H, 1)``.
 
-    Where a target is missing, the loss is told that it is what was forecast.
+    A missing target is replaced by the forecast, so that it does not contribute.
     """
 
     def computed(target: Any, forecast: Any) -> Any:
@@ -140,19 +138,19 @@ def point_loss(loss: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
 
 
 def measured(metrics: list[PointMetric], target: np.ndarray, forecast: np.ndarray) -> dict[str, float]:
-    """Return the metrics, by name, of targets and forecasts ``(N, H, 1)``."""
+    """Return the values of metrics, by name, for targets and forecasts ``(N, H, 1)``."""
     for metric in metrics:
         metric.reset_state()
         metric.update_state(target, forecast)
     return {metric.name: float(metric.result()) for metric in metrics}
 
 
-def _metric(metric: Any) -> keras.metrics.Metric:
+def _metric(metric: str | keras.metrics.Metric) -> keras.metrics.Metric:
     try:
         found = keras.metrics.get(metric)
     except ValueError:
         raise ConfigError(
-            f"{arg('metrics')}: {metric!r} is no metric of Keras, such as 'mae', 'mse' or 'mape'"
+            f"{arg('metrics')}: {metric!r} is not a Keras metric; valid are names such as 'mae', 'mse' or 'mape'"
         ) from None
     if isinstance(found, keras.metrics.Metric):
         name = metric if isinstance(metric, str) else found.name
@@ -165,8 +163,8 @@ def _metric(metric: Any) -> keras.metrics.Metric:
 def _name_of(loss: Callable[[Any, Any], Any]) -> str:
     name = getattr(loss, "__qualname__", "")
     if not name or "<" in name:
-        raise ConfigError(f"{arg('loss')}: with {arg('checkpoint_dir')}, it needs a name that tells it from others: "
-                          "define it as a function of a module")  # fmt: skip
+        raise ConfigError(f"{arg('loss')}: with {arg('checkpoint_dir')}, it needs a name that identifies it: "
+                          "define it as a function in a module")  # fmt: skip
     return f"{loss.__module__}.{name}"
 
 

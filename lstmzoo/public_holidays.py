@@ -1,4 +1,4 @@
-"""Public holidays of countries and their parts, by the package ``holidays``, an extra of this one."""
+"""Public holidays of countries and their parts, from the optional package ``holidays``."""
 
 from functools import lru_cache
 from types import ModuleType
@@ -11,10 +11,10 @@ PREFIX = "holidays"
 
 
 def check_region(name: str) -> None:
-    """Refuse a calendar feature such as ``holidays:DE`` or ``holidays:US-CA`` that names no country, or no part of one.
+    """Refuse a calendar feature such as ``holidays:DE`` or ``holidays:US-CA`` if its country or part is unknown.
 
     Raises:
-        ConfigError: If there is no country, or the package is not installed.
+        ConfigError: If the country is missing, or the package is not installed.
         UnknownNameError: If the country or its part is unknown.
     """
     _, _, region = name.partition(":")
@@ -30,10 +30,10 @@ def check_region(name: str) -> None:
 
 
 def are_holidays(days: np.ndarray, name: str) -> np.ndarray:
-    """Whether each day is a public holiday.
+    """Return whether each day is a public holiday.
 
     Args:
-        days: Of any shape, datetime64.
+        days: datetime64 array of any shape.
         name: Calendar feature, such as ``holidays:DE``.
 
     Raises:

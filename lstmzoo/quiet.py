@@ -1,4 +1,4 @@
-"""Imports without the lines that TensorFlow writes to standard error before it heeds a log level."""
+"""Importing Keras without the start-up lines that TensorFlow writes to standard error."""
 
 import contextlib
 import os
@@ -18,8 +18,8 @@ _START_UP = re.compile(
 
 
 def import_keras() -> None:
-    """Import Keras and its backend. TensorFlow's start-up lines are left out, unless ``TF_CPP_MIN_LOG_LEVEL`` asks for them."""
-    with _importing:  # of two threads, one would restore the other's standard error
+    """Import Keras and its backend, without TensorFlow's start-up lines unless ``TF_CPP_MIN_LOG_LEVEL`` is below 3."""
+    with _importing:  # otherwise one thread could restore the other's standard error
         if "keras" in sys.modules:
             return
         if os.environ.get(_LEVEL) not in (None, "3"):
@@ -32,7 +32,7 @@ def import_keras() -> None:
 
 @contextlib.contextmanager
 def _without_start_up_lines() -> Iterator[None]:
-    """Hold back file descriptor 2, and then write what is not a start-up line; everything, if there is an exception."""
+    """Capture file descriptor 2, and write all but start-up lines afterwards; write everything if there is an exception."""
     try:
         saved = os.dup(2)
     except OSError:  # a process without standard error, such as a daemon

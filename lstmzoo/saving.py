@@ -1,17 +1,17 @@
-"""The saved model: a folder of JSON and safetensors, in which no code is stored and none is run when it is read.
+"""Saved models: folders of JSON and safetensors. They hold no code, and reading them runs none.
 
-    manifest.json        format, min_reader, class, zoo entry, versions; SHA-256 and bytes of each other file
+    manifest.json        format, min_reader, class, zoo entry, versions; SHA-256 and size of each other file
     params.json          parameters, resolved zoo config, spec
-    preprocessor.json    what the preprocessor learned
+    preprocessor.json    learned state of the preprocessor
     state.safetensors    arrays that predictions need
-    weights.safetensors  the network's variables by path; absent where there is no network
-    signature            HMAC-SHA-256 of manifest.json, in hex; absent where the model was saved without a key
+    weights.safetensors  variables of the network by path; absent without a network
+    signature            HMAC-SHA-256 of manifest.json, in hex; absent if the model was saved without a key
 
-A folder appears whole or not at all, and is read whole or refused; who reads while another one is saved there gets the old or
-the new one. See :mod:`lstmzoo.folders` for what a system without atomic exchange leaves if it dies.
+A folder is written completely or not at all, and read completely or refused. A reader gets the old model or the new one if it
+is replaced meanwhile. :mod:`lstmzoo.folders` tells what remains after a crash on systems without atomic exchange.
 
-The hashes show damage: a bit that flipped, a file that was exchanged. They do not show who wrote the folder, as whoever changes
-a file can write its new hash into the manifest. The signature does, for those who have the key.
+The hashes detect damage: a flipped bit, an exchanged file. They do not authenticate the folder, because whoever changes a file
+can change its hash in the manifest. The signature does, for those who have the key.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ from lstmzoo._version import __version__
 from lstmzoo.errors import ConfigError, SavedModelError
 from lstmzoo.migrations import FORMAT
 
-MAX_TENSORS_BYTES = 4 << 30  # of a .safetensors file
+MAX_TENSORS_BYTES = 4 << 30  # in a .safetensors file
 MAX_JSON_BYTES = 256 << 20
 KEY_FILE = "LSTMZOO_KEY_FILE"
 _MANIFEST, _SIGNATURE = "manifest.json", "signature"
@@ -44,19 +44,19 @@ Bundle = dict[str, Any]
 
 
 def write_bundle(path: str | Path, header: dict[str, Any], files: Bundle, key: bytes | None = None) -> None:
-    """Write a folder: dicts go to ``.json`` files, dicts of arrays to ``.safetensors`` files.
+    """Write a saved model: dicts to ``.json`` files, dicts of arrays to ``.safetensors`` files.
 
     Args:
-        path: The folder; it must not exist, or be a saved model, which is then replaced as a whole.
-        header: What the manifest says besides the files.
+        path: Folder, which must not exist or be a saved model. A saved model is replaced as a whole.
+        header: Entries of the manifest besides the files.
         files: Contents by file name.
-        key: Signs the folder; None leaves it unsigned.
+        key: Key that signs the folder; None leaves it unsigned.
 
     Raises:
-        SavedModelError: If the folder exists and is not a saved model, or cannot be written, as on a full disk; the message
-            says what is there now.
+        SavedModelError: If the folder exists and is not a saved model, or cannot be written, as on a full disk. The message
+            tells what is there now.
     """
-    path = Path(os.path.realpath(path))  # the folder that a link leads to is replaced, and not the link
+    path = Path(os.path.realpath(path))  # replaces the folder that a link points to, not the link
     if path.exists() and not is_bundle(path):
         raise SavedModelError(f"{path} exists and is not a saved model: choose another folder")
     contents = {name: _encode(name, value) for name, value in files.items()}
@@ -71,13 +71,13 @@ def write_bundle(path: str | Path, header: dict[str, Any], files: Bundle, key: b
                 _write_synced(staging / name, raw)
             folders.replace_folder(staging, path, is_bundle)
     except OSError as error:
-        unchanged = "nothing was written" if before is None else "the model that was there is unchanged"
+        unchanged = "nothing was written" if before is None else "the existing model is unchanged"
         state = unchanged if folders.identity(path) == before else "another model is there now"
         raise SavedModelError(f"{path} was not saved: {error.strerror or error}; {state}") from error
 
 
 def is_bundle(path: str | Path) -> bool:
-    """Whether a folder holds a saved model, of any format, and nothing besides."""
+    """Return whether a folder holds a saved model of any format, and nothing else."""
     path = Path(path)
 
     def check() -> None:
@@ -97,29 +97,29 @@ def is_bundle(path: str | Path) -> bool:
 
 
 def read_bundle(path: str | Path, key: bytes | None = None) -> tuple[dict[str, Any], Bundle]:
-    """The manifest and contents of a folder that :func:`write_bundle` wrote; each byte is checked before it is parsed.
+    """Return the manifest and contents of a saved model; each file is verified before it is parsed.
 
     Args:
-        path: The folder. If another one replaces it meanwhile, that one is read.
-        key: What it has to be signed with; with None, a signature is not looked at.
+        path: Folder. If another one replaces it meanwhile, that one is read.
+        key: Key that must have signed the folder; None ignores signatures.
 
     Raises:
-        SavedModelError: If a file is missing, added, a link, too large, changed or truncated, the format is newer, or the
-            signature is missing or of another key.
+        SavedModelError: If a file is missing, unexpected, a link, too large, changed or truncated, if the format is newer, or
+            if the signature is missing or of another key.
     """
     path = Path(path)
     return folders.consistently(path, lambda: _read_once(path, key))
 
 
 def signing_key(key: str | bytes | None) -> bytes | None:
-    """The key to sign and to verify with.
+    """Return the key that signs and verifies saved models; None if there is none.
 
     Args:
-        key: As ``save`` and ``load`` take it. If None, it is what the file has that the environment variable
-            ``LSTMZOO_KEY_FILE`` names, without white space at its ends; without that variable there is none.
+        key: Key, as for ``save`` and ``load``. If it is None, the content of the file that the environment variable
+            ``LSTMZOO_KEY_FILE`` names, without surrounding white space.
 
     Raises:
-        ConfigError: If the key or ``LSTMZOO_KEY_FILE`` is empty, the key is of another type, or the file cannot be read.
+        ConfigError: If the key or ``LSTMZOO_KEY_FILE`` is empty, the key has another type, or the file cannot be read.
     """
     where = "key"
     if key is None and KEY_FILE in os.environ:
@@ -146,7 +146,7 @@ def _read_once(path: Path, key: bytes | None) -> tuple[dict[str, Any], Bundle]:
     found = _names(path)
     if key is not None:
         if _SIGNATURE not in found:
-            raise SavedModelError(f"{path} is not signed: load it without a key, if you trust where it is from")
+            raise SavedModelError(f"{path} is not signed: load it without a key if you trust its source")
         expected, signature = _signature(key, raw_manifest), _read_regular(path / _SIGNATURE, 64)
         if not hmac.compare_digest(signature, expected):
             raise SavedModelError(f"{path} was not signed with this key, or was changed since")
@@ -204,10 +204,10 @@ def _checked_listing(path: Path, manifest: Any) -> dict[str, dict[str, Any]]:
 
 
 def check_arrays(found: dict[str, np.ndarray], expected: dict[str, tuple[tuple[int, ...], str]], what: str) -> None:
-    """Compare names, shapes and dtypes exactly.
+    """Check that names, shapes and dtypes are equal.
 
     Raises:
-        SavedModelError: Naming the first that differs.
+        SavedModelError: If they differ; the message names the first difference.
     """
     odd = sorted(set(found) ^ set(expected))
     if odd:
@@ -218,10 +218,10 @@ def check_arrays(found: dict[str, np.ndarray], expected: dict[str, tuple[tuple[i
 
 
 def check_same(what: str, found: Any, expected: Any) -> None:
-    """Refuse parts of a saved model that are not of one model.
+    """Refuse a saved model whose parts belong to different models.
 
     Raises:
-        SavedModelError: If they differ.
+        SavedModelError: If ``found`` and ``expected`` differ.
     """
     if found != expected:
         raise SavedModelError(f"preprocessor.json is of another model: its {what}: {found!r}, expected {expected!r}")
@@ -231,7 +231,7 @@ def check_arrays_finite(arrays: dict[str, np.ndarray], what: str) -> None:
     """Refuse arrays with NaN or infinity.
 
     Raises:
-        SavedModelError: Naming the first.
+        SavedModelError: If there is one; the message names the first.
     """
     for name, array in arrays.items():
         if not np.isfinite(array).all():
@@ -261,9 +261,9 @@ def _decode_json(name: str, raw: bytes) -> Any:
 
 
 def _read_regular(path: Path, limit: int) -> bytes:
-    """A file's bytes, if it is a plain file of at most so many."""
+    """Return the content of a regular file of at most ``limit`` bytes."""
     flags = os.O_RDONLY
-    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"):  # those that the system has: no links, no waiting for a pipe
+    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"):  # refuse links, and do not wait for a pipe, if the system can
         flags |= getattr(os, name, 0)
     try:
         handle = os.open(path, flags)
@@ -272,7 +272,7 @@ def _read_regular(path: Path, limit: int) -> bytes:
     try:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
-            raise SavedModelError(f"{path} is not a plain file")
+            raise SavedModelError(f"{path} is not a regular file")
         if status.st_size > limit:
             raise SavedModelError(f"{path} is damaged or was changed: it has {status.st_size} bytes, more than {limit}")
         with open(handle, "rb", closefd=False) as file:

@@ -1,18 +1,18 @@
-"""The size of numbers: what float64 can reckon with, and what is told from rounding."""
+"""Limits of float64 and float32, and deviations that are larger than rounding errors."""
 
 import numpy as np
 
-LARGEST = 1e300  # absolute value: sums and differences of several stay finite
-LARGEST_INPUT = 1e30  # of a network in float32
-_SMALLEST = 1e-300  # of differences
-_ROUNDING = 16 * np.finfo(float).eps  # relative to the values, what sums of a few make of equal ones
+LARGEST = 1e300  # absolute value of data, so that sums and differences stay finite
+LARGEST_INPUT = 1e30  # absolute value of a network's input in float32
+_SMALLEST = 1e-300  # difference that counts
+_ROUNDING = 16 * np.finfo(float).eps  # relative rounding error of a sum of equal values
 
 
 def mean_and_deviation(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation over the last axis, which is kept; the deviation is 0 where only rounding varies.
+    """Return mean and standard deviation over the last axis, which is kept. The deviation is 0 if it is only rounding error.
 
-    They are those of differences from the last value, in units of the largest. So a variation is found beside any level that
-    float64 can tell it from, and no square overflows or vanishes.
+    Both are computed from the differences to the last value, in units of the largest difference. So small variations at a high
+    level are found, and squares neither overflow nor vanish.
 
     Examples:
         >>> mean, deviation = mean_and_deviation(4e6 + np.array([[0.001, 0.003], [0.1, 0.1]]))
@@ -30,7 +30,7 @@ def mean_and_deviation(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def odd_number(value: float) -> tuple[str, str]:
-    """What is wrong with a number that is not one of at most :data:`LARGEST` in size, and the way out."""
+    """Return what is wrong with a number that is not finite or above :data:`LARGEST`, and what to do."""
     if np.isnan(value):
         return "is missing (NaN)", "fill or drop them first"
     if np.isinf(value):

@@ -1,4 +1,4 @@
-"""Where the random numbers of networks come from: seeds of their own, so that fits in threads do not disturb each other."""
+"""Seeds of networks, independent of other threads."""
 
 import contextlib
 import random
@@ -13,14 +13,14 @@ _BUILDING = threading.RLock()
 
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Build a network here: its weights and its layers' seed generators depend on the seed alone.
+    """Make the weights and seed generators of a network that is built in this context depend on the seed alone.
 
-    Keras draws the seed of each initializer and of each seed generator from Python's generator, which all threads share. So
-    networks are built one at a time, which takes a moment; training needs no lock, as layers draw from generators of their own.
-    Afterwards Python's generator is as it was. NumPy's and the backend's are not touched.
+    Keras draws the seeds of initializers and seed generators from Python's generator, which all threads share. So networks are
+    built one at a time, which takes a moment. Training needs no lock, because layers have their own generators. Afterwards the
+    state of Python's generator is restored; the generators of NumPy and of the backend are not used.
 
     Args:
-        seed: A whole number from 0 up.
+        seed: Whole number, at least 0.
 
     Examples:
         >>> with seeded(1):
@@ -40,7 +40,7 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 def reseed(model: keras.Model, seed: int) -> None:
-    """Set the states that a model's layers draw from, which saved weights are without."""
+    """Set the states of a model's seed generators, which are not part of saved weights."""
     weights = {id(weight) for weight in model.weights}
     states = [variable for variable in model.variables if id(variable) not in weights]
     for i, state in enumerate(states):

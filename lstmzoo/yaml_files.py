@@ -1,4 +1,4 @@
-"""Reading YAML files that people write: whatever is wrong in one is told by file and line, as a ConfigError."""
+"""Reading YAML files; errors are ConfigErrors that name file and line."""
 
 import io
 from collections.abc import Iterator
@@ -17,12 +17,12 @@ _COLLECTIONS = {"tag:yaml.org,2002:map": dict, "tag:yaml.org,2002:seq": list}
 
 
 class YamlFile(NamedTuple):
-    """What a file says, and where.
+    """The content of a YAML file.
 
     Attributes:
-        path: The file.
+        path: Path of the file.
         document: Keys and values.
-        root: Its nodes, which know their lines.
+        root: Root node, which knows its lines.
     """
 
     path: Path
@@ -30,7 +30,7 @@ class YamlFile(NamedTuple):
     root: yaml.Node
 
     def line_of(self, location: tuple[Any, ...]) -> int:
-        """The line of a key, given by the keys that lead to it; of its nearest parent if it is not there."""
+        """Return the line of a key, given by the keys that lead to it; if it is missing, that of its nearest parent."""
         line, node = 1, self.root
         for part in location:
             if not isinstance(node, yaml.MappingNode):
@@ -44,12 +44,12 @@ class YamlFile(NamedTuple):
 def read_yaml(path: Path) -> YamlFile:
     """Read a file of keys and values.
 
-    YAML's plain parts are read: mappings with text as keys, lists, texts, numbers, booleans, null, dates. Anchors and aliases
-    are refused, as they make a small file a large document.
+    It may hold mappings with text keys, lists, text, numbers, booleans, null and dates. Anchors and aliases are refused, because
+    they can make a small file a large document.
 
     Raises:
-        ConfigError: If the file cannot be read, is not UTF-8 or not YAML, or has something else in it; the message names file
-            and line.
+        ConfigError: If the file cannot be read, is not UTF-8 or not YAML, or holds something else; the message names file and
+            line.
     """
     text = _text_of(path)
     try:
@@ -86,7 +86,7 @@ def _text_of(path: Path) -> str:
 
 
 def _check_events(path: Path, text: str) -> None:
-    """Refuse aliases, and nesting without end, before anything recurses."""
+    """Refuse aliases and deep nesting before anything recurses."""
     depth = 0
     for event in yaml.parse(text, Loader=_LOADER):
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
@@ -132,7 +132,7 @@ def _line(marked: Any) -> int:
 
 
 def _line_at(text: str, error: yaml.reader.ReaderError) -> int:
-    """The line of a character that YAML does not allow; libyaml counts bytes, and Python's reader characters."""
+    """Return the line of a character that YAML does not allow. libyaml counts bytes, Python's reader counts characters."""
     character = error.character if isinstance(error.character, str) else chr(error.character)
     place = text.find(character)
     return text[: place if place >= 0 else error.position].count("\n") + 1

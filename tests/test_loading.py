@@ -186,7 +186,7 @@ def test_a_directory_in_a_files_place(forecaster, copied, name):
     folder = copied(forecaster)
     (folder / name).unlink()
     (folder / name).mkdir()
-    refused(folder, f"{name} is not a plain file")
+    refused(folder, f"{name} is not a regular file")
 
 
 def test_a_file_larger_than_the_manifest_says_is_not_read(forecaster, copied, monkeypatch):
@@ -276,7 +276,7 @@ def test_a_signed_model_loads_with_its_key_and_without(signed):
 
 @pytest.mark.parametrize(("name", "key", "match"), [
     ("signed", "another", "was not signed with this key, or was changed since"),
-    ("plain", "a secret", "is not signed: load it without a key, if you trust where it is from"),
+    ("plain", "a secret", "is not signed: load it without a key if you trust its source"),
 ])  # fmt: skip
 def test_a_model_of_another_key_or_none_is_refused(signed, name, key, match):
     with pytest.raises(SavedModelError, match=match):

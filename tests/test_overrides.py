@@ -231,7 +231,7 @@ def test_a_learning_rate_that_is_set_before_the_first_epoch_is_kept(tmp_path):
         ({"optimizer": {"class_name": "Adamm", "config": {}}}, "optimizer: expected a Keras optimizer or its config"),
         ({"loss": "mae"}, "loss: expected a function of targets and forecasts, got 'mae'"),
         ({"metrics": "mae"}, "metrics: expected a list, got str"),
-        ({"metrics": ["maee"]}, "metrics: 'maee' is no metric of Keras, such as 'mae'"),
+        ({"metrics": ["maee"]}, "metrics: 'maee' is not a Keras metric; valid are names such as 'mae'"),
         ({"metrics": ["mae", "mae"]}, "metrics: the name 'mae' is taken"),
     ],
 )
