@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -108,7 +107,7 @@ class Panel:
         inner[self.offsets[1:-1] - 1] = False
         return inner
 
-    def name_of(self, row: int) -> Any:
+    def name_of(self, row: int) -> str | int:
         """Return the name of the series that a row belongs to."""
         return self.ids[np.searchsorted(self.offsets, row, side="right") - 1]
 

@@ -217,7 +217,7 @@ def check_arrays(found: dict[str, np.ndarray], expected: dict[str, tuple[tuple[i
             raise SavedModelError(f"{what}: {name} is {found[name].dtype}{found[name].shape}, expected {dtype}{shape}")
 
 
-def check_same(what: str, found: Any, expected: Any) -> None:
+def check_same(what: str, found: object, expected: object) -> None:
     """Refuse a saved model whose parts belong to different models.
 
     Raises:

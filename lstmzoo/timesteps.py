@@ -5,12 +5,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.tseries.offsets import BaseOffset
 
 LAST_DAY = 28  # the last day that every month has
 _DAY_OF_MONTH = re.compile(r"(?P<months>[1-9]\d?)?MS\+(?P<day>[1-9]|1\d|2[0-7])D")
 
 
-def offset_of(freq: str) -> Any:
+def offset_of(freq: str) -> BaseOffset:
     """Return the pandas offset of a frequency: a pandas alias, or a day of the month as in ``MS+14D``, the 15th.
 
     Raises:
@@ -42,7 +43,7 @@ def months_of(freq: str) -> int | None:
     return int(match["months"] or 1) if match else None
 
 
-def fixed_step(freq: str | int) -> Any:
+def fixed_step(freq: str | int) -> int | np.timedelta64 | None:
     """Return the length of a time step, an integer or timedelta64[us]; None if it depends on the calendar."""
     if isinstance(freq, int):
         return freq

@@ -29,7 +29,7 @@ class YamlFile(NamedTuple):
     document: dict[str, Any]
     root: yaml.Node
 
-    def line_of(self, location: tuple[Any, ...]) -> int:
+    def line_of(self, location: tuple[object, ...]) -> int:
         """Return the line of a key, given by the keys that lead to it; if it is missing, that of its nearest parent."""
         line, node = 1, self.root
         for part in location:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from lstmzoo.datasets._words import LANGUAGES, Words, read_words
 from lstmzoo.datasets.pairs import PairData, Pairs
 from lstmzoo.errors import ConfigError, UnknownNameError
 
+_T = TypeVar("_T")
 _FIRST, _DAYS = dt.datetime(2000, 1, 1), 50 * 365
 LENGTHS = ("full", "long", "medium")
 DISTANCES = ("minute", "hour", "day", "week", "month", "year")
@@ -105,7 +106,7 @@ class _Voice:
         """Draw a number from ``low`` to ``high``, both included."""
         return int(self._rng.integers(low, high + 1))
 
-    def pick(self, choices: Sequence[Any]) -> Any:
+    def pick(self, choices: Sequence[_T]) -> _T:
         """Draw one of the choices."""
         return choices[self.number(0, len(choices) - 1)]
 

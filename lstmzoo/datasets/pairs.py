@@ -239,14 +239,14 @@ def _unzipped(origin: Origin, member: str) -> bytes:
                 raise DataError(f"{member} of {origin.url} has {size:,} bytes; at most {_LARGEST:,} are read")
             return archive.read(member)
     except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError, RuntimeError) as error:
-        raise DataError(f"{member} of {origin.url} cannot be read ({error}); {_way_out(origin)}") from None
+        raise DataError(f"{member} of {origin.url} cannot be read ({error}); {_advice(origin)}") from None
 
 
-def _way_out(origin: Origin) -> str:
+def _advice(origin: Origin) -> str:
     import pooch
 
     cache = Path(pooch.os_cache("lstmzoo")) / origin.folders[0]
-    return f"replace {origin.name} in LSTMZOO_DATA, or, if it was downloaded, remove what is in {cache}"
+    return f"replace {origin.name} in LSTMZOO_DATA, or, if it was downloaded, delete the files in {cache}"
 
 
 def read_pairs(path: str | Path, target_path: str | Path | None = None) -> Pairs:

@@ -126,7 +126,7 @@ class Corpus:
             size += len(text.encode("utf-8", "surrogatepass"))
         return TextSizes(self._count, words, self._chars, size)
 
-    def _counted(self, elements: Iterable[Any]) -> Iterator[str]:
+    def _counted(self, elements: Iterable[object]) -> Iterator[str]:
         for i, element in enumerate(elements):
             if not isinstance(element, str):
                 raise DataError(f"{self.name}[{i}] is {_kind(element)}; each text must be a string")
@@ -222,7 +222,7 @@ class _TemporaryFile:
         return self._file.read(size)
 
 
-def _elements(texts: Any, name: str) -> Iterable[Any]:
+def _elements(texts: Any, name: str) -> Iterable[object]:
     """Return an iterable of the texts.
 
     Raises:
@@ -242,11 +242,11 @@ def _elements(texts: Any, name: str) -> Iterable[Any]:
     return texts
 
 
-def _without_newline(line: Any) -> Any:
+def _without_newline(line: object) -> object:
     return line.removesuffix("\n").removesuffix("\r") if isinstance(line, str) and line.endswith("\n") else line
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     """Describe an object that is not a text, for messages."""
     if (
         value is None

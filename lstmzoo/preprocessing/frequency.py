@@ -2,7 +2,6 @@
 
 import warnings
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -226,7 +225,7 @@ def _first_irregular(panel: Panel) -> int | None:
         bad = (np.diff(panel.times) != step) & panel.inner
         return int(bad.argmax()) + 1 if bad.any() else None
     offset = offset_of(str(panel.freq))
-    grids: dict[tuple[Any, int], np.ndarray] = {}
+    grids: dict[tuple[np.datetime64, int], np.ndarray] = {}
     for i, n in enumerate(panel.lengths):
         times = panel.times[panel.offsets[i] : panel.offsets[i + 1]]
         key = (times[0], n)
@@ -253,7 +252,7 @@ def with_rows_in_gaps(panel: Panel) -> Panel:
     start = np.repeat(panel.offsets[:-1], panel.lengths)
     places = _places(panel, grids) if grids is not None else (panel.times - panel.times[start]) // step
     lengths = places[panel.offsets[1:] - 1] + 1
-    off = _off_steps(panel, places, start, step) if grids is None else places < 0
+    off = places < 0 if step is None else _off_steps(panel, places, start, step)
     if off.any():
         raise _off_grid(panel, int(off.argmax()))
     _check_not_absurd(panel, lengths)
@@ -278,19 +277,19 @@ def with_rows_in_gaps(panel: Panel) -> Panel:
     return replace(panel, offsets=offsets, values=values, times=times, observed=observed, past=past, known=known)
 
 
-def _off_steps(panel: Panel, places: np.ndarray, start: np.ndarray, step: Any) -> np.ndarray:
+def _off_steps(panel: Panel, places: np.ndarray, start: np.ndarray, step: int | np.timedelta64) -> np.ndarray:
     """Return whether each time is not a whole number of steps after the first time of its series."""
     return panel.times[start] + places * step != panel.times
 
 
-def _grids(panel: Panel) -> dict[Any, np.ndarray]:
+def _grids(panel: Panel) -> dict[np.datetime64, np.ndarray]:
     """Return the times of a calendar frequency from the first time of each series to the last time of all, by first time."""
     offset, end = offset_of(str(panel.freq)), panel.times.max()
     first = np.unique(panel.times[panel.offsets[:-1]])
     return {t: pd.date_range(t, end, freq=offset, unit="us").to_numpy() for t in first}
 
 
-def _places(panel: Panel, grids: dict[Any, np.ndarray]) -> np.ndarray:
+def _places(panel: Panel, grids: dict[np.datetime64, np.ndarray]) -> np.ndarray:
     """Return ``(R,)``, the index of each time in the grid of its series; -1 if it is not on the grid."""
     places = np.empty(len(panel.times), dtype=np.int64)
     for i in range(len(panel)):

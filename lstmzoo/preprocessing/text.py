@@ -6,14 +6,21 @@ from itertools import chain
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import ArrayLike
 from tokenizers import Tokenizer
 
 from lstmzoo.config import TokenizerName
 from lstmzoo.errors import ConfigError, DataError, LstmzooError, SavedModelError, UnknownNameError, arg
 from lstmzoo.preprocessing.tokens import Bpe, Bytes, Characters, Pretrained, Unigram, Words, checked_ids
 
-_LEARNED: dict[str, Any] = {"word": Words, "bpe": Bpe, "unigram": Unigram, "char": Characters, "byte": Bytes}
-_TOKENS: dict[str, Any] = {**_LEARNED, "pretrained": Pretrained}
+_LEARNED: dict[str, type[Words] | type[Bytes]] = {
+    "word": Words,
+    "bpe": Bpe,
+    "unigram": Unigram,
+    "char": Characters,
+    "byte": Bytes,
+}
+_TOKENS: dict[str, type[Words] | type[Bytes] | type[Pretrained]] = {**_LEARNED, "pretrained": Pretrained}
 _FEWEST = {"word": 3, "char": 3, "bpe": 257, "unigram": 257, "byte": 257}
 _MOST_PIECES = 1 << 20
 _SPACED = {"bpe", "unigram"}  # in which the pieces of a word depend on the space before it
@@ -28,7 +35,7 @@ def tokenizer_name(tokenizer: Any) -> Any:
 class Decoder(Protocol):
     """Decodes ids step by step; the returned texts, joined, are the text of all ids."""
 
-    def feed(self, ids: Any) -> str:
+    def feed(self, ids: ArrayLike) -> str:
         """Return the text that these ids complete."""
 
     def flush(self) -> str:
@@ -66,7 +73,7 @@ class TextPreprocessor:
     """
 
     eos_id = 0
-    _tokens: Any
+    _tokens: Words | Bytes | Pretrained
 
     def __init__(self, tokenizer: TokenizerName | Tokenizer, vocab_size: int | None = None) -> None:
         self.library = tokenizer if isinstance(tokenizer, Tokenizer) else None
@@ -122,6 +129,18 @@ class TextPreprocessor:
         """Return the ids of each text."""
         return [self.encode(text) for text in texts]
 
+    def encode_dropped(self, texts: Iterable[str], rate: float, rng: np.random.Generator) -> list[np.ndarray]:
+        """Return the ids of each text with BPE-dropout; see :meth:`Bpe.encode_dropped`.
+
+        Raises:
+            ConfigError: If the tokenizer is not ``bpe``.
+        """
+        if not isinstance(self._tokens, Bpe):
+            raise ConfigError(
+                f"a dropout of merges of {rate} needs {arg(tokenizer='bpe')}, got {self.tokenizer!r}: pass 0"
+            )
+        return self._tokens.encode_dropped(texts, rate, rng)
+
     def stream(self, texts: Iterable[str], *, opened: bool = False, spooled: bool = False) -> np.ndarray:
         """Return the ids of all texts as one stream, ``(T,)`` int32, with ``eos`` after each text.
 
@@ -138,7 +157,7 @@ class TextPreprocessor:
             file.flush()
             return np.memmap(file, np.int32, "r", shape=(size,)) if size else np.empty(0, np.int32)
 
-    def decode(self, ids: Any) -> str:
+    def decode(self, ids: ArrayLike) -> str:
         """Return the text of ids; ``eos`` is left out.
 
         Raises:
@@ -302,17 +321,13 @@ class PairPreprocessor:
             raise ConfigError(f"a dropout of merges is a probability from 0 to 1, got {rate}")
         if rate == 0:
             return self.encode_source(source), self.encode_target(target)
-        if self.tokenizer != "bpe":
-            raise ConfigError(
-                f"a dropout of merges of {rate} needs {arg(tokenizer='bpe')}, got {self.tokenizer!r}: pass 0"
-            )
         first, second = (
-            side._tokens.encode_dropped(map(self._spaced, texts), rate, np.random.default_rng([seed, epoch, number]))
+            side.encode_dropped(map(self._spaced, texts), rate, np.random.default_rng([seed, epoch, number]))
             for number, (side, texts) in enumerate([(self.source, source), (self.target, target)], start=1)
         )
         return first, second
 
-    def decode(self, ids: Any) -> str:
+    def decode(self, ids: ArrayLike) -> str:
         """Return the translation of ids, up to the first ``eos``.
 
         Raises:

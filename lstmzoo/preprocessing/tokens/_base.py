@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from lstmzoo.errors import DataError
 
@@ -59,7 +60,7 @@ class ByteDecoder:
         self._raw = raw
         self._text = codecs.getincrementaldecoder("utf-8")("lstmzoo.surrogates")
 
-    def feed(self, ids: Any) -> str:
+    def feed(self, ids: ArrayLike) -> str:
         """Return the characters that these ids complete."""
         return self._text.decode(b"".join([self._raw[i] for i in checked_ids(ids, len(self._raw))]))
 
@@ -70,7 +71,7 @@ class ByteDecoder:
         return left
 
 
-def checked_ids(ids: Any, size: int) -> list[int]:
+def checked_ids(ids: ArrayLike, size: int) -> list[int]:
     """Return one id, or a row of ids, as a list.
 
     Raises:

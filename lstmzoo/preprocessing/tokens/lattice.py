@@ -1,9 +1,8 @@
 """Probabilities of the pieces of a unigram model, in which a word's probability is the product of its pieces'."""
 
-from typing import Any
-
 import numpy as np
 
+_Group = tuple[np.ndarray, np.ndarray, np.ndarray]
 _SHRINKING = 0.75  # share of the pieces to keep at a time
 
 
@@ -79,7 +78,7 @@ class _Lattice:
         return self._swept(scores, np.maximum, self._first, self._source, self._ahead)[self._last]
 
     def _swept(
-        self, scores: np.ndarray, add: np.ufunc, begin: np.ndarray, origin: np.ndarray, groups: list[Any]
+        self, scores: np.ndarray, add: np.ufunc, begin: np.ndarray, origin: np.ndarray, groups: list[_Group]
     ) -> np.ndarray:
         """Return the sum, by ``add``, over all paths from ``begin`` to each node."""
         total = np.full(int(self._last[-1:].sum()) + 1, -np.inf)
@@ -89,7 +88,7 @@ class _Lattice:
         return total
 
 
-def _grouped(place: np.ndarray, node: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+def _grouped(place: np.ndarray, node: np.ndarray) -> list[_Group]:
     """Return for each place, ascending, its edges, the first edge of each node among them, and the nodes."""
     order = np.lexsort((node, place))
     groups = []

@@ -225,7 +225,7 @@ def _uniform(rng: np.random.Generator) -> Iterator[float]:
         yield from rng.random(_DRAWN).tolist()
 
 
-def _library(model: Any) -> Tokenizer:
+def _library(model: models.Model) -> Tokenizer:
     tokenizer = Tokenizer(model)
     tokenizer.pre_tokenizer = _WORDS
     return tokenizer

@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from tokenizers import Tokenizer
 
 from lstmzoo.errors import DataError, SavedModelError, arg
@@ -95,7 +96,7 @@ class PretrainedDecoder:
         self._before: list[int] = []
         self._held: list[int] = []
 
-    def feed(self, ids: Any) -> str:
+    def feed(self, ids: ArrayLike) -> str:
         """Return the characters that are complete with these ids."""
         self._held += [i - 1 for i in checked_ids(ids, self._size) if i]
         text = self._new()

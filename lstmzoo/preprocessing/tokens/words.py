@@ -7,6 +7,7 @@ from itertools import repeat
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from lstmzoo.errors import SavedModelError
 from lstmzoo.preprocessing.tokens._base import checked_ids
@@ -109,7 +110,7 @@ class TokenDecoder:
     def __init__(self, tokens: list[str], between: str) -> None:
         self._tokens, self._between, self._has_begun = tokens, between, False
 
-    def feed(self, ids: Any) -> str:
+    def feed(self, ids: ArrayLike) -> str:
         """Return the tokens of these ids, joined to the tokens before."""
         tokens = [self._tokens[i] for i in checked_ids(ids, len(self._tokens)) if i]
         before = self._between if self._has_begun and tokens else ""
