@@ -207,7 +207,7 @@ def test_a_full_disk_leaves_the_old_model_and_says_so(tmp_path, monkeypatch):
     write(tmp_path / "model", 1)
     full_disk(monkeypatch)
     with pytest.raises(
-        SavedModelError, match=r"model was not saved: No space left on device; the model that was there is unch"
+        SavedModelError, match=r"model was not saved: No space left on device; the existing model is unch"
     ):
         write(tmp_path / "model", 2)
     assert number_of(tmp_path / "model") == 1

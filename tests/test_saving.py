@@ -156,7 +156,7 @@ def test_a_manifest_of_something_else_is_left_alone(network, tmp_path):
 def test_a_pipe_does_not_hang(folder):
     (folder / "state.safetensors").unlink()
     os.mkfifo(folder / "state.safetensors")
-    with pytest.raises(SavedModelError, match="not a plain file"):
+    with pytest.raises(SavedModelError, match="not a regular file"):
         lstmzoo.load(folder)
 
 
