@@ -61,7 +61,7 @@ class TestChecks:
         (None, "got NoneType"),
         (pd.DataFrame({"a": ["b"]}), "got DataFrame"),
         (np.array([["a"]]), "got an array of 2 dimensions"),
-        ([], "^text: there are no sentences: pass one"),
+        ([], "^text: there are no sentences: pass at least one"),
         (pl.Series([], dtype=pl.String), "there are no sentences"),
         (["a", 3], r"^text\[1\] is 3 \(int\)"),
         (["a", b"b", 3], r"^text\[1\] is bytes"),
