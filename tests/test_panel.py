@@ -657,7 +657,8 @@ def test_what_does_not_go_on(masked):
         head.continued(moved.tail(4))
     zoned, _ = read_panel(shops().assign(ds=lambda d: d["ds"].dt.tz_localize("UTC")), COVARIATES)
     with pytest.raises(
-        DataError, match="the times are timestamps in the time zone UTC, but those of the training data are timestamps without"
+        DataError,
+        match="the times are timestamps in the time zone UTC, but those of the training data are timestamps without",
     ):
         head.continued(zoned.tail(4))
     loose, _ = read_panel(irregular_frame(), Columns(), irregular=True)
