@@ -50,7 +50,7 @@ _WITHOUT_KERAS = {"lstmzoo.config", "lstmzoo.datasets", "lstmzoo.model_selection
 def __getattr__(name: str) -> Any:
     if name == "__all__":
         return __dir__()
-    place = _PLACES.get(name) or _place_of_estimator(name)
+    place = _PLACES.get(name) or _estimators().get(name)
     if place is None:
         raise AttributeError(f"module 'lstmzoo' has no attribute {name!r}; it has {', '.join(__dir__())}")
     if place not in _WITHOUT_KERAS:
@@ -61,13 +61,11 @@ def __getattr__(name: str) -> Any:
     return value
 
 
-def _place_of_estimator(name: str) -> str | None:
+def _estimators() -> dict[str, str]:
     from lstmzoo.config import shipped_estimators
 
-    return "lstmzoo.estimators" if name in shipped_estimators() else None
+    return shipped_estimators()
 
 
 def __dir__() -> list[str]:
-    from lstmzoo.config import shipped_estimators
-
-    return [*sorted([*_PLACES, *shipped_estimators()]), "__version__"]
+    return [*sorted([*_PLACES, *_estimators()]), "__version__"]

@@ -32,7 +32,7 @@ def test_entry(name, check):
 @pytest.mark.parametrize("name", ["forecasting/gru", "forecasting/deepar_gru"])
 def test_an_entry_of_counts(name, check, monkeypatch):
     monkeypatch.setattr(
-        "lstmzoo.checks.entries.load_config", lambda n: load_config(n).override({"distribution": "negative_binomial"})
+        "lstmzoo.checks.load_config", lambda n: load_config(n).override({"distribution": "negative_binomial"})
     )
     check(name)
 

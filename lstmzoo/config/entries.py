@@ -179,11 +179,11 @@ def schema_of(task: str) -> type[ModelConfig]:
     return SCHEMAS[task]
 
 
-def shipped_estimators() -> list[str]:
-    """Return the names of the estimators of the package's own tasks."""
+def shipped_estimators() -> dict[str, str]:
+    """Return the estimators of the package's own tasks, by name, with their packages."""
     import_modules("lstmzoo.config")
     own = [schema for schema in SCHEMAS.values() if schema.__module__.startswith("lstmzoo.config.")]
-    return [name for schema in own for name in schema.estimators]
+    return {name: f"lstmzoo.estimators.{schema.task}" for schema in own for name in schema.estimators}
 
 
 def _schema(name: str, where: Path | str) -> type[ModelConfig]:

@@ -1,10 +1,6 @@
 """Loading a saved estimator, and finding the class that a saved model or an entry is of."""
 
-import importlib
-import pkgutil
-from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 from lstmzoo import saving
 from lstmzoo.config import schema_of
@@ -12,14 +8,6 @@ from lstmzoo.errors import ConfigError, SavedModelError, unknown_name
 from lstmzoo.estimators._base import CLASSES, ZooEstimator, ZooNetworkEstimator
 from lstmzoo.migrations import migrate
 from lstmzoo.plugins import WAY_OUT, look_for
-
-
-def task_packages() -> Iterator[ModuleType]:
-    """Import the packages of the tasks, which registers their classes, and yield them."""
-    package = importlib.import_module("lstmzoo.estimators")
-    for module in pkgutil.iter_modules(package.__path__, "lstmzoo.estimators."):
-        if module.ispkg:
-            yield importlib.import_module(module.name)
 
 
 def load(path: str | Path, *, key: str | bytes | None = None) -> ZooEstimator:
