@@ -96,6 +96,21 @@ class Panel:
         """Whether times are dates; otherwise they are counts."""
         return not isinstance(self.freq, int)
 
+    def check_lengths(self, least: int, needs: str) -> None:
+        """Refuse series with fewer than ``least`` observations.
+
+        Args:
+            least: The fewest observations.
+            needs: End of the message: what needs them.
+
+        Raises:
+            DataError: Naming the first series that is too short.
+        """
+        short = self.lengths < least
+        if short.any():
+            i = int(short.argmax())
+            raise DataError(f"series {self.ids[i]!r} has {self.lengths[i]} observations{needs}")
+
     def series(self, i: int) -> np.ndarray:
         """Return the values of series i."""
         return self.values[self.offsets[i] : self.offsets[i + 1]]

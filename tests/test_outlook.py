@@ -185,7 +185,7 @@ def test_updates_have_the_same_bits_after_loading(halves, tiny, tmp_path):
 def test_an_update_that_fails_changes_nothing(halves, tiny, monkeypatch):
     forecaster = Forecaster(**tiny).fit(halves[0])
     before, rows = forecaster.predict(), len(forecaster.history_)
-    undefined = "lstmzoo.estimators.forecasting.forecaster.forecast_loss"
+    undefined = "lstmzoo.estimators.forecasting.network.estimator.forecast_loss"
     monkeypatch.setattr(undefined, lambda *_: lambda target, forecast: forecast[:, 0, 0] * np.nan)
     with pytest.raises(TrainingError):
         forecaster.update(halves[1])

@@ -161,5 +161,5 @@ def test_padded_series_count_only_what_was_observed_in_calibration():
 
 
 def test_a_series_too_short_to_learn_from_is_refused():
-    with pytest.raises(DataError, match="an observed value to forecast and one before that"):
+    with pytest.raises(DataError, match="no series has an observed target"):
         forecaster(missing="error", pad_short=True).fit(series(length=3))

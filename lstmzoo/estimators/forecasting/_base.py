@@ -224,11 +224,7 @@ class PanelForecaster(ServedForecaster, ScoredForecaster):
         self._check_params()
         params = self._given_params
         panel, form = params.read(y)
-        if (panel.lengths <= params.horizon).any():
-            i = int((panel.lengths <= params.horizon).argmax())
-            raise DataError(
-                f"series {panel.ids[i]!r} has {panel.lengths[i]} observations, too few to hold out {params.horizon}"
-            )
+        panel.check_lengths(params.horizon + 1, f", too few to hold out {params.horizon}")
         check_observed(panel, params.horizon, "held out for scores", "give observed values, or drop those rows")
         return (panel_frame(panel.head(params.horizon), form, params.columns),), (y,)
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from scipy.stats import norm
 
-from lstmzoo.errors import DataError, SavedModelError
+from lstmzoo.errors import SavedModelError
 from lstmzoo.estimators._base import Untrained, as_json
 from lstmzoo.estimators.forecasting._base import (
     Level,
@@ -172,12 +172,7 @@ class _Naive:
         """
         if self.pad_short:
             return panel.padded(self._rows)
-        short = panel.lengths < self._rows
-        if short.any():
-            i = int(short.argmax())
-            raise DataError(
-                f"series {panel.ids[i]!r} has {panel.lengths[i]} observations; {self.method} needs {self._rows}"
-            )
+        panel.check_lengths(self._rows, f"; {self.method} needs {self._rows}")
         return panel
 
     def needed(self, history: Panel) -> Panel:

@@ -14,33 +14,21 @@ from lstmzoo.config.ranges import SearchParameter
 from lstmzoo.errors import ConfigError, arg
 from lstmzoo.estimators.forecasting._base import Level, Missing, Positive, Seasons, panel_digest
 from lstmzoo.estimators.forecasting.baselines import METHODS, BaselineForecaster
-from lstmzoo.estimators.forecasting.network import (
-    PATHS,
-    FittedForecaster,
+from lstmzoo.estimators.forecasting.network import NetworkForecaster
+from lstmzoo.estimators.forecasting.network.framing import (
     PreparedSeries,
     check_counts,
-    check_held_out,
-    check_sampled,
-    checked_overrides,
-    forecast_loss,
-    is_autoregressive,
-    judged,
     kept_rows,
-    learned_errors,
     long_enough,
     training_windows,
-    window_batches,
     window_preprocessor,
-    window_validation,
 )
 from lstmzoo.estimators.forecasting.search_space import meaningful_space
-from lstmzoo.overrides import Overrides, point_loss
 from lstmzoo.preprocessing import Windows, continued
 from lstmzoo.spec import ForecastingSpec
-from lstmzoo.training import Batches, Trained, Validate
 
 
-class Forecaster(FittedForecaster):
+class Forecaster(NetworkForecaster):
     """One network, trained on all series together, that forecasts the next ``horizon`` steps of each.
 
     Args:
@@ -242,10 +230,6 @@ class Forecaster(FittedForecaster):
         """
         return self._network_sizes(y)
 
-    def network_loss(self, spec: ForecastingSpec) -> Callable[[Any, Any], Any]:
-        """Return the loss that networks of these sizes are trained with."""
-        return forecast_loss(spec.distribution, self._given_params.levels)
-
     def _resolve_config(self) -> ModelConfig:
         if self.lookback is not None and "lookback_horizons" in (self.hyperparameters or {}):
             raise ConfigError(
@@ -276,9 +260,6 @@ class Forecaster(FittedForecaster):
             )
         return size
 
-    def _overrides(self, config: ModelConfig, **given: Any) -> Overrides:
-        return checked_overrides(config.data.distribution, self._given_params.levels, **given)
-
     def _prepare(self, config: ModelConfig, seed: int, y: Any) -> PreparedSeries:
         params, held_out = self._given_params, self._held_out()
         read, form = params.read(y)
@@ -287,17 +268,12 @@ class Forecaster(FittedForecaster):
         preprocessor = window_preprocessor(config.data, params, seasons, self.lookback, self.calendar)
         panel = long_enough(panel, preprocessor, held_out, pad_short=self.pad_short)
         preprocessor.fit(panel.head(held_out))
+        kept = kept_rows(long_enough(whole, preprocessor, held_out, pad_short=self.pad_short), preprocessor)
         return PreparedSeries(
-            preprocessor=preprocessor,
-            spec=preprocessor.spec_,
-            digest=panel_digest(whole),
-            params=params,
-            windows=training_windows(preprocessor, panel, held_out),
+            preprocessor=preprocessor, spec=preprocessor.spec_, digest=panel_digest(whole), params=params,
+            windows=training_windows(preprocessor, panel, held_out), tail=kept, form=form, season_length=seasons[0],
             validation=Windows.held_out(preprocessor, panel, held_out) if held_out else None,
-            tail=kept_rows(long_enough(whole, preprocessor, held_out, pad_short=self.pad_short), preprocessor),
-            form=form,
-            season_length=seasons[0],
-        )
+        )  # fmt: skip
 
     def _prepare_update(self, config: ModelConfig, seed: int, y: Any) -> PreparedSeries:
         new, form = self._read_like_fitted(y, after=self.tail_)
@@ -305,48 +281,7 @@ class Forecaster(FittedForecaster):
         trained = np.maximum(self.tail_.lengths - self.preprocessor_.min_length + 1, 0)
         windows = Windows(self.preprocessor_, longer, skip=trained)
         return PreparedSeries(
-            preprocessor=self.preprocessor_,
-            spec=self.spec_,
-            digest=panel_digest(new),
+            preprocessor=self.preprocessor_, spec=self.spec_, digest=panel_digest(new), params=self.params_,
+            windows=windows, tail=kept_rows(longer, self.preprocessor_), form=form, season_length=self.season_length_,
             empty=not len(windows),
-            params=self.params_,
-            windows=windows,
-            validation=None,
-            tail=kept_rows(longer, self.preprocessor_),
-            form=form,
-            season_length=self.season_length_,
-        )
-
-    def _start(self, model: keras.Model, prepared: PreparedSeries, config: ModelConfig) -> None:
-        """Refuse levels that are too extreme for the sample paths or held-out values, before any training."""
-        levels, validation = prepared.params.levels, prepared.validation
-        if is_autoregressive(model):
-            check_sampled(levels, PATHS)
-        if prepared.params.conformal and validation is not None:
-            check_held_out(int(np.isfinite(judged(model, validation)[1]).sum()), levels)
-
-    def _batches(self, model: keras.Model, prepared: PreparedSeries, config: ModelConfig, seed: int) -> Batches:
-        return window_batches(model, prepared.windows, config.training, seed)
-
-    def _loss(self, prepared: PreparedSeries, overrides: Overrides) -> Callable[[Any, Any], Any]:
-        if overrides.loss is not None:
-            return point_loss(overrides.loss)
-        return forecast_loss(prepared.spec.distribution, prepared.params.levels)
-
-    def _validator(
-        self, model: keras.Model, prepared: PreparedSeries, config: ModelConfig, overrides: Overrides
-    ) -> Validate | None:
-        if prepared.validation is None:
-            return None
-        return window_validation(model, prepared.validation, self._loss(prepared, overrides), overrides)
-
-    def _learn(self, prepared: PreparedSeries, trained: Trained) -> None:
-        self.params_, self.season_length_ = prepared.params, prepared.season_length
-        self.tail_, self.form_ = prepared.tail, prepared.form
-        self.step_correlation_, self.offsets_ = 0.0, None
-        outlook, windows = self._panel_model.outlook, prepared.validation or prepared.windows
-        levels, conformal = self.levels_, self.params_.conformal
-        self.step_correlation_, self.offsets_ = learned_errors(outlook, windows, levels, conformal=conformal)
-
-    def _learn_update(self, prepared: PreparedSeries) -> None:
-        self.tail_ = prepared.tail
+        )  # fmt: skip

@@ -18,19 +18,19 @@ class PreparedSeries(Prepared):
     Attributes:
         params: How the series were read, and what is forecast.
         windows: Windows of the training set.
-        validation: Windows of the validation set, or None.
         tail: The rows of each series that forecasts and updates read.
         form: What the user passed.
         season_length: The shortest season.
+        validation: Windows of the validation set, or None.
     """
 
     preprocessor: WindowPreprocessor
     params: ForecastParams
     windows: Windows
-    validation: Windows | None
     tail: Panel
     form: Form
     season_length: int
+    validation: Windows | None = None
 
 
 def window_preprocessor(
@@ -47,25 +47,16 @@ def window_preprocessor(
     """
     steps = int(lookback or data.lookback_horizons * params.horizon)
     quantiles, columns = data.distribution == "quantiles", params.columns
+    channels = Channels(
+        calendar=data.calendar if calendar is None else list(calendar), known=columns.known, past=columns.past,
+        static=columns.static, mask=params.missing == "mask", irregular=params.irregular,
+    )  # fmt: skip
     return WindowPreprocessor(
-        lookback=steps,
-        horizon=int(params.horizon),
-        quantiles=params.levels if quantiles else [0.5],
-        periods=_reference_periods(data.residual, seasons, steps),
-        scaling=data.scaling,
-        transform=data.transform,
-        distribution=data.distribution,
+        lookback=steps, horizon=int(params.horizon), quantiles=params.levels if quantiles else [0.5],
+        periods=_reference_periods(data.residual, seasons, steps), scaling=data.scaling, transform=data.transform,
+        distribution=data.distribution, season_length=seasons[0], channels=channels,
         num_outputs=len(params.levels) if quantiles else DISTRIBUTIONS[data.distribution].num_parameters,
-        season_length=seasons[0],
-        channels=Channels(
-            calendar=data.calendar if calendar is None else list(calendar),
-            known=columns.known,
-            past=columns.past,
-            static=columns.static,
-            mask=params.missing == "mask",
-            irregular=params.irregular,
-        ),
-    )
+    )  # fmt: skip
 
 
 def _reference_periods(reference: str, seasons: list[int], lookback: int) -> list[int]:

@@ -31,10 +31,8 @@ def check_origins(panel: Panel, horizon: int, n_windows: int, step_size: int) ->
     """
     require_counts(n_windows=n_windows, step_size=step_size)
     dropped = horizon + (n_windows - 1) * step_size
-    if (panel.lengths <= dropped).any():
-        i = int((panel.lengths <= dropped).argmax())
-        raise DataError(f"series {panel.ids[i]!r} has {panel.lengths[i]} observations, too few for {n_windows} windows: they "
-                        f"take {dropped}, and something is to be fitted: lower n_windows or step_size, or drop it")  # fmt: skip
+    panel.check_lengths(dropped + 1, f", too few for {n_windows} windows: they take {dropped}, and training needs at least one "
+                        "more: lower n_windows or step_size, or drop the series")  # fmt: skip
 
 
 def backtest_frames(

@@ -96,12 +96,7 @@ class ScoredForecaster(ZooEstimator):
         """Ids, the last ``horizon`` values ``(N, H)``, the N histories before them, and forecasts ``(N, H)`` by level."""
         self._check_fitted()
         panel, horizon = self._read_like_fitted(y)[0], self.horizon_
-        short = panel.lengths <= horizon
-        if short.any():
-            i = int(short.argmax())
-            raise DataError(
-                f"series {panel.ids[i]!r} has {panel.lengths[i]} observations; scores need more than {horizon}"
-            )
+        panel.check_lengths(horizon + 1, f"; scores need more than {horizon}")
         check_observed(panel, horizon, "to be scored", "give observed values, or drop those rows")
         history, actual = self.params_.parted(panel)
         try:

@@ -1,29 +1,43 @@
-"""Fitted forecasters: sample paths, streams, interpretations, exports, saving."""
+"""The network of a forecaster: how it learns from prepared series, and what a fitted one can do."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
-from lstmzoo.config import list_models
+from lstmzoo.config import ModelConfig, list_models
 from lstmzoo.errors import ConfigError, DataError, SavedModelError, arg
 from lstmzoo.estimators._base import LearnedArray, ZooNetworkEstimator, as_json, preprocessor
 from lstmzoo.estimators.forecasting._base import PanelForecaster, check_finite
 from lstmzoo.estimators.forecasting.network._base import Projection
+from lstmzoo.estimators.forecasting.network.conformal import check_held_out, conformal_offsets
 from lstmzoo.estimators.forecasting.network.framing import PreparedSeries
 from lstmzoo.estimators.forecasting.network.interpretation import Interpretation, interpretation
-from lstmzoo.estimators.forecasting.network.outlook import Outlook
+from lstmzoo.estimators.forecasting.network.outlook import (
+    PATHS,
+    Outlook,
+    check_sampled,
+    is_autoregressive,
+    step_correlation,
+)
 from lstmzoo.estimators.forecasting.network.streaming import ForecastStream
 from lstmzoo.exporting import ExportFormat, ExportReport, export_model
+from lstmzoo.layers import distribution_loss, pinball_loss
 from lstmzoo.models._base import SteppingModel
 from lstmzoo.options import checked_options
-from lstmzoo.preprocessing import WindowPreprocessor, forecast_frame
+from lstmzoo.overrides import Overrides, measured, point_loss
+from lstmzoo.preprocessing import Scale, WindowPreprocessor, Windows, forecast_frame
 from lstmzoo.saving import check_arrays_finite
 from lstmzoo.spec import ForecastingSpec
+from lstmzoo.training import Batches, Trained, Validate, predict_padded
+
+Loss = Callable[[Any, Any], Any]
 
 
-class FittedForecaster(ZooNetworkEstimator[PreparedSeries], PanelForecaster):
-    """Base of :class:`lstmzoo.Forecaster`: what a fitted one can do, and what is saved of it."""
+class NetworkForecaster(ZooNetworkEstimator[PreparedSeries], PanelForecaster):
+    """Base of :class:`lstmzoo.Forecaster`, which prepares the series."""
 
     _saved = (
         *as_json("step_correlation_"),
@@ -152,6 +166,79 @@ class FittedForecaster(ZooNetworkEstimator[PreparedSeries], PanelForecaster):
         learned = {"preprocessor": self.preprocessor_.to_json(), "conformal": conformal}
         return export_model(self.model_, path, format, inputs, learned)
 
+    def network_loss(self, spec: ForecastingSpec) -> Loss:
+        """Return the loss that networks of these sizes are trained with."""
+        return forecast_loss(spec.distribution, self._given_params.levels)
+
+    def _overrides(self, config: ModelConfig, **given: Any) -> Overrides:
+        levels, distribution = self._given_params.levels, config.data.distribution
+        overrides = Overrides(**given, point=levels.index(0.5))
+        if overrides.loss is not None and (distribution != "quantiles" or len(levels) > 1):
+            raise ConfigError(f"{arg('loss')}: one of your own needs point forecasts: leave out {arg('quantiles')}, and pass "
+                              f"{arg(distribution='quantiles')}")  # fmt: skip
+        if overrides.metrics is not None and distribution != "quantiles":
+            raise ConfigError(
+                f"{arg('metrics')}: they need quantiles or point forecasts: pass {arg(distribution='quantiles')}"
+            )
+        return overrides
+
+    def _start(self, model: keras.Model, prepared: PreparedSeries, config: ModelConfig) -> None:
+        """Refuse levels that are too extreme for the sample paths or held-out values, before any training."""
+        levels, validation = prepared.params.levels, prepared.validation
+        if is_autoregressive(model):
+            check_sampled(levels, PATHS)
+        if prepared.params.conformal and validation is not None:
+            check_held_out(int(np.isfinite(_judged(model, validation)[1]).sum()), levels)
+
+    def _batches(self, model: keras.Model, prepared: PreparedSeries, config: ModelConfig, seed: int) -> Batches:
+        names, training = set(model.input), config.training
+
+        def make(numbers: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
+            inputs, target, _ = prepared.windows.batch(numbers)
+            return {name: inputs[name] for name in names}, target
+
+        return Batches(
+            make, num_items=len(prepared.windows), batch_size=training.batch_size,
+            steps_per_epoch=training.steps_per_epoch, seed=seed,
+        )  # fmt: skip
+
+    def _loss(self, prepared: PreparedSeries, overrides: Overrides) -> Loss:
+        if overrides.loss is not None:
+            return point_loss(overrides.loss)
+        return forecast_loss(prepared.spec.distribution, prepared.params.levels)
+
+    def _validator(
+        self, model: keras.Model, prepared: PreparedSeries, config: ModelConfig, overrides: Overrides
+    ) -> Validate | None:
+        windows, loss = prepared.validation, self._loss(prepared, overrides)
+        if windows is None:
+            return None
+        inputs, target, _ = windows.batch(windows.spread())
+        inputs = {name: inputs[name] for name in model.input}
+
+        def validate() -> dict[str, float]:
+            output = predict_padded(model, inputs)
+            own = measured(overrides.make_metrics(), target, output)
+            return {"loss": float(np.mean(np.asarray(loss(target, output)))), **own}
+
+        return validate
+
+    def _learn(self, prepared: PreparedSeries, trained: Trained) -> None:
+        self.params_, self.season_length_ = prepared.params, prepared.season_length
+        self.tail_, self.form_ = prepared.tail, prepared.form
+        self.step_correlation_, self.offsets_ = 0.0, None
+        levels, conformal = self.levels_, self.params_.conformal
+        spread = len(levels) > 2 or self.spec_.distribution != "quantiles"
+        if not conformal and (not spread or is_autoregressive(self.model_)):
+            return
+        inputs, target, scale, numbers = _judged(self.model_, prepared.validation or prepared.windows)
+        quantiles = self._panel_model.outlook.quantiles(inputs, scale.scale, levels, numbers)
+        self.step_correlation_ = step_correlation(target - quantiles[..., levels.index(0.5)])
+        self.offsets_ = conformal_offsets(target, quantiles, levels) if conformal else None
+
+    def _learn_update(self, prepared: PreparedSeries) -> None:
+        self.tail_ = prepared.tail
+
     @property
     def _panel_model(self) -> Projection:
         outlook = Outlook(self.model_, self.spec_, self.preprocessor_.quantiles, self.step_correlation_, self.seed_)
@@ -173,3 +260,18 @@ class FittedForecaster(ZooNetworkEstimator[PreparedSeries], PanelForecaster):
             raise SavedModelError(f"state.safetensors: series of {longest} steps, but windows of {context}")
         if offsets is not None:
             check_arrays_finite({"conformal_offsets": offsets}, "state.safetensors")
+
+
+def forecast_loss(distribution: str, levels: list[float]) -> Loss:
+    """Return the loss of quantiles or of a distribution's parameters."""
+    return pinball_loss(levels) if distribution == "quantiles" else distribution_loss(distribution)
+
+
+def _judged(model: keras.Model, windows: Windows) -> tuple[dict[str, np.ndarray], np.ndarray, Scale, np.ndarray]:
+    """Inputs, targets ``(B, H)``, scales and numbers of the windows by which a network is judged.
+
+    Targets are NaN if they were not observed, or if the window does not vary, so that errors would have no unit.
+    """
+    numbers = windows.spread(512 if is_autoregressive(model) else 4096)
+    inputs, target, scale = windows.batch(numbers)
+    return inputs, np.where(scale.scale > 0, target[..., 0].astype(float), np.nan), scale, numbers
