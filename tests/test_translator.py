@@ -310,7 +310,7 @@ def test_short_trainings_have_few_shapes(monkeypatch, time_limit, most):
         allowed.append(most_buckets)
         return PairBatches(*ids, most_buckets=most_buckets, **options)
 
-    monkeypatch.setattr("lstmzoo.estimators.translation.network.preparing.PairBatches", noted)
+    monkeypatch.setattr("lstmzoo.estimators.translation.translator.PairBatches", noted)
     small(time_limit=time_limit).fit(*FEW)
     assert allowed == [most]
 
@@ -527,7 +527,7 @@ def test_requests_of_any_size_and_options_share_few_programs(fitted):
         (["a", 3], ["x", "y"], "source"),
         ([], [], "there are no sentences"),
         ("a b", "x y", "one string: put it in a list"),
-        (["a", "a"], ["x", "y"], "cannot be split into two parts"),
+        (["a", "a"], ["x", "y"], "cannot split 1 distinct sentences into two parts"),
     ],
 )
 def test_pairs_that_are_refused(source, target, error):

@@ -1,6 +1,8 @@
 """The translator: one network, trained on pairs of sentences."""
 
+import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,24 +12,50 @@ from pydantic import Field
 from tokenizers import Tokenizer
 
 from lstmzoo.config import ModelConfig, TokenizerName
-from lstmzoo.estimators.translation._base import Share, blanked_pairs, opening, pairs_digest
+from lstmzoo.errors import ConfigError, DataError, arg
+from lstmzoo.estimators._base import Prepared
+from lstmzoo.estimators.translation._base import Share, blanked_pairs, opening, pairs_digest, split_pairs
 from lstmzoo.estimators.translation.baselines import METHODS, BaselineTranslator
 from lstmzoo.estimators.translation.network import (
     FittedTranslator,
-    TrainingPairs,
     Writer,
     check_lengths,
     decode_greedily,
     pair_batches,
     pair_nll,
-    training_batches,
-    with_validation,
 )
 from lstmzoo.metrics import bleu
 from lstmzoo.overrides import Overrides
 from lstmzoo.preprocessing import PairBatches, PairPreprocessor, token_counts
+from lstmzoo.preprocessing.buckets import MOST_BUCKETS
 from lstmzoo.spec import TranslationSpec
 from lstmzoo.training import Trained, Validate
+
+_logger = logging.getLogger(__name__)
+Texts = tuple[list[str], list[str]]  # sources and targets
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingPairs(Prepared):
+    """Pairs of sentences, prepared for training.
+
+    Attributes:
+        batches: Batches of the pairs.
+        padding: Share of padding among the positions of the first epoch.
+        tokens: Number of tokens of both languages in the first epoch, without padding.
+        counts: ``(V,)`` number of occurrences of each id of the target; None for an update.
+        held_out: Pairs of the validation set, if there is one.
+        ratio: Number of tokens of the targets for each token of the sources.
+        example: A source.
+    """
+
+    batches: PairBatches
+    counts: np.ndarray | None = None
+    held_out: Texts | None = None
+    ratio: float = 1.0
+    example: str = ""
+    padding: float = 0.0
+    tokens: int = 0
 
 
 class Translator(FittedTranslator):
@@ -161,7 +189,7 @@ class Translator(FittedTranslator):
         self, config: ModelConfig, seed: int, source: Any, target: Any, validation: tuple[Any, Any] | None = None
     ) -> TrainingPairs:
         whole = blanked_pairs(source, target)
-        texts, held_out = with_validation(whole, validation, self.validation_size, seed)
+        texts, held_out = _with_validation(whole, validation, self.validation_size, seed)
         preprocessor = PairPreprocessor(self._tokenizer(config), config.data.vocab_size, config.data.joint).fit(*texts)
         ids = preprocessor.encode_source(texts[0]), preprocessor.encode_target(texts[1])
         counts = token_counts(
@@ -169,7 +197,7 @@ class Translator(FittedTranslator):
         )
         digest, batches = (
             pairs_digest(*whole),
-            training_batches(preprocessor, texts, ids, config, seed, self.time_limit),
+            _training_batches(preprocessor, texts, ids, config, seed, self.time_limit),
         )
         return TrainingPairs(
             preprocessor=preprocessor, digest=digest, identity=f"{digest} {held_out and pairs_digest(*held_out)}",
@@ -181,7 +209,7 @@ class Translator(FittedTranslator):
     def _prepare_update(self, config: ModelConfig, seed: int, source: Any, target: Any) -> TrainingPairs:
         texts, preprocessor = blanked_pairs(source, target), self.preprocessor_
         ids = preprocessor.encode_source(texts[0]), preprocessor.encode_target(texts[1])
-        batches = training_batches(preprocessor, texts, ids, config, seed, self.time_limit)
+        batches = _training_batches(preprocessor, texts, ids, config, seed, self.time_limit)
         return TrainingPairs(preprocessor=preprocessor, spec=self.spec_, digest=pairs_digest(*texts), batches=batches)
 
     def _start(self, model: keras.Model, prepared: TrainingPairs, config: ModelConfig) -> None:
@@ -223,3 +251,56 @@ class Translator(FittedTranslator):
             return 100 - bleu(held_out[1], [preprocessor.decode(one.tokens[0]) for one in found])
 
         return validate
+
+
+def _with_validation(whole: Texts, validation: Any, share: float, seed: int) -> tuple[Texts, Texts | None]:
+    """Return the pairs to train on, and those to validate on.
+
+    Args:
+        whole: All pairs.
+        validation: Validation pairs of the user's; None to hold some of the pairs out.
+        share: Share of the pairs to hold out.
+        seed: Seed of the choice.
+
+    Raises:
+        DataError: If ``validation`` is not two lists of sentences.
+    """
+    if validation is None:
+        return split_pairs(*whole, share, seed=seed) if share else (whole, None)
+    if not isinstance(validation, tuple | list) or len(validation) != 2:
+        raise DataError(f"{arg('validation')}: expected two lists, of sentences and of their translations")
+    return whole, blanked_pairs(*validation, names=("validation source", "validation target"))
+
+
+def _training_batches(
+    preprocessor: PairPreprocessor, texts: Texts, ids: tuple[list, list], config: ModelConfig, seed: int,
+    time_limit: float | None,
+) -> PairBatches:  # fmt: skip
+    """Return the batches of pairs, and warn of pairs that are left out.
+
+    With a short time limit, batches have fewer shapes: each may take 10 seconds to compile.
+
+    Raises:
+        ConfigError: If ``bpe_dropout`` is set and the tokenizer is not ``bpe``.
+        DataError: If no pair can be trained on.
+    """
+    data, training = config.data, config.training
+    rate = data.bpe_dropout
+    if rate and preprocessor.tokenizer != "bpe":
+        raise ConfigError(
+            f"{arg(hyperparameters={'bpe_dropout': rate})} needs {arg(tokenizer='bpe')}, got "
+            f"{preprocessor.tokenizer!r}: pass 0.0"
+        )
+    batches = PairBatches(
+        *ids, batch_size=training.batch_size, steps_per_epoch=training.steps_per_epoch, seed=seed,
+        max_length=data.max_length,
+        most_buckets=MOST_BUCKETS if time_limit is None else int(min(max(2.0, time_limit / 30), MOST_BUCKETS)),
+        resample=(lambda epoch: preprocessor.encode_dropped(*texts, rate, seed, epoch)) if rate else None,
+    )  # fmt: skip
+    left_out = batches.left_out
+    if any(left_out.values()):
+        _logger.warning(
+            "%d of %d pairs are not trained on: %d have an empty side, %d more than max_length=%d tokens on a side",
+            sum(left_out.values()), len(texts[0]), left_out["empty"], left_out["long"], data.max_length,
+        )  # fmt: skip
+    return batches

@@ -22,7 +22,6 @@ from lstmzoo.estimators.translation.network.decoding import (
     pair_batches,
     pair_nll,
 )
-from lstmzoo.estimators.translation.network.preparing import TrainingPairs
 from lstmzoo.estimators.translation.network.writer import Writer
 from lstmzoo.options import checked_options
 from lstmzoo.outputs import check_picture
@@ -50,7 +49,7 @@ class Alignment:
     weights: np.ndarray
 
 
-class FittedTranslator(TokenizingEstimator[TrainingPairs], SentenceTranslator):
+class FittedTranslator(TokenizingEstimator, SentenceTranslator):
     """Base of :class:`lstmzoo.Translator`: the methods of a fitted network."""
 
     _saved = (
