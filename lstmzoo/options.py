@@ -139,7 +139,7 @@ def checked_params(declared: Iterable[ServingParam], given: Mapping[str, Any] | 
     values = {name: param.default for name, param in by_name.items()}
     for name, value in (given or {}).items():
         if name not in by_name:
-            raise UnknownNameError("parameter", shortened(name), by_name)
+            raise UnknownNameError("parameter", truncated(name), by_name)
         plain = value.tolist() if isinstance(value, np.generic | np.ndarray) else value
         by_name[name].check(name, plain)
         values[name] = plain
@@ -182,9 +182,9 @@ def shown(value: object) -> str:
     """
     if isinstance(value, list | tuple | dict | np.ndarray):
         return f"a {type(value).__name__} of {len(value)}"
-    return shortened(repr(value.item() if isinstance(value, np.generic) else value))
+    return truncated(repr(value.item() if isinstance(value, np.generic) else value))
 
 
-def shortened(text: Any) -> Any:
+def truncated(text: Any) -> Any:
     """Text of at most 40 characters; other values are returned unchanged."""
     return f"{text[:37]}..." if isinstance(text, str) and len(text) > 40 else text

@@ -120,7 +120,7 @@ def test_a_model_of_data_is_the_estimators(estimator, data, name, params, eagerl
         (lambda: build_model("forecasting/gru", SPEC, horizon=3), ConfigError, "horizon: a spec has all sizes already"),
         (lambda: build_model("forecasting/gru", SPEC, hyperparameters={"unit": 3}), ConfigError, "did you mean 'units'"),
         (lambda: HyperModel("gru", SPEC, search_space={"scaling": {"type": "categorical", "values": ["none"]}}), ConfigError,
-         "search_space: 'scaling' is not of the network"),
+         "search_space: 'scaling' is a setting of the data"),
         (lambda: HyperModel("gru", SPEC, search_space={"unit": None}), UnknownNameError, "did you mean 'units'"),
         (lambda: HyperModel("gru", ForecastingSpec(24, 6, 1, 3)), ConfigError, "loss: the spec has 3 outputs: pass one"),
     ],

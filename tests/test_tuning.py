@@ -23,6 +23,7 @@ from sklearn.exceptions import NotFittedError
 from lstmzoo import Forecaster
 from lstmzoo.config import IntRange, load_config
 from lstmzoo.errors import ConfigError, LstmzooError, UnknownNameError
+from lstmzoo.estimators._base import Untrained
 from lstmzoo.mlflow import load_model, tracking
 from lstmzoo.tuning import ZooSearchCV, search
 from lstmzoo.tuning._base import to_json
@@ -37,7 +38,7 @@ Y = np.arange(50.0)
 MODELS = ["lstm", "gru", "segment_lstm"]
 
 
-class Constant(BaseEstimator):
+class Constant(Untrained, BaseEstimator):
     """A baseline that scores as it is told."""
 
     def __init__(self, value=-3.0):

@@ -1,4 +1,4 @@
-"""Databases as MLflow's stores: whether they can be used, found out within seconds."""
+"""Databases of MLflow stores: problems are found within seconds."""
 
 import sqlite3
 import tempfile
@@ -11,30 +11,30 @@ from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
 from mlflow.store.db import utils
 
 _PREFIX = "sqlite:///"
-_LOCKED_SECONDS = 3  # that another process may hold a SQLite store locked
+_LOCKED_SECONDS = 3  # that another process may lock a SQLite store
 
 
 def sqlite_file(uri: str) -> Path | None:
-    """The absolute path of a SQLite store, if it is one; None for one that is named by a URI of SQLite's own (``file:``)."""
+    """Return the absolute path of a SQLite store; None for other stores, and for a SQLite URI (``file:``)."""
     path = uri.removeprefix(_PREFIX)
     return Path(path).absolute() if uri.startswith(_PREFIX) and not path.startswith("file:") else None
 
 
 def check_writable(uri: str) -> None:
-    """Refuse a SQLite store that cannot be written, which MLflow by itself would try ten times, for 101 seconds.
+    """Refuse a SQLite store that cannot be written; MLflow itself would try ten times, for 101 seconds.
 
     Args:
-        uri: Of any store; stores of other kinds are not looked at.
+        uri: URI of the store; only SQLite stores are checked.
 
     Raises:
-        MlflowException: Naming the file or folder, and what is wrong with it.
+        MlflowException: If it cannot be written; the message names the file or folder.
     """
     file = sqlite_file(uri)
-    if file is None or "?" in uri:  # options that only SQLAlchemy can read
+    if file is None or "?" in uri:  # with options for SQLAlchemy
         return
-    folder = next(parent for parent in file.parents if parent.exists())  # MLflow makes those below it
+    folder = next(parent for parent in file.parents if parent.exists())  # MLflow creates the folders below it
     try:
-        tempfile.TemporaryFile(dir=folder).close()  # SQLite's own journal is written there
+        tempfile.TemporaryFile(dir=folder).close()  # SQLite writes its journal there
     except OSError as error:
         raise _unavailable(f"{folder} cannot be written: {error.strerror}") from None
     if not file.exists():
@@ -55,7 +55,7 @@ def _unavailable(message: str) -> MlflowException:
 
 @contextmanager
 def tried_once() -> Iterator[None]:
-    """Let MLflow try a database once, while the context lasts, where it tries ten times by itself, for 101 seconds."""
+    """Let MLflow try a database only once within the context, instead of ten times in 101 seconds."""
     before = utils.MAX_RETRY_COUNT
     utils.MAX_RETRY_COUNT = 1
     try:

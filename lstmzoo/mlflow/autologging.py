@@ -1,4 +1,4 @@
-"""Plain fits in MLflow, without a further line: ``lstmzoo.mlflow.autolog()``."""
+"""Automatic logging of fits to MLflow: ``lstmzoo.mlflow.autolog()``."""
 
 import functools
 import logging
@@ -13,8 +13,10 @@ import mlflow
 from mlflow import MlflowClient
 from mlflow.tracking import fluent
 
+from lstmzoo.contracts import Data
 from lstmzoo.estimators._base import CLASSES, ZooNetworkEstimator
 from lstmzoo.mlflow._base import check_registered_name, connection, one_line, resolve_tracking_uri
+from lstmzoo.mlflow.defaults import Status
 from lstmzoo.mlflow.flavor import log_model
 from lstmzoo.mlflow.provenance import FittedData, log_data
 from lstmzoo.mlflow.writing import fit_metrics, log
@@ -41,21 +43,20 @@ def autolog(
 ) -> None:
     """Log each ``fit`` of a :class:`lstmzoo.Forecaster`, :class:`lstmzoo.LanguageModel` or :class:`lstmzoo.Translator`.
 
-    A fit becomes a run with the estimator's parameters and the entry's resolved settings, metrics per epoch, the data as an
-    input, and the model with its signature. It is the active run, if there is one without a fit; a further fit in it becomes a
-    nested run. A fit that raises leaves a run that is ``FAILED``. The fits of a search, a benchmark or a
-    backtest are not logged: a search has its own tracking.
+    The run of a fit has the estimator's parameters, the entry's resolved settings, metrics per epoch, the data as an input,
+    and the model with its signature. The active run is used if it has no fit; a further fit becomes a nested run. A fit that
+    raises leaves a ``FAILED`` run. The fits of searches, benchmarks and backtests are not logged: a search has its own tracking.
 
-    MLflow being away is only a warning; the fit is what it would have been.
+    If MLflow is away, a warning is logged, and the fit is not affected.
 
     Args:
-        log_models: Whether models are logged, not only what led to them.
+        log_models: Whether models are logged too.
         registered_model_name: Register each model under this name, with the alias ``champion``.
-        tracking_uri: If None, as MLflow is set, or else ``mlflow.db`` in the working directory.
-        disable: Whether to log no more.
+        tracking_uri: MLflow store; by default MLflow's current one, otherwise ``mlflow.db`` in the working directory.
+        disable: Stop logging.
 
     Raises:
-        ConfigError: If MLflow does not take the registered name.
+        ConfigError: If MLflow does not accept the registered name.
     """
     check_registered_name(registered_model_name)
     while _patched:
@@ -81,7 +82,7 @@ def _patch(owner: type, name: str, make: Callable[[Callable], Callable]) -> None
 
 @contextmanager
 def paused() -> Iterator[None]:
-    """Log no fit of this thread while the context lasts."""
+    """Log no fit of this thread within the context."""
     before = getattr(_local, "paused", False)
     _local.paused = True
     try:
@@ -101,7 +102,7 @@ def _unlogged(original: Callable) -> Callable:
 
 def _logged(original: Callable, settings: _Settings) -> Callable:
     @functools.wraps(original)
-    def fit(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def fit(self: ZooNetworkEstimator, *args: Any, **kwargs: Any) -> Any:
         if getattr(_local, "paused", False):
             return original(self, *args, **kwargs)
         began = int(1000 * time.time())
@@ -117,7 +118,9 @@ def _logged(original: Callable, settings: _Settings) -> Callable:
     return fit
 
 
-def _log_fit(estimator: Any, settings: _Settings, began: int, data: tuple, error: BaseException | None) -> None:
+def _log_fit(
+    estimator: ZooNetworkEstimator, settings: _Settings, began: int, data: Data, error: BaseException | None
+) -> None:
     try:
         with connection(settings.tracking_uri, timeout=5) as uri:
             client = MlflowClient(uri)
@@ -126,14 +129,14 @@ def _log_fit(estimator: Any, settings: _Settings, began: int, data: tuple, error
                 if error is None and settings.log_models:
                     name = settings.registered_model_name
                     log_model(estimator, run_id=run_id, registered_model_name=name, tracking_uri=uri)
-    except Exception as problem:  # whatever MLflow, its store or the network raises: the fit stands
+    except Exception as problem:  # whatever MLflow, its store or the network raises: the fit is not affected
         uri = resolve_tracking_uri(settings.tracking_uri)
         _logger.warning("MLflow at %s failed; the fit was not logged: %s", uri, one_line(str(problem)))
 
 
 @contextmanager
-def _run(client: MlflowClient, estimator: Any, began: int, status: str) -> Iterator[str]:
-    """The run to log to. If it is the fit's own, it ends with the context, ``FAILED`` if what is to be in it is not."""
+def _run(client: MlflowClient, estimator: ZooNetworkEstimator, began: int, status: Status) -> Iterator[str]:
+    """Yield the run to log to. A run of the fit's own ends with the context, as ``FAILED`` if logging fails."""
     active = mlflow.active_run()
     if active is not None and _FIT not in client.get_run(active.info.run_id).data.tags:
         yield active.info.run_id
@@ -144,14 +147,19 @@ def _run(client: MlflowClient, estimator: Any, began: int, status: str) -> Itera
     try:
         yield run.info.run_id
     except Exception:
-        with suppress(Exception):  # the store may be away by now; what went wrong first is reported
+        with suppress(Exception):  # the store may be away by now; the first error is reported
             client.set_terminated(run.info.run_id, "FAILED")
         raise
     client.set_terminated(run.info.run_id, status)
 
 
 def _write(
-    client: MlflowClient, run_id: str, estimator: Any, began: int, data: tuple, error: BaseException | None
+    client: MlflowClient,
+    run_id: str,
+    estimator: ZooNetworkEstimator,
+    began: int,
+    data: Data,
+    error: BaseException | None,
 ) -> None:
     params = {key: value for key, value in estimator.get_params(deep=False).items() if key != "hyperparameters"}
     tags = {_FIT: type(estimator).__name__, "task": estimator.task}
@@ -173,7 +181,7 @@ def _write(
     log_data(client, run_id, FittedData(estimator.task, estimator.data_digest_, data))
 
 
-def _status(error: BaseException | None) -> str:
+def _status(error: BaseException | None) -> Status:
     if error is None:
         return "FINISHED"
     return "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"

@@ -1,4 +1,4 @@
-"""The flavor: fitted estimators as MLflow models, with signature and input example, and without pickle."""
+"""The flavor: fitted estimators as MLflow models with signature and input example, without pickle."""
 
 import logging
 import tempfile
@@ -21,6 +21,7 @@ from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
 from lstmzoo import saving
 from lstmzoo._version import __version__
+from lstmzoo.config import ModelConfig
 from lstmzoo.contracts import Trackable
 from lstmzoo.mlflow._base import (
     ALIAS,
@@ -54,11 +55,11 @@ _PINNED = (
 
 
 def save_model(estimator: Trackable, path: str | Path) -> None:
-    """Write a fitted estimator as an MLflow model folder, which ``mlflow models serve -m <path>`` takes.
+    """Save a fitted estimator as an MLflow model folder, for example for ``mlflow models serve -m <path>``.
 
     Args:
-        estimator: Fitted.
-        path: The folder; it must not exist, or be empty.
+        estimator: A fitted estimator.
+        path: The folder, which must be empty or not exist.
 
     Raises:
         NotFittedError: If the estimator is not fitted.
@@ -81,24 +82,24 @@ def log_model(
 ) -> ModelInfo:
     """Log a fitted estimator to a run, and register it.
 
-    Doing it again adds nothing: an equal model of the same run is reused, and so is its version.
+    A second call adds nothing: an equal model in the same run is reused, and so is its version.
 
     Args:
-        estimator: Fitted.
-        name: Of the model in its run.
-        registered_model_name: Register it under this name.
-        alias: Points to the new version of the registered model, such as ``models:/<name>@champion``.
-        run_id: The run; if None, the active run, or else a new one.
-        description: Of a new version of the registered model; if None, what the model is and what it was trained on.
-        tags: Of a new version, beside ``task``, ``model`` and ``data_digest``.
-        tracking_uri: If None, as MLflow is set, or else ``mlflow.db`` in the working directory.
+        estimator: A fitted estimator.
+        name: Name of the model in its run.
+        registered_model_name: Register the model under this name.
+        alias: Alias of the new version of the registered model, as in ``models:/<name>@champion``.
+        run_id: The run; by default the active run, otherwise a new one.
+        description: Description of a new version of the registered model; by default the model and its training data.
+        tags: Tags of a new version, beside ``task``, ``model`` and ``data_digest``.
+        tracking_uri: MLflow store; by default MLflow's current one, otherwise ``mlflow.db`` in the working directory.
 
     Returns:
-        What ``mlflow.pyfunc.log_model`` returns.
+        The result of ``mlflow.pyfunc.log_model``.
 
     Raises:
         NotFittedError: If the estimator is not fitted.
-        ConfigError: If MLflow does not take the registered name or the alias.
+        ConfigError: If MLflow does not accept the registered name or the alias.
         MlflowException: If the store cannot be reached, or refuses.
     """
     check_registered_name(registered_model_name)
@@ -131,22 +132,22 @@ def log_champion(
     tags: Mapping[str, Any] | None = None,
     tracking_uri: str | None = None,
 ) -> str | None:
-    """Log the winner of a search to the search's run, and register it. MLflow being away is only a warning.
+    """Log the winner of a search to the search's run, and register it. If MLflow is away, a warning is logged.
 
     Args:
-        estimator: Fitted.
-        parent_run_id: What :func:`lstmzoo.mlflow.log_search` returned; with None, nothing is done.
-        registered_model_name: Register it under this name.
-        alias: Points to the new version.
+        estimator: The fitted winner.
+        parent_run_id: The result of :func:`lstmzoo.mlflow.log_search`; with None, nothing is done.
+        registered_model_name: Register the model under this name.
+        alias: Alias of the new version.
         description: As for :func:`log_model`.
         tags: As for :func:`log_model`.
         tracking_uri: As for :func:`log_model`.
 
     Returns:
-        The model's URI, or None if MLflow was away: call again later.
+        The model's URI, or None if MLflow was away.
 
     Raises:
-        ConfigError: If MLflow does not take the registered name or the alias.
+        ConfigError: If MLflow does not accept the registered name or the alias.
     """
     check_registered_name(registered_model_name)
     check_alias(alias)
@@ -154,7 +155,7 @@ def log_champion(
         return None
     try:
         with connection(tracking_uri, timeout=5):
-            MlflowClient().get_run(parent_run_id)  # fails in seconds if the server is away, before anything is saved
+            MlflowClient().get_run(parent_run_id)  # fails within seconds if the server is away
         info = log_model(
             estimator,
             registered_model_name=registered_model_name,
@@ -164,7 +165,9 @@ def log_champion(
             tags=tags,
             tracking_uri=tracking_uri,
         )
-    except Exception as error:  # whatever MLflow, its store or the network raises: the search's own result stands
+    except (
+        Exception
+    ) as error:  # whatever MLflow, its store or the network raises: the result of the search is not affected
         _logger.warning("the champion was not logged to MLflow: %s", one_line(str(error)))
         return None
     if info.registered_model_version is None:
@@ -173,14 +176,14 @@ def log_champion(
 
 
 def load_model(model_uri: str | Path, *, tracking_uri: str | None = None) -> Any:
-    """The estimator in an MLflow model, verified; nothing that came with it is executed or unpickled.
+    """Return the estimator in an MLflow model. Its files are verified, and nothing is executed or unpickled.
 
     Args:
         model_uri: A URI such as ``models:/<name>@champion`` or ``runs:/<run_id>/model``, or a folder.
-        tracking_uri: Where URIs are looked up.
+        tracking_uri: MLflow store in which URIs are resolved.
 
     Raises:
-        SavedModelError: If there is no such model, it is not of this flavor, or it is damaged.
+        SavedModelError: If there is no such model, it has another flavor, or it is damaged.
     """
     return fetch_model(model_uri, tracking_uri)
 
@@ -193,7 +196,7 @@ class _Run:
 
 @contextmanager
 def _run(run_id: str | None) -> Iterator[_Run]:
-    """The run to log to; a run that is active stays active."""
+    """Yield the run to log to; an active run stays active."""
     active = mlflow.active_run()
     if active is not None and run_id in (None, active.info.run_id):
         run = MlflowClient().get_run(active.info.run_id)
@@ -210,19 +213,12 @@ def _as_run(run: Any) -> _Run:
 
 @contextmanager
 def _pyfunc_arguments(estimator: Trackable) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The digest of the saved estimator, and what MLflow is called with while the context lasts."""
+    """Yield the digest of the saved estimator, and the arguments for MLflow, valid within the context."""
     with tempfile.TemporaryDirectory(prefix="lstmzoo-") as private:
         folder = Path(private) / "model"
         estimator.save(folder)
         example, params = _as_mlflow_has_it(estimator.serving_example()), estimator.serving_params()
-        config = getattr(estimator, "config_", None)
-        metadata = {
-            "task": estimator.task,
-            "model": config.name if config is not None else type(estimator).__name__,
-            "format": saving.FORMAT,
-            "lstmzoo": __version__,
-            "data_digest": getattr(estimator, "data_digest_", None),
-        }
+        metadata = {**_facts(estimator), "format": saving.FORMAT, "lstmzoo": __version__}
         yield (
             bundle_digest(folder),
             {
@@ -239,9 +235,9 @@ def _pyfunc_arguments(estimator: Trackable) -> Iterator[tuple[str, dict[str, Any
 def _signature(estimator: Trackable, example: pd.DataFrame) -> ModelSignature:
     answer = estimator.serve(estimator.serving_example(), {})
     nullable = estimator.serving_nullable()
-    with warnings.catch_warnings():  # of integer columns, which are times or names here and never missing
+    with warnings.catch_warnings():  # about integer columns, which are times or names here and never missing
         warnings.filterwarnings("ignore", "Hint: Inferred schema contains integer column", UserWarning)
-        whole = example.ffill()  # MLflow cannot tell the type of text with gaps
+        whole = example.ffill()  # MLflow cannot infer the type of text with missing values
         signature = infer_signature(whole, _as_mlflow_has_it(answer))
     inputs = Schema([ColSpec(spec.type, spec.name, required=spec.name not in nullable) for spec in signature.inputs])
     return ModelSignature(
@@ -254,14 +250,14 @@ def _spec(param: ServingParam) -> ParamSpec:
 
 
 def _as_mlflow_has_it(frame: pd.DataFrame) -> pd.DataFrame:
-    """Times in UTC and without a time zone, the only kind that a signature can say."""
+    """Convert times to UTC without a time zone, the only kind that a signature supports."""
     zoned = frame.select_dtypes("datetimetz")
     naive = {str(name): zoned[name].dt.tz_convert("UTC").dt.tz_localize(None) for name in zoned}
     return frame.assign(**naive)
 
 
 def pip_requirements() -> list[str]:
-    """lstmzoo and what its predictions depend on, as they are installed; nothing is inferred.
+    """Return lstmzoo and the packages that its predictions depend on, in their installed versions.
 
     Examples:
         >>> pip_requirements()
@@ -271,7 +267,7 @@ def pip_requirements() -> list[str]:
     for name in _PINNED:
         try:
             pinned.append(f"{name}=={version(name)}")
-        except PackageNotFoundError:  # another distribution of the same package, such as tensorflow-cpu
+        except PackageNotFoundError:  # another distribution of the package, such as tensorflow-cpu
             continue
     return pinned
 
@@ -285,33 +281,34 @@ def _logged_before(run: _Run, digest: str) -> ModelInfo | None:
     return None
 
 
-def _facts(estimator: Trackable) -> dict[str, Any]:
-    """What can be said of a fitted estimator in tags."""
-    config = getattr(estimator, "config_", None)
-    facts = {
-        "task": estimator.task,
-        "model": config.name if config is not None else type(estimator).__name__,
-        "data_digest": getattr(estimator, "data_digest_", None),
-    }
-    return {key: value for key, value in facts.items() if value is not None}
+def _config(estimator: Trackable) -> ModelConfig | None:
+    return getattr(estimator, "config_", None)  # of networks
+
+
+def _facts(estimator: Trackable) -> dict[str, str]:
+    """Return the task, model and data of a fitted estimator."""
+    config = _config(estimator)
+    model = config.name if config is not None else type(estimator).__name__
+    return {"task": estimator.task, "model": model, "data_digest": estimator.data_digest_}
 
 
 def _params(estimator: Trackable) -> dict[str, Any]:
-    """The parameters of a fitted estimator, and the entry's resolved settings."""
+    """Return the parameters of a fitted estimator, and the resolved settings of its entry."""
     params = {key: value for key, value in estimator.get_params(deep=False).items() if key != "hyperparameters"}
-    config = getattr(estimator, "config_", None)
+    config = _config(estimator)
     return params if config is None else {**params, **config.settings, "model": config.name}
 
 
 def _description(estimator: Trackable) -> str:
     facts = _facts(estimator)
-    data = f", trained on the data {facts['data_digest'][:12]}" if "data_digest" in facts else ""
-    size = f"{estimator.num_parameters_:,} parameters"
-    return f"{type(estimator).__name__} {facts['model']} of {size}{data}, by lstmzoo {__version__}"
+    size, data = f"{estimator.num_parameters_:,} parameters", facts["data_digest"][:12]
+    return (
+        f"{type(estimator).__name__} {facts['model']} of {size}, trained on the data {data}, by lstmzoo {__version__}"
+    )
 
 
 def _register(info: ModelInfo, name: str, alias: str | None, about: dict[str, Any]) -> str:
-    """The version of the registered model that is this one, made if there is none."""
+    """Return this model's version of the registered model, created if there is none."""
     client = MlflowClient()
     made_name = True
     try:
@@ -341,7 +338,7 @@ def _remove_empty(client: MlflowClient, name: str) -> None:
 
 
 def _version(client: MlflowClient, info: ModelInfo, name: str, about: dict[str, Any]) -> str:
-    """Looked for by run, for a filter of MLflow cannot hold every name."""
+    """Find the version by run, since a filter of MLflow cannot express every name."""
     for known in client.search_model_versions(f"run_id = '{info.run_id}'"):
         if known.name == name and known.source == info.model_uri:
             return str(known.version)

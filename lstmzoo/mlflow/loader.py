@@ -19,7 +19,7 @@ from lstmzoo.errors import DataError, LstmzooError, UnknownNameError
 from lstmzoo.estimators import load
 from lstmzoo.limits import ServingLimits
 from lstmzoo.mlflow._base import one_line
-from lstmzoo.options import checked_params, shortened, shown
+from lstmzoo.options import checked_params, shown, truncated
 from lstmzoo.turns import REQUEST, Queue, Request, RequestEnded, RequestTurn, working_by
 
 IN_SERVING = "_MLFLOW_IS_IN_SERVING_ENVIRONMENT"
@@ -108,7 +108,7 @@ class ServedModel:
         names = list(model_input.columns)
         for name in names:
             if name not in self.columns:
-                raise UnknownNameError("column", shortened(name), self.columns)
+                raise UnknownNameError("column", truncated(name), self.columns)
         for name in self.columns:
             if names.count(name) != 1:
                 raise DataError(f"column {name!r} is {'there twice' if name in names else 'missing'}")

@@ -1,4 +1,4 @@
-"""Names that MLflow takes, by its own rules, found out before any work is done."""
+"""Names of models, aliases and experiments, checked by MLflow's own rules before any work is done."""
 
 from collections.abc import Callable
 
@@ -9,14 +9,14 @@ from lstmzoo.errors import ConfigError
 
 
 def check_registered_name(name: str | None, argument: str = "registered_model_name") -> None:
-    """Refuse a name that MLflow does not register a model under; None is no name.
+    """Refuse an invalid name for a registered model; None is accepted.
 
     Args:
-        name: Of the registered model.
-        argument: What the message calls it.
+        name: Name of the registered model.
+        argument: Name of the argument in the message.
 
     Raises:
-        ConfigError: If the name is empty, or holds ``/`` or ``:``.
+        ConfigError: If the name is empty, or contains ``/`` or ``:``.
 
     Examples:
         >>> check_registered_name("O'Brien's sales")
@@ -32,10 +32,10 @@ def check_registered_name(name: str | None, argument: str = "registered_model_na
 
 
 def check_alias(alias: str | None) -> None:
-    """Refuse an alias that MLflow does not take; None is no alias.
+    """Refuse an invalid alias; None is accepted.
 
     Raises:
-        ConfigError: If it is empty, too long, or holds other characters than letters, digits, ``_`` and ``-``.
+        ConfigError: If it is empty, too long, or has characters other than letters, digits, ``_`` and ``-``.
     """
     if alias is not None:
         _check(validation._validate_model_alias_name, alias, "alias")
@@ -43,11 +43,11 @@ def check_alias(alias: str | None) -> None:
 
 
 def check_experiment(name: str | None, argument: str = "experiment") -> None:
-    """Refuse a name that MLflow does not give an experiment; None is no name.
+    """Refuse an invalid name for an experiment; None is accepted.
 
     Args:
-        name: Of the experiment.
-        argument: What the message calls it.
+        name: Name of the experiment.
+        argument: Name of the argument in the message.
 
     Raises:
         ConfigError: If the name is empty or too long.

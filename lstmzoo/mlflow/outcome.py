@@ -1,67 +1,76 @@
-"""What the run of a search says at its end: settings, results and pictures, and an example of what the winner answers."""
+"""The outcome of a search in its MLflow run: settings, results, figures, and the winner's answer to an example."""
 
 import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from lstmzoo.contracts import Servable
 from lstmzoo.mlflow._base import connection, one_line
 from lstmzoo.mlflow.provenance import FittedData, log_data
 from lstmzoo.mlflow.writing import log, metric
+
+if TYPE_CHECKING:
+    from lstmzoo.figures import Figure
 
 _logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The outcome of a search, or of a part of one.
+    """The outcome of a search.
 
     Attributes:
-        best: Model and hyperparameters of the best trial, and its trial number.
-        metrics: Numbers of the search as a whole; those that are None are left out.
+        best: Model, hyperparameters and number of the best trial.
+        metrics: Metrics of the whole search; None values are left out.
         tables: Frames by file name, such as ``leaderboard.csv``.
         figures: Figures by file name, such as ``search.png``.
-        data: What was searched on.
+        data: The data of the search.
+        tags: Further tags of the run.
     """
 
     best: Mapping[str, Any]
     metrics: Mapping[str, float | None]
     tables: Mapping[str, pd.DataFrame]
-    figures: Mapping[str, Any]
+    figures: Mapping[str, "Figure"]
     data: FittedData | None = None
     tags: Mapping[str, Any] = field(default_factory=dict)
 
 
-def log_outcome(run_id: str, outcome: Outcome, *, winner: Any = None, tracking_uri: str | None = None) -> bool:
-    """Write the outcome of a search to its run. MLflow being away is only a warning.
+def log_outcome(
+    run_id: str, outcome: Outcome, *, winner: Servable | None = None, tracking_uri: str | None = None
+) -> bool:
+    """Write the outcome of a search to its run. If MLflow is away, a warning is logged.
 
-    Doing it again brings the run up to date: files are replaced, metrics get a further point, and tags are changed. Parameters,
-    which MLflow cannot change, are those of the first time.
+    A second call updates the run: files are replaced, metrics get another point, and tags are changed. Parameters, which
+    MLflow cannot change, stay those of the first call.
 
     Args:
         run_id: The run of the search.
-        outcome: What it says.
+        outcome: The outcome.
         winner: A fitted estimator, whose answer to its own example is written.
         tracking_uri: As for :func:`lstmzoo.mlflow.log_model`.
 
     Returns:
-        Whether all was written.
+        Whether everything was written.
     """
     try:
         with connection(tracking_uri, timeout=5) as uri:
             _write(MlflowClient(uri), run_id, outcome, winner)
-    except Exception as error:  # whatever MLflow, its store or the network raises: the search's own result stands
+    except (
+        Exception
+    ) as error:  # whatever MLflow, its store or the network raises: the result of the search is not affected
         _logger.warning("the outcome of the search was not logged to MLflow: %s", one_line(str(error)))
         return False
     return True
 
 
-def _write(client: MlflowClient, run_id: str, outcome: Outcome, winner: Any) -> None:
+def _write(client: MlflowClient, run_id: str, outcome: Outcome, winner: Servable | None) -> None:
     run: Run = client.get_run(run_id)
     best = {f"best_{name}": value for name, value in outcome.best.items()}
     when, step = int(1000 * time.time()), int(outcome.metrics.get("trials") or 0)
@@ -75,13 +84,13 @@ def _write(client: MlflowClient, run_id: str, outcome: Outcome, winner: Any) -> 
         client.log_figure(run_id, figure, name)
 
 
-def example_tables(estimator: Any) -> dict[str, pd.DataFrame]:
-    """An example of what a fitted estimator can be asked, and its answer: a forecast, a text or a translation."""
+def example_tables(estimator: Servable) -> dict[str, pd.DataFrame]:
+    """Return the example request of a fitted estimator, and its answer."""
     example = estimator.serving_example()
-    return {"example/input.csv": example, "example/output.csv": estimator.serve(example, estimator.serving_params())}
+    return {"example/input.csv": example, "example/output.csv": estimator.serve(example, {})}
 
 
-def example_figures(estimator: Any) -> dict[str, Any]:
-    """The forecasts of a fitted forecaster as a picture; none if it needs the future of covariates, or does not forecast."""
+def example_figures(estimator: Any) -> dict[str, "Figure"]:
+    """Return a figure of the forecasts; none for other tasks, or if forecasts need future covariates."""
     draws = hasattr(estimator, "plot") and not getattr(estimator, "future_covariates", None)
     return {"example/forecast.png": estimator.plot()} if draws else {}

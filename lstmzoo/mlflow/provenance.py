@@ -1,4 +1,4 @@
-"""What a model was trained on, as MLflow's dataset inputs."""
+"""The training data of a model, as an input of its MLflow run."""
 
 import json
 from collections.abc import Sized
@@ -7,21 +7,24 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.dataset import Dataset
+from mlflow.entities import Dataset as DatasetEntity
 from mlflow.entities import DatasetInput, InputTag
+
+from lstmzoo.contracts import Data
 
 _DIGEST_CHARACTERS = 36  # MLflow takes no more
 
 
 class FittedData(Dataset):
-    """Series, texts or pairs of sentences, by their digest: the data themselves stay where they are.
+    """The digest of training data; the data are not copied.
 
     Args:
-        task: Such as ``forecasting``.
-        data_digest: SHA-256 of the data, of which MLflow takes 36 characters; the profile has all of them.
-        data: What ``fit`` was given, which is counted if it has a length.
+        task: The estimator's task.
+        data_digest: SHA-256 of the data. MLflow takes 36 characters; the profile has all.
+        data: The arguments of ``fit``; the first is counted if it has a length.
     """
 
-    def __init__(self, task: str, data_digest: str, data: tuple = ()) -> None:
+    def __init__(self, task: str, data_digest: str, data: Data = ()) -> None:
         self._data_digest = data_digest
         first = data[0] if data else None
         self._rows = len(first) if isinstance(first, Sized) and not isinstance(first, str) else None
@@ -33,20 +36,20 @@ class FittedData(Dataset):
 
     @property
     def profile(self) -> dict[str, Any]:
-        """The whole digest, and the number of rows, texts or pairs if it is known."""
+        """The whole digest, and the number of rows, texts or pairs if known."""
         return {"data_digest": self._data_digest, **({} if self._rows is None else {"num_rows": self._rows})}
 
     @property
     def schema(self) -> None:
-        """Signatures of models have it."""
+        """No schema: the model's signature has it."""
         return None
 
     def to_dict(self) -> dict[str, str]:
-        """What MLflow stores."""
+        """Return the fields that MLflow stores."""
         return {**super().to_dict(), "profile": json.dumps(self.profile)}
 
 
 def log_data(client: MlflowClient, run_id: str, dataset: FittedData) -> None:
-    """Make data an input of a run, for training; an equal input is there once."""
+    """Add training data to the inputs of a run; equal data are added once."""
     tags = [InputTag("mlflow.data.context", "training")]
-    client.log_inputs(run_id, [DatasetInput(dataset._to_mlflow_entity(), tags)])
+    client.log_inputs(run_id, [DatasetInput(DatasetEntity(**dataset.to_dict()), tags)])

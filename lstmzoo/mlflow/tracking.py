@@ -11,13 +11,14 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Run
 
 from lstmzoo.errors import ConfigError
 from lstmzoo.mlflow._base import EXPERIMENT, as_text, connection, one_line, resolve_tracking_uri, sqlite_file
+from lstmzoo.mlflow.defaults import Status
 from lstmzoo.mlflow.writing import fit_metrics, log
 
 _logger = logging.getLogger(__name__)
@@ -27,12 +28,9 @@ _FIRST_WAIT, _LONGEST_WAIT = 30, 600  # seconds
 _SLOW, _MOST, _SHARE = 1, 10, 9  # seconds; a slow store is waited for a tenth of the time
 _warned: set[tuple[str, str]] = set()
 
-Record = Mapping[str, Any]
-Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
-
 
 def log_search(
-    records: Sequence[Record],
+    records: Sequence[Mapping[str, Any]],
     *,
     search_id: str,
     experiment: str = EXPERIMENT,
@@ -110,7 +108,7 @@ class SearchTracker:
         self._failures = 0
         self._not_before = -math.inf
 
-    def update(self, records: Sequence[Record], status: Status = "RUNNING") -> str | None:
+    def update(self, records: Sequence[Mapping[str, Any]], status: Status = "RUNNING") -> str | None:
         """Send what MLflow lacks.
 
         After a failure, calls while the search runs do nothing for half a minute, then for a minute, and so on. After a
@@ -141,7 +139,7 @@ class SearchTracker:
             self._not_before = ended + _SHARE * (ended - began)
         return run_id
 
-    def _send(self, client: MlflowClient, uri: str, records: Sequence[Record], status: Status) -> str:
+    def _send(self, client: MlflowClient, uri: str, records: Sequence[Mapping[str, Any]], status: Status) -> str:
         if not self._runs:
             self._runs = self._find(client, uri)
         parent = client.get_run(self._runs[_PARENT].info.run_id)
@@ -194,7 +192,9 @@ def _runs(client: MlflowClient, experiment_id: str, search_id: str) -> dict[str,
             return runs
 
 
-def _log_trial(client: MlflowClient, experiment_id: str, run: Run | None, record: Record, tags: dict[str, str]) -> None:
+def _log_trial(
+    client: MlflowClient, experiment_id: str, run: Run | None, record: Mapping[str, Any], tags: dict[str, str]
+) -> None:
     """Log one trial, unless its run has this very record; a run that was left half-made is completed."""
     mark = hashlib.sha256(json.dumps(record, sort_keys=True, default=str).encode()).hexdigest()
     if run is not None and run.data.tags.get(_RECORD) == mark:
@@ -221,7 +221,7 @@ def _log_trial(client: MlflowClient, experiment_id: str, run: Run | None, record
     client.set_tag(run.info.run_id, _RECORD, mark)
 
 
-def _start(record: Record, milliseconds: int) -> int:
+def _start(record: Mapping[str, Any], milliseconds: int) -> int:
     """When a trial began, in milliseconds: as its record says, or so long ago as it took."""
     if record.get("started"):
         return int(1000 * datetime.fromisoformat(record["started"]).timestamp())
@@ -229,7 +229,7 @@ def _start(record: Record, milliseconds: int) -> int:
 
 
 def _log_parent(
-    client: MlflowClient, parent: Run, records: Sequence[Record], params: Mapping[str, Any], status: Status
+    client: MlflowClient, parent: Run, records: Sequence[Mapping[str, Any]], params: Mapping[str, Any], status: Status
 ) -> None:
     """The best score so far by trial number, as a curve; and whether the search still runs."""
     best = -math.inf

@@ -1,4 +1,4 @@
-"""What is written to runs: parameters, metrics and tags of a fit, in MLflow's terms."""
+"""Parameters, metrics and tags of a fit, written to an MLflow run."""
 
 import re
 from collections.abc import Mapping
@@ -11,11 +11,11 @@ from lstmzoo.mlflow._base import as_text
 
 
 def fit_metrics(record: Mapping[str, Any], began: int) -> list[Metric]:
-    """The metrics of a fit, per epoch and at its end. Times follow from the record, so that sending twice is sending once.
+    """Return the metrics of a fit, per epoch and at its end, with times from the record: sending them twice adds nothing.
 
     Args:
-        record: With ``history``, a dict per epoch, and ``score``, ``seconds``, ``num_parameters`` and ``epochs``, where known.
-        began: When the fit began, in milliseconds.
+        record: ``history``, a dict per epoch, and optionally ``score``, ``seconds``, ``num_parameters`` and ``epochs``.
+        began: Time of the start of the fit, in milliseconds.
     """
     metrics = []
     seconds = 0.0
@@ -30,7 +30,7 @@ def fit_metrics(record: Mapping[str, Any], began: int) -> list[Metric]:
 
 
 def metric(name: str, value: Any, when: int, step: int) -> Metric | None:
-    """A metric; None if the value is no number."""
+    """Return a metric; None if the value is not a number."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return Metric(name, float(value), when, step) if number else None
 
@@ -38,7 +38,7 @@ def metric(name: str, value: Any, when: int, step: int) -> Metric | None:
 def log(
     client: MlflowClient, run: Run, params: Mapping[str, Any], metrics: list[Metric], tags: Mapping[str, Any]
 ) -> None:
-    """Log what the run lacks; MLflow takes at most 1000 metrics or 100 params a call."""
+    """Log parameters, metrics and tags that the run does not have; MLflow takes 1000 metrics or 100 parameters a call."""
     run_id = run.info.run_id
     fresh = [Param(_key(key), as_text(value)) for key, value in params.items() if _key(key) not in run.data.params]
     for start in range(0, len(fresh), 100):

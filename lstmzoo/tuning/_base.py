@@ -1,7 +1,7 @@
-"""What the modules of a search share: the record of a trial, and JSON."""
+"""The record of a trial, seeds of trials, and JSON."""
 
 import math
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 
@@ -9,28 +9,28 @@ from lstmzoo.config import Scalar
 
 
 class Record(TypedDict):
-    """One trial, as plain JSON: a line of the journal, and what MLflow is told.
+    """A trial as plain JSON: a line of the journal, which is also sent to MLflow.
 
     Attributes:
-        number: Counted from 1, baselines included.
-        baseline: Whether it is one of the estimator's baselines.
-        model: The zoo entry without its task, or the baseline's name.
-        params: The hyperparameters that were searched, and ``epochs`` where the oracle sets a budget.
-        seed: The ``random_state`` that the trial was given, if any.
+        number: Number of the trial, from 1, baselines included.
+        baseline: Whether the trial is one of the estimator's baselines.
+        model: Name of the zoo entry without its task, or of the baseline.
+        params: The searched hyperparameters, and ``epochs`` if the oracle sets a budget.
+        seed: The trial's ``random_state``, if it has one.
         status: ``completed`` or ``failed``.
-        score: What ``estimator.score`` gave; None if the trial failed.
-        fit_seconds: Time that ``fit`` took.
-        score_seconds: Time that ``score`` took.
-        seconds: Time of the whole trial.
-        elapsed: Time of the whole search at the trial's end, that before an interruption included.
-        started: When the trial began, in UTC.
-        num_parameters: Numbers in the network.
-        epochs: Epochs that were trained.
+        score: The held-out score; None if the trial failed.
+        fit_seconds: Seconds of ``fit``.
+        score_seconds: Seconds of ``score``.
+        seconds: Seconds of the whole trial.
+        elapsed: Seconds of the whole search at the trial's end, including those before an interruption.
+        started: Time of the trial's start, in UTC.
+        num_parameters: Number of weights.
+        epochs: Number of epochs trained.
         best_epoch: The epoch whose weights were kept.
         history: A row per epoch.
-        refit: Parameters to train it anew on all data, where they differ from those of the search's estimator.
-        error: Type and message of the exception that ended a failed trial.
-        traceback: Where it was raised.
+        refit: The parameters of the refit that differ from those of the search's estimator.
+        error: Type and message of the exception, if the trial failed.
+        traceback: Traceback of the exception, if the trial failed.
     """
 
     number: int
@@ -38,7 +38,7 @@ class Record(TypedDict):
     model: str
     params: dict[str, Scalar]
     seed: int | None
-    status: str
+    status: Literal["completed", "failed"]
     score: float | None
     fit_seconds: float | None
     score_seconds: float | None
@@ -55,18 +55,18 @@ class Record(TypedDict):
 
 
 def derived_seed(entropy: int, *place: int) -> int:
-    """A seed of its own for each place in a search, from 1 up."""
+    """Return a different seed, at least 1, for each place in a search."""
     return 1 + int(np.random.SeedSequence(entropy, spawn_key=place).generate_state(1)[0]) % (2**31 - 2)
 
 
 def best_record(records: list[Record]) -> Record | None:
-    """The record with the highest score, the earliest of equals; None if every trial failed."""
+    """Return the record with the highest score, the earliest of equals; None if every trial failed."""
     scored = [r for r in records if r["score"] is not None]
     return max(scored, key=lambda r: r["score"] or 0.0) if scored else None
 
 
 def to_json(value: Any) -> Any:
-    """The value in terms of JSON: numbers that are not finite become None, and what JSON lacks its ``repr``.
+    """Return a value as JSON: numbers that are not finite become None, and objects of other types their ``repr``.
 
     Examples:
         >>> to_json({"quantiles": (0.1, np.float64("nan")), "epochs": np.int64(3)})

@@ -1,4 +1,4 @@
-"""Every entry once, as it comes, for the same seconds, beside the baselines."""
+"""Benchmarks: train each zoo entry once with its own settings, for the same time, and compare it with the baselines."""
 
 import math
 import time
@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 
 import pandas as pd
 
+from lstmzoo.contracts import Data, Searchable, Trainable, as_searchable
 from lstmzoo.errors import LstmzooError
 from lstmzoo.tuning.space import select_models
 from lstmzoo.tuning.track import trials_apart
@@ -19,12 +20,12 @@ class Row(TypedDict):
     """One model of a benchmark.
 
     Attributes:
-        model: The zoo entry, or the baseline's name.
+        model: Name of the zoo entry or baseline.
         baseline: Whether it is a baseline.
-        score: What ``estimator.score`` gave on the held-out part; None if the fit failed.
+        score: The held-out score; None if the fit failed.
         seconds: Seconds of training.
-        parameters: Numbers in the network; None if the fit failed.
-        error: Type and message of the exception that ended a failed fit.
+        parameters: Number of weights; None if the fit failed.
+        error: Type and message of the exception, if the fit failed.
     """
 
     model: str
@@ -36,20 +37,20 @@ class Row(TypedDict):
 
 
 def benchmark(
-    estimator: Any,
+    estimator: Searchable,
     *data: Any,
     models: str | Iterable[str] = "*",
     time_limit: float = 30.0,
     verbose: int = 1,
 ) -> pd.DataFrame:
-    """Train each entry once as it comes, without a search, and compare them with the baselines on a held-out part.
+    """Train each entry once with its own settings, without a search, and compare it with the baselines on held-out data.
 
-    The fits are not logged by :func:`lstmzoo.mlflow.autolog`.
+    :func:`lstmzoo.mlflow.autolog` does not log the fits.
 
     Args:
-        estimator: Of any task. Its ``model`` and ``time_limit`` are replaced; its other parameters hold for every entry. Pass
-            it a ``random_state`` to get the same networks again.
-        *data: As the estimator's own ``fit`` takes it. The part that its ``holdout_split`` holds out is scored.
+        estimator: An estimator of any task. Its ``model`` and ``time_limit`` are replaced; its other parameters apply to every
+            entry. Set its ``random_state`` to get the same networks again.
+        *data: The arguments of the estimator's ``fit``. The part that its ``holdout_split`` holds out is scored.
         models: Names or shell patterns of zoo entries, with or without the task.
         time_limit: Seconds of training, the same for each entry.
         verbose: 0 for silence, 1 for a line per entry.
@@ -60,9 +61,9 @@ def benchmark(
 
     Raises:
         UnknownNameError: If a name or pattern matches nothing.
-        ConfigError: If an entry is of another task, or ``time_limit`` or a parameter of the estimator is wrong.
+        ConfigError: If an entry belongs to another task, or ``time_limit`` or a parameter of the estimator is invalid.
         DataError: If the estimator refuses the data.
-        LstmzooError: If every network failed; the message has the first one's error.
+        LstmzooError: If every network failed; the message has the first error.
 
     Examples:
         >>> import numpy as np
@@ -90,34 +91,35 @@ def benchmark(
 
 
 def compare(
-    estimator: Any,
-    data: tuple,
+    estimator: Searchable,
+    data: Data,
     *,
     models: str | Iterable[str],
     time_limit: float,
     watch: Callable[[str], AbstractContextManager] = nullcontext,
 ) -> Iterator[Row]:
-    """The rows of :func:`benchmark`, as fits end: the baselines first.
+    """Yield the rows of :func:`benchmark` as fits end, the baselines first.
 
     Args:
         estimator: As for :func:`benchmark`.
-        data: Likewise.
-        models: Likewise.
-        time_limit: Likewise.
-        watch: From a model's name to what its fit runs within.
+        data: As for :func:`benchmark`.
+        models: As for :func:`benchmark`.
+        time_limit: As for :func:`benchmark`.
+        watch: From a model's name to the context of its fit.
     """
+    estimator = as_searchable(estimator)
     names = [config.name for config in select_models(estimator.task, models)]
     train, valid = estimator.holdout_split(*data)
     networks = {name: with_params(estimator, model=name, time_limit=time_limit, verbose=0) for name in names}
-    for one in networks.values():
-        check_params(one)
-    for name, one in {**estimator.baselines(), **networks}.items():
+    for network in networks.values():
+        check_params(network)
+    for name, candidate in {**estimator.baselines(), **networks}.items():
         with watch(name), trials_apart():
-            row = _fit_and_score(name, one, train, valid)
+            row = _fit_and_score(name, candidate, train, valid)
         yield {**row, "baseline": name not in networks}
 
 
-def _fit_and_score(name: str, estimator: Any, train: tuple, valid: tuple) -> Row:
+def _fit_and_score(name: str, estimator: Trainable, train: Data, valid: Data) -> Row:
     began = time.perf_counter()
     row: Row = {"model": name, "baseline": False, "score": None, "seconds": 0.0, "parameters": None, "error": None}
     try:
@@ -125,7 +127,7 @@ def _fit_and_score(name: str, estimator: Any, train: tuple, valid: tuple) -> Row
         if not math.isfinite(score):
             raise FloatingPointError(f"the score is {score}")
         row |= {"score": score, "parameters": estimator.num_parameters_}
-    except Exception as error:  # of one entry: the others are still of interest
+    except Exception as error:  # a failed entry is a row; the others are still compared
         row["error"] = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
     row["seconds"] = estimator.seconds_ if row["error"] is None else time.perf_counter() - began
     return row

@@ -1,33 +1,33 @@
-"""How the time of a search is shared out among trials and the refit."""
+"""How the time of a search is divided among the trials and the refit."""
 
 import statistics
 
 from lstmzoo.tuning._base import Record, best_record
 
-_REFIT = 1.3  # a refit has more data than the trial that won
-_LEAST = 10.0  # seconds; much less is spent on compiling
-_ROUNDS = 4  # where the number of trials is open, none takes more than this part of what is left
+_REFIT = 1.3  # a refit takes so many times as long as the winning trial: it has more data
+_LEAST = 10.0  # seconds; a shorter trial would mostly compile
+_ROUNDS = 4  # without a known number of trials, each gets a fourth of the remaining time
 
 
 def planned_trials(models: int, tried: int, max_trials: int | None) -> int | None:
-    """How many trials are to come: first one for each model, then what ``max_trials`` allows; None if that is open."""
+    """Return the number of trials still to run: first one per model, then up to ``max_trials``; None without such a limit."""
     left = None if max_trials is None else max_trials - tried
     unseen = models - tried
     return min(unseen, left or unseen) if unseen > 0 else left
 
 
 def trial_limit(records: list[Record], remaining: float, *, refit: bool, planned: int | None) -> float | None:
-    """Seconds that the next trial may train; None if there is no fair chance left for one.
+    """Return the seconds that the next trial may train; None if too little time is left for one.
 
-    The winner so far keeps the time of its refit in reserve; and as the next trial may win, the time of its own
-    refit has to remain as well. So has the time that trials take before and after training, scoring above all. Of the rest,
-    a trial gets an equal share; where the number of trials is open, twice the usual time if that is more.
+    Time is reserved for the refit of the best trial so far. As the next trial may win, time for its own refit has to
+    remain too, and for the work of trials before and after training, mainly scoring. A trial gets an equal share of the
+    rest; without a known number of trials, at least twice the usual time.
 
     Args:
         records: Trials so far.
         remaining: Seconds until the search ends.
-        refit: Whether the winner is trained anew.
-        planned: Trials to come; None if that is open.
+        refit: Whether the winner is refitted.
+        planned: Trials still to run; None if the number is unknown.
 
     Examples:
         >>> trial_limit([], 600, refit=False, planned=10)
@@ -50,10 +50,10 @@ def trial_limit(records: list[Record], remaining: float, *, refit: bool, planned
 
 
 def refit_limit(best: Record, remaining: float) -> float:
-    """Seconds that the refit of the winner may train: what remains, but not less than its trial trained.
+    """Return the seconds that the refit may train: the remaining time, but at least that of the winning trial.
 
     Args:
-        best: The winner's trial.
+        best: The winning trial.
         remaining: Seconds until the search ends.
     """
     beside = _untrained(best) - (best["score_seconds"] or 0.0)
@@ -61,7 +61,7 @@ def refit_limit(best: Record, remaining: float) -> float:
 
 
 def _untrained(record: Record) -> float:
-    """Seconds of a trial that its training did not take: scoring, and what ``fit`` does before and after its epochs."""
+    """Return the seconds of a trial that were not training: scoring, and the work of ``fit`` around its epochs."""
     if record["history"] and all("seconds" in row for row in record["history"]):
         return max(record["seconds"] - sum(row["seconds"] for row in record["history"]), 0.0)
     return record["score_seconds"] or 0.0

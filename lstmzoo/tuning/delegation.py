@@ -1,32 +1,32 @@
-"""What a search has of its winner: each public method that the search does not have itself."""
+"""The winner's methods as methods of the search."""
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.metaestimators import available_if
 
 
-def _can(name: str) -> Any:
-    """Whether the winner, or before there is one the estimator, has a method of that name."""
+def _has_method(name: str) -> Callable[[Any], bool]:
+    """Return a check that a search's winner, or its estimator before ``fit``, has a method of this name."""
+    return lambda search: callable(getattr(_owner(search), name, None))
 
-    def check(search: Any) -> bool:
-        owner = vars(search).get("best_estimator_", vars(search).get("estimator"))
-        return callable(getattr(owner, name, None))
 
-    return check
+def _owner(search: Any) -> Any:
+    return vars(search).get("best_estimator_", vars(search).get("estimator"))
 
 
 class WinnerMethods:
-    """Base of a search: the winner's methods are the search's, such as ``generate``, ``evaluate``, ``save``.
+    """Base of a search: it has the public methods of its winner, such as ``generate``, ``evaluate`` and ``save``.
 
-    A subclass has the parameters ``estimator`` and ``refit``, and learns ``best_estimator_`` and ``records_``. Methods that the
-    winner lacks are absent, so that :func:`hasattr` tells. Before ``fit``, the estimator's count.
+    A subclass has the parameters ``estimator`` and ``refit``, and learns ``best_estimator_`` and ``records_``. :func:`hasattr`
+    is false for methods that the winner lacks. Before ``fit``, the methods are those of the estimator.
     """
 
-    @available_if(_can("predict"))
+    @available_if(_has_method("predict"))
     def predict(self, *args: Any, **kwargs: Any) -> Any:
-        """What the winner predicts; see its own ``predict``.
+        """Call the winner's ``predict``.
 
         Raises:
             NotFittedError: If there is no winner yet, or ``refit`` is false.
@@ -34,7 +34,7 @@ class WinnerMethods:
         return self._winner().predict(*args, **kwargs)
 
     def score(self, *data: Any) -> float:
-        """The winner's score; see its own ``score``.
+        """Call the winner's ``score``.
 
         Raises:
             NotFittedError: If there is no winner yet, or ``refit`` is false.
@@ -42,20 +42,18 @@ class WinnerMethods:
         return self._winner().score(*data)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or name.endswith("_") or not _can(name)(self):
+        if name.startswith("_") or name.endswith("_") or not _has_method(name)(self):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        owner = vars(self).get("best_estimator_", vars(self).get("estimator"))
 
-        @functools.wraps(getattr(owner, name))
+        @functools.wraps(getattr(_owner(self), name))
         def method(*args: Any, **kwargs: Any) -> Any:
             return getattr(self._winner(), name)(*args, **kwargs)
 
         return method
 
     def __dir__(self) -> list[str]:
-        owner = vars(self).get("best_estimator_", vars(self).get("estimator"))
-        theirs = (name for name in dir(owner) if not (name.startswith("_") or name.endswith("_")) and _can(name)(self))
-        return sorted({*super().__dir__(), *theirs})
+        names = (name for name in dir(_owner(self)) if not (name.startswith("_") or name.endswith("_")))
+        return sorted({*super().__dir__(), *(name for name in names if _has_method(name)(self))})
 
     def _winner(self) -> Any:
         if "best_estimator_" not in vars(self):

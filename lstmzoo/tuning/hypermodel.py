@@ -22,31 +22,31 @@ _TRAINING = ("optimizer", "learning_rate", "beta_2", "clipnorm", "batch_size")
 
 @keras.saving.register_keras_serializable(package="lstmzoo")
 def mean_nll(_: Any, nll: Any) -> Any:
-    """The loss of networks whose outputs are negative log-likelihoods already: their mean, whatever the target."""
+    """Return the mean of outputs that are negative log-likelihoods already; the target is ignored."""
     return nll
 
 
 class HyperModel(keras_tuner.HyperModel):
-    """A zoo entry as keras-tuner's tuners take it: its search space, and models compiled with its training settings.
+    """A zoo entry for keras-tuner's tuners: its search space, and models compiled with its training settings.
 
-    The learning rate is constant; pass ``keras.callbacks.LearningRateScheduler`` to ``search`` for a schedule. What shapes the
-    data (``scaling``, ``lookback_horizons``, ``vocab_size``, ...) is not searched: the data is the tuner's already.
+    The learning rate is constant; pass ``keras.callbacks.LearningRateScheduler`` to ``search`` for a schedule. Settings that
+    change the data (``scaling``, ``lookback_horizons``, ``vocab_size``, ...) are not searched, as the tuner gets finished data.
 
     Args:
         name: The entry, with or without its task.
-        data: A spec, or what the task's estimator is fitted on; see :func:`lstmzoo.build_model`.
-        *more: Further data: the translations, for an entry for translation.
-        hyperparameters: Settings by key in the place of the entry's own; they are not searched.
-        search_space: Ranges by key, in the form of the entries' YAML, that replace the entry's own or come beside them; None
-            takes a key out of the search.
-        loss: A Keras loss. If None: of forecasts, the pinball loss of the data's ``quantiles``, the distribution's, or the
-            absolute error of a single output; of the other tasks, the mean of what the network gives, whatever the target.
+        data: A spec, or data for the task's estimator; see :func:`lstmzoo.build_model`.
+        *more: Further data, such as the translations for an entry of translation.
+        hyperparameters: Settings by key that replace the entry's; they are not searched.
+        search_space: Ranges by key, in the form of the entries' YAML, that replace or extend the entry's; None removes a key
+            from the search.
+        loss: A Keras loss. By default, forecasts use the pinball loss of the ``quantiles``, the loss of the distribution, or
+            the absolute error of a single output; the other tasks use the mean of the network's outputs.
         metrics: Keras metrics.
         **params: With data, further parameters of the task's estimator, such as ``horizon=12``.
 
     Raises:
-        UnknownNameError: If there is no such entry, or setting.
-        ConfigError: If a setting or range is wrong, or several outputs need a ``loss``.
+        UnknownNameError: If there is no such entry or setting.
+        ConfigError: If a setting or range is invalid, or several outputs need a ``loss``.
         DataError: If the data is refused.
 
     Examples:
@@ -79,10 +79,10 @@ class HyperModel(keras_tuner.HyperModel):
         self._metrics = metrics
 
     def build(self, hp: keras_tuner.HyperParameters) -> Network:
-        """A compiled model with the values that the tuner draws.
+        """Return a compiled model with the values that the tuner draws.
 
         Raises:
-            FailedTrialError: If the values do not go together; the tuner goes on with others.
+            FailedTrialError: If the values are inconsistent; the tuner continues with others.
         """
         try:
             config = self._drawn(hp)
@@ -90,12 +90,12 @@ class HyperModel(keras_tuner.HyperModel):
         except ConfigError as error:
             raise FailedTrialError(str(error)) from None
         optimizer = make_optimizer(config.training)
-        optimizer.build(model.trainable_variables)  # or the weights that a tuner has saved do not load
+        optimizer.build(model.trainable_variables)  # otherwise weights that a tuner saved do not load
         model.compile(optimizer=optimizer, loss=self._loss, metrics=self._metrics, jit_compile=jit_compile())
         return model
 
     def fit(self, hp: keras_tuner.HyperParameters, model: keras.Model, *args: Any, **kwargs: Any) -> Any:
-        """Train as the tuner says; ``epochs`` and, of arrays, ``batch_size`` are the entry's unless they are given."""
+        """Train a model; ``epochs`` and, for arrays, ``batch_size`` are the entry's by default."""
         training = self._drawn(hp).training
         x = args[0] if args else kwargs.get("x")
         if isinstance(x, dict | list | tuple) or hasattr(x, "shape"):
@@ -114,7 +114,7 @@ def _ranges(config: ModelConfig, overrides: Mapping[str, Any]) -> dict[str, Rang
     for key, r in parsed.items():
         if r is not None and key not in known:
             raise ConfigError(
-                f"{arg('search_space')}: {key!r} is not of the network, but of the data or the schedule: leave it out"
+                f"{arg('search_space')}: {key!r} is a setting of the data or the schedule, which are not searched: leave it out"
             )
     ranges = {key: r for key, r in {**config.search_space, **parsed}.items() if r is not None and key in known}
     for key, r in ranges.items():
@@ -138,7 +138,7 @@ def _loss(config: ModelConfig, spec: Any, estimator: Any) -> Any:
 
 
 def _draw(hp: keras_tuner.HyperParameters, key: str, r: Range, own: Any) -> Any:
-    """A value from a range. The default is the entry's own, moved to the nearest step of the range."""
+    """Return the tuner's value in a range. The default is the entry's value, moved to the nearest step."""
     default = {"default": own} if r.contains(own) else {}
     if isinstance(r, IntRange):
         default = {name: to_oracle(r, value) for name, value in default.items()}
@@ -151,5 +151,5 @@ def _draw(hp: keras_tuner.HyperParameters, key: str, r: Range, own: Any) -> Any:
     plain = all(isinstance(v, str) for v in r.values) or all(type(v) in (int, float) for v in r.values)
     if plain:
         return hp.Choice(key, r.values, **default)
-    texts = [json.dumps(value) for value in r.values]  # keras-tuner has no None, and makes numbers of booleans
+    texts = [json.dumps(value) for value in r.values]  # keras-tuner lacks None, and turns booleans into numbers
     return json.loads(hp.Choice(key, texts, **({"default": json.dumps(own)} if default else {})))

@@ -1,4 +1,4 @@
-"""The journal of a search: what it searches, and a line per trial. It is written whole, and atomically."""
+"""The journal of a search: a header that identifies the search, and a line per trial. The whole file is replaced atomically."""
 
 import json
 import logging
@@ -6,16 +6,13 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TextIO
 
 from lstmzoo.errors import ConfigError, LstmzooError
 from lstmzoo.folders import sync_folder
 from lstmzoo.outputs import replacing
-from lstmzoo.tuning._base import Record, to_json
-from lstmzoo.values import plain
+from lstmzoo.tuning._base import Record
 
 _NAME = "search.jsonl"
 _FORMAT = 1
@@ -23,17 +20,17 @@ _logger = logging.getLogger(__name__)
 
 
 class Journal:
-    """The journal in a directory, made if there is none; until :meth:`close`, no other search can have the directory.
+    """The journal in a directory, created if there is none. Until :meth:`close`, no other search can use the directory.
 
     Args:
-        directory: Where it lives; a fresh temporary directory if None.
-        identity: What makes a search the same one, as JSON.
-        seed: Remembered by a new journal, with a new ``search_id``.
+        directory: The directory; a new temporary one if None.
+        identity: The settings that identify the search, as JSON.
+        seed: Seed of a new journal, which also gets a new ``search_id``.
 
     Raises:
-        ConfigError: If the directory has the journal of another search, the message names what differs, or if another
-            search is at work in it.
-        LstmzooError: If the file there is no journal.
+        ConfigError: If the directory is in use by another search, or has the journal of another search; the message names the
+            differences.
+        LstmzooError: If the file in the directory is not a journal.
     """
 
     def __init__(self, directory: str | Path | None, identity: dict[str, Any], seed: int) -> None:
@@ -57,11 +54,11 @@ class Journal:
 
     @property
     def elapsed(self) -> float:
-        """Seconds that the search had taken at the end of its last trial."""
+        """Seconds of the search at the end of its last trial."""
         return self.records[-1]["elapsed"] if self.records else 0.0
 
     def append(self, record: Record) -> None:
-        """Add a trial; when this returns, it is on the disk."""
+        """Add a trial, and write it to disk."""
         self.records.append(record)
         self._write()
 
@@ -73,7 +70,7 @@ class Journal:
             self._write()
 
     def close(self, *, discard: bool = False) -> None:
-        """Let another search have the directory; with ``discard``, remove it."""
+        """Release the directory; remove it if ``discard`` is true."""
         self._lock.close()
         if discard:
             shutil.rmtree(self.directory, ignore_errors=True)
@@ -88,7 +85,7 @@ class Journal:
 
 
 def _locked(directory: Path) -> TextIO:
-    """An open file that is locked until it is closed, or the process ends."""
+    """Return an open file that is locked until it is closed or the process ends."""
     file = (directory / ".lock").open("w")
     try:
         if os.name == "nt":
@@ -103,7 +100,7 @@ def _locked(directory: Path) -> TextIO:
         file.close()
         raise ConfigError(f"{directory} is in use by another search: wait for it, or give another directory") from None
     except OSError as error:  # a file system without locks
-        _logger.warning("%s cannot be locked (%s): see that no other search uses it", directory, error.strerror)
+        _logger.warning("%s cannot be locked (%s): make sure that no other search uses it", directory, error.strerror)
     return file
 
 
@@ -135,33 +132,10 @@ def _check_same(there: dict[str, Any], here: dict[str, Any], path: Path) -> None
         if there.get(key) != here.get(key)
     ]
     if differ:
-        raise ConfigError(f"{path} is the journal of another search; there differ: {'; '.join(differ)}. "
+        raise ConfigError(f"{path} is the journal of another search; they differ in {'; '.join(differ)}. "
                           "Give another directory, or delete that file")  # fmt: skip
 
 
 def _short(value: Any) -> str:
     text = json.dumps(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def search_identity(estimator: Any, space: Mapping[str, Any], data: tuple, **settings: Any) -> dict[str, Any]:
-    """What makes a search the same one, by names that a message can tell, as JSON.
-
-    Args:
-        estimator: The search's; its ``model`` and ``verbose`` do not matter.
-        space: Configs and ranges, by model.
-        data: What the estimator is to be fitted on.
-        settings: What else matters.
-    """
-    params = estimator.get_params(deep=False).items()
-    identity = {
-        "estimator": type(estimator).__name__,
-        **{f"estimator.{k}": plain(v) for k, v in params if k not in ("model", "verbose")},
-        "models": list(space),
-        **settings,
-        "data": estimator.data_digest(*data),
-        **{f"{model}": own.config.settings for model, own in space.items()},
-        **{f"{model}.{k}": r.model_dump() for model, own in space.items() for k, r in own.ranges.items()},
-        "keras_tuner": version("keras-tuner"),
-    }
-    return to_json(identity)

@@ -11,7 +11,7 @@ _NAN = float("nan")
 
 
 def leaderboard(records: list[Record]) -> pd.DataFrame:
-    """A row per trial and baseline, the best first and failures last.
+    """Return a row per trial and baseline, the best first and failed ones last.
 
     Returns:
         The columns ``rank``, ``model``, ``score``, ``seconds``, ``parameters``, ``epochs``, ``trial``, ``status``
@@ -35,7 +35,7 @@ def leaderboard(records: list[Record]) -> pd.DataFrame:
 
 
 def cv_results(records: list[Record]) -> dict[str, Any]:
-    """What scikit-learn's searches call ``cv_results_``: arrays by name, trials in their order, one split."""
+    """Return the ``cv_results_`` of scikit-learn's searches: arrays by name with an item per trial, from one split."""
     scores = np.array([_or_nan(r["score"]) for r in records])
     ranks = pd.Series(scores).rank(method="min", ascending=False, na_option="bottom").to_numpy().astype(np.int32)
     params = [{"model": r["model"], **r["params"]} for r in records]

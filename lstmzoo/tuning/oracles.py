@@ -1,9 +1,8 @@
-"""keras-tuner's oracles, by ask and tell: each begins with given values, writes no file, prints nothing.
+"""keras-tuner's oracles by ask and tell. Each starts with given values, writes no files and prints nothing.
 
-Two of them are mended. Hyperband promoted nothing from a round in which many trials failed: here a failure is a score
-of minus infinity. Bayesian optimization took the settings of each architecture for dimensions of their own, and was
-slow and no better than chance: here architectures share the dimensions of settings of the same name, and the
-acquisition is maximized over candidates.
+Two of them are changed. Hyperband promoted nothing from a round in which many trials failed: here a failed trial has a score of
+minus infinity. Bayesian optimization had dimensions for each architecture's settings, and was slow and no better than chance:
+here architectures share a dimension for settings of the same name, and the acquisition is maximized over candidates.
 """
 
 import json
@@ -16,22 +15,25 @@ from typing import Any
 
 import keras_tuner
 import numpy as np
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import Matern
 
 from lstmzoo.config import Scalar
 from lstmzoo.errors import UnknownNameError, arg
 
 ORACLES = ("random", "bayesian", "hyperband")
-_MAX_REPEATS = 100  # proposals in a row that were tried before: the space is as good as exhausted
+_MAX_REPEATS = 100  # repeated proposals in a row, after which the space counts as exhausted
+_EXPLORATION = 2.6  # deviations below the mean: the lower confidence bound of the loss
 
 
 @dataclass(frozen=True)
 class Suggestion:
-    """What an oracle wants to know the score of.
+    """Values whose score an oracle asks for.
 
     Attributes:
-        trial_id: The oracle's name for it.
-        values: In keras-tuner's terms.
-        budget: The share of the epochs to train, above 0 and up to 1; None if the oracle sets no budget.
+        trial_id: The oracle's name for the trial.
+        values: The values in keras-tuner's terms.
+        budget: The share of the epochs to train, above 0 and at most 1; None if the oracle sets no budget.
     """
 
     trial_id: str
@@ -47,13 +49,13 @@ def make_oracle(
     seed: int,
     max_epochs: int,
 ) -> keras_tuner.Oracle:
-    """An oracle that maximizes a score, for as long as it is asked.
+    """Return an oracle that maximizes a score, without a limit of trials.
 
     Args:
         kind: One of :data:`ORACLES`.
-        hyperparameters: The whole space.
-        first: Values to suggest before any of its own.
-        seed: Not 0, which keras-tuner ignores.
+        hyperparameters: The whole search space.
+        first: dict[str, Any] to suggest before the oracle's own.
+        seed: The seed, not 0, which keras-tuner ignores.
         max_epochs: Hyperband's full budget; its brackets start over without end.
 
     Raises:
@@ -65,21 +67,13 @@ def make_oracle(
         "objective": keras_tuner.Objective("score", "max"), "hyperparameters": hyperparameters, "seed": seed,
         "max_consecutive_failed_trials": math.inf,
     }  # fmt: skip
-    oracle: _Seeded
     if kind == "hyperband":
-        oracle = _Hyperband(max_epochs=max_epochs, hyperband_iterations=None, **common)
-    elif kind == "bayesian":
-        initial = max(len(first) + 3, 2 * len(_shared_keys(hyperparameters)))
-        oracle = _Bayesian(max_trials=None, num_initial_points=initial, alpha=1e-2, **common)
-    else:
-        oracle = _Random(max_trials=None, **common)
-    oracle.verbose = 0
-    oracle.first = list(first)
-    return oracle
+        return _Hyperband(first, max_epochs=max_epochs, hyperband_iterations=None, **common)
+    return (_Bayesian if kind == "bayesian" else _Random)(first, max_trials=None, **common)
 
 
 def ask(oracle: keras_tuner.Oracle) -> Suggestion | None:
-    """The next suggestion; None if the space is exhausted."""
+    """Return the next suggestion; None if the space is exhausted."""
     with _quiet():
         trial = oracle.create_trial("search")
     if trial.status != "RUNNING":
@@ -91,7 +85,7 @@ def ask(oracle: keras_tuner.Oracle) -> Suggestion | None:
 
 
 def tell(oracle: keras_tuner.Oracle, suggestion: Suggestion, score: float | None) -> None:
-    """Tell the score of a suggestion; None if it failed."""
+    """Report the score of a suggestion; None if its trial failed."""
     with _quiet():
         trial = oracle.update_trial(suggestion.trial_id, {"score": -math.inf if score is None else score})
         trial.status = "COMPLETED"
@@ -103,12 +97,12 @@ def proposals(
     decode: Callable[[Mapping[str, Any]], tuple[str, dict[str, Scalar]]],
     epochs: dict[str, int],
 ) -> Generator[tuple[str, dict[str, Scalar]], float | None, None]:
-    """Models with their hyperparameters, none of them twice; is sent the score of each, None if it failed.
+    """Yield models with their hyperparameters, each once, and receive the score of each, None if its trial failed.
 
     Args:
-        oracle: What proposes.
+        oracle: The oracle that proposes.
         decode: From keras-tuner's values to a model and its hyperparameters.
-        epochs: Each model's full budget, where ``epochs`` is not searched.
+        epochs: Each model's full budget, used where ``epochs`` is not searched.
     """
     scores: dict[str, float | None] = {}
     hopeless: set[str] = set()
@@ -118,19 +112,19 @@ def proposals(
         params = dict(drawn)
         if suggestion.budget is not None:
             params["epochs"] = max(1, round(suggestion.budget * int(drawn.get("epochs") or epochs[model])))
-        key, whatever_budget = proposal_key(model, params), proposal_key(model, drawn)
+        key, key_of_any_budget = proposal_key(model, params), proposal_key(model, drawn)
         repeats += 1
-        if key not in scores and whatever_budget not in hopeless:
+        if key not in scores and key_of_any_budget not in hopeless:
             scores[key] = yield model, params
             repeats = 0
         score = scores.get(key)
         if score is None:
-            hopeless.add(whatever_budget)
+            hopeless.add(key_of_any_budget)
         tell(oracle, suggestion, score)
 
 
 def proposal_key(model: str, params: Mapping[str, Scalar]) -> str:
-    """What two equal proposals have in common."""
+    """Return the key that equal proposals share."""
     return json.dumps([model, params], sort_keys=True)
 
 
@@ -141,67 +135,79 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-class _Seeded(keras_tuner.Oracle):
-    """Suggests the values in ``first`` before it samples, and keeps its state to itself."""
+class _InMemory(keras_tuner.Oracle):
+    """An oracle that first suggests given values, and writes no files."""
 
-    first: list[dict[str, Any]]
-
-    def _random_values(self) -> dict[str, Any] | None:
-        return self.first.pop(0) if self.first else super()._random_values()
+    def __init__(self, first: list[dict[str, Any]], **options: Any) -> None:
+        self.first = list(first)
+        super().__init__(**options)
+        self.verbose = 0
 
     def save(self) -> None:
-        """Nothing: keras-tuner's files are not written atomically; the search has its journal."""
+        """Write nothing: keras-tuner's files are not written atomically, and the search has its journal."""
 
     def _save_trial(self, trial: Any) -> None:
-        """Nothing, likewise."""
+        """Write nothing, for the same reason."""
 
 
-class _Random(_Seeded, keras_tuner.oracles.RandomSearchOracle):
-    pass
+class _Random(_InMemory, keras_tuner.oracles.RandomSearchOracle):
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        if self.first:
+            return {"status": "RUNNING", "values": self.first.pop(0)}
+        return super().populate_space(trial_id)
 
 
-class _Hyperband(_Seeded, keras_tuner.oracles.HyperbandOracle):
-    pass
+class _Hyperband(_InMemory, keras_tuner.oracles.HyperbandOracle):
+    def _random_values(self) -> dict[str, Any] | None:  # of a bracket's first round, whose budget the caller adds
+        return self.first.pop(0) if self.first else super()._random_values()
 
 
-class _Bayesian(_Seeded, keras_tuner.oracles.BayesianOptimizationOracle):
+class _Bayesian(_Random):
     """A Gaussian process over the architecture and the settings that architectures share by name."""
+
+    def __init__(self, first: list[dict[str, Any]], **options: Any) -> None:
+        super().__init__(first, **options)
+        self._initial = max(len(first) + 3, 2 * len(_shared_keys(self.hyperparameters)))
+        self._rng = np.random.RandomState(self.seed)
+        self._process = GaussianProcessRegressor(
+            Matern(nu=2.5), n_restarts_optimizer=20, normalize_y=True, alpha=1e-2, random_state=self.seed
+        )
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         done = [t for t in self.trials.values() if t.status == "COMPLETED"]
         scores = np.array([t.score for t in done])
-        if self.first or len(done) < self.num_initial_points or not np.isfinite(scores).any():
-            return self._random_populate_space()
+        if self.first or len(done) < self._initial or not np.isfinite(scores).any():
+            return super().populate_space(trial_id)
         tried = [t.hyperparameters.values for t in done]
         best = [tried[i] for i in np.argsort(-scores, kind="stable")[:4]]
         candidates = [self._draw() for _ in range(512)] + [self._vary(v) for v in best for _ in range(64)]
-        candidates = [v for v in candidates if not self._duplicate(v)]
+        candidates = [v for v in candidates if v not in tried]
         if not candidates:
-            return self._random_populate_space()
-        self.gpr.fit(np.array([self._vector(v) for v in tried]), _tame(-scores))
-        mean, deviation = self.gpr.predict(np.array([self._vector(v) for v in candidates]), return_std=True)
-        return {"status": "RUNNING", "values": candidates[int(np.argmin(mean - self.beta * deviation))]}
+            return super().populate_space(trial_id)
+        self._process.fit(np.array([self._vector(v) for v in tried]), _without_outliers(-scores))
+        mean, deviation = self._process.predict(np.array([self._vector(v) for v in candidates]), return_std=True)
+        return {"status": "RUNNING", "values": candidates[int(np.argmin(mean - _EXPLORATION * deviation))]}
 
     def _draw(self) -> dict[str, Any]:
         values: dict[str, Any] = {}
         for hp in self.hyperparameters.space:
             if _is_active(hp, values):
-                values[hp.name] = hp.prob_to_value(self._random_state.uniform())
+                values[hp.name] = hp.prob_to_value(self._rng.uniform())
         return values
 
     def _vary(self, values: dict[str, Any]) -> dict[str, Any]:
         varied = dict(values)
         for hp in self.hyperparameters.space:
-            if hp.name == "model" or not _is_active(hp, values) or self._random_state.uniform() < 0.5:
+            if hp.name == "model" or not _is_active(hp, values) or self._rng.uniform() < 0.5:
                 continue
-            near = hp.value_to_prob(values[hp.name]) + self._random_state.normal(scale=0.15)
-            anywhere = isinstance(hp, keras_tuner.engine.hyperparameters.Choice)
-            prob = self._random_state.uniform() if anywhere else min(max(near, 0.0), 1 - 1e-9)
+            near = hp.value_to_prob(values[hp.name]) + self._rng.normal(scale=0.15)
+            unordered = isinstance(hp, keras_tuner.engine.hyperparameters.Choice)
+            prob = self._rng.uniform() if unordered else min(max(near, 0.0), 1 - 1e-9)
             varied[hp.name] = hp.prob_to_value(prob)
         return varied
 
     def _vector(self, values: dict[str, Any]) -> np.ndarray:
-        """A dimension per architecture, then one per name of a setting, at its middle where it is inactive."""
+        """A dimension per architecture, then one per name of a setting, 0.5 where the setting is inactive."""
         model, *settings = self.hyperparameters.space
         keys = _shared_keys(self.hyperparameters)
         vector = np.full(len(keys), 0.5)
@@ -223,7 +229,7 @@ def _shared_keys(hyperparameters: keras_tuner.HyperParameters) -> list[str]:
     return sorted({_key(hp) for hp in hyperparameters.space[1:]})
 
 
-def _tame(losses: np.ndarray) -> np.ndarray:
-    """Losses whose outliers and infinities do not drown the differences between the good ones."""
+def _without_outliers(losses: np.ndarray) -> np.ndarray:
+    """Losses with outliers and infinities clipped, so that they do not hide the differences between good ones."""
     lower, upper = np.quantile(losses[np.isfinite(losses)], [0.25, 0.75])
     return np.minimum(losses, upper + 1.5 * (upper - lower))

@@ -1,4 +1,4 @@
-"""The course of a search as a figure."""
+"""The figure of a search."""
 
 from pathlib import Path
 
@@ -9,11 +9,11 @@ from lstmzoo.tuning._base import Record
 
 
 def plot_search(records: list[Record], path: str | Path | None = None) -> Figure:
-    """Each trial's score over time, in its architecture's color; baselines as lines, the best so far as steps.
+    """Draw the score of each trial over time, colored by architecture, with baselines as lines and the best so far as steps.
 
     Args:
-        records: Of the search.
-        path: Where to save the figure, in a format that its suffix names; nowhere if None.
+        records: All trials.
+        path: File for the figure, in the format of its suffix; not saved if None.
     """
     figure = Figure(figsize=(9, 4.5), layout="constrained")
     axis = figure.subplots()
@@ -31,7 +31,7 @@ def plot_search(records: list[Record], path: str | Path | None = None) -> Figure
         best = np.maximum.accumulate([score for _, score in trials])
         x = tuple(r["elapsed"] for r, _ in trials)
         axis.step(x, best, where="post", color="0.2", linewidth=1, label="best so far")
-        axis.set_ylim(*_limits([score for _, score in trials], [score for _, score in baselines]))
+        axis.set_ylim(*_bounds([score for _, score in trials], [score for _, score in baselines]))
     axis.set_xlim(left=0)
     failed = sum(r["score"] is None for r in records)
     axis.set_xlabel("seconds since the search began" + (f" ({failed} failed trials not shown)" if failed else ""))
@@ -42,8 +42,8 @@ def plot_search(records: list[Record], path: str | Path | None = None) -> Figure
     return figure
 
 
-def _limits(scores: list[float], baselines: list[float]) -> tuple[float, float]:
-    """Bounds that show the good trials and the best baseline; a score far below lies outside."""
+def _bounds(scores: list[float], baselines: list[float]) -> tuple[float, float]:
+    """Return bounds of the axis that show the good trials and the best baseline; much lower scores lie outside."""
     lower, upper = np.quantile(scores, [0.25, 0.75])
     near = max(min(scores), lower - 1.5 * (upper - lower))
     bottom, top = min(near, max(baselines, default=near)), max(scores + baselines)

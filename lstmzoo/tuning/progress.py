@@ -1,4 +1,4 @@
-"""What a search shows while it runs: a live table on a terminal, and plain lines elsewhere."""
+"""The progress of a search: a live table on a terminal or in a notebook, plain lines elsewhere."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,15 +15,15 @@ _ROWS = 12
 
 @dataclass
 class Progress:
-    """What there is to show.
+    """The state of a search.
 
     Attributes:
-        elapsed: Seconds since the search began.
-        time_limit: Its time, if limited.
-        max_trials: Its trials, if limited.
+        elapsed: Returns the seconds since the search started.
+        time_limit: Limit of seconds, if there is one.
+        max_trials: Limit of trials, if there is one.
         records: Trials that have ended.
-        running: The model that trains now, and since when.
-        refresh: Shows the present state.
+        running: The model in training, and the seconds at its start.
+        refresh: Updates the display.
     """
 
     elapsed: Callable[[], float]
@@ -34,12 +34,12 @@ class Progress:
     refresh: Callable[[], None] = lambda: None
 
     def begin(self, model: str) -> None:
-        """A trial begins."""
+        """Show that a trial has started."""
         self.running = model, self.elapsed()
         self.refresh()
 
     def end(self, record: Record) -> None:
-        """A trial has ended."""
+        """Show that a trial has ended."""
         self.running = None
         self.records.append(record)
         self.refresh()
@@ -55,7 +55,7 @@ class _Lines(Progress):
         super().end(record)
         result = record["error"] if record["score"] is None else f"{record['score']:.4g}"
         best = "  best so far" if best_record(self.records) is record else ""
-        line = f"trial {record['number']}  {record['model']}  {result}  {record['seconds']:.1f} s  ({_progress(self)}){best}"
+        line = f"trial {record['number']}  {record['model']}  {result}  {record['seconds']:.1f} s  ({_summary(self)}){best}"
         self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -68,7 +68,7 @@ def show_progress(
     records: list[Record],
     verbose: int,
 ) -> Iterator[Progress]:
-    """Show a search until the context ends; nothing if ``verbose`` is 0."""
+    """Show a search until the context ends, or nothing if ``verbose`` is 0."""
     console = Console()
     if not verbose:
         yield Progress(elapsed, time_limit, max_trials, records)
@@ -84,7 +84,7 @@ def show_progress(
 
 def _table(progress: Progress) -> Table:
     best = best_record(progress.records)
-    table = Table(caption=_progress(progress), caption_justify="left", box=None, header_style="bold")
+    table = Table(caption=_summary(progress), caption_justify="left", box=None, header_style="bold")
     for name in ("trial", "model", "score", "seconds", "status"):
         table.add_column(name, justify="left" if name in ("model", "status") else "right", no_wrap=True)
     shown = progress.records[-_ROWS:]
@@ -101,12 +101,12 @@ def _table(progress: Progress) -> Table:
     return table
 
 
-def _progress(progress: Progress) -> str:
+def _summary(progress: Progress) -> str:
     networks = sum(not r["baseline"] for r in progress.records)
-    of_networks = f" of {progress.max_trials}" if progress.max_trials else ""
+    most = f" of {progress.max_trials}" if progress.max_trials else ""
     of_time = f" of {_clock(progress.time_limit)}" if progress.time_limit else ""
-    noun = "network" if networks == 1 and not of_networks else "networks"
-    return f"{networks}{of_networks} {noun}, {_clock(progress.elapsed())}{of_time}"
+    noun = "network" if networks == 1 and not most else "networks"
+    return f"{networks}{most} {noun}, {_clock(progress.elapsed())}{of_time}"
 
 
 def _clock(seconds: float) -> str:

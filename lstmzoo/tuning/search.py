@@ -1,4 +1,4 @@
-"""The search: a scikit-learn meta-estimator around keras-tuner's oracles."""
+"""The search: a scikit-learn meta-estimator with keras-tuner's oracles."""
 
 import logging
 import math
@@ -11,75 +11,76 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, SkipValidation
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
 from sklearn.exceptions import NotFittedError
 
 from lstmzoo.config import Scalar
+from lstmzoo.contracts import Data, Searchable, Trainable, as_searchable
 from lstmzoo.errors import ConfigError, UnknownNameError, arg
+from lstmzoo.mlflow.defaults import Status
 from lstmzoo.outputs import check_folder, check_picture
 from lstmzoo.tuning._base import Record, best_record, derived_seed
 from lstmzoo.tuning.budget import planned_trials, refit_limit, trial_limit
 from lstmzoo.tuning.delegation import WinnerMethods
-from lstmzoo.tuning.journal import Journal, search_identity
+from lstmzoo.tuning.journal import Journal
 from lstmzoo.tuning.leaderboard import cv_results, leaderboard
 from lstmzoo.tuning.oracles import ORACLES, make_oracle, proposal_key, proposals
 from lstmzoo.tuning.progress import Progress, show_progress
-from lstmzoo.tuning.space import Space, declare, decode, encode, make_space, select_models
-from lstmzoo.tuning.track import Status, check_names, make_tracker, track_outcome, track_winner, trials_apart
+from lstmzoo.tuning.space import Space, declare, decode, encode, make_space, search_identity, select_models
+from lstmzoo.tuning.track import check_names, make_tracker, track_outcome, track_winner, trials_apart
 from lstmzoo.tuning.trials import blank_record, check_any_succeeded, run_trial, with_params
 from lstmzoo.values import check_params
 
 if TYPE_CHECKING:
     from lstmzoo.figures import Figure
+    from lstmzoo.mlflow.tracking import SearchTracker
 
 _logger = logging.getLogger(__name__)
-_HOOKS = ("data_digest", "holdout_split", "baselines", "restrict", "read_once", "refit_clone", "fit", "score")
 _MAX_FAILURES = 10  # in a row
 Proposal = tuple[str, dict[str, Scalar]]
 
 
 class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
-    """Find the best model and its hyperparameters for some data.
+    """Find the best model and hyperparameters for a data set.
 
-    Each architecture is first tried with its zoo entry's own values, builders taking turns; then an oracle of keras-tuner
-    proposes. Trials are scored on data that they did not see, and the task's baselines beside them. The winner is trained
-    anew on all data. If no network beats a baseline, that baseline is the winner, and a warning is logged.
+    Each architecture is first tried with the values of its zoo entry, builders in turn; then an oracle of keras-tuner
+    proposes values. Trials and the task's baselines are scored on held-out data. The winner is refitted on all data. If no
+    network beats a baseline, that baseline is the winner, and a warning is logged.
 
     Args:
-        estimator: Of any task; what its ``hyperparameters`` set is not searched.
+        estimator: An estimator of any task. Settings in its ``hyperparameters`` are not searched.
         models: Names or shell patterns of zoo entries, with or without the task.
-        max_trials: Networks to train. With fewer than there are models, some are never tried, and a warning is logged.
-            This, ``time_limit`` or both are required.
-        time_limit: Seconds for all of it, the final training included. Trials share it, and one that would find too little
-            of it left is not begun.
-        oracle: ``random``; ``bayesian``, a Gaussian process over the scores so far; or ``hyperband``, which trains many for
-            a few epochs, and the better ones again for more.
-        search_space: Ranges by setting, as in a zoo entry's YAML, that replace the entries' own or come beside them; None
-            takes a setting out of the search.
-        directory: Where the journal is kept. Given the same directory, an interrupted search goes on where it was, and one
-            that had ended is extended if it has more trials or time. If None, a temporary one, which is removed when the
-            search has ended well.
+        max_trials: Networks to train. If there are more models, some are never tried, and a warning is logged.
+            ``max_trials``, ``time_limit`` or both are required.
+        time_limit: Seconds of the whole search, including the refit. Trials share it; a trial for which too little time is
+            left is not started.
+        oracle: ``random``; ``bayesian``, a Gaussian process over the scores so far; or ``hyperband``, which trains many
+            networks for a few epochs, and the better ones again for more.
+        search_space: Ranges by setting, in the form of a zoo entry's YAML, that replace or extend the entries'; None removes
+            a setting from the search.
+        directory: Directory of the journal. With the same directory, an interrupted search is resumed, and a finished one is
+            extended if it gets more trials or time. By default a temporary one, removed at the end of a successful search.
         experiment: MLflow experiment. MLflow is used if this or one of the next two is given.
         tracking_uri: MLflow store.
-        registered_model_name: Registers the winner in MLflow under this name.
+        registered_model_name: Register the winner in MLflow under this name.
         refit: Whether to train the winner on all data.
-        random_state: Decides everything; an estimator that has no ``random_state`` gets one for each trial.
-        verbose: 0 for silence, 1 for a live table, or lines where there is no terminal.
+        random_state: Seed of the search. An estimator without a ``random_state`` gets one for each trial.
+        verbose: 0 for silence, 1 for a live table, or for lines without a terminal.
 
     Attributes:
         best_estimator_: The winner, trained on all data.
-        best_params_: Its model and hyperparameters.
-        best_score_: Its score in the search, on held-out data.
-        best_index_: Its place in ``cv_results_``.
-        cv_results_: Arrays by name, as scikit-learn's searches have them.
+        best_params_: The winner's model and hyperparameters.
+        best_score_: The winner's held-out score.
+        best_index_: The winner's index in ``cv_results_``.
+        cv_results_: Arrays by name, as in scikit-learn's searches.
         leaderboard_: A frame, best first: ``rank``, ``model``, ``score``, ``seconds``, ``parameters``, ``epochs``,
             ``trial``, ``status``, ``error``.
-        records_: The journal's rows: each trial with hyperparameters, history, and traceback if it failed.
-        directory_: Where the journal is; None if it was a temporary one and the search has ended well.
-        refit_time_: Seconds of the final training.
+        records_: The rows of the journal: each trial with hyperparameters, history, and traceback if it failed.
+        directory_: Directory of the journal; None if it was temporary and is removed.
+        refit_time_: Seconds of the refit.
         mlflow_run_id_: The search's run in MLflow; None without MLflow.
-        model_uri_: The winner in MLflow; None without MLflow.
+        model_uri_: The winner's URI in MLflow; None without MLflow.
 
     Examples:
         >>> import numpy as np
@@ -93,7 +94,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
 
     def __init__(
         self,
-        estimator: Any,
+        estimator: SkipValidation[Searchable],
         models: str | Iterable[str] = "*",
         *,
         max_trials: Annotated[int, Field(gt=0)] | None = None,
@@ -123,17 +124,17 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         self.verbose = verbose
 
     def fit(self, *data: Any) -> "ZooSearchCV":
-        """Search, and train the winner on all of the data.
+        """Search, and train the winner on all data.
 
         Args:
-            data: As the estimator's own ``fit`` takes it.
+            data: The arguments of the estimator's ``fit``.
 
         Raises:
-            ConfigError: If a parameter or range is wrong, or the directory is in use, or is another search's.
+            ConfigError: If a parameter or range is invalid, or the directory is in use or belongs to another search.
             UnknownNameError: If a model, a key of the search space or an oracle is unknown.
             DataError: If the estimator refuses the data.
-            LstmzooError: If every trial failed; the message has the first one's error.
-            KeyboardInterrupt: If interrupted; the journal then has every trial that ended.
+            LstmzooError: If every trial failed; the message has the first error.
+            KeyboardInterrupt: If interrupted; the journal has every trial that ended.
         """
         run = self._begin(data)
         status: Status = "FAILED"
@@ -158,14 +159,14 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         return self
 
     def plot(self, path: str | Path | None = None) -> "Figure":
-        """Draw each trial's score over time by architecture, the baselines as lines, and the best so far.
+        """Draw the score of each trial over time by architecture, the baselines as lines, and the best so far.
 
         Args:
-            path: Where to save the figure, in a format that its suffix names; nowhere if None.
+            path: File for the figure, in the format of its suffix; not saved if None.
 
         Raises:
             NotFittedError: If the search is not fitted.
-            ConfigError: If the path is of no known format, or cannot be written.
+            ConfigError: If the suffix is unknown, or the file cannot be written.
         """
         if not hasattr(self, "records_"):
             raise NotFittedError("this ZooSearchCV is not fitted yet: call fit first")
@@ -175,13 +176,13 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
 
         return plot_search(self.records_, path)
 
-    def _begin(self, data: tuple) -> "_Run":
+    def _begin(self, data: Data) -> "_Run":
         began = time.monotonic()
         for learned in [name for name in vars(self) if name.endswith("_")]:
             delattr(self, learned)
         self._check_params()
         configs = select_models(self.estimator.task, self.models)
-        given, data = data, self.estimator.read_once(*data)
+        unread, data = data, self.estimator.read_once(*data)
         train, valid = self.estimator.holdout_split(*data)
         space = make_space(self.estimator, configs, self.search_space or {}, self.estimator.read_once(*train))
         settings = {"oracle": self.oracle, "random_state": self.random_state}
@@ -189,24 +190,22 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         seed = int(np.random.SeedSequence(self.random_state).generate_state(1, np.uint64)[0])
         journal = Journal(self.directory, identity, seed)
         tracker = self._tracker(journal.header) if self._tracked else None
-        return _Run(given, data, space, journal, train, valid, began - journal.elapsed, tracker)
+        return _Run(unread, data, space, journal, train, valid, began - journal.elapsed, tracker)
 
     @property
     def _tracked(self) -> bool:
-        return any(given is not None for given in (self.experiment, self.tracking_uri, self.registered_model_name))
+        return any(option is not None for option in (self.experiment, self.tracking_uri, self.registered_model_name))
 
-    def _tracker(self, header: dict[str, Any]) -> Any:
+    def _tracker(self, header: dict[str, Any]) -> "SearchTracker":
         return make_tracker(
             header, task=self.estimator.task, experiment=self.experiment, tracking_uri=self.tracking_uri
         )
 
     def _check_params(self) -> None:
-        missing = [hook for hook in _HOOKS if not hasattr(self.estimator, hook)]
-        if missing:
-            raise ConfigError(f"{arg('estimator')}: {type(self.estimator).__name__} lacks {', '.join(missing)}")
+        as_searchable(self.estimator)
         if self.max_trials is None and self.time_limit is None:
             raise ConfigError(
-                f"give {arg('max_trials')}, {arg('time_limit')}, or both: else the search would never end"
+                f"give {arg('max_trials')}, {arg('time_limit')}, or both: otherwise the search would never end"
             )
         check_params(self)
         if self.oracle not in ORACLES:
@@ -255,18 +254,18 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
                 return
 
     def _proposals(self, run: "_Run") -> Generator[Proposal, float | None, None]:
-        epochs = {model: int(own.config.settings["epochs"] or 1) for model, own in run.space.items()}
+        epochs = {model: int(part.config.settings["epochs"] or 1) for model, part in run.space.items()}
         oracle = make_oracle(
             self.oracle,
             declare(run.space),
-            first=[encode(run.space, model, own.first) for model, own in run.space.items()],
+            first=[encode(run.space, model, part.first) for model, part in run.space.items()],
             seed=derived_seed(run.journal.header["seed"], 0),
             max_epochs=max(epochs.values()),
         )
         return proposals(oracle, partial(decode, run.space), epochs)
 
     def _limit(self, run: "_Run", tried: int) -> float | None:
-        """Seconds that the next trial may train; None if the search is over."""
+        """Return the seconds that the next trial may train; None if the search is over."""
         if self.time_limit is None:
             return math.inf
         remaining = self.time_limit - run.elapsed()
@@ -274,11 +273,11 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         return trial_limit(run.journal.records, remaining, refit=self.refit, planned=planned)
 
     def _network_trial(self, run: "_Run", model: str, params: dict[str, Scalar], limit: float) -> Record:
-        own = self.estimator.get_params(deep=False)
-        seed = own.get("random_state")
+        searched = self.estimator.get_params(deep=False)
+        seed = searched.get("random_state")
         if seed is None:
             seed = derived_seed(run.journal.header["seed"], 1, len(run.journal.records))
-        limit = min(limit, math.inf if own.get("time_limit") is None else own["time_limit"])
+        limit = min(limit, math.inf if searched.get("time_limit") is None else searched["time_limit"])
         estimator = with_params(
             self.estimator,
             model=model,
@@ -289,10 +288,19 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         )
         return self._trial(run, estimator, model, params, baseline=False, seed=seed)
 
-    def _trial(self, run: "_Run", estimator: Any, model: str, params: dict[str, Scalar], **about: Any) -> Record:
-        record = blank_record(len(run.journal.records) + 1, model, params, **about)
+    def _trial(
+        self,
+        run: "_Run",
+        estimator: Trainable,
+        model: str,
+        params: dict[str, Scalar],
+        *,
+        baseline: bool,
+        seed: int | None,
+    ) -> Record:
+        record = blank_record(len(run.journal.records) + 1, model, params, baseline=baseline, seed=seed)
         run.progress.begin(model)
-        run_trial(record, estimator, run.train, run.valid, start=self.estimator)
+        run_trial(record, estimator, run.train, run.valid, searched=self.estimator)
         record["elapsed"] = run.elapsed()
         run.journal.append(record)
         run.progress.end(record)
@@ -313,11 +321,11 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
     def _refit(self, run: "_Run") -> None:
         best = self.records_[self.best_index_]
         if best["baseline"]:
-            cut = sum(r["epochs"] == 1 and not r["baseline"] for r in self.records_)
-            short = f"; {cut} of the trials had time for one epoch only: give more time, or fewer models"
-            hint = short if self.time_limit is not None and cut else ""
+            short = sum(r["epochs"] == 1 and not r["baseline"] for r in self.records_)
+            advice = f"; {short} of the trials had time for one epoch only: give more time, or fewer models"
+            hint = advice if self.time_limit is not None and short else ""
             _logger.warning("no network beat the baseline %s, which is the winner%s", best["model"], hint)
-            winner = self.estimator.baselines()[best["model"]]
+            winner: Trainable = self.estimator.baselines()[best["model"]]
         else:
             verbose = self.estimator.get_params(deep=False).get("verbose") if self.verbose else 0
             winner = with_params(self.estimator, **{**best["refit"], "verbose": verbose})
@@ -325,7 +333,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
                 limit = refit_limit(best, self.time_limit - run.elapsed())
                 winner = with_params(winner, time_limit=limit)
         began = time.monotonic()
-        self.best_estimator_ = winner.fit(*run.data)
+        self.best_estimator_: Any = winner.fit(*run.data)
         self.refit_time_ = time.monotonic() - began
 
     def _end(self, run: "_Run", status: Status) -> None:
@@ -350,7 +358,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         from lstmzoo.tuning.plot import plot_search
 
         track_outcome(
-            self.mlflow_run_id_, records, header=header, task=self.estimator.task, data=run.given,
+            self.mlflow_run_id_, records, header=header, task=self.estimator.task, data=run.unread,
             leaderboard=leaderboard(records), figure=plot_search(records),
             winner=self.best_estimator_ if won else None, refit_seconds=self.refit_time_ if won else None,
             limits={"max_trials": self.max_trials, "time_limit": self.time_limit}, tracking_uri=self.tracking_uri,
@@ -364,19 +372,28 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
 
 @dataclass
 class _Run:
-    """What one call of ``fit`` works with; ``began`` lies so far back as the search took before it resumed.
+    """The state of one call of ``fit``.
 
-    ``tracker`` is None without MLflow.
+    Attributes:
+        unread: The data, before they were read.
+        data: The data.
+        space: The search space.
+        journal: The journal.
+        train: The training set of the trials.
+        valid: The held-out data that trials are scored on.
+        began: Time of the start; if the search was resumed, so long before this call as it had taken.
+        tracker: MLflow's tracker; None without MLflow.
+        progress: The display.
     """
 
-    given: tuple
-    data: tuple
+    unread: Data
+    data: Data
     space: Space
     journal: Journal
-    train: tuple
-    valid: tuple
+    train: Data
+    valid: Data
     began: float
-    tracker: Any
+    tracker: "SearchTracker | None"
     progress: Progress = field(init=False)
 
     def elapsed(self) -> float:

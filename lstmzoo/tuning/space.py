@@ -1,13 +1,14 @@
-"""The space of a search: which zoo entries, and for each of them its own ranges.
+"""The search space: the zoo entries to try, and the ranges of each.
 
-An architecture is drawn first, then that architecture's own settings, then its data choices. keras-tuner is told all
-of it up front: a choice ``model``, and under each of its values the parameters ``<model>/<key>``.
+The architecture is drawn first, then its settings. For keras-tuner the space is a choice ``model`` and, conditional on each of
+its values, the parameters ``<model>/<key>``.
 """
 
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 import keras_tuner
@@ -24,19 +25,22 @@ from lstmzoo.config import (
     list_models,
     load_config,
 )
+from lstmzoo.contracts import Data, Searchable
 from lstmzoo.errors import ConfigError, UnknownNameError, arg
+from lstmzoo.tuning._base import to_json
+from lstmzoo.values import plain
 
 Range = IntRange | FloatRange | Categorical
 
 
 @dataclass(frozen=True)
 class ModelSpace:
-    """One architecture's part of the space.
+    """The part of the space that belongs to one architecture.
 
     Attributes:
-        config: The zoo entry, the estimator's own ``hyperparameters`` in place.
-        fixed: Those of the estimator's ``hyperparameters`` that this architecture has.
-        ranges: What is searched, by setting.
+        config: The zoo entry with the estimator's ``hyperparameters``.
+        fixed: The estimator's ``hyperparameters`` that this architecture has.
+        ranges: The searched ranges by setting.
     """
 
     config: ModelConfig
@@ -45,7 +49,7 @@ class ModelSpace:
 
     @property
     def first(self) -> dict[str, Scalar]:
-        """Where the search of this architecture begins: the config's values, moved into their ranges."""
+        """The first values to try: those of the config, moved into their ranges."""
         return {key: _nearest(r, self.config.settings[key]) for key, r in self.ranges.items()}
 
 
@@ -53,11 +57,11 @@ Space = dict[str, ModelSpace]
 
 
 def select_models(task: str, models: str | Iterable[str]) -> list[ModelConfig]:
-    """The zoo entries that names or patterns stand for: those tagged ``quick`` first, builders take turns, else as given.
+    """Return the zoo entries that match names or patterns: those tagged ``quick`` first, and builders in turn.
 
     Raises:
         UnknownNameError: If a name or pattern matches nothing.
-        ConfigError: If one is of another task.
+        ConfigError: If an entry belongs to another task.
 
     Examples:
         >>> [config.name for config in select_models("forecasting", ["gru", "forecasting/lstm"])]
@@ -75,18 +79,18 @@ def select_models(task: str, models: str | Iterable[str]) -> list[ModelConfig]:
     return [config for *_, config in sorted(order, key=lambda o: o[:3])]
 
 
-def make_space(estimator: Any, configs: list[ModelConfig], overrides: Mapping[str, Any], data: tuple) -> Space:
-    """The space of a search, by the architectures' names without their task.
+def make_space(estimator: Searchable, configs: list[ModelConfig], overrides: Mapping[str, Any], data: Data) -> Space:
+    """Return the search space, by names of architectures without their task.
 
     Args:
-        estimator: Settings in its ``hyperparameters`` are not searched; its ``restrict`` has the last word.
+        estimator: Settings in its ``hyperparameters`` are not searched, and its ``restrict`` can remove further ones.
         configs: The zoo entries.
-        overrides: Ranges by key, in the YAML's form, instead of the configs' or beside them; None removes a key.
-        data: What trials are fitted on.
+        overrides: Ranges by key, in the form of the YAML, that replace or extend those of the configs; None removes a key.
+        data: The training set of the trials.
 
     Raises:
-        UnknownNameError: If no architecture has a setting of such a name.
-        ConfigError: If a range is wrong, or without effect on this estimator or data.
+        UnknownNameError: If no architecture has such a setting.
+        ConfigError: If a range is invalid, or has no effect with this estimator and data.
     """
     fixed = estimator.get_params(deep=False)["hyperparameters"] or {}
     for key, value in fixed.items():
@@ -98,10 +102,8 @@ def make_space(estimator: Any, configs: list[ModelConfig], overrides: Mapping[st
         name = entry.name.split("/", 1)[1]
         own = {k: v for k, v in fixed.items() if k in entry.settings}
         config = entry.override(own)
-        both = sorted(
-            {**config.search_space, **parsed}.items()
-        )  # the oracle draws in this order, however it was written
-        ranges = {k: r for k, r in both if r is not None and k in config.settings}
+        merged = sorted({**config.search_space, **parsed}.items())  # the oracle draws in this order
+        ranges = {k: r for k, r in merged if r is not None and k in config.settings}
         _check_types(config, ranges)
         rest = {k: v for k, v in own.items() if k not in ranges}
         kept = clone(estimator).set_params(model=name, hyperparameters=rest).restrict(dict(ranges), *data)
@@ -116,40 +118,63 @@ def make_space(estimator: Any, configs: list[ModelConfig], overrides: Mapping[st
 
 
 def declare(space: Space) -> keras_tuner.HyperParameters:
-    """The space in keras-tuner's terms."""
+    """Return the space in keras-tuner's terms."""
     hp = keras_tuner.HyperParameters()
     hp.Choice("model", list(space))
-    for model, own in space.items():
+    for model, part in space.items():
         with hp.conditional_scope("model", [model]):
-            for key, r in own.ranges.items():
+            for key, r in part.ranges.items():
                 _declare(hp, f"{model}/{key}", r)
     return hp
 
 
 def encode(space: Space, model: str, params: Mapping[str, Scalar]) -> dict[str, Any]:
-    """An architecture and its settings in keras-tuner's terms."""
+    """Return an architecture and its settings in keras-tuner's terms."""
     ranges = space[model].ranges
     return {"model": model, **{f"{model}/{key}": to_oracle(r, params[key]) for key, r in ranges.items()}}
 
 
 def decode(space: Space, values: Mapping[str, Any]) -> tuple[str, dict[str, Scalar]]:
-    """The architecture and the settings that keras-tuner's values stand for."""
+    """Return the architecture and the settings from keras-tuner's values."""
     model = values["model"]
-    own = space[model]
-    if values == encode(space, model, own.first):
-        return model, own.first
-    return model, {key: from_oracle(r, values[f"{model}/{key}"]) for key, r in own.ranges.items()}
+    part = space[model]
+    if values == encode(space, model, part.first):
+        return model, part.first
+    return model, {key: from_oracle(r, values[f"{model}/{key}"]) for key, r in part.ranges.items()}
+
+
+def search_identity(estimator: Searchable, space: Space, data: Data, **settings: Any) -> dict[str, Any]:
+    """Return the settings that identify a search, as JSON; messages use the names.
+
+    Args:
+        estimator: The search's estimator; its ``model`` and ``verbose`` do not count.
+        space: The search space.
+        data: The data of the search.
+        settings: Further settings.
+    """
+    params = estimator.get_params(deep=False).items()
+    identity = {
+        "estimator": type(estimator).__name__,
+        **{f"estimator.{k}": plain(v) for k, v in params if k not in ("model", "verbose")},
+        "models": list(space),
+        **settings,
+        "data": estimator.data_digest(*data),
+        **{model: part.config.settings for model, part in space.items()},
+        **{f"{model}.{k}": r.model_dump() for model, part in space.items() for k, r in part.ranges.items()},
+        "keras_tuner": version("keras-tuner"),
+    }
+    return to_json(identity)
 
 
 _ADAPTER: TypeAdapter[Range] = TypeAdapter(SearchParameter)
 
 
 def parse_range(key: str, value: Any, configs: list[ModelConfig]) -> Range | None:
-    """A range of a search space, from the YAML's form; None stays None.
+    """Return the range that has the form of the YAML; None stays None.
 
     Raises:
         UnknownNameError: If no config has such a setting.
-        ConfigError: If it is no range.
+        ConfigError: If the range is invalid.
     """
     valid = {k for c in configs for k in c.settings}
     if key not in valid:
@@ -181,17 +206,17 @@ def _nearest(r: Range, value: Any) -> Scalar:
 
 def _declare(hp: keras_tuner.HyperParameters, name: str, r: Range) -> None:
     if isinstance(r, Categorical):
-        hp.Choice(name, [json.dumps(v) for v in r.values])  # keras-tuner has no None, and makes numbers of booleans
+        hp.Choice(name, [json.dumps(v) for v in r.values])  # keras-tuner lacks None, and turns booleans into numbers
     elif isinstance(r, IntRange):
         hp.Int(name, r.min, r.max, step=r.step, sampling=r.sampling)
     elif r.step is not None:
-        hp.Int(name, 0, steps(r, r.max))  # keras-tuner's own steps of 0.1 from 0 to 0.5 end at 0.4
+        hp.Int(name, 0, steps(r, r.max))  # keras-tuner's steps of 0.1 from 0 to 0.5 would end at 0.4
     else:
         hp.Float(name, r.min, r.max, sampling=r.sampling)
 
 
 def to_oracle(r: Range, value: Any) -> Any:
-    """A value in keras-tuner's terms; one between two steps is moved to the nearest step."""
+    """Return a value in keras-tuner's terms, moved to the nearest step of its range."""
     if isinstance(r, Categorical):
         return json.dumps(value)
     if isinstance(r, IntRange):
@@ -201,7 +226,7 @@ def to_oracle(r: Range, value: Any) -> Any:
 
 
 def from_oracle(r: Range, raw: Any) -> Scalar:
-    """The value that one of keras-tuner's stands for."""
+    """Return the value from keras-tuner's."""
     if isinstance(r, Categorical):
         return json.loads(raw)
     if isinstance(r, IntRange):
@@ -212,7 +237,7 @@ def from_oracle(r: Range, raw: Any) -> Scalar:
 
 
 def steps(r: FloatRange, value: float) -> int:
-    """The number of steps from ``min`` to what is nearest to a value, and at most ``max``."""
+    """Return the number of steps from ``min`` to the value nearest to a given one, at most ``max``."""
     assert r.step is not None
     last = int((r.max - r.min) / r.step + 1e-9)
     return min(round((value - r.min) / r.step), last)

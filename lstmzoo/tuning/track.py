@@ -1,24 +1,26 @@
-"""The one place of a search that knows MLflow."""
+"""Tracking of a search by MLflow, which is imported only if it is used."""
 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from lstmzoo.contracts import Data, Trackable
+from lstmzoo.mlflow.defaults import EXPERIMENT
 from lstmzoo.tuning._base import Record, best_record
 
 if TYPE_CHECKING:
     from lstmzoo.figures import Figure
+    from lstmzoo.mlflow.tracking import SearchTracker
 
-Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 _SETTINGS = ("models", "oracle", "random_state")
 
 
 def check_names(*, experiment: str | None, registered_model_name: str | None) -> None:
-    """Refuse names that MLflow does not take.
+    """Refuse names that MLflow does not accept.
 
     Raises:
         ConfigError: Naming the argument.
@@ -29,16 +31,17 @@ def check_names(*, experiment: str | None, registered_model_name: str | None) ->
     check_registered_name(registered_model_name)
 
 
-def make_tracker(header: dict[str, Any], *, task: str, experiment: str | None, tracking_uri: str | None) -> Any:
-    """What brings MLflow up to date with a search: a :class:`lstmzoo.mlflow.tracking.SearchTracker`.
+def make_tracker(
+    header: dict[str, Any], *, task: str, experiment: str | None, tracking_uri: str | None
+) -> "SearchTracker":
+    """Return the tracker that keeps MLflow up to date with a search.
 
     Args:
-        header: The journal's.
-        task: The estimator's.
-        experiment: ``lstmzoo`` if None.
-        tracking_uri: As MLflow is set if None.
+        header: Header of the journal.
+        task: The estimator's task.
+        experiment: MLflow experiment, by default ``lstmzoo``.
+        tracking_uri: MLflow store, by default MLflow's current one.
     """
-    from lstmzoo.mlflow.defaults import EXPERIMENT
     from lstmzoo.mlflow.tracking import SearchTracker
 
     identity = header["identity"]
@@ -54,7 +57,7 @@ def make_tracker(header: dict[str, Any], *, task: str, experiment: str | None, t
 
 @contextmanager
 def trials_apart() -> Iterator[None]:
-    """Keep the fits of a search or a benchmark from becoming runs of their own, where ``lstmzoo.mlflow.autolog`` is on."""
+    """Keep ``lstmzoo.mlflow.autolog`` from logging each fit of a search or benchmark as a run of its own."""
     autologging = sys.modules.get("lstmzoo.mlflow.autologging")
     if autologging is None:
         yield
@@ -64,36 +67,34 @@ def trials_apart() -> Iterator[None]:
 
 
 def track_outcome(
-    run_id: str | None,
+    run_id: str,
     records: list[Record],
     *,
     header: dict[str, Any],
     task: str,
-    data: tuple,
+    data: Data,
     leaderboard: pd.DataFrame,
     figure: "Figure",
-    winner: Any,
+    winner: Trackable | None,
     refit_seconds: float | None,
     limits: dict[str, Any],
     tracking_uri: str | None,
 ) -> None:
-    """Log what a search found to its run.
+    """Log the results of a search to its run.
 
     Args:
-        run_id: The run; None if MLflow is away.
+        run_id: The run.
         records: All trials.
-        header: The journal's.
-        task: The estimator's.
-        data: What was searched on, whose rows are counted.
+        header: Header of the journal.
+        task: The estimator's task.
+        data: The data of the search; its rows are counted.
         leaderboard: A row per trial.
-        figure: Of the search.
-        winner: The fitted winner, if there is one.
-        refit_seconds: Of its final training.
-        limits: Of the search.
-        tracking_uri: As MLflow is set if None.
+        figure: The figure of the search.
+        winner: The fitted winner, or None without one.
+        refit_seconds: Seconds of the winner's refit.
+        limits: Limits of the search.
+        tracking_uri: MLflow store, by default MLflow's current one.
     """
-    if run_id is None:
-        return
     from lstmzoo.mlflow.outcome import Outcome, log_outcome
     from lstmzoo.mlflow.provenance import FittedData
 
@@ -123,7 +124,7 @@ def _numbers(records: list[Record], best: Record | None, refit_seconds: float | 
 
 
 def track_winner(
-    estimator: Any,
+    winner: Trackable,
     record: Record,
     *,
     header: dict[str, Any],
@@ -131,22 +132,22 @@ def track_winner(
     registered_model_name: str | None,
     tracking_uri: str | None,
 ) -> str | None:
-    """Log the winner to the search's run; the URI of the model, or None if MLflow is away.
+    """Log the winner to the search's run; return the URI of the model, or None if MLflow is away.
 
     Args:
-        estimator: The winner.
-        record: Its trial.
-        header: The journal's.
+        winner: The fitted winner.
+        record: The winner's trial.
+        header: Header of the journal.
         parent_run_id: The run of the search.
-        registered_model_name: Registers it under this name.
-        tracking_uri: As MLflow is set if None.
+        registered_model_name: Register the winner under this name.
+        tracking_uri: MLflow store, by default MLflow's current one.
     """
     from lstmzoo import mlflow
 
     score, search = record["score"], header["search_id"]
     settings = ", ".join(f"{key}={value}" for key, value in record["params"].items())
     return mlflow.log_champion(
-        estimator,
+        winner,
         parent_run_id=parent_run_id,
         registered_model_name=registered_model_name,
         description=f"{record['model']}{f' ({settings})' if settings else ''}: the winner of search {search}, trial "
