@@ -1,4 +1,4 @@
-"""What a server takes on for its clients; see docs/limits.md."""
+"""Limits of served requests; see docs/limits.md."""
 
 from dataclasses import dataclass, fields
 
@@ -7,18 +7,18 @@ from lstmzoo.errors import ConfigError, DataError, arg
 
 @dataclass(frozen=True)
 class ServingLimits:
-    """What a server takes on for its clients.
+    """Limits of the requests to a server.
 
-    A step is a unit of work. A request to a forecaster asks for its series times the horizon; one to a language model for the
-    characters of its texts and ``max_tokens`` for each, or for the characters alone to score them; one to a translator for
-    ``beam_size`` times the characters.
+    A step is a unit of work. A request to a forecaster has as many steps as series times the horizon; a request to a language
+    model has the characters of its texts and ``max_tokens`` for each text, or only the characters if texts are scored; a
+    request to a translator has ``beam_size`` times the characters.
 
     Attributes:
-        max_request_bytes: Size of a request's body.
+        max_request_bytes: Bytes of a request's body.
         max_rows: Rows of a request.
         max_steps: Steps of a request.
-        max_requests: Requests that are answered or wait at a time.
-        timeout: Seconds until a request is given up.
+        max_requests: Requests that are answered or wait at the same time.
+        timeout: Seconds after which a request is stopped.
 
     Raises:
         ConfigError: If a limit is not above 0.
@@ -53,8 +53,8 @@ class ServingLimits:
         """Refuse too much work.
 
         Args:
-            steps: That a request asks for.
-            unit: What they are.
+            steps: Steps of the request.
+            unit: How the steps are counted.
 
         Raises:
             DataError: If there are more than ``max_steps``.

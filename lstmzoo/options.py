@@ -34,7 +34,8 @@ class Values:
     choices: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{_NOUNS[self.type]}{self._bounds()}{', or None' if self.optional else ''}"
+        noun = f"one of {', '.join(self.choices)}" if self.choices else _NOUNS[self.type]
+        return f"{noun}{self._bounds()}{', or None' if self.optional else ''}"
 
     def _bounds(self) -> str:
         if self.low == -math.inf:

@@ -1,8 +1,8 @@
-"""Long work in blocks: between two of them it may be stopped, or let other work go first.
+"""Long work in blocks: between two blocks it can be stopped, or let other work go first.
 
-Whoever starts the work, such as a server, passes a :class:`Turn` to :func:`working_by`. The work itself calls :func:`pause`
-between its blocks, and compiles within :func:`aside`. Without a turn both do nothing. A :class:`RequestTurn` is that of a
-server's request: requests take turns, and end when nobody waits for them any more.
+The caller, such as a server, passes a :class:`Turn` to :func:`working_by`. The work itself calls :func:`pause` between its
+blocks, and compiles within :func:`aside`; without a turn both do nothing. A :class:`RequestTurn` belongs to a request to a
+server: requests take turns, and stop if their client disconnects.
 """
 
 import threading
@@ -13,21 +13,21 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Protocol
 
-_QUANTUM = 0.02  # seconds that a request computes before others that wait go first
-_LOOK = 0.1  # seconds between two looks at whether work that waits is still wanted
+_QUANTUM = 0.02  # seconds of work after which waiting requests go first
+_LOOK = 0.1  # seconds between two checks whether waiting work is still wanted
 
 
 class Turn(Protocol):
-    """Decides between two blocks of work how it continues."""
+    """The right to work: asked between two blocks of work."""
 
     def check(self) -> None:
-        """Raise an exception if the work is not wanted any more."""
+        """Raise an exception if the work is no longer wanted."""
 
     def pause(self) -> None:
-        """Do the same, and let other work go first."""
+        """Raise an exception if the work is no longer wanted, and let other work go first."""
 
     def aside(self) -> AbstractContextManager[None]:
-        """Let other work run during a block that does not need the turn."""
+        """Let other work run within the context."""
 
 
 _TURN: ContextVar[Turn | None] = ContextVar("lstmzoo_turn", default=None)
@@ -35,7 +35,7 @@ _TURN: ContextVar[Turn | None] = ContextVar("lstmzoo_turn", default=None)
 
 @contextmanager
 def working_by(turn: Turn) -> Iterator[None]:
-    """Let a turn decide over the work of a block of code, in this thread."""
+    """Use a turn for the work within the context, in this thread."""
     token = _TURN.set(turn)
     try:
         yield
@@ -44,21 +44,21 @@ def working_by(turn: Turn) -> Iterator[None]:
 
 
 def pause() -> None:
-    """Mark the end of a block of work; raises what the turn raises if the work is not wanted any more."""
+    """Mark the end of a block of work; the turn raises an exception if the work is no longer wanted."""
     turn = _TURN.get()
     if turn is not None:
         turn.pause()
 
 
 def aside() -> AbstractContextManager[None]:
-    """Mark work that others need not wait for, such as compiling."""
+    """Mark work that does not need the turn, such as compiling."""
     turn = _TURN.get()
     return nullcontext() if turn is None else turn.aside()
 
 
 @contextmanager
 def holding(lock: threading.Lock) -> Iterator[None]:
-    """Hold a lock; while it is awaited, the turn may stop the work."""
+    """Hold a lock; the turn can stop the work while it waits for the lock."""
     turn = _TURN.get()
     while not lock.acquire(timeout=-1 if turn is None else _LOOK):
         if turn is not None:
@@ -70,7 +70,7 @@ def holding(lock: threading.Lock) -> Iterator[None]:
 
 
 class RequestEnded(Exception):
-    """The client has left, or the request has taken too long; its work stops."""
+    """The client has disconnected, or the request has taken too long: its work stops."""
 
 
 class TimedOut(RequestEnded):
@@ -78,10 +78,10 @@ class TimedOut(RequestEnded):
 
 
 class Request:
-    """One request: until when it may take, and whether its client is still there.
+    """A request with its deadline and its client.
 
     Args:
-        seconds: Until it times out.
+        seconds: Seconds until the request times out.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -90,18 +90,18 @@ class Request:
         self._left = threading.Event()
 
     def leave(self) -> None:
-        """Note that nobody waits for the answer any more."""
+        """Note that the client has disconnected."""
         self._left.set()
 
     def check(self) -> None:
-        """Stop work that is not wanted any more.
+        """Stop work that is no longer wanted.
 
         Raises:
-            TimedOut: If the time is over.
-            RequestEnded: If the client has left.
+            TimedOut: If the request has timed out.
+            RequestEnded: If the client has disconnected.
         """
         if self._left.is_set():
-            raise RequestEnded("the client has left")
+            raise RequestEnded("the client has disconnected")
         if time.monotonic() > self._until:
             raise TimedOut(timeout_message(self._seconds))
 
@@ -110,12 +110,12 @@ REQUEST: ContextVar[Request | None] = ContextVar("lstmzoo_request", default=None
 
 
 def timeout_message(seconds: float) -> str:
-    """What a client is told whose request has taken too long."""
+    """Return the message for a client whose request has taken too long."""
     return f"the answer was not ready after {seconds:g} seconds (timeout): send fewer rows at a time, or ask for less"
 
 
 class Queue:
-    """A lock that is given to those who wait for it in the order in which they came."""
+    """A lock for which threads wait in order of arrival."""
 
     def __init__(self) -> None:
         self._mutex = threading.Lock()
@@ -124,11 +124,11 @@ class Queue:
 
     @property
     def awaited(self) -> bool:
-        """Whether anybody waits."""
+        """Whether a thread waits."""
         return bool(self._waiting)
 
     def enter(self, check: Callable[[], None]) -> None:
-        """Wait for the lock; ``check`` is called meanwhile, and what it raises ends the wait."""
+        """Wait for the lock, calling ``check`` regularly; an exception that it raises ends the wait."""
         ticket = threading.Lock()
         with self._mutex:
             if not self._held:
@@ -144,7 +144,7 @@ class Queue:
                 raise
 
     def leave(self) -> None:
-        """Hand the lock to the next."""
+        """Pass the lock to the next thread."""
         with self._mutex:
             if self._waiting:
                 self._waiting.popleft().release()
@@ -156,17 +156,15 @@ class Queue:
             if ticket in self._waiting:
                 self._waiting.remove(ticket)
                 return
-        self.leave()  # it was handed over just now
+        self.leave()  # it was passed to this thread meanwhile
 
 
 class RequestTurn:
-    """Lets a request compute; a :class:`Turn`.
-
-    Between two of its blocks of work, those that wait go first if it has computed for 20 ms.
+    """A :class:`Turn` of a request: after 20 ms of work, waiting requests go first.
 
     Args:
-        queue: Of all requests.
-        request: The one that computes.
+        queue: The queue of all requests.
+        request: The request that works.
     """
 
     def __init__(self, queue: Queue, request: Request) -> None:
@@ -183,11 +181,11 @@ class RequestTurn:
         self._leave()
 
     def check(self) -> None:
-        """Raise :class:`RequestEnded` if the request is not wanted any more."""
+        """Raise :class:`RequestEnded` if the request is no longer wanted."""
         self._request.check()
 
     def pause(self) -> None:
-        """Do the same, and let others go first, unless they do already, as within :meth:`aside`."""
+        """Call :meth:`check`, and let others go first, except within :meth:`aside`."""
         self.check()
         if self._holds and self._queue.awaited and time.monotonic() - self._since >= _QUANTUM:
             self._leave()
@@ -195,7 +193,7 @@ class RequestTurn:
 
     @contextmanager
     def aside(self) -> Iterator[None]:
-        """Let others compute during a block; within another such block it does nothing."""
+        """Let others work within the context; a nested context does nothing."""
         if not self._holds:
             yield
             return

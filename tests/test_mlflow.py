@@ -327,7 +327,7 @@ def test_a_server_that_is_away_loses_nothing(baseline, caplog, tmp_path):
         assert log_champion(baseline, parent_run_id=None) is None
         assert log_champion(baseline, parent_run_id="0" * 32, tracking_uri=AWAY) is None
     assert time.perf_counter() - started < 20
-    assert [r.message.count("the search goes on") for r in caplog.records] == [1, 0]
+    assert [r.message.count("the search continues") for r in caplog.records] == [1, 0]
     assert "Traceback" not in caplog.text
     parent = log_search(records, search_id="s5", status="FINISHED")
     assert set(trials(parent)) == {"0", "1", "2"}

@@ -19,7 +19,7 @@ import uvicorn
 from mlflow.exceptions import MlflowException
 from test_serving import assert_refused, post, split
 
-from lstmzoo import BaselineLanguageModel, BaselineTranslator, Forecaster, LanguageModel, Translator
+from lstmzoo import BaselineForecaster, BaselineLanguageModel, BaselineTranslator, Forecaster, LanguageModel, Translator
 from lstmzoo.decoding.shapes import SERVED
 from lstmzoo.limits import LIMITS, ServingLimits
 from lstmzoo.mlflow import save_model, serve_in_background
@@ -147,6 +147,17 @@ def test_the_docs_state_the_limits():
         assert re.search(rf"\| `{name}` \| \d \| {declared[name].high:,} \|", page)
     for size in (*SERVED.lengths, *SERVED.beams):
         assert f"{size:,}" in page.split("compiled sizes")[1]
+
+
+def test_the_docs_list_the_parameters():
+    page = (Path(__file__).parent.parent / "docs" / "serving.md").read_text()
+    for task, model in (("language modelling", BaselineLanguageModel()), ("translation", BaselineTranslator())):
+        for param in model.serving_schema():
+            default = json.dumps(param.default)
+            assert f"| {task} | `{param.name}` | `{default}` | {param} | {param.doc} |" in page
+    forecaster = BaselineForecaster(horizon=2, quantiles=[0.1]).fit(np.arange(9.0))
+    for param in forecaster.serving_schema():
+        assert re.search(rf"\| forecasting \| `{param.name}` \| .* \| {param.doc} \|", page)
 
 
 # Requests that are wrong by chance, and many at once: short forms of benchmarks/serving.py.

@@ -114,7 +114,7 @@ def test_a_search_goes_on_beside_a_store_that_cannot_be_opened(fault, tmp_path, 
     assert time.monotonic() - began < SECONDS
     assert [r["status"] for r in fitted.records_] == ["completed"] * 3
     assert fitted.mlflow_run_id_ is fitted.model_uri_ is None
-    warned = [r.message for r in caplog.records if "the search goes on" in r.message]
+    warned = [r.message for r in caplog.records if "the search continues" in r.message]
     assert len(warned) == 1
     assert message in warned[0]
 
@@ -144,7 +144,7 @@ def test_a_server_that_never_answers_is_not_waited_for(caplog):
         began = time.monotonic()
         assert log_search([], search_id="silent", tracking_uri=f"http://127.0.0.1:{silent.getsockname()[1]}") is None
         assert time.monotonic() - began < SECONDS
-    assert "the search goes on" in caplog.text
+    assert "the search continues" in caplog.text
 
 
 def test_a_store_that_is_slow_costs_a_tenth_of_the_time(store, monkeypatch):

@@ -1,4 +1,4 @@
-"""MLflow: the flavor, tracking of searches, and serving. Names are imported when they are first touched."""
+"""MLflow: the flavor, tracking of searches, and serving. Names are imported at their first use."""
 
 import importlib
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""What the modules of this package share: copies of saved models, and the way to a tracking store."""
+"""Copies of saved models, and connections to tracking stores."""
 
 import hashlib
 import importlib
@@ -20,13 +20,14 @@ import yaml
 from lstmzoo.environ import environment
 from lstmzoo.errors import SavedModelError
 from lstmzoo.estimators import load
+from lstmzoo.estimators._base import ZooEstimator
 from lstmzoo.folders import consistently, identity, is_folder
 from lstmzoo.mlflow._stores import check_writable, sqlite_file, tried_once
 from lstmzoo.mlflow.defaults import ALIAS, EXPERIMENT
 from lstmzoo.mlflow.names import check_alias, check_experiment, check_registered_name
 from lstmzoo.saving import is_bundle
 
-with warnings.catch_warnings():  # MLflow, of a type hint of its own
+with warnings.catch_warnings():  # about a type hint of MLflow's own
     warnings.filterwarnings("ignore", ".*Any type hint is inferred as AnyType", UserWarning)
     importlib.import_module("mlflow.pyfunc")
 
@@ -35,7 +36,7 @@ __all__ = [
     "connection",
     "fetch_model", "one_line", "resolve_tracking_uri", "sqlite_file",
 ]  # fmt: skip
-_connecting = threading.RLock()  # what MLflow is told, it is told for the whole process
+_connecting = threading.RLock()  # MLflow's settings apply to the whole process
 LOADER = "lstmzoo.mlflow.loader"
 _MAX_MLMODEL_BYTES = 1 << 20
 _MAX_SENTENCE = 400
@@ -43,7 +44,7 @@ _MAX_TEXT = 5000
 
 
 def one_line(text: str) -> str:
-    """Text as one line of bounded length.
+    """Return text as one line of at most 400 characters.
 
     Examples:
         >>> one_line("first\\n  second")
@@ -54,19 +55,19 @@ def one_line(text: str) -> str:
 
 
 def as_text(value: Any) -> str:
-    """A value as a parameter or tag of MLflow holds it."""
+    """Return a value as the text of a parameter or tag in MLflow."""
     return str(value)[:_MAX_TEXT]
 
 
-def fetch_model(model: str | os.PathLike[str], tracking_uri: str | None = None) -> Any:
-    """The estimator that a folder or MLflow URI holds, copied before it is verified.
+def fetch_model(model: str | os.PathLike[str], tracking_uri: str | None = None) -> ZooEstimator:
+    """Return the estimator in a folder or at an MLflow URI, which is copied before it is verified.
 
     Args:
-        model: A folder that an estimator saved, an MLflow model folder, or a URI (``models:/name@champion``).
-        tracking_uri: Where URIs are looked up.
+        model: A saved model's folder, an MLflow model folder, or a URI (``models:/name@champion``).
+        tracking_uri: MLflow store in which URIs are resolved.
 
     Raises:
-        SavedModelError: If there is no such model, it is not of this flavor, or it is damaged.
+        SavedModelError: If there is no such model, it has another flavor, or it is damaged.
     """
     with tempfile.TemporaryDirectory(prefix="lstmzoo-") as private:
         copy = _copy_bundle(model, Path(private), tracking_uri)
@@ -107,12 +108,12 @@ def _download(uri: str, destination: Path, tracking_uri: str | None) -> Path:
         _check_store_exists(uri)
         try:
             return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(destination)))
-        except Exception as error:  # each artifact store has errors of its own
+        except Exception as error:  # each artifact store has its own errors
             raise SavedModelError(f"{uri} cannot be fetched: {one_line(str(error))}") from error
 
 
 def _check_store_exists(uri: str) -> None:
-    """Looking something up in a SQLite store that does not exist would make one."""
+    """Refuse a SQLite store that does not exist, which MLflow would create."""
     if uri.startswith(("models:", "runs:")):
         store = mlflow.get_registry_uri() if uri.startswith("models:") else mlflow.get_tracking_uri()
         file = sqlite_file(store)
@@ -121,7 +122,7 @@ def _check_store_exists(uri: str) -> None:
 
 
 def _data_folder(folder: Path) -> Path:
-    """Where an MLflow model folder keeps the saved model; the loader that it names is not imported."""
+    """Return the folder of the saved model in an MLflow model folder, without importing the loader that it names."""
     path = folder / "MLmodel"
     try:
         if path.is_symlink() or path.stat().st_size > _MAX_MLMODEL_BYTES:
@@ -141,9 +142,9 @@ def _data_folder(folder: Path) -> Path:
 
 
 def resolve_tracking_uri(tracking_uri: str | None = None) -> str:
-    """The URI given, else the one that MLflow has been told, else ``mlflow.db`` in the working directory.
+    """Return the URI if it is given, otherwise MLflow's current one, otherwise ``mlflow.db`` in the working directory.
 
-    SQLite files are made absolute, so that changing the directory later does not start a second store.
+    Paths of SQLite files are made absolute, so that a later change of the directory does not create a second store.
 
     Examples:
         >>> resolve_tracking_uri("sqlite:////tmp/mlflow.db")
@@ -158,14 +159,14 @@ def resolve_tracking_uri(tracking_uri: str | None = None) -> str:
 
 @contextmanager
 def connection(tracking_uri: str | None, timeout: int, *, write: bool = True) -> Iterator[str]:
-    """Point MLflow at a tracking store for a while, quietly; yields its URI.
+    """Set MLflow's tracking store within the context, without output; yields its URI.
 
-    A server that is away costs ``timeout`` seconds and no retries, where MLflow by itself tries for minutes.
-    The user's environment variables take precedence.
+    A request to a server is not retried and ends after ``timeout`` seconds; MLflow itself would retry for minutes. The
+    user's environment variables take precedence.
 
     Args:
         tracking_uri: The store; see :func:`resolve_tracking_uri`.
-        timeout: Seconds that one request to a server may take.
+        timeout: Seconds of one request to a server, at most.
         write: Whether something will be written.
 
     Raises:
@@ -184,7 +185,7 @@ def _connected(tracking_uri: str | None, timeout: int, write: bool) -> Iterator[
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-        "MLFLOW_UV_AUTO_DETECT": "false",  # else the working directory's uv.lock travels with the model
+        "MLFLOW_UV_AUTO_DETECT": "false",  # otherwise the working directory's uv.lock is saved with the model
     }
     logger = logging.getLogger("mlflow")
     level = logger.level
@@ -193,7 +194,7 @@ def _connected(tracking_uri: str | None, timeout: int, write: bool) -> Iterator[
     with environment("MLFLOW_TRACKING_URI", **unset):
         try:
             mlflow.set_tracking_uri(uri)
-            with warnings.catch_warnings():  # of what MLflow itself uses that pandas and SQLAlchemy deprecate
+            with warnings.catch_warnings():  # about MLflow's own use of pandas and SQLAlchemy
                 warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"(mlflow|sqlalchemy)\b")
                 with tried_once():
                     yield uri
@@ -203,6 +204,6 @@ def _connected(tracking_uri: str | None, timeout: int, write: bool) -> Iterator[
 
 
 def bundle_digest(folder: Path) -> str:
-    """SHA-256 over the hashes of a saved model's files."""
+    """Return the SHA-256 of the hashes of a saved model's files."""
     files = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["files"]
     return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()

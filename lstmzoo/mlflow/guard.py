@@ -1,8 +1,8 @@
-"""What stands before MLflow's scoring app.
+"""A guard around MLflow's scoring app.
 
-The app by itself has no limit of size, fails at deep nesting, sends stack traces, answers no more requests at a time than
-asyncio has threads, and computes for clients that have left. The guard looks at each request before the app does, at its client
-and the clock meanwhile, and at the answer after it.
+The app itself has no limit of size, fails on deep nesting, sends stack traces, answers only as many requests at a time as
+asyncio has threads, and computes for clients that have disconnected. The guard checks each request before the app gets it,
+watches its client and the time during the work, and rewrites errors.
 """
 
 import asyncio
@@ -37,13 +37,13 @@ _Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
 
 
 class Guard:
-    """ASGI middleware: refuses what is too large, nested or odd; errors become JSON with one sentence.
+    """ASGI middleware that refuses requests that are too large, too nested or malformed; errors become JSON with one sentence.
 
-    A request whose client leaves, or that takes too long, is given up: its work stops after the current block.
+    A request stops after its current block of work if its client disconnects or it takes too long.
 
     Args:
         app: MLflow's scoring app.
-        limits: Of the requests.
+        limits: Limits of requests.
     """
 
     def __init__(self, app: App, limits: ServingLimits) -> None:
@@ -73,11 +73,11 @@ class Guard:
         await send({"type": "http.response.body", "body": answer})
 
     async def _answer(self, scope: Message, receive: Receive) -> _Answer:
-        """The app's answer, if it comes in time.
+        """Return the app's answer, if it is ready in time.
 
         Raises:
-            ClientDisconnect: If the client leaves.
-            _Refused: If the request is not taken on, or takes too long.
+            ClientDisconnect: If the client disconnects.
+            _Refused: If the request is refused, or takes too long.
         """
         if scope["path"] not in _PATHS:
             raise _Refused(f"there is nothing here; there are {', '.join(_PATHS)}", 404)
@@ -116,10 +116,10 @@ class Guard:
     def _ended(self, work: asyncio.Task) -> None:
         self._working.discard(work)
         if not work.cancelled():
-            work.exception()  # of a request that was given up, nobody else asks for it
+            work.exception()  # retrieved here, as nothing else waits for a stopped request
 
     def _give_threads(self) -> None:
-        """Let as many requests wait for their turn as are taken on: MLflow's app answers each in a thread of the loop."""
+        """Give the loop a thread for each of the accepted requests, in which MLflow's app answers it."""
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
             self._loop = loop
@@ -127,14 +127,14 @@ class Guard:
 
 
 async def _left(receive: Receive, request: Request) -> None:
-    """Wait for the client to leave."""
+    """Wait until the client disconnects."""
     while (await receive())["type"] != "http.disconnect":
         pass
     request.leave()
 
 
 class _Refused(LstmzooError):
-    """A request that the app does not get to see."""
+    """A request is refused before the app gets it."""
 
     def __init__(self, message: str, status: int = 400) -> None:
         super().__init__(message)
@@ -142,7 +142,7 @@ class _Refused(LstmzooError):
 
 
 async def _asked(app: App, scope: Message, body: bytes) -> _Answer:
-    """What the app answers: status, headers and body."""
+    """Return the app's answer: status, headers and body."""
     sent: list[Message] = []
     parts = [{"type": "http.request", "body": body}]
 
@@ -158,7 +158,7 @@ async def _asked(app: App, scope: Message, body: bytes) -> _Answer:
 
 
 def _check_request(scope: Message, body: bytes, limits: ServingLimits) -> None:
-    """Refuse what MLflow's parser, or pandas', would stumble over, and what is too much."""
+    """Refuse requests on which the parsers of MLflow or pandas would fail, and those with too many rows."""
     kind = HttpRequest(scope).headers.get("content-type", "").partition(";")[0]
     if kind.strip().lower() != "application/json":
         raise _Refused("send JSON, with the header 'Content-Type: application/json'", 415)
@@ -178,7 +178,7 @@ def _checked_json(body: bytes) -> dict[str, Any]:
         raise _Refused(f"the request is nested more than {_MAX_DEPTH} levels deep") from None
     except json.JSONDecodeError as error:
         raise _Refused(f"the request is not valid JSON: {one_line(str(error))}") from None
-    except ValueError:  # other encodings, and numbers of thousands of digits
+    except ValueError:  # other encodings, and numbers with thousands of digits
         raise _Refused("the request is not valid JSON in UTF-8, or holds a number that is too long") from None
     if not isinstance(document, dict):
         raise _Refused(f"the request must be a JSON object with one of {', '.join(_FORMATS)}")
@@ -233,7 +233,7 @@ def _checked_rows(document: dict[str, Any]) -> list[Any]:
 
 
 def _error(status: int, answer: bytes) -> JSONResponse:
-    """One sentence, wherever the error is from."""
+    """Return an error as JSON with one sentence."""
     try:
         document = json.loads(answer)
         message = document.get("detail") or document["message"]

@@ -1,6 +1,6 @@
-"""What ``mlflow models serve``, ``mlflow.pyfunc.load_model`` and ``spark_udf`` import to load a model.
+"""The loader that ``mlflow models serve``, ``mlflow.pyfunc.load_model`` and ``spark_udf`` import.
 
-A loaded model checks each request before its estimator sees it.
+A loaded model checks each request before it reaches the estimator.
 """
 
 import math
@@ -27,11 +27,11 @@ _ISO = "times as ISO 8601 text, such as '2026-01-31T00:00:00'"
 
 
 def _load_pyfunc(data_path: str, model_config: Mapping[str, Any] | None = None) -> "ServedModel":
-    """The saved model in a folder, as an object with MLflow's ``predict``.
+    """Return the saved model of a folder with MLflow's ``predict``.
 
     Raises:
-        SavedModelError: If the folder is damaged or of a newer format.
-        MlflowException: If there is a ``model_config``; these models take none.
+        SavedModelError: If the folder is damaged or has a newer format.
+        MlflowException: If a ``model_config`` is given, which these models do not take.
     """
     if model_config:
         raise _refusal(f"lstmzoo models take no model_config, got {', '.join(map(str, model_config))}")
@@ -39,17 +39,16 @@ def _load_pyfunc(data_path: str, model_config: Mapping[str, Any] | None = None) 
 
 
 class ServedModel:
-    """A fitted estimator behind MLflow's ``predict``: raw rows in, the user's terms out.
+    """A fitted estimator with MLflow's ``predict``, which takes raw rows and answers in the user's units.
 
-    A request must be like the estimator's own example: the same columns, of the same kinds, and no missing
-    values but where the estimator takes them; with no parameters but the estimator's own, of their types and within their
-    bounds.
+    A request must have the columns of the estimator's example, with the same types, and missing values only where the
+    estimator accepts them. Its parameters are checked against the estimator's declarations.
 
-    Requests of several threads take turns: between two blocks of work, a long one lets others go first.
+    Requests of several threads take turns: between two blocks of work, a long request lets others go first.
 
     Args:
-        estimator: Fitted.
-        limits: What a request may ask for. If None, the defaults within MLflow's scoring server, with its timeout, and none
+        estimator: A fitted estimator.
+        limits: Limits of requests. If None, the defaults apply within MLflow's scoring server, with its timeout, and no limits
             elsewhere, such as in a batch job.
     """
 
@@ -62,15 +61,15 @@ class ServedModel:
         self._queue = Queue()
 
     def predict(self, model_input: Any, params: Mapping[str, Any] | None = None) -> pd.DataFrame:
-        """The estimator's answer.
+        """Return the estimator's answer.
 
         Args:
-            model_input: A frame of raw rows. Times may be ISO 8601 text, as JSON has no other way.
-            params: Values by name; those left out have the estimator's defaults.
+            model_input: A frame of raw rows. Times can be ISO 8601 text, as in JSON.
+            params: Values by name; the others have the estimator's defaults.
 
         Raises:
-            MlflowException: With the code ``INVALID_PARAMETER_VALUE`` (HTTP 400) and one sentence, if the
-                request cannot be answered; ``DEADLINE_EXCEEDED`` (HTTP 504) if it takes too long.
+            MlflowException: With the code ``INVALID_PARAMETER_VALUE`` (HTTP 400) and one sentence if the
+                request is refused, or ``DEADLINE_EXCEEDED`` (HTTP 504) if it takes too long.
         """
         limits = self._limits_now()
         request = REQUEST.get() or Request(limits.timeout if limits else math.inf)
@@ -90,7 +89,7 @@ class ServedModel:
         return answer
 
     def _served(self, frame: pd.DataFrame, values: dict[str, Any], request: Request) -> pd.DataFrame:
-        quiet = np.errstate(all="ignore")  # what overflows is found in the answer
+        quiet = np.errstate(all="ignore")  # overflows are found in the answer
         with RequestTurn(self._queue, request) as turn, working_by(turn), quiet:
             return self.estimator.serve(frame, values)
 
@@ -116,11 +115,11 @@ class ServedModel:
         return pd.DataFrame(checked)
 
 
-_WITH_GAPS = {"integer": "Int64", "boolean": "boolean"}  # float64 would lose digits beyond 2**53
+_NULLABLE = {"integer": "Int64", "boolean": "boolean"}  # float64 loses digits beyond 2**53
 
 
 class _Column:
-    """One column of the requests that a model takes: its name, what an example of it holds, and whether it may have gaps."""
+    """A column of requests: its name and type, and whether it can have missing values."""
 
     def __init__(self, name: str, example: pd.Series, nullable: bool) -> None:
         self.name = name
@@ -129,10 +128,10 @@ class _Column:
         self.tz = example.dt.tz if isinstance(example.dtype, pd.DatetimeTZDtype) else None
 
     def checked(self, column: pd.Series) -> pd.Series:
-        """The column as the estimator takes it.
+        """Return the column with the type that the estimator takes.
 
         Raises:
-            DataError: If a value is missing or of another kind; the message names the row.
+            DataError: If a value is missing or has another type; the message names the row.
         """
         column = column.reset_index(drop=True)
         missing = column.isna().to_numpy()
@@ -140,7 +139,7 @@ class _Column:
             row = int(missing.argmax())
             raise DataError(f"column {self.name!r} has a missing value (NaN or null) in row {row}")
         values = getattr(self, f"_{self.kind}")(column[~missing])
-        return values.astype(_WITH_GAPS.get(self.kind, values.dtype)).reindex(column.index) if missing.any() else values
+        return values.astype(_NULLABLE.get(self.kind, values.dtype)).reindex(column.index) if missing.any() else values
 
     def _other(self, column: pd.Series) -> pd.Series:
         return column
@@ -182,7 +181,7 @@ class _Column:
         return times
 
     def _parsed(self, column: pd.Series) -> pd.Series:
-        """Text as times; in a model with a time zone, text without an offset is in UTC, as MLflow has it."""
+        """Parse text as times; in a model with a time zone, text without an offset is UTC, as in MLflow."""
         if pd.api.types.infer_dtype(column) in ("date", "datetime", "datetime64"):
             return pd.to_datetime(column)
         self._require(column, _instances(column, str), _ISO)
@@ -225,6 +224,6 @@ def _check_finite(answer: pd.DataFrame) -> None:
 
 
 def _refusal(sentence: str) -> MlflowException:
-    """A refused request. MLflow's server rewrites the message that a model raises, but leaves ``detail``."""
+    """Return the error of a refused request. MLflow's server rewrites its message, but keeps ``detail``."""
     sentence = one_line(sentence)
     return MlflowException.invalid_parameter_value(sentence, detail=sentence)

@@ -1,4 +1,4 @@
-"""Serving over HTTP: MLflow's scoring app, behind a guard."""
+"""Serving over HTTP: MLflow's scoring app behind a guard."""
 
 import logging
 import math
@@ -35,14 +35,14 @@ def serve(
     limits: ServingLimits = LIMITS,
     tracking_uri: str | None = None,
 ) -> None:
-    """Serve a model until interrupted: ``POST /invocations`` as MLflow has it, and ``GET /ping``.
+    """Serve a model until interrupted: ``POST /invocations`` in MLflow's format, and ``GET /ping``.
 
     Args:
-        model: A folder that an estimator saved, an MLflow model folder, or a URI (``models:/name@champion``).
-        host: Address to listen at. There is no authentication: put a proxy between this and the world.
+        model: A saved model's folder, an MLflow model folder, or a URI (``models:/name@champion``).
+        host: Address to listen at. There is no authentication: put a proxy before a public server.
         port: Port to listen at.
-        limits: What requests may ask for.
-        tracking_uri: Where URIs are looked up.
+        limits: Limits of requests.
+        tracking_uri: MLflow store in which URIs are resolved.
 
     Raises:
         SavedModelError: If there is no such model, or it is damaged.
@@ -52,14 +52,14 @@ def serve(
 
 
 def build_app(model: str | os.PathLike[str], *, limits: ServingLimits = LIMITS, tracking_uri: str | None = None) -> App:
-    """The ASGI application that :func:`serve` runs, for a server of your own.
+    """Return the ASGI application of :func:`serve`, for your own server.
 
-    The model is loaded, and what usual requests need is compiled.
+    The model is loaded, and compiled for usual requests.
 
     Args:
         model: As for :func:`serve`.
-        limits: What requests may ask for.
-        tracking_uri: Where URIs are looked up.
+        limits: Limits of requests.
+        tracking_uri: MLflow store in which URIs are resolved.
 
     Raises:
         SavedModelError: If there is no such model, or it is damaged.
@@ -71,7 +71,7 @@ def build_app(model: str | os.PathLike[str], *, limits: ServingLimits = LIMITS, 
     for params in estimator.serving_warmup():
         estimator.serve(estimator.serving_example(), params)
     with environment(**{_MLFLOW_TIMEOUT: str(math.ceil(limits.timeout) + 60)}):  # the guard answers before MLflow does
-        app = scoring_server.init(cast(Any, _AsMlflowHasIt(served)))
+        app = scoring_server.init(cast(Any, _PyFuncModel(served)))
     return Guard(app, limits)
 
 
@@ -84,20 +84,20 @@ def serve_in_background(
     limits: ServingLimits = LIMITS,
     tracking_uri: str | None = None,
 ) -> Iterator[str]:
-    """Serve in a thread of this process, for demonstrations and tests; yields the URL, and stops at the end.
+    """Serve in a thread of this process until the context ends, for demonstrations and tests; yields the URL.
 
     Args:
         model: As for :func:`serve`.
         host: Address to listen at.
         port: Port to listen at; with 0, a free one.
-        limits: What requests may ask for.
-        tracking_uri: Where URIs are looked up.
+        limits: Limits of requests.
+        tracking_uri: MLflow store in which URIs are resolved.
 
     Raises:
         SavedModelError: If there is no such model, or it is damaged.
         OSError: If the port is taken.
     """
-    with environment(IN_SERVING):  # which MLflow sets, and leaves so
+    with environment(IN_SERVING):  # MLflow sets it, and does not restore it
         app = build_app(model, limits=limits, tracking_uri=tracking_uri)
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none"))
         with _listener(host, port) as listener:
@@ -113,7 +113,7 @@ def serve_in_background(
 
 
 def _listener(host: str, port: int) -> socket.socket:
-    """A bound socket that says it is TCP: else asyncio leaves Nagle's delay of 40 ms on."""
+    """Return a bound socket with the protocol TCP: otherwise asyncio keeps Nagle's delay of 40 ms."""
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     listener = socket.socket(family, kind, protocol)
     try:
@@ -125,8 +125,8 @@ def _listener(host: str, port: int) -> socket.socket:
     return listener
 
 
-class _AsMlflowHasIt:
-    """What MLflow's app asks of a model. Without a signature here, requests reach the model as they came."""
+class _PyFuncModel:
+    """A model for MLflow's app. It has no signature, so that requests reach the model unchanged."""
 
     metadata = Model()
 

@@ -1,6 +1,6 @@
-"""What a search leaves in MLflow: a parent run, and a nested run per trial.
+"""A search in MLflow: a parent run, and a nested run per trial.
 
-The search's own journal is the truth, and MLflow a copy of it: the copy may be made late, in part, and again.
+The journal of the search is complete, and MLflow has a copy of it, which can be late, partial, and sent again.
 """
 
 import hashlib
@@ -25,7 +25,8 @@ _logger = logging.getLogger(__name__)
 _SEARCH, _TRIAL, _RECORD = "lstmzoo.search_id", "lstmzoo.trial", "lstmzoo.record"
 _PARENT = "search"
 _FIRST_WAIT, _LONGEST_WAIT = 30, 600  # seconds
-_SLOW, _MOST, _SHARE = 1, 10, 9  # seconds; a slow store is waited for a tenth of the time
+_SLOW, _MOST = 1, 10  # seconds
+_SHARE = 9  # a slow store takes at most a tenth of the time
 _warned: set[tuple[str, str]] = set()
 
 
@@ -40,22 +41,22 @@ def log_search(
     status: Status = "RUNNING",
     tracking_uri: str | None = None,
 ) -> str | None:
-    """Bring MLflow up to date with a search; call it after every trial, and at the end.
+    """Update a search in MLflow; call it after every trial, and at the end.
 
-    Only what MLflow lacks is sent: calling it again adds nothing, and a call that failed is made good by the
-    next. If MLflow is away, a warning is logged, once for each search.
+    Only new trials are sent: a repeated call adds nothing, and a failed call is completed by the next one. If MLflow is
+    away, a warning is logged once per search.
 
     Args:
         records: *All* trials so far, each with ``number``, ``model``, ``params``, ``score``, ``seconds``,
-            ``num_parameters``, ``epochs``, ``history`` (a dict per epoch), ``status`` and ``error``; and, if it is
-            known, when it ``started`` (ISO 8601).
-        search_id: Names the search in MLflow, for ever: letters, digits, points, dashes and underscores.
-        experiment: Name of the MLflow experiment; made if there is none.
-        run_name: Of the parent run; the search's id if None.
+            ``num_parameters``, ``epochs``, ``history`` (a dict per epoch), ``status``, ``error``, and optionally the
+            time when it ``started`` (ISO 8601).
+        search_id: Identifies the search in MLflow: letters, digits, points, dashes and underscores.
+        experiment: Name of the MLflow experiment, created if there is none.
+        run_name: Name of the parent run; by default the search's id.
         params: Settings of the search, for the parent run.
-        tags: Such as the data's digest, for the parent run and the trials.
-        status: Of the search, as MLflow has it.
-        tracking_uri: If None, as MLflow is set, or else ``mlflow.db`` in the working directory, and
+        tags: Tags of the parent run and the trials, such as the data's digest.
+        status: Status of the search in MLflow.
+        tracking_uri: MLflow store; by default MLflow's current one, otherwise ``mlflow.db`` in the working directory, with
             ``mlartifacts`` beside it.
 
     Returns:
@@ -71,18 +72,18 @@ def log_search(
 
 
 class SearchTracker:
-    """Keeps MLflow up to date with a search that runs in this process: a trial that MLflow has is not sent again.
+    """Updates a search of this process in MLflow; trials that MLflow has are not sent again.
 
     Args:
-        search_id: As for :func:`log_search`, like the others.
-        experiment: Name of the MLflow experiment.
-        run_name: Of the parent run.
-        params: Settings of the search.
-        tags: For the parent run and the trials.
-        tracking_uri: As MLflow is set if None.
+        search_id: As for :func:`log_search`.
+        experiment: As for :func:`log_search`.
+        run_name: As for :func:`log_search`.
+        params: As for :func:`log_search`.
+        tags: As for :func:`log_search`.
+        tracking_uri: As for :func:`log_search`.
 
     Raises:
-        ConfigError: If ``search_id`` has characters that it must not have.
+        ConfigError: If ``search_id`` has other characters.
     """
 
     def __init__(
@@ -109,14 +110,14 @@ class SearchTracker:
         self._not_before = -math.inf
 
     def update(self, records: Sequence[Mapping[str, Any]], status: Status = "RUNNING") -> str | None:
-        """Send what MLflow lacks.
+        """Send new trials.
 
-        After a failure, calls while the search runs do nothing for half a minute, then for a minute, and so on. After a
-        call that was slow, they do nothing for nine times as long as it took.
+        After a failure, calls during the search do nothing for half a minute, then for a minute, and so on. After a slow call,
+        they do nothing for nine times its duration.
 
         Args:
-            records: All trials so far; one that was sent does not change.
-            status: Of the search, as MLflow has it.
+            records: All trials so far; sent ones do not change.
+            status: Status of the search in MLflow.
 
         Returns:
             The parent run's id, or None if MLflow was away.
@@ -127,7 +128,7 @@ class SearchTracker:
         try:
             with connection(self._tracking_uri, timeout=5) as uri:
                 run_id = self._send(MlflowClient(uri), uri, records, status)
-        except Exception as error:  # whatever MLflow, its store or the network raises: the search goes on
+        except Exception as error:  # whatever MLflow, its store or the network raises: the search continues
             _warn_once(self._search_id, resolve_tracking_uri(self._tracking_uri), error)
             self._runs, self._sent = {}, set()
             self._not_before = time.monotonic() + min(_FIRST_WAIT * 2**self._failures, _LONGEST_WAIT)
@@ -156,7 +157,7 @@ class SearchTracker:
         return str(parent.info.run_id)
 
     def _find(self, client: MlflowClient, uri: str) -> dict[str, Run]:
-        """The search's runs, by trial number; that of the parent, made if there is none, is ``search``."""
+        """Return the search's runs by trial number, and the parent run, created if there is none, as ``search``."""
         experiment_id = _experiment(client, self._experiment, uri)
         runs = _runs(client, experiment_id, self._search_id)
         if _PARENT not in runs:
@@ -169,7 +170,7 @@ def _warn_once(search_id: str, uri: str, error: Exception) -> None:
     if (search_id, uri) not in _warned:
         _warned.add((search_id, uri))
         _logger.warning(
-            "MLflow at %s failed; the search goes on, and is sent there later: %s", uri, one_line(str(error))
+            "MLflow at %s failed; the search continues, and is sent there later: %s", uri, one_line(str(error))
         )
 
 
@@ -195,7 +196,7 @@ def _runs(client: MlflowClient, experiment_id: str, search_id: str) -> dict[str,
 def _log_trial(
     client: MlflowClient, experiment_id: str, run: Run | None, record: Mapping[str, Any], tags: dict[str, str]
 ) -> None:
-    """Log one trial, unless its run has this very record; a run that was left half-made is completed."""
+    """Log one trial, unless its run has the same record; an incomplete run is completed."""
     mark = hashlib.sha256(json.dumps(record, sort_keys=True, default=str).encode()).hexdigest()
     if run is not None and run.data.tags.get(_RECORD) == mark:
         return
@@ -222,7 +223,7 @@ def _log_trial(
 
 
 def _start(record: Mapping[str, Any], milliseconds: int) -> int:
-    """When a trial began, in milliseconds: as its record says, or so long ago as it took."""
+    """Return the time of a trial's start in milliseconds: the recorded one, or now minus its duration."""
     if record.get("started"):
         return int(1000 * datetime.fromisoformat(record["started"]).timestamp())
     return int(1000 * time.time()) - milliseconds
@@ -231,7 +232,7 @@ def _start(record: Mapping[str, Any], milliseconds: int) -> int:
 def _log_parent(
     client: MlflowClient, parent: Run, records: Sequence[Mapping[str, Any]], params: Mapping[str, Any], status: Status
 ) -> None:
-    """The best score so far by trial number, as a curve; and whether the search still runs."""
+    """Log the best score so far by trial number, and the status of the search."""
     best = -math.inf
     metrics = []
     for record in sorted(records, key=lambda r: r["number"]):
