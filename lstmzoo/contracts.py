@@ -125,6 +125,14 @@ class Trackable(Servable, Protocol):
         """Write a folder of JSON and safetensors."""
 
 
+class NetworkEstimator(Searchable, Sizable, Trackable, Protocol):
+    """What :func:`lstmzoo.mlflow.autolog` and the command line ask of an estimator of networks."""
+
+    model: str
+    config_: ModelConfig
+    best_epoch_: int
+
+
 def as_searchable(estimator: object) -> Searchable:
     """Return an estimator that a search takes.
 

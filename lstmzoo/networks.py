@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from lstmzoo.config import ModelConfig, full_name, load_config, schema_of
+from lstmzoo.contracts import Sizable
 from lstmzoo.errors import ConfigError, arg
 from lstmzoo.estimators import network_estimator
 from lstmzoo.registry import build_model as build
@@ -85,7 +86,9 @@ def resolve(
     name = full_name(name)
     task = name.split("/", 1)[0]
     if not isinstance(data[0], DataSpec):
-        estimator = network_estimator(task)(name, hyperparameters=dict(hyperparameters or {}) or None, **params)
+        estimator: Sizable = network_estimator(task)(
+            name, hyperparameters=dict(hyperparameters or {}) or None, **params
+        )
         return *estimator.network_sizes(*data), estimator
     needed = schema_of(task).spec
     if not isinstance(data[0], needed):

@@ -11,9 +11,8 @@ from lstmzoo import (
     Translator,
 )
 from lstmzoo.contracts import (
-    Searchable,
+    NetworkEstimator,
     Servable,
-    Sizable,
     Trackable,
     Trainable,
     as_searchable,
@@ -23,8 +22,7 @@ from lstmzoo.contracts import (
 from lstmzoo.errors import ConfigError
 from lstmzoo.estimators._base import CLASSES, ZooNetworkEstimator
 
-SEARCHED: tuple[type[Searchable], ...] = (Forecaster, LanguageModel, Translator)
-SIZED: tuple[type[Sizable], ...] = (Forecaster, LanguageModel, Translator)
+NETWORKS: tuple[type[NetworkEstimator], ...] = (Forecaster, LanguageModel, Translator)
 BASELINES: tuple[type[Trainable], ...] = (BaselineForecaster, BaselineLanguageModel, BaselineTranslator)
 TRACKED: tuple[type[Trackable], ...] = (
     Forecaster,
@@ -42,7 +40,7 @@ def test_every_registered_class_meets_the_contracts() -> None:
     assert set(SERVED) <= set(shipped)
     for cls in shipped:
         network = issubclass(cls, ZooNetworkEstimator)
-        for contract in (Trackable, *((Searchable, Sizable) if network else (Trainable,))):
+        for contract in (NetworkEstimator,) if network else (Trackable, Trainable):
             assert missing_methods(cls, contract) == [], f"{cls.__name__} is not {contract.__name__}"
 
 

@@ -19,6 +19,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import pandas as pd
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
@@ -27,6 +28,7 @@ from lstmzoo.checks._base import Inputs, Toy, make_toy, toys_of
 from lstmzoo.checks._base import Toys as Toys
 from lstmzoo.checks._base import small as small
 from lstmzoo.config import load_config
+from lstmzoo.contracts import Data, Searchable, Servable
 from lstmzoo.estimators import load
 from lstmzoo.models._base import SteppingModel
 from lstmzoo.registry import build_model, hyperparameter_names
@@ -38,7 +40,7 @@ def check_entry(name: str) -> None:
         check(name)
 
 
-def check_estimator(estimator: Any, data: tuple[Any, ...]) -> None:
+def check_estimator(estimator: Any, data: Data) -> None:
     """Run all of :data:`ESTIMATOR_CHECKS` on an unfitted estimator.
 
     Args:
@@ -147,7 +149,7 @@ def _called(model: keras.Model, inputs: Inputs) -> np.ndarray:
     return keras.ops.convert_to_numpy(model(inputs, training=False))
 
 
-def check_params_are_stored(estimator: Any, data: tuple[Any, ...]) -> None:
+def check_params_are_stored(estimator: Any, data: Data) -> None:
     """Check that ``__init__`` only assigns, ``fit`` keeps parameters, and ``clone``, ``set_params`` and ``repr`` work."""
     params = estimator.get_params()
     for name, value in estimator.get_params(deep=False).items():
@@ -158,7 +160,7 @@ def check_params_are_stored(estimator: Any, data: tuple[Any, ...]) -> None:
     assert estimator.get_params() == params, "fit changes parameters"
 
 
-def check_unfitted_refuses(estimator: Any, data: tuple[Any, ...]) -> None:
+def check_unfitted_refuses(estimator: Any, data: Data) -> None:
     """Check that before ``fit``, methods raise ``NotFittedError``, and there are no learned attributes."""
     learned = [name for name in vars(estimator) if name.endswith("_") and not name.endswith("__")]
     assert not learned, f"__init__ sets {learned}"
@@ -180,7 +182,7 @@ def _required(answer: Callable) -> int:
     )
 
 
-def check_fit_is_reproducible(estimator: Any, data: tuple[Any, ...]) -> None:
+def check_fit_is_reproducible(estimator: Any, data: Data) -> None:
     """Check that two fits with one ``random_state`` give the same bits, and do not use NumPy's global generator."""
     state = np.random.get_state(legacy=True)[1]  # type: ignore[index]  # noqa: NPY002
     first, second = (clone(estimator).fit(*data) for _ in range(2))
@@ -190,7 +192,7 @@ def check_fit_is_reproducible(estimator: Any, data: tuple[Any, ...]) -> None:
     assert unchanged, "fit changes NumPy's global random state"
 
 
-def check_predictions_survive_storage(estimator: Any, data: tuple[Any, ...]) -> None:
+def check_predictions_survive_storage(estimator: Any, data: Data) -> None:
     """Check that an estimator gives the same bits after saving and loading, or pickling, and that no code is saved."""
     estimator.fit(*data)
     expected, score = _served(estimator), estimator.score(*data)
@@ -200,13 +202,14 @@ def check_predictions_survive_storage(estimator: Any, data: tuple[Any, ...]) -> 
         kinds = {file.suffix for file in path.iterdir()}
         assert kinds <= {".json", ".safetensors"}, f"a saved model holds {sorted(kinds)}"
         loaded = load(path)
-    for other in (loaded, pickle.loads(pickle.dumps(estimator))):
+    others: tuple[Any, ...] = (loaded, pickle.loads(pickle.dumps(estimator)))
+    for other in others:
         assert _served(other).equals(expected), "answers change in storage"
         assert other.score(*data) == score, "the score changes in storage"
         assert other.get_params() == estimator.get_params(), "parameters change in storage"
 
 
-def check_serves(estimator: Any, data: tuple[Any, ...]) -> None:
+def check_serves(estimator: Any, data: Data) -> None:
     """Check that the serving example is answered, with finite numbers, and that the parameters are JSON."""
     estimator.fit(*data)
     answer = _served(estimator)
@@ -216,14 +219,14 @@ def check_serves(estimator: Any, data: tuple[Any, ...]) -> None:
     assert words.map(lambda value: isinstance(value, str)).all(axis=None), "serving answers neither numbers nor text"
 
 
-def check_search_hooks(estimator: Any, data: tuple[Any, ...]) -> None:
+def check_search_hooks(estimator: Searchable, data: Data) -> None:
     """Check that the estimator and each baseline can be fitted and scored on the held-out split."""
     train, valid = estimator.holdout_split(*data)
     for candidate in (estimator, *estimator.baselines().values()):
         assert np.isfinite(candidate.fit(*train).score(*valid)), f"{candidate} has no finite score"
 
 
-ESTIMATOR_CHECKS: tuple[Callable[[Any, tuple[Any, ...]], None], ...] = (
+ESTIMATOR_CHECKS: tuple[Callable[[Any, Data], None], ...] = (
     check_params_are_stored,
     check_unfitted_refuses,
     check_fit_is_reproducible,
@@ -233,7 +236,7 @@ ESTIMATOR_CHECKS: tuple[Callable[[Any, tuple[Any, ...]], None], ...] = (
 )
 
 
-def _served(estimator: Any) -> Any:
+def _served(estimator: Servable) -> pd.DataFrame:
     """Return the answer of a fitted estimator to its serving example, with parameters that went through JSON."""
     params = json.loads(json.dumps(estimator.serving_params()))
     return estimator.serve(estimator.serving_example(), params)

@@ -3,11 +3,15 @@
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lstmzoo.config import full_name, list_models
+from lstmzoo.contracts import NetworkEstimator
 from lstmzoo.errors import ConfigError, DataError, UnknownNameError
 from lstmzoo.plugins import look_for
+
+if TYPE_CHECKING:
+    from lstmzoo.estimators._base import ZooEstimator
 
 
 class Source(NamedTuple):
@@ -224,7 +228,7 @@ def find_models(text: str | None, path: Path, options: Container[str] = ()) -> l
     )
 
 
-def check_task(estimator: Any, model: str, wanted: str) -> None:
+def check_task(estimator: "ZooEstimator", model: str, wanted: str) -> None:
     """Refuse a saved model of another task.
 
     Raises:
@@ -235,7 +239,7 @@ def check_task(estimator: Any, model: str, wanted: str) -> None:
         raise ConfigError(f"{model} is a {type(estimator).__name__}: 'lstmzoo {command} {model}' {does}")
 
 
-def check_data(estimator: Any, model: str, path: Path, options: Container[str]) -> Task:
+def check_data(estimator: "ZooEstimator", model: str, path: Path, options: Container[str]) -> Task:
     """Return the task of a saved model, if a file is of the same task.
 
     Raises:
@@ -249,7 +253,7 @@ def check_data(estimator: Any, model: str, path: Path, options: Container[str]) 
     return own
 
 
-def make_estimator(task: Task, model: str, source: Source, **common: Any) -> Any:
+def make_estimator(task: Task, model: str, source: Source, **common: Any) -> NetworkEstimator:
     """Return the unfitted estimator of an entry; parameters in ``common`` that are None keep their defaults."""
     from lstmzoo.estimators import network_estimator
 

@@ -8,6 +8,7 @@ import typer
 from lstmzoo.cli import _base as t
 from lstmzoo.cli import _options as o
 from lstmzoo.cli._output import print_json, progress_to_stderr
+from lstmzoo.contracts import NetworkEstimator
 from lstmzoo.outputs import check_folder
 from lstmzoo.quiet import import_keras
 
@@ -49,7 +50,7 @@ def fit(
         _print_report(report, task.use[0], task.unit(estimator))
 
 
-def _learned(estimator: Any) -> dict[str, Any]:
+def _learned(estimator: NetworkEstimator) -> dict[str, Any]:
     best = estimator.history_[estimator.best_epoch_ - 1]
     return {
         "epochs": len(estimator.history_),

@@ -1,6 +1,7 @@
 """Loading a saved estimator, and finding the class that a saved model or an entry is of."""
 
 from pathlib import Path
+from typing import Any
 
 from lstmzoo import saving
 from lstmzoo.config import schema_of
@@ -37,7 +38,7 @@ def load(path: str | Path, *, key: str | bytes | None = None) -> ZooEstimator:
     return estimator
 
 
-def network_estimator(task: str) -> type[ZooNetworkEstimator]:
+def network_estimator(task: str) -> type[Any]:
     """Return the estimator that trains the entries of a task.
 
     Raises:

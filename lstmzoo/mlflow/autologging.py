@@ -13,7 +13,7 @@ import mlflow
 from mlflow import MlflowClient
 from mlflow.tracking import fluent
 
-from lstmzoo.contracts import Data
+from lstmzoo.contracts import Data, NetworkEstimator
 from lstmzoo.estimators._base import CLASSES, ZooNetworkEstimator
 from lstmzoo.mlflow._base import check_registered_name, connection, one_line, resolve_tracking_uri
 from lstmzoo.mlflow.defaults import Status
@@ -102,7 +102,7 @@ def _unlogged(original: Callable) -> Callable:
 
 def _logged(original: Callable, settings: _Settings) -> Callable:
     @functools.wraps(original)
-    def fit(self: ZooNetworkEstimator, *args: Any, **kwargs: Any) -> Any:
+    def fit(self: NetworkEstimator, *args: Any, **kwargs: Any) -> Any:
         if getattr(_local, "paused", False):
             return original(self, *args, **kwargs)
         began = int(1000 * time.time())
@@ -119,7 +119,7 @@ def _logged(original: Callable, settings: _Settings) -> Callable:
 
 
 def _log_fit(
-    estimator: ZooNetworkEstimator, settings: _Settings, began: int, data: Data, error: BaseException | None
+    estimator: NetworkEstimator, settings: _Settings, began: int, data: Data, error: BaseException | None
 ) -> None:
     try:
         with connection(settings.tracking_uri, timeout=5) as uri:
@@ -135,7 +135,7 @@ def _log_fit(
 
 
 @contextmanager
-def _run(client: MlflowClient, estimator: ZooNetworkEstimator, began: int, status: Status) -> Iterator[str]:
+def _run(client: MlflowClient, estimator: NetworkEstimator, began: int, status: Status) -> Iterator[str]:
     """Yield the run to log to. A run of the fit's own ends with the context, as ``FAILED`` if logging fails."""
     active = mlflow.active_run()
     if active is not None and _FIT not in client.get_run(active.info.run_id).data.tags:
@@ -156,7 +156,7 @@ def _run(client: MlflowClient, estimator: ZooNetworkEstimator, began: int, statu
 def _write(
     client: MlflowClient,
     run_id: str,
-    estimator: ZooNetworkEstimator,
+    estimator: NetworkEstimator,
     began: int,
     data: Data,
     error: BaseException | None,

@@ -4,12 +4,16 @@ import json
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.request import Request, urlopen
 
 from lstmzoo.cli._base import Task
 from lstmzoo.cli._output import print_leaderboard, print_table, print_winner
+from lstmzoo.contracts import Data, Searchable
 from lstmzoo.mlflow.defaults import ALIAS
+
+if TYPE_CHECKING:
+    from lstmzoo.tuning import ZooSearchCV
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class Stage:
         return self.out / "model"
 
 
-def search(stage: Stage, estimator: Any, models: tuple[str, ...], train: tuple[Any, ...]) -> Any:
+def search(stage: Stage, estimator: Searchable, models: tuple[str, ...], train: Data) -> "ZooSearchCV":
     """Search, print the leaderboard, and save the winner."""
     from lstmzoo import ZooSearchCV
 
@@ -62,7 +66,7 @@ def search(stage: Stage, estimator: Any, models: tuple[str, ...], train: tuple[A
     return found
 
 
-def fitted(found: Any, train: tuple[Any, ...]) -> dict[str, Any]:
+def fitted(found: "ZooSearchCV", train: Data) -> dict[str, Any]:
     """Return the fitted baselines, by name, and the winner."""
     return {name: b.fit(*train) for name, b in found.estimator.baselines().items()} | {"winner": found.best_estimator_}
 

@@ -132,6 +132,7 @@ class ZooEstimator(ServedEstimator, BaseEstimator):
     _saved: ClassVar[tuple[Learned, ...]] = as_json("seconds_", "data_digest_")
     seconds_: float
     data_digest_: str
+    spec_: Any
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -70,7 +70,11 @@ class ZooNetworkEstimator(ZooEstimator, Generic[P]):
     """
 
     _saved = as_json("history_", "best_epoch_", "seed_")
+    model: str
     hyperparameters: dict[str, Any] | None
+    time_limit: float | None
+    random_state: int | None
+    verbose: int
     model_: keras.Model
     config_: ModelConfig
     preprocessor_: Any
@@ -85,7 +89,7 @@ class ZooNetworkEstimator(ZooEstimator, Generic[P]):
         given = params["hyperparameters"] or {} if deep else {}
         return {**params, **{f"{_NESTED}{name}": value for name, value in given.items()}}
 
-    def set_params(self, **params: Any) -> "ZooNetworkEstimator":
+    def set_params(self, **params: Any) -> Self:
         """Set parameters by name; ``hyperparameters__<name>`` sets, or adds, one of ``hyperparameters``.
 
         Raises:
@@ -240,7 +244,7 @@ class ZooNetworkEstimator(ZooEstimator, Generic[P]):
         config = self._resolve_config().model_dump(include={"name", "builder", "hyperparameters", "data", "training"})
         return canonical_json({"params": params, "config": config})
 
-    def refit_clone(self) -> "ZooNetworkEstimator":
+    def refit_clone(self) -> Self:
         """Return an unfitted copy that trains on all data, without validation, for ``best_epoch_`` epochs."""
         from sklearn.base import clone
 

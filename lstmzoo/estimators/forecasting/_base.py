@@ -78,6 +78,10 @@ class PanelForecaster(ServedForecaster, ScoredForecaster):
         Learned("params_", dump=ForecastParams.to_json, load=ForecastParams.of),
         LearnedPanel("tail_"),
     )
+    horizon: int
+    season_length: int | list[int] | None
+    quantiles: list[float] | None
+    pad_short: bool
     params_: ForecastParams
     tail_: Panel
     form_: Form

@@ -59,6 +59,7 @@ class FittedTranslator(TokenizingEstimator, SentenceTranslator):
     )
     spec_: TranslationSpec
     preprocessor_: PairPreprocessor
+    _ratio: float
     _averaged: list[Weights]
     _writers: dict[tuple[int, ...], Writer]
 
