@@ -211,8 +211,8 @@ def test_a_penalty_makes_texts_repeat_themselves_less(fitted):
     ({"n": 0}, "n: expected"),
     ({"random_state": -1}, "random_state: expected a whole number of at least 0, or None"),
     ({"stop": ""}, "stop: expected strings of at least one character"),
-    ({"stop": [3]}, "stop: expected texts"),
-    ({"stop": 5}, "stop: expected texts"),
+    ({"stop": [3]}, "stop: expected strings of at least one character"),
+    ({"stop": 5}, "stop: expected strings of at least one character"),
 ])  # fmt: skip
 def test_generation_refuses_what_is_out_of_range(fitted, options, message):
     with pytest.raises(ConfigError, match=message):
@@ -223,7 +223,7 @@ def test_generation_refuses_what_is_out_of_range(fitted, options, message):
 
 
 @pytest.mark.parametrize(("prompts", "message"), [
-    ("", "the prompt is empty: .* pass prompts=None"),
+    ("", "the prompt is empty: pass .* prompts=None"),
     (["a", ""], "prompt 1 is empty"),
     ([], "the list is empty"),
     (["a", None], "prompt 1 must be text, got NoneType"),

@@ -152,7 +152,7 @@ def test_sentences_longer_than_any_in_training_are_translated_whole(fitted):
     texts, alignments = fitted.predict([long, "one"], return_alignment=True)
     assert alignments[0].weights.shape == (1 + len(texts[0].split()), 65)
     assert texts[1] == fitted.predict(["one"])[0]
-    with pytest.raises(DataError, match=r"sentence 1 has 8,000 tokens, and at most 1,024"):
+    with pytest.raises(DataError, match=r"sentence 1 has 8,000 tokens; at most 1,024"):
         fitted.predict(["one", "one " * 8000])
 
 
@@ -251,7 +251,7 @@ def test_epochs_that_were_averaged_can_be_ensembled(tmp_path):
 
 
 def test_without_averages_there_are_no_such_epochs(fitted):
-    with pytest.raises(ConfigError, match="average_epochs is 1: a translator has"):
+    with pytest.raises(ConfigError, match="average_epochs is 1: only a translator"):
         fitted.averaged_epochs()
 
 
