@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from test_layering import LAYERS
 
 import lstmzoo
 from lstmzoo import BaselineForecaster, ForecastScorer, checks
@@ -97,3 +98,10 @@ def test_the_table_names_tests_and_files_that_exist():
         assert f"def {name}(" in code
     for path in re.findall(r"`((?:lstmzoo|tests|docs)/[\w/.]+)`", page):
         assert (HERE.parent / path).exists(), path
+
+
+def test_the_layers_are_those_that_are_tested():
+    page = (HERE.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d) \| `([^`]*)` \|$", page, flags=re.MULTILINE)
+    listed = {name: int(layer) for layer, names in rows for name in names.split()}
+    assert listed == {name: layer for name, layer in LAYERS.items() if name not in ("_version", "demo")}

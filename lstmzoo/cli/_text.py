@@ -1,4 +1,4 @@
-"""Texts from files."""
+"""Reading and writing of text files and standard input and output."""
 
 import contextlib
 import itertools
@@ -16,15 +16,15 @@ SUFFIXES = (".txt", ".txt.gz", ".text", ".md")
 
 
 def read_texts(path: Path, *, lines: bool = False) -> Any:
-    """The texts of a file, as a :class:`lstmzoo.preprocessing.Corpus`; its lines are not held in memory.
+    """Read the texts of a file as a :class:`lstmzoo.preprocessing.Corpus`, without holding its lines in memory.
 
     Args:
-        path: By its suffix, compressed or not; ``-`` is standard input.
-        lines: Whether each line is a text of its own; else the whole file is one, whose lines all end in ``\\n``.
+        path: Text file, gzipped if its suffix says so; ``-`` is standard input.
+        lines: Whether each line is a text; otherwise the whole file is one text, whose lines all end in ``\\n``.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        DataError: If it is no text, of another encoding, or empty.
+        DataError: If the file is not text, not UTF-8, or empty.
     """
     from lstmzoo.preprocessing import Corpus
 
@@ -39,19 +39,19 @@ def read_texts(path: Path, *, lines: bool = False) -> Any:
 
 
 def file_name(path: Path) -> str:
-    """What messages call a file."""
+    """Return the name of a file in messages."""
     return "standard input" if str(path) == "-" else str(path)
 
 
 def file_lines(path: Path) -> Iterator[str]:
-    """The lines of a file, each with its end, as they are asked for; compressed if its name ends in ``.gz``.
+    """Read the lines of a file lazily, each with its end; the file is gzipped if its name ends in ``.gz``.
 
     Args:
-        path: Of any suffix; ``-`` is standard input.
+        path: File with any suffix; ``-`` is standard input.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        DataError: If it is of another encoding, or not compressed.
+        DataError: If the file is not UTF-8, or not gzipped.
     """
     if str(path) == "-":
         return decoded_lines(sys.stdin.buffer, "standard input")
@@ -62,10 +62,10 @@ def file_lines(path: Path) -> Iterator[str]:
 
 @contextlib.contextmanager
 def writing(path: Path | None) -> Iterator[Callable[[str], Any]]:
-    """What writes text to a file, which appears whole or not at all, in folders that are made; or to standard output, at once.
+    """Yield a function that writes text to a file, which appears whole or not at all, or to standard output, without delay.
 
     Args:
-        path: Of the file, compressed if its name ends in ``.gz``; None for standard output.
+        path: File, gzipped if its name ends in ``.gz``; missing folders are created. None for standard output.
     """
     if path is None:
         yield _print
@@ -81,7 +81,7 @@ def _print(text: str) -> None:
 
 
 def read_stdin() -> str:
-    """Standard input, without the newline at its end.
+    """Return standard input without the newline at its end.
 
     Raises:
         DataError: If it is not UTF-8.
