@@ -27,7 +27,7 @@ _WHOLE = 10**6  # steps per epoch, so that an epoch is one pass over the data
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """What a fit or an update trains on. Each task adds fields of its own.
+    """The data of a fit or an update, prepared for training. Each task adds its own fields.
 
     Attributes:
         preprocessor: Fitted preprocessor.
