@@ -6,7 +6,7 @@ format          name         read by                         batch
 ``litert``      ``.tflite``  LiteRT's own operations alone   1
 ``onnx``        ``.onnx``    ONNX Runtime                    any
 ``saved_model`` a folder     TensorFlow, TensorFlow Serving  any
-``keras``       ``.keras``   Keras, with lstmzoo beside it   any
+``keras``       ``.keras``   Keras, with lstmzoo installed   any
 ==============  ===========  ==============================  ============
 
 ``<file>.json`` beside the file has the names, shapes and dtypes of inputs and outputs, and the caller's metadata.

@@ -362,7 +362,7 @@ def test_a_data_type_that_was_tampered_with_is_refused(tmp_path):
         for dtype in ({"name": "no_type"}, {"name": "category"}, {}, "datetime64[s]"):
             document, arrays = panel_state(baseline.tail_, baseline.form_)
             document["form"] = {**document["form"], "backend": backend, "time": dtype}
-            with pytest.raises(SavedModelError, match="is no data type of"):
+            with pytest.raises(SavedModelError, match="is not a data type of"):
                 restored_panel(document, arrays, baseline.params_.columns)
 
 

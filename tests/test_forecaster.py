@@ -463,7 +463,7 @@ def test_series_that_begin_too_late_are_refused(hourly, tiny):
 def test_names_of_another_kind_are_not_series_never_seen(hourly, tiny):
     numbered = hourly.assign(unique_id=hourly["unique_id"].str[1:].astype(int))
     with pytest.raises(
-        DataError, match="names the series by whole numbers, such as 0, but those fitted have text, such as 's0'"
+        DataError, match="names the series by whole numbers, such as 0, but the training data by text, such as 's0'"
     ):
         Forecaster(**tiny).fit(hourly).predict(history=numbered)
 

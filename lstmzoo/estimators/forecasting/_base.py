@@ -275,7 +275,7 @@ class PanelForecaster(ServedForecaster, ScoredForecaster):
         kinds = ["text" if isinstance(names[0], str) else "whole numbers" for names in (ids, fitted)]
         if kinds[0] != kinds[1]:
             name = self.params_.columns.id
-            raise DataError(f"column {name!r} names the series by {kinds[0]}, such as {ids[0]!r}, but those fitted have "
+            raise DataError(f"column {name!r} names the series by {kinds[0]}, such as {ids[0]!r}, but the training data by "
                             f"{kinds[1]}, such as {fitted[0]!r}: convert it")  # fmt: skip
 
     @property

@@ -91,5 +91,5 @@ def _restored_form(document: dict[str, Any]) -> Form:
     form = Form(**{field.name: document[field.name] for field in fields(Form)})
     for dtype in (form.id, form.time):
         if dtype is not None and not is_dtype(dtype, form.backend):
-            raise SavedModelError(f"preprocessor.json: {dtype} is no data type of {form.backend}")
+            raise SavedModelError(f"preprocessor.json: {dtype} is not a data type of {form.backend}")
     return form

@@ -144,7 +144,7 @@ class ForecastParams:
             return Ahead(panel.future_times(steps), None)
         if not self.columns.known and not self.irregular:
             raise DataError(
-                f"{arg('future')}: there are no future covariates; name them by {arg('future_covariates')}, and fit with them"
+                f"{arg('future')}: there are no future covariates: name them by {arg('future_covariates')}, and fit with them"
             )
         return Ahead(*read_future(future, panel, self.columns, steps))
 

@@ -21,7 +21,7 @@ def meaningful_space(
         seasons: Season lengths, shortest first.
         horizon: Steps to forecast.
         spare: Steps of the shortest series that a window may read.
-        pad_short: Whether series that are too short are extended to the left.
+        pad_short: Whether series that are too short are padded to the left.
     """
     space = dict(search_space)
     if not panel.has_calendar:

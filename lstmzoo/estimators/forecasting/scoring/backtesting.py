@@ -44,7 +44,7 @@ def backtest_frames(
     form: Form,
     columns: Columns,
 ) -> Iterator[Any]:
-    """Yield frames of what was observed and what was forecast, of one origin or of several together.
+    """Yield frames of observations and forecasts, for one origin or several together.
 
     Their columns are id, time, the target, ``cutoff`` (the last time of the history), ``y_hat`` and one per quantile level.
 
