@@ -17,7 +17,7 @@ NEEDS = {"m4": "m4_hourly_weekly", "ett": "ett_h1", "air_passengers": "air_passe
 
 
 def blocks(page, *languages):
-    """Those of some languages, but for what test_spark.py runs."""
+    """Return the blocks in some languages, except the one that test_spark.py runs."""
     found = BLOCK.finditer(page.read_text(encoding="utf-8"))
     return [m for m in found if m["language"] in languages and m["needs"] != "spark"]
 
@@ -70,7 +70,7 @@ def commands():
 
 @pytest.mark.parametrize("words", list(commands()))
 def test_commands_exist(words):
-    """Subcommands and options of ``lstmzoo``, targets of make, and options that the program does not know are refused."""
+    """Every named subcommand and option of ``lstmzoo``, and every named target of make, exists."""
     if words[0] == "make":
         targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.M)
         assert set(words[1:]) <= set(targets)
@@ -82,7 +82,7 @@ def test_commands_exist(words):
 
 @functools.cache
 def help_of(*command):
-    """What ``lstmzoo COMMAND --help`` prints."""
+    """Return the output of ``lstmzoo COMMAND --help``."""
     done = subprocess.run(
         [sys.executable, "-m", "lstmzoo.cli", *command, "--help"], check=False, capture_output=True, text=True, timeout=60,
         env={"COLUMNS": "200", "PATH": "/usr/bin:/bin", "HOME": "/tmp"},
@@ -107,7 +107,7 @@ def test_links_lead_somewhere(page):
 
 
 def test_the_site_builds(tmp_path):
-    """MkDocs finds every link, anchor and documented name, and pages load nothing from the network."""
+    """MkDocs finds every link, anchor and documented name; pages load nothing from the network."""
     site = tmp_path / "site"
     done = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(site)], cwd=ROOT, check=False,

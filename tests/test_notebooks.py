@@ -1,4 +1,4 @@
-"""Notebooks: what cells show in a real kernel, and the notebooks of the docs."""
+"""The output of cells in a real kernel, and the notebooks of the docs."""
 
 import re
 from pathlib import Path
@@ -33,7 +33,7 @@ def code(notebook):
 
 
 def tiny(source):
-    """The source with a tiny budget."""
+    """Return the source with a tiny budget."""
     for setting, value in TINY.items():
         source = re.sub(setting, value, source)
     return source
@@ -60,7 +60,7 @@ def cells(executed):
 
 
 def shown(outputs, kind):
-    """What outputs have of a MIME type."""
+    """Return the data of a MIME type in outputs."""
     return [output["data"][kind] for output in outputs if kind in output.get("data", {})]
 
 
