@@ -359,9 +359,9 @@ class TestBatches:
         batches = made((source, target), max_length=3)
         assert batches.left_out == {"empty": 3, "long": 2}
         assert batches.shapes == [(1, 4, 3)]
-        with pytest.raises(DataError, match="of 1 pairs none is left: 0 have an empty side, 1 more than 3 tokens"):
+        with pytest.raises(DataError, match="none of 1 pairs is left: 0 have an empty side, 1 have more than 3 tokens"):
             made((source[2:3], target[2:3]), max_length=3)
-        with pytest.raises(DataError, match="of 0 pairs none is left"):
+        with pytest.raises(DataError, match="none of 0 pairs is left"):
             made(([], []))
 
 

@@ -346,7 +346,7 @@ def test_pairs_that_cannot_be_trained_on_are_told_of(caplog):
     )
     assert model.left_out_ == {"empty": 1, "long": 1}
     assert "2 of 52 pairs are not trained on: 1 have an empty side, 1 more than max_length=4" in caplog.text
-    with pytest.raises(DataError, match=r"of 2 pairs none is left"):
+    with pytest.raises(DataError, match=r"none of 2 pairs is left"):
         small(validation_size=0).fit(["", " "], ["a", "b"])
 
 

@@ -10,7 +10,7 @@ from lstmzoo.layers import Dropout
 
 
 class DirectHead:
-    """All steps from one vector, plus a linear map of what is known of each step, the same for every step.
+    """Forecasts all steps from one vector, plus a linear map of what is known of each step.
 
     Args:
         horizon: H.
@@ -30,7 +30,7 @@ class DirectHead:
 
 
 class StepHead:
-    """Each step from a vector of its own.
+    """Forecasts each step from a vector of its own.
 
     Args:
         size: Numbers per step.

@@ -31,7 +31,7 @@ class _Cell:
 def loop(
     step: Step, sequences: Tensor, states: list[Tensor], mask: Tensor | None = None, **options: bool
 ) -> tuple[State, State, list[Tensor]]:
-    """Run a step in Keras' loop over time, which is the fastest of each backend.
+    """Run a step in Keras' loop over time, the fastest one of each backend.
 
     Args:
         step: From the inputs ``(B, any)`` of one step and states to outputs, which may be nested, and states.
@@ -58,7 +58,7 @@ class LoopedLayer(keras.layers.RNN):
 
     Args:
         cell: The cell.
-        hyperparameters: What the cell was made from, by the names of the layer's arguments.
+        hyperparameters: The arguments that the cell was made from, by the names of the layer's arguments.
     """
 
     def __init__(self, cell: keras.layers.Layer, hyperparameters: dict[str, Any], **kwargs: Any) -> None:

@@ -319,8 +319,8 @@ def _searched_quantiles(u: np.ndarray, mean: np.ndarray, alpha: np.ndarray, gues
 def _count_tail(k: np.ndarray, mean: np.ndarray, alpha: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The probability of more than k, if ``upper``, otherwise of at most k; and the probability of k itself.
 
-    They come from the incomplete beta function. Where rounding would lose ``alpha``, or 1 beside ``mean alpha``, they come from
-    the limits, the Poisson and the gamma distribution.
+    They come from the incomplete beta function. Where rounding would lose ``alpha``, or 1 in a sum with ``mean alpha``,
+    they come from the limits, the Poisson and the gamma distribution.
     """
     odds = mean * alpha
     poisson = alpha < np.sqrt(np.finfo(float).eps / mean)

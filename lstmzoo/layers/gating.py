@@ -72,7 +72,7 @@ class GatedSkip(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="lstmzoo")
 class GatedResidual(keras.layers.Layer):
-    """Gated residual network: two dense layers, gated, beside a skip connection.
+    """A gated residual network: two dense layers and a gate, with a skip connection.
 
     ``GatedSkip(W1 elu(W2 x + W3 context + b2) + b1, x)``. If the output differs in size from the input, the skip connection is a
     dense layer.

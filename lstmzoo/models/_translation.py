@@ -196,7 +196,7 @@ class TranslationStepper(Stepper):
         Args:
             tokens: ``(B,)``.
             states: Before the tokens.
-            memory: Of the source.
+            memory: Memory of the source.
 
         Returns:
             Log-probabilities ``(B, V)`` of the next tokens, states, and the attention to the source, ``(B, S)`` or None.

@@ -142,8 +142,8 @@ class PairBatches(LengthBatches):
         self.left_out = {"empty": int(empty.sum()), "long": int((long & ~empty).sum())}
         if not len(self._kept):
             raise DataError(
-                f"of {len(pairs)} pairs none is left: {self.left_out['empty']} have an empty side, {self.left_out['long']} "
-                f"more than {max_length} tokens on a side: pass others, shorter ones, or a larger max_length"
+                f"none of {len(pairs)} pairs is left: {self.left_out['empty']} have an empty side, {self.left_out['long']} have "
+                f"more than {max_length} tokens on a side. Pass other or shorter pairs, or a larger max_length"
             )
         self._first = [pairs[i] for i in self._kept]
         self._resample = resample
@@ -182,7 +182,7 @@ def bucket_shapes(lengths: np.ndarray, most: int) -> np.ndarray:
     """Choose the lengths of buckets, such that the padding is minimal.
 
     Each item is padded to the first bucket that holds it. Lengths are even, except for the longest. Of the even lengths of one
-    or two sides, the 32 that cut the items into the most equal parts are tried, in all ascending chains, by dynamic programming.
+    or two sides, the 32 that cut the items into the most equal parts are tried, in all ascending chains (dynamic programming).
 
     Args:
         lengths: ``(N, S)``.
