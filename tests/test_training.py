@@ -17,7 +17,7 @@ from lstmzoo import folders
 from lstmzoo.backend import predict_batch, train_batch
 from lstmzoo.config import TrainingConfig
 from lstmzoo.errors import ConfigError, SavedModelError, TrainingError
-from lstmzoo.training import Batches, Checkpoint, checkpoints, loop, predict_padded, state, train
+from lstmzoo.training import Batches, Checkpoint, checkpoints, loop, predict_padded, train
 
 STEPS = 5
 
@@ -189,11 +189,11 @@ def validated(average_epochs):
 
 def test_without_the_generators_it_would_not(tmp_path, whole, monkeypatch):
     """The comparisons above can fail."""
-    every = state._variables
+    every = checkpoints._variables
     monkeypatch.setattr(
-        state, "_variables", lambda model: {k: v for k, v in every(model).items() if "seed" not in v.path}
+        checkpoints, "_variables", lambda model: {k: v for k, v in every(model).items() if "seed" not in v.path}
     )
-    monkeypatch.setattr(state, "_torch_generators", list)
+    monkeypatch.setattr(checkpoints, "_torch_generators", list)
     with pytest.raises(KeyboardInterrupt):
         fit(tmp_path, before_step=at(2 * STEPS, interrupt))
     with pytest.raises(AssertionError):
@@ -265,8 +265,8 @@ def test_a_checkpoint_of_another_version_is_refused(started, monkeypatch):
 
 
 def test_a_checkpoint_of_another_network_is_refused(started, monkeypatch):
-    every = state._variables
-    monkeypatch.setattr(state, "_variables", lambda model: dict(list(every(model).items())[1:]))
+    every = checkpoints._variables
+    monkeypatch.setattr(checkpoints, "_variables", lambda model: dict(list(every(model).items())[1:]))
     with pytest.raises(SavedModelError, match=r"model\.0; delete the checkpoint in "):
         fit(started[0])
 

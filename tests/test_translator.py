@@ -20,7 +20,7 @@ from lstmzoo.models._translation import TranslationStepper
 from lstmzoo.preprocessing import PairBatches
 from lstmzoo.registry import build_model
 from lstmzoo.spec import TranslationSpec
-from lstmzoo.training import loop, schedule
+from lstmzoo.training import loop
 
 DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven"]
 ZIFFERN = ["null", "eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben"]
@@ -361,7 +361,7 @@ def test_an_interrupted_fit_goes_on(tmp_path, monkeypatch):
     estimator = small(tokenizer="bpe", hyperparameters=settings)
     whole = weights_of(estimator.fit(*FEW))
     monkeypatch.setattr(loop, "_SECONDS_BETWEEN_CHECKPOINTS", -1.0)
-    steps, learning_rate = iter(range(10**9)), schedule._learning_rate
+    steps, learning_rate = iter(range(10**9)), loop._learning_rate
 
     def interrupted(*args):
         if next(steps) == 3:
@@ -369,7 +369,7 @@ def test_an_interrupted_fit_goes_on(tmp_path, monkeypatch):
         return learning_rate(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(schedule, "_learning_rate", interrupted)
+        patch.setattr(loop, "_learning_rate", interrupted)
         with pytest.raises(KeyboardInterrupt):
             estimator.fit(*FEW, checkpoint_dir=tmp_path)
     (folder,) = tmp_path.iterdir()

@@ -12,7 +12,7 @@ import lstmzoo
 from lstmzoo import BaselineForecaster, Forecaster, LanguageModel, Translator
 from lstmzoo.errors import ConfigError, DataError
 from lstmzoo.estimators._base.network import chained_digest
-from lstmzoo.training import loop, schedule
+from lstmzoo.training import loop
 
 OLD, NEW = "the quick brown fox jumps over the lazy dog. " * 40, "zzyzx zax zzyzx zap. " * 60
 SETTINGS = {
@@ -70,8 +70,8 @@ def test_the_learning_rate_of_an_update_is_a_tenth_from_its_first_step(hourly, t
     early = hourly[hourly["ds"] < "2024-01-10"]
     forecaster = Forecaster(**{**tiny, "hyperparameters": settings}).fit(early)
     rates = []
-    rate = schedule._learning_rate
-    monkeypatch.setattr(schedule, "_learning_rate", lambda *args: rates.append(rate(*args)) or rates[-1])
+    rate = loop._learning_rate
+    monkeypatch.setattr(loop, "_learning_rate", lambda *args: rates.append(rate(*args)) or rates[-1])
     forecaster.update(hourly[hourly["ds"] >= "2024-01-10"])
     assert set(rates) == {0.001}
     assert forecaster.history_[-1]["learning_rate"] == pytest.approx(0.001)

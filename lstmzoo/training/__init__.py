@@ -1,11 +1,9 @@
 """Training: batches in a seeded order, the loop over epochs, its checkpoints, and compiled prediction."""
 
 from lstmzoo.training.batches import Batch, Batches, Steps
-from lstmzoo.training.checkpoints import Checkpoint
-from lstmzoo.training.loop import Trained, Validate, train
+from lstmzoo.training.checkpoints import Checkpoint, Weights
+from lstmzoo.training.loop import Trained, Validate, make_optimizer, train
 from lstmzoo.training.prediction import compile_for_prediction, predict_padded
-from lstmzoo.training.schedule import make_optimizer
-from lstmzoo.training.state import Weights
 
 __all__ = [
     "Batch", "Batches", "Checkpoint", "Steps", "Trained", "Validate", "Weights", "compile_for_prediction", "make_optimizer",

@@ -9,17 +9,23 @@ from typing import NamedTuple
 
 import keras
 import numpy as np
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from lstmzoo.backend import compile_model, jit_compile, train_batch
 from lstmzoo.config import TrainingConfig
 from lstmzoo.errors import TrainingError
+from lstmzoo.live import live
 from lstmzoo.overrides import Overrides
 from lstmzoo.training.batches import Steps
-from lstmzoo.training.checkpoints import Checkpoint
+from lstmzoo.training.checkpoints import Checkpoint, State, Weights
 from lstmzoo.training.prediction import compile_for_prediction
-from lstmzoo.training.progress import progress_bar
-from lstmzoo.training.schedule import Rate, make_optimizer
-from lstmzoo.training.state import State, Weights
+
+_OPTIMIZERS: dict[str, type[keras.optimizers.Optimizer]] = {
+    "adam": keras.optimizers.Adam,
+    "adamw": keras.optimizers.AdamW,
+    "rmsprop": keras.optimizers.RMSprop,
+    "sgd": keras.optimizers.SGD,
+}
 
 Validate = Callable[[], float | dict[str, float]]
 
@@ -105,9 +111,9 @@ def train(
         fit = f"{checkpoint.fingerprint} {config.model_dump_json()}{overrides.identity()}"
         checkpoint = replace(checkpoint, fingerprint=fit)
     state = _first_state(model, checkpoint)
-    rate = Rate(optimizer, config, state.rate_factor, highest)
+    rate = _Rate(optimizer, config, state.rate_factor, highest)
     hooks = overrides.hooks(model, config.epochs, len(batches))
-    with progress_bar(config.epochs, title, verbose) as report:
+    with _progress_bar(config.epochs, title, verbose) as report:
         hooks.on_train_begin()
         if state.begun:  # a rate that a callback sets at the beginning is in the state's factor already
             rate.follow()
@@ -123,6 +129,12 @@ def train(
                             "lower learning_rate or clipnorm, or scale the data")  # fmt: skip
     rows = [{key: value if math.isfinite(value) else None for key, value in row.items()} for row in state.history]
     return Trained(rows, state.best_epoch, kept if config.average_epochs > 1 else [])
+
+
+def make_optimizer(config: TrainingConfig) -> keras.optimizers.Optimizer:
+    """Return the optimizer that a config names, at the config's learning rate."""
+    options = {"beta_2": config.beta_2} if config.optimizer.startswith("adam") else {}
+    return _OPTIMIZERS[config.optimizer](learning_rate=config.learning_rate, global_clipnorm=config.clipnorm, **options)
 
 
 def _highest_rate(optimizer: keras.optimizers.Optimizer, config: TrainingConfig, overrides: Overrides) -> float | None:
@@ -155,7 +167,7 @@ class _Loop:
     time_limit: float | None
     checkpoint: Checkpoint | None
     hooks: keras.callbacks.CallbackList
-    rate: Rate
+    rate: "_Rate"
 
     def run(self, report: Callable[[dict[str, float]], None]) -> None:
         """Train to the end; ``report`` gets the row of each epoch."""
@@ -257,3 +269,64 @@ def _end_epoch(model: keras.Model, state: State, row: dict[str, float], patience
         state.stopped = True
     state.history.append(row)
     state.step, state.sums = 0, {}
+
+
+class _Rate:
+    """The learning rate of a schedule, times the factor by which callbacks change it.
+
+    Args:
+        optimizer: Optimizer whose learning rate is set.
+        config: The schedule.
+        factor: Factor by which callbacks have changed the rate so far.
+        highest: Rate of the schedule after its warm-up; None if the optimizer has a schedule of its own.
+    """
+
+    def __init__(
+        self, optimizer: keras.optimizers.Optimizer, config: TrainingConfig, factor: float, highest: float | None
+    ) -> None:
+        self._optimizer, self._config, self._highest = optimizer, config, highest
+        self.factor = factor
+        self.follow()
+
+    def follow(self) -> None:
+        """Take the optimizer's present rate as the schedule's, whoever set it."""
+        self._scheduled = float(self._optimizer.learning_rate)
+
+    def set(self, done: float) -> None:
+        """Set the rate for when a share ``done`` of the training is over."""
+        if self._highest is None:
+            return
+        now = float(self._optimizer.learning_rate)
+        if now != self._scheduled and self._scheduled > 0:
+            self.factor *= now / self._scheduled
+        self._optimizer.learning_rate = self.factor * _learning_rate(self._config, self._highest, done)
+        self.follow()
+
+
+def _learning_rate(config: TrainingConfig, highest: float, done: float) -> float:
+    """The schedule's learning rate when a share ``done`` of the training is over."""
+    rate = highest * min(1.0, done / config.warmup if config.warmup else 1.0)
+    return rate * 0.5 * (1 + math.cos(math.pi * done)) if config.schedule == "cosine" else rate
+
+
+@contextlib.contextmanager
+def _progress_bar(epochs: int, title: str, verbose: int) -> Iterator[Callable[[dict[str, float]], None]]:
+    """Show a progress bar, unless ``verbose`` is 0. Yields a function that takes the row of each finished epoch."""
+    if not verbose:
+        yield lambda row: None
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("epoch {task.completed:.0f}/{task.total:.0f}{task.fields[losses]}"),
+    )
+    bar = Progress(*columns, TimeElapsedColumn())
+    task = bar.add_task(title, total=epochs, losses="")
+    with live(bar.get_renderable) as refresh:
+
+        def report(row: dict[str, float]) -> None:
+            losses = "".join(f"  {name} {row[name]:.4f}" for name in ("loss", "val_loss") if name in row)
+            bar.update(task, completed=row["epoch"], losses=losses)
+            refresh()
+
+        yield report
