@@ -109,17 +109,10 @@ class Servable(Protocol):
         """Answer a request."""
 
 
-class Trackable(Servable, Protocol):
+class Trackable(Trainable, Servable, Protocol):
     """What :func:`lstmzoo.mlflow.log_model` asks of a fitted estimator."""
 
     data_digest_: str
-
-    @property
-    def num_parameters_(self) -> int:
-        """The number of weights; 0 without a network."""
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters of ``__init__`` by name."""
 
     def save(self, path: Any, *, key: str | bytes | None = None) -> None:
         """Write a folder of JSON and safetensors."""

@@ -30,19 +30,7 @@ _MODULES = {
     "serve_in_background": "serving",
 }
 
-__all__ = [
-    "ServingLimits",
-    "autolog",
-    "build_app",
-    "load_model",
-    "log_champion",
-    "log_model",
-    "log_search",
-    "resolve_tracking_uri",
-    "save_model",
-    "serve",
-    "serve_in_background",
-]
+__all__ = list(_MODULES)
 
 
 def __getattr__(name: str) -> Any:

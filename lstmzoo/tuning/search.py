@@ -140,7 +140,10 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         status: Status = "FAILED"
         try:
             with trials_apart():
-                self._search_and_summarize(run)
+                try:
+                    self._search(run)
+                finally:
+                    self._summarize(run.journal)
                 check_any_succeeded(self.records_)
                 if self.refit:
                     self._refit(run)
@@ -189,17 +192,15 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         identity = search_identity(self.estimator, space, data, **settings)
         seed = int(np.random.SeedSequence(self.random_state).generate_state(1, np.uint64)[0])
         journal = Journal(self.directory, identity, seed)
-        tracker = self._tracker(journal.header) if self._tracked else None
-        return _Run(unread, data, space, journal, train, valid, began - journal.elapsed, tracker)
+        run = _Run(unread, data, space, journal, train, valid, began - journal.elapsed)
+        if self._tracked:
+            where = {"experiment": self.experiment, "tracking_uri": self.tracking_uri}
+            run.tracker = make_tracker(journal.header, task=self.estimator.task, **where)
+        return run
 
     @property
     def _tracked(self) -> bool:
         return any(option is not None for option in (self.experiment, self.tracking_uri, self.registered_model_name))
-
-    def _tracker(self, header: dict[str, Any]) -> "SearchTracker":
-        return make_tracker(
-            header, task=self.estimator.task, experiment=self.experiment, tracking_uri=self.tracking_uri
-        )
 
     def _check_params(self) -> None:
         as_searchable(self.estimator)
@@ -214,12 +215,6 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
             check_folder(self.directory, arg("directory"))
         if self._tracked:
             check_names(experiment=self.experiment, registered_model_name=self.registered_model_name)
-
-    def _search_and_summarize(self, run: "_Run") -> None:
-        try:
-            self._search(run)
-        finally:
-            self._summarize(run.journal)
 
     def _search(self, run: "_Run") -> None:
         records = list(run.journal.records)
@@ -393,7 +388,7 @@ class _Run:
     train: Data
     valid: Data
     began: float
-    tracker: "SearchTracker | None"
+    tracker: "SearchTracker | None" = None
     progress: Progress = field(init=False)
 
     def elapsed(self) -> float:

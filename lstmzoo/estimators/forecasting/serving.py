@@ -17,12 +17,6 @@ class _Forecaster(Servable, Protocol):
     tail_: Panel
 
     @property
-    def horizon_(self) -> int: ...
-
-    @property
-    def levels_(self) -> list[float]: ...
-
-    @property
     def _panel_model(self) -> Any: ...
 
     def _check_fitted(self) -> None: ...
@@ -37,10 +31,10 @@ class ServedForecaster:
         """Declare the parameters that :meth:`serve` takes; ``quantiles`` only where some can be forecast."""
         self._check_fitted()
         horizon = ServingParam(
-            name="horizon", type=int, default=self.horizon_, low=1, high=self.params_.longest_horizon,
+            name="horizon", type=int, default=self.params_.horizon, low=1, high=self.params_.longest_horizon,
             doc="Steps to forecast",
         )  # fmt: skip
-        levels = [level for level in self.levels_ if level in self.params_.quantiles]
+        levels = [level for level in self.params_.levels if level in self.params_.quantiles]
         quantiles = ServingParam(
             name="quantiles",
             type=list,
@@ -57,7 +51,7 @@ class ServedForecaster:
         example = panel_frame(series, Form(), columns)
         if not columns.known:
             return example
-        future = make_future_frame(series, self.horizon_, Form(), columns)
+        future = make_future_frame(series, self.params_.horizon, Form(), columns)
         return pd.concat([example, future.assign(**{name: example[name].iloc[-1] for name in columns.known})])
 
     def serving_steps(self: _Forecaster, model_input: pd.DataFrame, params: dict[str, Any]) -> tuple[int, str]:
