@@ -8,7 +8,7 @@ An estimator meets a contract by having its methods; it need not inherit from it
 
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from lstmzoo.config import ModelConfig
 from lstmzoo.errors import ConfigError, arg
@@ -126,28 +126,15 @@ class NetworkEstimator(Searchable, Sizable, Trackable, Protocol):
     best_epoch_: int
 
 
-def as_searchable(estimator: object) -> Searchable:
-    """Return an estimator that a search takes.
+def check_contract(estimator: object, contract: type) -> None:
+    """Refuse an estimator that lacks methods of a contract.
 
     Raises:
         ConfigError: If it lacks methods; they are named.
     """
-    missing = missing_methods(estimator, Searchable)
+    missing = missing_methods(estimator, contract)
     if missing:
         raise ConfigError(f"{arg('estimator')}: {type(estimator).__name__} lacks {', '.join(missing)}")
-    return cast(Searchable, estimator)
-
-
-def as_servable(estimator: object) -> Servable:
-    """Return an estimator that can be served.
-
-    Raises:
-        ConfigError: If it lacks methods; they are named.
-    """
-    missing = missing_methods(estimator, Servable)
-    if missing:
-        raise ConfigError(f"{type(estimator).__name__} cannot be served: it lacks {', '.join(missing)}")
-    return cast(Servable, estimator)
 
 
 def missing_methods(estimator: object, contract: type) -> list[str]:

@@ -12,11 +12,11 @@ from lstmzoo import (
 )
 from lstmzoo.contracts import (
     NetworkEstimator,
+    Searchable,
     Servable,
     Trackable,
     Trainable,
-    as_searchable,
-    as_servable,
+    check_contract,
     missing_methods,
 )
 from lstmzoo.errors import ConfigError
@@ -48,8 +48,6 @@ def test_a_contract_names_what_is_missing() -> None:
     with pytest.raises(
         ConfigError, match="estimator: object lacks data_digest, holdout_split, baselines, restrict, .*, score"
     ):
-        as_searchable(object())
-    with pytest.raises(
-        ConfigError, match="object cannot be served: it lacks serving_schema, serving_params, .*, serve$"
-    ):
-        as_servable(object())
+        check_contract(object(), Searchable)
+    with pytest.raises(ConfigError, match="estimator: object lacks serving_schema, serving_params, .*, serve$"):
+        check_contract(object(), Servable)

@@ -6,7 +6,7 @@ A loaded model checks each request before it reaches the estimator.
 import math
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from mlflow.environment_variables import MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import DEADLINE_EXCEEDED
 
-from lstmzoo.contracts import Servable, as_servable
+from lstmzoo.contracts import Servable, check_contract
 from lstmzoo.errors import DataError, LstmzooError, UnknownNameError
 from lstmzoo.estimators import load
 from lstmzoo.limits import ServingLimits
@@ -35,7 +35,7 @@ def _load_pyfunc(data_path: str, model_config: Mapping[str, Any] | None = None) 
     """
     if model_config:
         raise _refusal(f"lstmzoo models take no model_config, got {', '.join(map(str, model_config))}")
-    return ServedModel(as_servable(load(data_path)))
+    return ServedModel(cast(Servable, load(data_path)))
 
 
 class ServedModel:
@@ -53,6 +53,7 @@ class ServedModel:
     """
 
     def __init__(self, estimator: Servable, limits: ServingLimits | None = None) -> None:
+        check_contract(estimator, Servable)
         example = estimator.serving_example()
         self.estimator = estimator
         nullable = estimator.serving_nullable()

@@ -15,7 +15,7 @@ import uvicorn
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
-from lstmzoo.contracts import as_servable
+from lstmzoo.contracts import Servable
 from lstmzoo.environ import environment
 from lstmzoo.limits import LIMITS, ServingLimits
 from lstmzoo.mlflow._base import fetch_model
@@ -66,7 +66,7 @@ def build_app(model: str | os.PathLike[str], *, limits: ServingLimits = LIMITS, 
     """
     from mlflow.pyfunc import scoring_server
 
-    estimator = as_servable(fetch_model(model, tracking_uri))
+    estimator = cast(Servable, fetch_model(model, tracking_uri))
     served = ServedModel(estimator, limits)
     for params in estimator.serving_warmup():
         estimator.serve(estimator.serving_example(), params)

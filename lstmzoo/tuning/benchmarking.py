@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 
 import pandas as pd
 
-from lstmzoo.contracts import Data, Searchable, Trainable, as_searchable
+from lstmzoo.contracts import Data, Searchable, Trainable, check_contract
 from lstmzoo.errors import LstmzooError
 from lstmzoo.tuning.space import select_models
 from lstmzoo.tuning.track import trials_apart
@@ -107,7 +107,7 @@ def compare(
         time_limit: As for :func:`benchmark`.
         watch: From a model's name to the context of its fit.
     """
-    estimator = as_searchable(estimator)
+    check_contract(estimator, Searchable)
     names = [config.name for config in select_models(estimator.task, models)]
     train, valid = estimator.holdout_split(*data)
     networks = {name: with_params(estimator, model=name, time_limit=time_limit, verbose=0) for name in names}

@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin
 from sklearn.exceptions import NotFittedError
 
 from lstmzoo.config import Scalar
-from lstmzoo.contracts import Data, Searchable, Trainable, as_searchable
+from lstmzoo.contracts import Data, Searchable, Trainable, check_contract
 from lstmzoo.errors import ConfigError, UnknownNameError, arg
 from lstmzoo.mlflow.defaults import Status
 from lstmzoo.outputs import check_folder, check_picture
@@ -203,7 +203,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         return any(option is not None for option in (self.experiment, self.tracking_uri, self.registered_model_name))
 
     def _check_params(self) -> None:
-        as_searchable(self.estimator)
+        check_contract(self.estimator, Searchable)
         if self.max_trials is None and self.time_limit is None:
             raise ConfigError(
                 f"give {arg('max_trials')}, {arg('time_limit')}, or both: otherwise the search would never end"
