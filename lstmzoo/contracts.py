@@ -1,9 +1,9 @@
-"""Contracts: what searches, tracking, serving and the command line ask of an estimator.
+"""The contracts between estimators and search, tracking, serving and command line.
 
-An estimator meets a contract by having its methods; it need not inherit from it. The types of :class:`lstmzoo.Forecaster`,
-:class:`lstmzoo.LanguageModel`, :class:`lstmzoo.Translator` and their baselines are checked against them by mypy.
+An estimator meets a contract by having its methods; it need not inherit from it. mypy checks :class:`lstmzoo.Forecaster`,
+:class:`lstmzoo.LanguageModel`, :class:`lstmzoo.Translator` and their baselines.
 
-``*data`` is whatever the estimator's own ``fit`` takes: a frame of series, texts, or sentences with their translations.
+``*data`` are the arguments of the estimator's ``fit``: a frame of series, texts, or sentences and their translations.
 """
 
 import inspect
@@ -21,7 +21,7 @@ Data = tuple[Any, ...]
 
 
 class Trainable(Protocol):
-    """What is fitted and scored: an estimator of any task, or one of its baselines."""
+    """An estimator or baseline that is fitted and scored."""
 
     def fit(self, *data: Any, **options: Any) -> Self:
         """Train."""
@@ -49,7 +49,7 @@ class Trainable(Protocol):
 
 
 class Searchable(Trainable, Protocol):
-    """What :class:`lstmzoo.tuning.ZooSearchCV` and :func:`lstmzoo.tuning.benchmark` ask of an estimator.
+    """An estimator for :class:`lstmzoo.tuning.ZooSearchCV` and :func:`lstmzoo.tuning.benchmark`.
 
     It has the parameters ``model``, ``hyperparameters``, ``time_limit``, ``random_state`` and ``verbose``.
     """
@@ -66,7 +66,7 @@ class Searchable(Trainable, Protocol):
         """Return the baselines of the task by name, unfitted."""
 
     def restrict(self, search_space: dict[str, Any], *data: Any, **options: Any) -> dict[str, Any]:
-        """Remove from a search space the ranges without effect, and shorten those that the data is too small for."""
+        """Remove ranges without effect from a search space, and shorten ranges that the data is too small for."""
 
     def read_once(self, *data: Any, **options: Any) -> Data:
         """Read and check data; the other methods take the result in its place."""
@@ -76,14 +76,14 @@ class Searchable(Trainable, Protocol):
 
 
 class Sizable(Protocol):
-    """What :func:`lstmzoo.build_model` asks of an estimator: the network that ``fit`` would train."""
+    """An estimator for :func:`lstmzoo.build_model`."""
 
     def network_sizes(self, *data: Any, **options: Any) -> tuple[ModelConfig, Any]:
-        """Return the resolved config, and the task's spec with the sizes learned from data."""
+        """Return the config and the sizes of the network that ``fit`` would train."""
 
 
 class Servable(Protocol):
-    """What a server asks of a fitted estimator."""
+    """A fitted estimator for a server."""
 
     task: ClassVar[str]
 
@@ -110,7 +110,7 @@ class Servable(Protocol):
 
 
 class Trackable(Trainable, Servable, Protocol):
-    """What :func:`lstmzoo.mlflow.log_model` asks of a fitted estimator."""
+    """A fitted estimator for :func:`lstmzoo.mlflow.log_model`."""
 
     data_digest_: str
 
@@ -119,7 +119,7 @@ class Trackable(Trainable, Servable, Protocol):
 
 
 class NetworkEstimator(Searchable, Sizable, Trackable, Protocol):
-    """What :func:`lstmzoo.mlflow.autolog` and the command line ask of an estimator of networks."""
+    """An estimator of networks for :func:`lstmzoo.mlflow.autolog` and the command line."""
 
     model: str
     config_: ModelConfig
@@ -138,7 +138,7 @@ def check_contract(estimator: object, contract: type) -> None:
 
 
 def missing_methods(estimator: object, contract: type) -> list[str]:
-    """The methods that a contract asks for and an estimator lacks.
+    """Return the methods of a contract that an estimator lacks.
 
     Examples:
         >>> missing_methods(object(), Sizable)

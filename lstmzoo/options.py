@@ -148,10 +148,10 @@ def checked_params(declared: Iterable[ServingParam], given: Mapping[str, Any] | 
 
 
 def checked_options(**options: Any) -> dict[str, Any]:
-    """The arguments of generating and of translating, by name.
+    """Return the checked arguments of generating and translating, by name.
 
     Raises:
-        ConfigError: Naming the first that is out of range.
+        ConfigError: If one is out of bounds; the first is named.
 
     Examples:
         >>> checked_options(top_k=None, top_p=np.float32(0.5))["top_k"]
@@ -168,14 +168,14 @@ def require_counts(**counts: Any) -> None:
     """Refuse arguments that are not whole numbers above 0.
 
     Raises:
-        ConfigError: Naming the first that is not.
+        ConfigError: If one is not; the first is named.
     """
     for name, value in counts.items():
         _COUNT.check(name, value)
 
 
 def shown(value: object) -> str:
-    """A user's value as a message shows it, on one line of at most 40 characters.
+    """Return a user's value for a message, on one line of at most 40 characters.
 
     Examples:
         >>> shown([1, 2, 3])
@@ -187,5 +187,5 @@ def shown(value: object) -> str:
 
 
 def truncated(text: Any) -> Any:
-    """Text of at most 40 characters; other values are returned unchanged."""
+    """Cut text to at most 40 characters; other values are returned unchanged."""
     return f"{text[:37]}..." if isinstance(text, str) and len(text) > 40 else text

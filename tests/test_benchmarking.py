@@ -1,4 +1,4 @@
-"""``lstmzoo.benchmark``: each entry once, beside the baselines."""
+"""``lstmzoo.benchmark``: each entry once, and the baselines."""
 
 import numpy as np
 import pytest

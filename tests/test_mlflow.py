@@ -1,4 +1,4 @@
-"""The flavor, and what a search leaves in the tracking store."""
+"""The flavor, and a search in the tracking store."""
 
 import logging
 import math
@@ -38,7 +38,7 @@ SAVED = {".json", ".safetensors", ".yaml", ".txt", ""}
 
 @pytest.fixture(scope="module")
 def empty_store(tmp_path_factory):
-    """A store without runs; making one takes seconds, copying it none."""
+    """A store without runs: creating one takes seconds, copying it does not."""
     path = tmp_path_factory.mktemp("store") / "mlflow.db"
     MlflowClient(f"sqlite:///{path}").search_experiments()
     return path
@@ -46,7 +46,7 @@ def empty_store(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def fresh_store(empty_store, tmp_path, monkeypatch):
-    """A working directory of its own, and nothing that MLflow has been told."""
+    """An empty working directory, and MLflow without settings."""
     shutil.copy(empty_store, tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)

@@ -1,4 +1,4 @@
-"""What the run of a search, and the run of a plain fit, say."""
+"""The runs of searches and of plain fits."""
 
 import io
 import os
@@ -34,7 +34,7 @@ def empty_store(tmp_path_factory):
 
 @pytest.fixture
 def store(empty_store, tmp_path, monkeypatch):
-    """A working directory of its own, and nothing that MLflow has been told."""
+    """An empty working directory, and MLflow without settings."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     shutil.copy(empty_store, tmp_path)
@@ -125,7 +125,7 @@ def test_the_run_of_a_search_has_a_text_or_a_translation(estimator, model, data,
 
 @pytest.fixture
 def autologging(store, eagerly):
-    """The environment is as before; only the classes differ while it is on."""
+    """The environment is unchanged; only the classes differ while autologging is on."""
     before = {cls: vars(cls)["fit"] for cls in (Forecaster, LanguageModel, Translator)}
     environment = {k: v for k, v in os.environ.items() if k.startswith("MLFLOW")}
     lstmzoo.mlflow.autolog()

@@ -1,4 +1,4 @@
-"""Serving over HTTP: what is answered, and what is refused, with one sentence and no traceback."""
+"""Serving over HTTP: requests are answered, or refused with one sentence and no traceback."""
 
 import asyncio
 import json
@@ -237,7 +237,7 @@ def test_the_server_survives_all_that(url, history):
 
 
 def test_the_stock_server_gives_the_same_numbers_and_refuses_in_its_own_way(folder, forecaster, history):
-    """``mlflow models serve`` runs this app; it drops what it does not know, but the rest is checked."""
+    """``mlflow models serve`` runs this app; it drops unknown columns and parameters, and the rest is checked."""
     from mlflow.pyfunc import scoring_server
 
     app = scoring_server.init(mlflow.pyfunc.load_model(str(folder)))
@@ -263,7 +263,7 @@ def test_the_stock_server_gives_the_same_numbers_and_refuses_in_its_own_way(fold
 
 @pytest.fixture(scope="module", params=["error", "mask"])
 def shops(request, hourly, tiny, tmp_path_factory):
-    """A forecaster with covariates of each kind, what it was fitted on, and the folder of its MLflow model."""
+    """A forecaster with covariates of each kind, its training data, and the folder of its MLflow model."""
     rng = np.random.default_rng(1)
     frame = hourly.assign(
         visitors=rng.normal(size=len(hourly)), price=3.0, region=np.where(hourly["unique_id"] == "s1", "north", "south")
@@ -281,7 +281,7 @@ def shops(request, hourly, tiny, tmp_path_factory):
 
 
 def with_future(estimator, history, horizon):
-    """The history, then the steps ahead with their price, and what the estimator forecasts for them."""
+    """The history and the future rows with their price, and the estimator's forecast."""
     future = estimator.make_future_frame(horizon=horizon, history=history).assign(price=2.5)
     expected = estimator.predict(horizon=horizon, history=history, future=future)
     return pd.concat([history, future], ignore_index=True), expected

@@ -1,4 +1,4 @@
-"""Serving under load: what a request may ask for, who waits for whom, and requests that are wrong by chance."""
+"""Serving under load: limits of requests, turns, and randomly malformed requests."""
 
 import importlib.util
 import json
@@ -36,7 +36,7 @@ SHORT = {"dataframe_split": {"columns": ["text"], "data": [["a dog"]]}, "params"
 
 @pytest.fixture(scope="module")
 def counts(tmp_path_factory):
-    """The folder of a model of counts, for which ``LONG`` takes minutes, in many small blocks."""
+    """The folder of an n-gram model, for which ``LONG`` takes minutes, in many small blocks."""
     folder = tmp_path_factory.mktemp("counts") / "model"
     BaselineLanguageModel("kneser_ney", tokenizer="char").fit(TEXTS).save(folder)
     return folder
@@ -44,7 +44,7 @@ def counts(tmp_path_factory):
 
 @pytest.fixture
 def draws(monkeypatch):
-    """How many tokens have been drawn."""
+    """A list with an item for each token that was drawn."""
     drawn, method = [], BaselineLanguageModel._draw
     monkeypatch.setattr(BaselineLanguageModel, "_draw", lambda *args: drawn.append(0) or method(*args))
     return drawn
@@ -59,7 +59,7 @@ def until(condition):
 
 
 def assert_stops(draws):
-    """That no tokens are drawn any more, soon."""
+    """Assert that soon no more tokens are drawn."""
 
     def still():
         before = len(draws)
@@ -160,7 +160,7 @@ def test_the_docs_list_the_parameters():
         assert re.search(rf"\| forecasting \| `{param.name}` \| .* \| {param.doc} \|", page)
 
 
-# Requests that are wrong by chance, and many at once: short forms of benchmarks/serving.py.
+# Randomly malformed requests, and many at once: short forms of benchmarks/serving.py.
 
 
 def payloads():
@@ -187,7 +187,7 @@ def fitted(task, hourly, tiny):
 
 @pytest.fixture(scope="module", params=["forecasting", "language_modelling", "translation"])
 def served(request, hourly, tiny, tmp_path_factory):
-    """A model, its folder, and a request that it answers."""
+    """A model, its folder, and a valid request."""
     model = fitted(request.param, hourly, tiny)
     folder = tmp_path_factory.mktemp("served") / "model"
     save_model(model, folder)
@@ -198,7 +198,7 @@ def served(request, hourly, tiny, tmp_path_factory):
 
 @contextmanager
 def stock_server(folder):
-    """MLflow's own app, as ``mlflow models serve`` runs it."""
+    """MLflow's own app, which ``mlflow models serve`` runs."""
     from mlflow.pyfunc import scoring_server
 
     server = uvicorn.Server(
@@ -214,8 +214,8 @@ def stock_server(folder):
 
 
 @pytest.mark.parametrize("ours", [True, False])
-def test_requests_that_are_wrong_by_chance(served, ours):
-    """No answer from 500 up and no traceback of ours: MLflow's app by itself gives such at deep nesting, and of its own."""
+def test_randomly_malformed_requests(served, ours):
+    """No status of 500 or above and no traceback of ours; MLflow's own app has both on deep nesting."""
     _, folder, good = served
     with serve_in_background(folder) if ours else stock_server(folder) as url:
         for body in payloads().malformed(good, 60, seed=0):

@@ -1,4 +1,4 @@
-"""Stores that cannot be used, and names that MLflow does not take: found out within seconds, and before any work."""
+"""Unusable stores and invalid names are refused within seconds, before any work."""
 
 import shutil
 import socket
@@ -52,7 +52,7 @@ def baseline():
 
 
 class Network(BaselineForecaster):
-    """A baseline that a search takes for a network."""
+    """A baseline that a search trains like a network."""
 
     def __init__(
         self, model: str = "lstm", *, horizon: int = 6, hyperparameters: dict | None = None, method: str = "drift",

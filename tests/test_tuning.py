@@ -39,7 +39,7 @@ MODELS = ["lstm", "gru", "segment_lstm"]
 
 
 class Constant(Untrained, BaseEstimator):
-    """A baseline that scores as it is told."""
+    """A baseline with a given score."""
 
     def __init__(self, value=-3.0):
         self.value = value
@@ -56,7 +56,7 @@ class Constant(Untrained, BaseEstimator):
 
 
 class Fake(BaseEstimator):
-    """An estimator with the hooks of the real ones, whose score is a formula, and that can be told to fail."""
+    """An estimator that meets the contract of a search, has a formula as score, and can be made to fail."""
 
     task = "forecasting"
     fits: list = []  # noqa: RUF012
@@ -125,7 +125,7 @@ def _fresh(request, monkeypatch, tmp_path_factory):
 
 @pytest.fixture
 def clock(monkeypatch):
-    """A clock that each fit of a network sets forward by what ``clock.cost`` says for its model."""
+    """A clock that each fit of a network advances by ``clock.cost`` of its model."""
 
     class Clock:
         now = 0.0
