@@ -13,6 +13,7 @@ from keras import ops
 from lstmzoo.backend import jit_compile
 from lstmzoo.decoding import (
     BeamSearch,
+    SearchStep,
     beam_search,
     begin_search,
     continue_search,
@@ -104,7 +105,7 @@ def looked_up(table):
     return lambda tokens, state: (ops.take(table, tokens, axis=0), state, None)
 
 
-def stepper(inputs):
+def stepper(inputs) -> SearchStep:
     """A step of a language, whose tables are tensors."""
 
     def step(tokens, state):

@@ -46,9 +46,11 @@ class DilatedLSTM(WholeLayer):
         self.lstm.build((None, None, x_shape[-1]))
 
     def state_shapes(self) -> list[tuple[int, ...]]:
+        """Return the shapes of the states, without the batch."""
         return [(self.dilation, self.units)] * 2
 
     def run(self, x: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """Read a sequence from given states; return the outputs and the final states."""
         steps = x.shape[1]
         rest = steps % self.dilation
         outputs = []

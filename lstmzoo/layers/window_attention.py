@@ -48,9 +48,11 @@ class WindowAttention(WholeLayer):
             setattr(self, f"{part}_kernel", self.add_weight(shape=(x_shape[-1], self.units), name=f"{part}_kernel"))
 
     def state_shapes(self) -> list[tuple[int, ...]]:
+        """Return the shapes of the states, without the batch."""
         return [(self.window, 2 * self.units), (1,)]
 
     def run(self, x: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """Read a sequence from given states; return the outputs and the final states."""
         memory, seen = states
         steps, window = x.shape[1], self.window
         written = ops.concatenate([ops.matmul(x, self.key_kernel), ops.matmul(x, self.value_kernel)], axis=-1)

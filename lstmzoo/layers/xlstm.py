@@ -153,6 +153,7 @@ class MLSTM(WholeLayer):
         return ops.concatenate([ops.zeros((self.num_heads,), dtype=dtype), _forget_bias(self.num_heads, dtype)])
 
     def state_shapes(self) -> list[tuple[int, ...]]:
+        """Return the shapes of the states, without the batch."""
         heads, size = self.num_heads, self.units // self.num_heads
         return [(heads, size, size), (heads, size), (heads,)]
 
@@ -163,6 +164,7 @@ class MLSTM(WholeLayer):
         return ops.transpose(ops.reshape(whole, (-1, x.shape[1], self.num_heads, size)), (0, 2, 1, 3))
 
     def run(self, x: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """Read a sequence from given states; return the outputs and the final states."""
         steps, size = x.shape[1], self.units // self.num_heads
         q, k, v = (self._heads(x, part) for part in ("query", "key", "value"))
         gates = ops.transpose(ops.matmul(x, self.gate_kernel) + self.gate_bias, (0, 2, 1))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lstmzoo.errors import ConfigError, DataError
+from lstmzoo.errors import ConfigError, DataError, arg
 
 _SMOOTHING = 0.1  # share of words that do not come from the source
 
@@ -81,7 +81,7 @@ class Lexicon:
         used = [words for words, others in zip(source, target, strict=True) if len(others)]
         source_words, target_words = (sorted({w for words in side for w in words}) for side in (used, target))
         if not target_words:
-            raise DataError("target: there are no words to learn from: pass sentences with words")
+            raise DataError(f"{arg('target')}: there are no words to learn from: pass sentences with words")
         lexicon = cls(source_words, target_words, np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
         links = lexicon._links(source, target)
         lexicon.counts = np.bincount(links.words, minlength=len(target_words))
