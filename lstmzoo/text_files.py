@@ -16,7 +16,7 @@ def open_bytes(path: Path, mode: str = "rb") -> BinaryIO:
 
 
 def file_lines(path: Path) -> Iterator[str]:
-    """Yield the lines of a file as they are read; see :func:`decoded_lines`.
+    """Yield the lines of a file one by one; see :func:`decoded_lines`.
 
     Raises:
         OSError: If the file cannot be opened.

@@ -1,4 +1,4 @@
-"""Broken YAML: one error that names file and line, and the other entries stay."""
+"""Broken YAML files: one error that names file and line; other entries stay usable."""
 
 import logging
 import os

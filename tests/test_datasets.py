@@ -1,4 +1,4 @@
-"""Data sets: what they hold, where they are looked for, and that no altered file passes."""
+"""Data sets: contents, local copies, and refused altered files."""
 
 import gzip
 import hashlib
@@ -93,7 +93,7 @@ def test_bundled_panels_are_long_regular_and_complete(load, freq, sizes):
     [(datasets.load_climate, "45746765"), (datasets.load_macro, "e0495ec5"), (datasets.load_sunspots, "87ba79ac")],
 )
 def test_bundled_panels_are_those_of_statsmodels(load, digest):
-    """To the last bit: SHA-256 of the rows' hashes, as they were when statsmodels was read."""
+    """SHA-256 of the rows' hashes, equal to those of the same series in statsmodels."""
     rows = pd.util.hash_pandas_object(load(), index=False).to_numpy()
     assert hashlib.sha256(rows.tobytes()).hexdigest()[:8] == digest
 
@@ -410,7 +410,7 @@ def test_m4_baselines_have_the_official_scores(real, group, naive, seasonal_naiv
 
 
 def scores(m4, season):
-    """sMAPE and MASE of the forecast that repeats the last season, averaged over series as M4 does."""
+    """Return sMAPE and MASE of the seasonal naive forecast, averaged over series as in M4."""
     future = {name: y.to_numpy() for name, y in m4.test.groupby("unique_id")["y"]}
     smape, mase = [], []
     for name, y in m4.train.groupby("unique_id")["y"]:

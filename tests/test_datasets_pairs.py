@@ -1,4 +1,4 @@
-"""Sentence pairs: what they hold, how files are read, and that no altered file passes."""
+"""Sentence pairs: contents, reading files, and refused altered files."""
 
 import gzip
 import hashlib
@@ -33,7 +33,7 @@ offline = pytest.fixture(cut_off)
 
 @pytest.fixture
 def local(offline, monkeypatch, tmp_path):
-    """A function that puts files under ``LSTMZOO_DATA``."""
+    """A function that writes files under ``LSTMZOO_DATA``."""
 
     def put(files: dict[str, bytes]) -> None:
         for place, content in files.items():
@@ -54,7 +54,7 @@ def zipped(member: str, text: str) -> bytes:
 
 
 def small_multi30k(monkeypatch) -> dict[str, bytes]:
-    """Files of two lines, gzipped, which the pins are set to."""
+    """Gzipped files of two lines, whose SHA-256 replace the published ones."""
     files = {}
     for part in ("train", "val", "test_2016_flickr"):
         for language in ("en", "de"):
@@ -148,7 +148,7 @@ def test_distances_are_endings(dates):
 
 
 def test_a_target_is_a_function_of_its_source(dates):
-    """May is the same word in full and in short; its translation is not, so the first way of writing holds."""
+    """May is the same word in full and abbreviated; its translation is not, so the first style holds."""
     said = translations(dates)
     may = [t for s, t in said.items() if re.fullmatch(r"May \d+, \d{4}", s)]
     assert may
@@ -160,7 +160,7 @@ def test_a_target_is_a_function_of_its_source(dates):
 
 
 def test_word_by_word_is_not_enough(dates):
-    """Words in their order, each translated by the one that most often stands in its place, make few sentences right."""
+    """Translating word by word, each by the most frequent word in its place, gets few sentences right."""
     counts: dict[str, dict[str, int]] = {}
     for sentence, translation in zip(*dates.train, strict=True):
         for word, other in zip(sentence.split(), translation.split(), strict=False):

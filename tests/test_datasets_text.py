@@ -1,4 +1,4 @@
-"""Texts: what they hold, how they are cut, and that no altered file passes."""
+"""Texts: contents, splits, and refused altered files."""
 
 import gzip
 import hashlib
@@ -59,7 +59,7 @@ offline = pytest.fixture(cut_off)
 
 
 def hold(monkeypatch, files: dict[str, bytes]) -> None:
-    """Let these be the published files, by their names."""
+    """Use these files, by name, as the published ones."""
     monkeypatch.setattr("lstmzoo.datasets.text.read_origin", lambda origin: files[origin.name])
 
 
@@ -172,7 +172,7 @@ def test_a_download_is_kept(published, offline, monkeypatch):
 
 
 def words(texts):
-    """The words of the texts, and an end after each."""
+    """Return the words of the texts, with an end after each text."""
     return [word for text in texts for word in (*text.split(), "<eos>")]
 
 

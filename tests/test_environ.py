@@ -1,4 +1,4 @@
-"""Environment variables that are set for a while, also by several threads."""
+"""Temporary environment variables, also in several threads."""
 
 import os
 import threading

@@ -1,4 +1,4 @@
-"""Folders are replaced as a whole, whatever else happens to them at the same time."""
+"""Folders are replaced as a whole, whatever other processes do at the same time."""
 
 import errno
 import multiprocessing
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="folders that are open c
 
 @pytest.fixture(params=["exchange", "rename"])
 def system(request, monkeypatch):
-    """A system that exchanges folders in one step, if this one does, and one that has to rename twice."""
+    """A system with atomic exchange, if this one has it, and one that must rename twice."""
     if request.param == "rename":
         monkeypatch.setattr(folders, "_exchange", lambda one, other: False)
     return request.param
@@ -59,7 +59,7 @@ def _read(path):
 
 
 def test_two_savers_and_two_readers(system, tmp_path):
-    """What is read is always one of the models, whole."""
+    """A reader always gets one of the models, complete."""
     path = tmp_path / "model"
     write(path, 0)
     context = multiprocessing.get_context("spawn")
@@ -148,7 +148,7 @@ def test_an_interrupted_replacement_leaves_the_old_model(system, tmp_path, monke
 
 
 def test_what_came_to_the_place_meanwhile_is_left_alone(system, tmp_path, monkeypatch):
-    """Between the look at the place and the replacement, somebody else's folder came there."""
+    """Another folder appears between the check and the replacement."""
     path, sync = tmp_path / "model", folders.sync_folder
     write(path, 1)
 
@@ -167,7 +167,7 @@ def test_what_came_to_the_place_meanwhile_is_left_alone(system, tmp_path, monkey
 
 
 def test_left_over_folders_of_killed_savers_are_removed(tmp_path):
-    """And those of savers that are at work, and folders that only look like them, stay."""
+    """Folders of running saves, and folders with similar names, stay."""
     code = (
         "import os, sys; from pathlib import Path; from lstmzoo import folders\n"
         "with folders.staged(Path(sys.argv[1])) as staging:\n"

@@ -1,4 +1,4 @@
-"""IBM model 1, against its equations written out slowly."""
+"""IBM model 1 against a slow implementation of its equations."""
 
 from collections import defaultdict
 
@@ -42,7 +42,7 @@ def slow_fit(source, target, iterations):
 
 
 def likelihood(lexicon, source, target):
-    """Of all targets, without the smoothing."""
+    """Return the likelihood of all targets, without smoothing."""
     total = 0.0
     for words, sentence in zip(source, target, strict=True):
         tables = [lexicon.translations(word) for word in (None, *words)]
@@ -129,7 +129,7 @@ def test_likelihoods_by_hand():
 
 
 def test_a_dictionary_is_found_again():
-    """Words have a translation each, sentences are shuffled, and a word without a translation goes through all."""
+    """Each word has one translation, sentences are shuffled, and one word without a translation is in all of them."""
     rng = np.random.default_rng(0)
     source, target = [], []
     for _ in range(400):

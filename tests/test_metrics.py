@@ -1,4 +1,4 @@
-"""Metrics by hand."""
+"""Metrics against values worked out by hand."""
 
 from collections import Counter
 
@@ -142,7 +142,7 @@ HYPOTHESES = ["The cat sat on a mat today.", "It is 5 o'clock."]
 
 
 def shared(reference, hypothesis, n):
-    """How many runs of n of the hypothesis are in the reference, each no more often than there, and how many it has."""
+    """Return the number of n-grams of the hypothesis that match the reference, clipped, and of all its n-grams."""
     runs = [Counter(tuple(text[i : i + n]) for i in range(len(text) - n + 1)) for text in (reference, hypothesis)]
     return (runs[0] & runs[1]).total(), runs[1].total()
 

@@ -1,4 +1,4 @@
-"""Kneser-Ney n-grams, against the paper's equations written out slowly."""
+"""Kneser-Ney n-grams against a slow implementation of the paper's equations."""
 
 from collections import Counter
 
@@ -53,7 +53,7 @@ STREAMS = st.lists(st.integers(0, 4), min_size=1, max_size=60)
 
 
 def markov(seed, size, vocab_size=7):
-    """Each token most often the sum of the two before it."""
+    """A stream in which a token is most often the sum of the two before it."""
     rng = np.random.default_rng(seed)
     noise, kept = rng.integers(0, vocab_size, size), rng.random(size) < 0.8
     tokens = np.zeros(size, np.int32)
@@ -110,7 +110,7 @@ def test_bigrams_by_hand():
 
 
 def test_a_word_of_one_context_is_not_expected_elsewhere():
-    """Francisco is frequent, but only after San; five other words follow five different ones each."""
+    """Francisco is frequent, but only after San; five other words each follow five different words."""
     san, francisco, others = 1, 2, [(a, b) for a in range(3, 8) for b in range(8, 13)]
     stream = np.array([san, francisco] * 30 + [token for pair in others for token in pair])
     probs = KneserNey.fit(stream, vocab_size=14, order=2).next_probs(np.array([13]))

@@ -1,4 +1,4 @@
-"""Outputs that cannot be written are found out before any work; what a search found outlives the failure of its end."""
+"""Outputs that cannot be written are refused before any work; results of a search survive a failure at its end."""
 
 import errno
 from pathlib import Path
@@ -34,7 +34,7 @@ def workplace(tmp_path, monkeypatch):
 
 @pytest.fixture
 def nothing_is_done(monkeypatch):
-    """Training, even of a baseline, fails the test."""
+    """Make any training, even of a baseline, fail the test."""
 
     def fail(*_, **__):
         pytest.fail("work began before the outputs were checked")

@@ -1,4 +1,4 @@
-"""Callbacks, optimizers, losses and metrics of a fit's own."""
+"""Callbacks, optimizers, losses and metrics of a single fit."""
 
 import functools
 
@@ -248,7 +248,7 @@ TEXTS = [f"the quick brown fox number {i} jumps over the lazy dog." for i in ran
 
 
 def tasks():
-    """Of each task an estimator, and what it is fitted on."""
+    """An estimator of each task, and its training data."""
     small = {"epochs": 2, "steps_per_epoch": 3, "units": 8}
     common = {"random_state": 0, "verbose": 0}
     yield Forecaster("gru", horizon=6, hyperparameters=small, **common), (10 + np.sin(np.arange(120) * np.pi / 6),)
@@ -270,7 +270,7 @@ def test_every_task_takes_callbacks_and_an_optimizer(estimator, data, tmp_path, 
     assert [logs["loss"] for logs in recorder.logs] == [row["loss"] for row in estimator.history_]
     assert estimator.history_[0]["learning_rate"] <= 0.01
     bare = estimator._build(estimator.config_, estimator.spec_)
-    bare.load_weights(tmp_path / "best.weights.h5")  # what is saved is the network itself, after the last epoch
+    bare.load_weights(tmp_path / "best.weights.h5")  # the callback saves the network after its last epoch
     if estimator.best_epoch_ == 2:
         for loaded, kept in zip(bare.get_weights(), estimator.model_.get_weights(), strict=True):
             np.testing.assert_array_equal(loaded, kept)

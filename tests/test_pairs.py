@@ -175,7 +175,7 @@ class TestDropout:
         assert [bpe.raw[i] for i in ids] == [bytes([b]) for b in " the naïve".encode()]
 
     def test_cuts_are_as_likely_as_the_algorithm_makes_them(self, bpe):
-        """Of merges by rank and place, the one after j others is made with ``rate ** j * (1 - rate)``; none, and it ends."""
+        """The merge after j others, by rank and place, has the probability ``rate ** j * (1 - rate)``; without one, merging ends."""
         model = json.loads(bpe.saved()["library"])["model"]
         ranks = {tuple(pair): rank for rank, pair in enumerate(model["merges"])}
         rate, expected = 0.3, Counter()

@@ -1,4 +1,4 @@
-"""Frames in: what is accepted, and what is refused with which words."""
+"""Reading frames into panels: accepted data, and the messages of refusals."""
 
 import datetime
 from dataclasses import replace
@@ -56,7 +56,7 @@ def shops():
 
 
 def same(one, other):
-    """Whether two panels hold the same."""
+    """Return whether two panels are equal."""
     for name in ("ids", "offsets", "values", "times", "past", "known", "static"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
     np.testing.assert_array_equal(was_observed(one), was_observed(other))
@@ -297,7 +297,7 @@ def test_kinds_of_static_covariates(dtype, values, expected):
 
 
 def with_cell(column, value, row=5):
-    """The shops, with one value of another kind."""
+    """The shops with one value replaced."""
     rows = shops().astype({column: object if isinstance(value, str | None) else float})
     rows.loc[row, column] = value
     return rows
@@ -486,7 +486,7 @@ def test_an_integer_step_of_zero():
 
 
 def irregular_frame(tz=None):
-    """Two series whose steps are mostly of 10 minutes."""
+    """Two series with steps of mostly 10 minutes."""
     steps = np.array([0, 10, 11, 21, 31, 71, 81])
     times = pd.Timestamp("2024-03-30 22:00", tz="UTC") + pd.to_timedelta(steps, "min")
     times = times.tz_convert(tz) if tz else times.tz_localize(None)
@@ -636,7 +636,7 @@ def test_series_go_on_where_they_ended(masked):
     assert same(one.select(np.array([1])), masked.select(np.array([1])))
 
 
-def test_what_does_not_go_on(masked):
+def test_rows_that_do_not_continue_a_panel(masked):
     head = masked.head(4)
     with pytest.raises(
         DataError,
@@ -757,7 +757,7 @@ def test_what_goes_on_is_filled_by_what_was_there(missing, given, expected):
 @pytest.mark.parametrize("missing", ["mask", "interpolate"])
 @pytest.mark.parametrize("until", [4, 7, 10])
 def test_going_on_is_as_if_it_had_always_been_there(freq, missing, until):
-    """Whether a gap, or values missing, lie before, at or after where the rows go on."""
+    """Gaps or missing values before, at or after the first new row."""
     rows = pd.concat([frame(12, "MS" if freq == "MS" else "h", name) for name in "ab"], ignore_index=True)
     rows = rows.assign(ds=rows.index % 12 if freq == "steps" else rows["ds"], x=rows["y"] * 2)
     rows = rows.assign(y=rows["y"].where(~rows.index.isin([2, 6, 7]))).drop(index=[8, 15, 16, 17])

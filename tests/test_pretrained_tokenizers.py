@@ -1,4 +1,4 @@
-"""Tokenizers that were made elsewhere."""
+"""Tokenizers of the tokenizers library."""
 
 import pickle
 

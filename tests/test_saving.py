@@ -1,4 +1,4 @@
-"""A saved model is whole and unchanged, or refused."""
+"""A saved model is complete and unchanged, or refused."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def rewrite_manifest(folder, **changes):
 
 
 def resign(folder, name):
-    """Make the manifest fit a changed file, as someone who tampers would."""
+    """Update the manifest for a changed file, as an attacker would."""
     import hashlib
 
     raw = (folder / name).read_bytes()
@@ -144,7 +144,7 @@ def test_a_folder_of_something_else_is_left_alone(network, tmp_path):
 
 
 def test_a_manifest_of_something_else_is_left_alone(network, tmp_path):
-    """A web application's folder has a file of that name, too."""
+    """The folder of a web application also has a file of that name."""
     (tmp_path / "manifest.json").write_text('{"name": "app", "files": ["index.html"]}')
     (tmp_path / "index.html").write_text("hello")
     with pytest.raises(SavedModelError, match="choose another folder"):
@@ -185,7 +185,7 @@ def test_a_class_that_is_no_name(folder):
 
 def test_a_subclass_comes_back_as_itself(hourly, tmp_path):
     class Mine(BaselineForecaster):
-        """A user's own."""
+        """A user's class."""
 
     Mine("naive", horizon=3).fit(hourly).save(tmp_path / "mine")
     assert type(lstmzoo.load(tmp_path / "mine")) is Mine

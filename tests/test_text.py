@@ -1,4 +1,4 @@
-"""Corpora, and texts to numbers and back."""
+"""Corpora, and encoding and decoding texts."""
 
 import io
 import json
@@ -305,7 +305,7 @@ class TestLossless:
         start = time.process_time()
         pre = TextPreprocessor(name, 300).fit([text])
         assert pre.decode(pre.encode(text)) == text
-        assert time.process_time() - start < 60  # of what took minutes, or never ended
+        assert time.process_time() - start < 60  # a slow implementation takes minutes
 
     @pytest.mark.parametrize("name", ["bpe", "unigram"])
     def test_how_much_is_cut_at_a_time_changes_nothing(self, fitted, name, monkeypatch):

@@ -1,4 +1,4 @@
-"""Training goes on from its checkpoint, and ends with the bits of a training that nobody interrupted."""
+"""A training that is resumed from its checkpoint ends with the bits of an uninterrupted one."""
 
 import json
 import logging
@@ -46,7 +46,7 @@ def squared(target, output):
 
 
 def fit(directory=None, *, before_step=lambda step: None, validate="loss", time_limit=None, data=1, **changes):
-    """Train a network; ``before_step`` is told how many steps this call has done."""
+    """Train a network; ``before_step`` gets the number of steps that this call has taken."""
     model = network()
     rng = np.random.default_rng(data)
     x = {name: rng.normal(size=(36, *tensor.shape[1:])).astype("float32") for name, tensor in model.input.items()}
@@ -71,7 +71,7 @@ def fit(directory=None, *, before_step=lambda step: None, validate="loss", time_
 
 
 def at(last, do):
-    """Something to do before the step of this number."""
+    """Return a function that calls ``do`` before step ``last``."""
     return lambda step: do() if step == last else None
 
 
@@ -84,7 +84,7 @@ def kill():
 
 
 def assert_same(a, b, seconds=False):
-    """The same weights, states of generators, and rows; ``seconds`` only if asked for."""
+    """Check that weights, generator states and history are equal; ``seconds`` only on request."""
     assert len(a.model.variables) == len(b.model.variables)
     for x, y in zip(a.model.variables, b.model.variables, strict=True):
         np.testing.assert_array_equal(np.asarray(x), np.asarray(y))
@@ -103,7 +103,7 @@ def whole():
 
 @pytest.fixture
 def started(tmp_path):
-    """A directory with the checkpoint of an interrupted fit, and the folder that it is."""
+    """A directory with the checkpoint of an interrupted fit, and the checkpoint's folder."""
     with pytest.raises(KeyboardInterrupt):
         fit(tmp_path, before_step=at(2 * STEPS + 2, interrupt))
     (folder,) = tmp_path.iterdir()
@@ -113,7 +113,7 @@ def started(tmp_path):
 LONG = {"epochs": 40, "learning_rate": 0.001}  # so many steps that they are compiled by XLA
 
 
-def test_a_killed_fit_goes_on(tmp_path):
+def test_a_killed_fit_is_resumed(tmp_path):
     killed = subprocess.run([sys.executable, __file__, tmp_path], check=False, capture_output=True, timeout=300)
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
     resumed = fit(tmp_path, **LONG)
@@ -122,7 +122,7 @@ def test_a_killed_fit_goes_on(tmp_path):
 
 
 @pytest.mark.parametrize(("seconds", "kept"), [(30.0, 2 * STEPS), (-1.0, 2 * STEPS + 3)], ids=["epochs", "steps"])
-def test_an_interrupted_fit_goes_on(tmp_path, whole, monkeypatch, seconds, kept):
+def test_an_interrupted_fit_is_resumed(tmp_path, whole, monkeypatch, seconds, kept):
     monkeypatch.setattr(loop, "_SECONDS_BETWEEN_CHECKPOINTS", seconds)
     with pytest.raises(KeyboardInterrupt):
         fit(tmp_path, before_step=at(2 * STEPS + 3, interrupt))
@@ -134,7 +134,7 @@ def test_an_interrupted_fit_goes_on(tmp_path, whole, monkeypatch, seconds, kept)
     assert_same(resumed, whole)
 
 
-def test_without_validation_or_schedule_it_goes_on(tmp_path):
+def test_a_fit_without_validation_or_schedule_is_resumed(tmp_path):
     settings = {"optimizer": "rmsprop", "schedule": "constant", "validate": None, "epochs": 3}
     with pytest.raises(KeyboardInterrupt):
         fit(tmp_path, before_step=at(STEPS + 1, interrupt), **settings)
@@ -142,7 +142,7 @@ def test_without_validation_or_schedule_it_goes_on(tmp_path):
 
 
 @pytest.mark.parametrize("validate", ["loss", None])
-def test_with_averaged_weights_it_goes_on(tmp_path, validate):
+def test_a_fit_with_averaged_weights_is_resumed(tmp_path, validate):
     options = {"average_epochs": 3, "learning_rate": 0.05, "validate": validate}
     whole = fit(**options)
     with pytest.raises(KeyboardInterrupt):
@@ -168,7 +168,7 @@ def test_averaged_weights_are_what_is_validated():
 
 
 def validated(average_epochs):
-    """The weights that each epoch is validated with; each is better than the one before, so the last are kept."""
+    """Return the weights that each epoch is validated with; each epoch is better than the one before, so the last is kept."""
     seen, model = [], network()
 
     def validate():
@@ -187,7 +187,7 @@ def validated(average_epochs):
     return seen
 
 
-def test_without_the_generators_it_would_not(tmp_path, whole, monkeypatch):
+def test_without_the_generators_results_differ(tmp_path, whole, monkeypatch):
     """The comparisons above can fail."""
     every = checkpoints._variables
     monkeypatch.setattr(
@@ -200,7 +200,7 @@ def test_without_the_generators_it_would_not(tmp_path, whole, monkeypatch):
         assert_same(fit(tmp_path), whole)
 
 
-def test_early_stopping_goes_on(tmp_path):
+def test_early_stopping_is_resumed(tmp_path):
     losses = [3.0, 1.0, 2.0, 2.0, 2.0, 0.0, 0.0]
     settings = {"patience": 3, "epochs": 7}
     with pytest.raises(KeyboardInterrupt):
@@ -379,7 +379,7 @@ if __name__ == "__main__":
 
 
 def test_the_users_tensorflow_logger_is_left_alone(monkeypatch):
-    """The package keeps back warnings of retracing in its own calls only."""
+    """Warnings of retracing are suppressed in the package's own calls only."""
     logger = logging.getLogger("tensorflow")
     assert not logger.filters
     model = network()

@@ -1,4 +1,4 @@
-"""Windows are what slicing gives, and scaling is undone exactly."""
+"""Windows equal slices of the series, and scaling is inverted exactly."""
 
 import dataclasses
 
@@ -189,7 +189,7 @@ def first_rows(windows):
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.booleans(), min_size=25, max_size=25))
 def test_what_a_window_is_shown_does_not_depend_on_what_it_is_to_forecast(missing, scaling, there):
-    """Two series that differ from some step on have the same windows up to it, whatever is missing."""
+    """Two series that differ from a step on have equal windows before it, whatever is missing."""
     columns, cut = Columns(past=("p",)), 14
     there = np.array([True, *there[1:]])
     rng = np.random.default_rng(0)
