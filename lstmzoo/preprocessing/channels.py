@@ -234,8 +234,8 @@ class Channels:
         unseen = np.flatnonzero(places[codes] < 0)
         if len(unseen):
             row = int(unseen[0])
-            raise DataError(f"{name!r} is {labels[codes[row]]!r} at {time_text(times[row])}, a category that was not there in "
-                            f"training; known: {', '.join(map(repr, learned[:20]))}")  # fmt: skip
+            raise DataError(f"{name!r} is {labels[codes[row]]!r} at {time_text(times[row])}, a category that is not in the "
+                            f"training data; known: {', '.join(map(repr, learned[:20]))}")  # fmt: skip
         return np.eye(len(learned), dtype=np.float32)[places[codes]]
 
     @property
