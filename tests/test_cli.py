@@ -464,7 +464,7 @@ def test_predict_with_covariates(shops, shops_model):
     future = future_of(shops, 6)
     future.to_csv("future.csv", index=False)
     longer = ["predict", shops_model, "--future", "future.csv", "--horizon", "6"]
-    assert_refused(run(*longer), 2, "conformal", 'pass --quantiles "" for the median alone')
+    assert_refused(run(*longer), 2, "conformal", 'pass --quantiles "" to forecast the median alone')
     forecast = run_json(*longer, "--quantiles", "")
     expected = estimator.predict(horizon=6, quantiles=[], future=future)
     np.testing.assert_allclose([row["y_hat"] for row in forecast], expected["y_hat"], rtol=1e-6)

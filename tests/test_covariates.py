@@ -310,14 +310,15 @@ def test_training_does_not_see_what_is_held_out(hourly, tiny, missing):
 @pytest.mark.parametrize("missing", ["mask", "interpolate"])
 def test_what_is_missing_counts_neither_in_validation_nor_in_calibration(hourly, tiny, missing, monkeypatch):
     held_out = []
-    kept = Forecaster._validation
+    kept = Forecaster._prepare
 
-    def validation(self, preprocessor, panel):
-        windows = kept(self, preprocessor, panel)
+    def prepare(self, config, seed, y):
+        prepared = kept(self, config, seed, y)
+        windows = prepared.validation
         held_out.append((len(windows), windows.batch(np.arange(len(windows)))[1]))
-        return windows
+        return prepared
 
-    monkeypatch.setattr(Forecaster, "_validation", validation)
+    monkeypatch.setattr(Forecaster, "_prepare", prepare)
     place = hourly.groupby("unique_id").cumcount()
     holes = hourly.assign(y=hourly["y"].where(~place.isin([230, 236, 237])))
     Forecaster(**tiny, missing=missing, validation_size=8).fit(holes)

@@ -99,7 +99,7 @@ def test_a_save_that_died_between_two_renames_says_where_the_model_is(tmp_path, 
     write(tmp_path / "model", 1)
     (tmp_path / "model").rename(tmp_path / ".model.lstmzoo-old-abc")
     monkeypatch.setattr(folders, "_SECONDS_ASIDE", 0.05)
-    with pytest.raises(SavedModelError, match=r"model is missing, as a save.*rename .*\.model\.lstmzoo-old-abc"):
+    with pytest.raises(SavedModelError, match=r"model is missing because a save.*rename .*\.model\.lstmzoo-old-abc"):
         read_bundle(tmp_path / "model")
     write(tmp_path / "model", 2)
     assert number_of(tmp_path / "model") == 2
@@ -117,7 +117,7 @@ def test_whoever_looks_for_a_model_waits_while_it_is_aside(tmp_path, monkeypatch
             assert load(str(path), None).horizon == 2
         shutil.rmtree(path)
         monkeypatch.setattr(folders, "_SECONDS_ASIDE", 0.05)
-        with pytest.raises(SavedModelError, match=r"is missing, as a save.*rename .*lstmzoo-old-abc"):
+        with pytest.raises(SavedModelError, match=r"is missing because a save.*rename .*lstmzoo-old-abc"):
             load(str(path), None)
 
 

@@ -333,7 +333,7 @@ def test_scikit_learn_s_pipelines_and_searches_take_it(hourly, tiny):
     grid = {"method": ["naive", "seasonal_naive"]}
     search = GridSearchCV(BaselineForecaster(horizon=6), grid, cv=[(train, rows)]).fit(hourly)
     assert search.best_params_ == {"method": "seasonal_naive"}
-    with pytest.raises(DataError, match="one argument of data"):
+    with pytest.raises(DataError, match="takes one data argument"):
         Forecaster(**tiny).fit(hourly, hourly)
 
 
@@ -373,7 +373,7 @@ def test_the_future_of_other_series_is_ignored(hourly):
     one = baseline.predict(future=future, ids=["s1"])
     assert set(one["unique_id"]) == {"s1"}
     pd.testing.assert_frame_equal(one, baseline.predict(future=future[future["unique_id"] == "s1"], ids=["s1"]))
-    with pytest.raises(DataError, match="series 's9' is not one of those"):
+    with pytest.raises(DataError, match="series 's9' is not one of the series to forecast"):
         baseline.predict(future=future.replace({"unique_id": {"s0": "s9"}}), ids=["s1"])
     indexed = BaselineForecaster(horizon=3, future_covariates=["price"]).fit(frame.set_index(["unique_id", "ds"]))
     future = indexed.make_future_frame().assign(price=1.0)

@@ -112,7 +112,7 @@ def test_counts_are_rolled(model, hourly, tiny):
     [
         (
             {"hyperparameters": {"scaling": "level"}},
-            r"not of differences from the last one: pass hyperparameters=\{'scaling': 'window'\}",
+            r"not differences from the last value: pass hyperparameters=\{'scaling': 'window'\}",
         ),
         ({"missing": "interpolate"}, "pass missing='mask'"),
     ],

@@ -40,7 +40,7 @@ def nothing_is_done(monkeypatch):
         pytest.fail("work began before the outputs were checked")
 
     monkeypatch.setattr(lstmzoo.BaselineForecaster, "fit", fail)
-    monkeypatch.setattr("lstmzoo.estimators.forecasting.forecaster.train", fail)
+    monkeypatch.setattr("lstmzoo.estimators._base.network.train", fail)
 
 
 @pytest.mark.parametrize(("args", "fragments"), [

@@ -82,6 +82,7 @@ def train(
         SavedModelError: If the checkpoint is damaged.
 
     Examples:
+        >>> from lstmzoo.training import Batches
         >>> inputs = keras.Input((3,), name="x")
         >>> model = keras.Model({"x": inputs}, keras.layers.Dense(1, name="y")(inputs))
         >>> batches = Batches(

@@ -100,6 +100,7 @@ class NetworkForecaster(ZooNetworkEstimator[PreparedSeries], PanelForecaster):
 
         Examples:
             >>> import numpy as np
+            >>> from lstmzoo import Forecaster
             >>> y = 10 + np.sin(np.arange(120) * np.pi / 6)
             >>> settings = {"epochs": 1, "steps_per_epoch": 2, "units": 4}
             >>> forecaster = Forecaster("gru", horizon=6, hyperparameters=settings, random_state=0, verbose=0).fit(y)
