@@ -387,7 +387,7 @@ def test_texts_that_are_refused(texts, error, message):
     ({"tokenizer": "syllable"}, "tokenizer"),
     ({"validation_size": 1.0}, "validation_size"),
     ({"model": "forecasting/lstm"}, "is of the task forecasting"),
-    ({"tokenizer": "char", "hyperparameters": {"tokenizer": "word"}}, "set the same thing"),
+    ({"tokenizer": "char", "hyperparameters": {"tokenizer": "word"}}, "set the same"),
     ({"hyperparameters": {"unit": 3}}, "unknown hyperparameter 'unit'"),
     ({"tokenizer": "bpe", "hyperparameters": {"vocab_size": 5}}, "vocab_size"),
 ])  # fmt: skip

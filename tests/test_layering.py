@@ -13,7 +13,7 @@ LAYERS = {
     "blocks": 1, "decoding": 1, "preprocessing": 1, "datasets": 1, "metrics": 1, "programs": 1,
     "saving": 1, "rebuilding": 1, "options": 1, "overrides": 1, "values": 1, "figures": 1, "seeding": 1,
     "contracts": 2, "models": 2, "training": 2, "exporting": 2, "model_selection": 2,
-    "estimators": 3, "inspection": 3,
+    "estimators": 3,
     "mlflow": 4, "checks": 4, "networks": 4,
     "tuning": 5,
     "cli": 6, "demo": 6,

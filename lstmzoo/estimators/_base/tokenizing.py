@@ -56,7 +56,7 @@ class TokenizingEstimator(Tokenizing, ZooNetworkEstimator[P]):
     def _resolve_config(self) -> ModelConfig:
         if self.tokenizer is not None and "tokenizer" in (self.hyperparameters or {}):
             raise ConfigError(
-                f"the parameter {arg('tokenizer')} and the hyperparameter tokenizer set the same thing: pass only one of them"
+                f"the parameter {arg('tokenizer')} and the hyperparameter tokenizer set the same: pass one of them"
             )
         config = super()._resolve_config()
         if isinstance(self.tokenizer, Tokenizer):
