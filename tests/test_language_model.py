@@ -79,7 +79,7 @@ def test_perplexities_are_of_one_likelihood(fitted):
 def test_the_state_is_carried_over_all_texts(fitted):
     """By hand: one window of all tokens at once."""
     texts = TEXTS[:6]
-    stream = fitted.preprocessor_.stream(texts, opened=True)
+    stream = fitted.preprocessor_.encode_stream(texts, opened=True)
     stepper = fitted.model_.stepper
     nll, _, _ = stepper.score(stream[None, :-1], stream[None, 1:], stepper.begin(1))
     assert len(stream) > 2 * 128  # several windows
@@ -87,7 +87,7 @@ def test_the_state_is_carried_over_all_texts(fitted):
 
 
 def test_rows_side_by_side_are_streams_of_their_own(fitted):
-    stream = fitted.preprocessor_.stream(TEXTS[:6], opened=True)
+    stream = fitted.preprocessor_.encode_stream(TEXTS[:6], opened=True)
     tokens, targets = in_rows(stream, 3)
     stepper, parts = fitted.model_.stepper, []
     for row in range(3):
@@ -245,7 +245,7 @@ def test_a_stream_is_of_one_prompt(fitted):
 
 def test_the_cache_is_that_of_its_equation(fitted):
     cache = NeuralCache(window=20, theta=0.7, weight=0.25)
-    stream = fitted.preprocessor_.stream(TEXTS[:4], opened=True)
+    stream = fitted.preprocessor_.encode_stream(TEXTS[:4], opened=True)
     stepper = fitted.model_.stepper
     nll, hidden, _ = stepper.score(stream[None, :-1], stream[None, 1:], stepper.begin(1), with_hidden=True)
     expected = []
@@ -286,7 +286,7 @@ def test_dynamic_evaluation_learns_what_it_reads_and_forgets_it(fitted):
 
 
 def test_a_way_back_keeps_the_weights_near(fitted):
-    stream = fitted.preprocessor_.stream(["zyx wvu " * 40], opened=True)
+    stream = fitted.preprocessor_.encode_stream(["zyx wvu " * 40], opened=True)
     free, held = (
         adaptation.dynamic_nll(fitted.model_.stepper, stream, DynamicEvaluation(16, 0.3, decay)).mean()
         for decay in (0.0, 0.9)

@@ -15,9 +15,9 @@ from lstmzoo.errors import ConfigError, DataError, SavedModelError, UnknownNameE
 from lstmzoo.preprocessing import (
     PairBatches,
     PairPreprocessor,
+    batches_by_length,
     check_pairs,
     check_sentences,
-    decoding_batches,
     padded_sentences,
 )
 from lstmzoo.preprocessing.buckets import LengthBatches, bucket_shapes
@@ -424,11 +424,11 @@ class TestPadding:
 
     @given(st.lists(st.integers(0, 300), max_size=40), st.integers(1, 7))
     @settings(deadline=None)
-    def test_decoding_batches_hold_each_sentence_once(self, lengths, rows):
+    def test_batches_by_length_hold_each_sentence_once(self, lengths, rows):
         lengths = np.array(lengths, int)
         ladder = {8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384}
         order = []
-        for members, size in decoding_batches(lengths, lambda width: max(1, 8 * rows // width)):
+        for members, size in batches_by_length(lengths, lambda width: max(1, 8 * rows // width)):
             assert 1 <= len(members) <= max(1, 8 * rows // size)
             assert size in ladder
             assert size == min(s for s in ladder if s > lengths[members].max())

@@ -57,7 +57,7 @@ def test_ids_are_the_tokenizer_s_plus_one(tokenizer):
     np.testing.assert_array_equal(pre.encode(TEXTS[0]), np.array(tokenizer.encode(TEXTS[0]).ids) + 1)
     assert pre.vocab_size_ == tokenizer.get_vocab_size() + 1
     assert pre.tokenizer == tokenizer_name(tokenizer) == "pretrained"
-    assert pre.stream(TEXTS[:2]).tolist().count(0) == 2
+    assert pre.encode_stream(TEXTS[:2]).tolist().count(0) == 2
     assert pre.token(int(pre.encode(TEXTS[0])[0])) == tokenizer.encode(TEXTS[0]).tokens[0]
 
 

@@ -230,8 +230,8 @@ class TestWordsAndCharacters:
         train, valid = Corpus(["one two", "three"]).split(0.4)
         for name in ("word", "char"):
             pre = TextPreprocessor(name, None).fit(train)
-            assert 1 not in pre.stream(train)
-            assert 1 in pre.stream(valid)
+            assert 1 not in pre.encode_stream(train)
+            assert 1 in pre.encode_stream(valid)
 
     @given(ANY)
     @settings(deadline=None)
@@ -258,7 +258,7 @@ class TestLossless:
         pre = fitted[name]
         assert pre.unk_id is None
         assert [pre.decode(pre.encode(text)) for text in ODD] == ODD
-        stream = pre.stream(ODD)
+        stream = pre.encode_stream(ODD)
         assert (stream == 0).sum() == len(ODD)
         assert pre.decode(stream) == pre.decode(np.concatenate(pre.encode_batch(ODD)))
 
@@ -271,7 +271,7 @@ class TestLossless:
         pre = fitted[name]
         assert 257 < pre.vocab_size_ <= SIZES[name]
         assert [pre.token(i) for i in pre.encode("the cat")] == ["the", " cat"]
-        assert len(pre.stream(LINES)) < 0.5 * sum(map(len, LINES))
+        assert len(pre.encode_stream(LINES)) < 0.5 * sum(map(len, LINES))
 
     @pytest.mark.parametrize("name", ["bpe", "unigram"])
     def test_a_small_corpus_gives_fewer_pieces(self, name):
@@ -321,19 +321,19 @@ class TestStream:
     @pytest.mark.parametrize("spooled", [False, True])
     def test_eos_follows_each_text(self, fitted, name, spooled):
         pre = fitted[name]
-        stream = pre.stream(iter(LINES), spooled=spooled)
+        stream = pre.encode_stream(iter(LINES), spooled=spooled)
         assert isinstance(stream, np.memmap) == spooled
         assert stream.dtype == np.int32
         expected = [i for ids in pre.encode_batch(LINES) for i in [*ids, 0]]
         assert stream.tolist() == expected
-        assert pre.stream(iter(LINES), opened=True, spooled=spooled).tolist() == [0, *expected]
+        assert pre.encode_stream(iter(LINES), opened=True, spooled=spooled).tolist() == [0, *expected]
 
     @pytest.mark.parametrize("spooled", [False, True])
     def test_many_batches_and_none(self, fitted, spooled):
-        stream = fitted["byte"].stream(("a" * 999 for _ in range(2500)), spooled=spooled)
+        stream = fitted["byte"].encode_stream(("a" * 999 for _ in range(2500)), spooled=spooled)
         assert stream.shape == (2_500_000,)
         assert (stream.reshape(-1, 1000)[:, -1] == 0).all()
-        assert fitted["byte"].stream([], spooled=spooled).shape == (0,)
+        assert fitted["byte"].encode_stream([], spooled=spooled).shape == (0,)
 
     @pytest.mark.parametrize("text", [None, 3, b"a", ["a"]])
     def test_what_is_no_string(self, fitted, text):
@@ -426,7 +426,7 @@ class TestJson:
         again = TextPreprocessor.from_json(json.loads(json.dumps(document, allow_nan=False)))
         assert again.to_json() == document
         assert again.vocab_size_ == fitted[name].vocab_size_
-        assert np.array_equal(again.stream([*LINES, *ODD]), fitted[name].stream([*LINES, *ODD]))
+        assert np.array_equal(again.encode_stream([*LINES, *ODD]), fitted[name].encode_stream([*LINES, *ODD]))
         assert again.decode(range(again.vocab_size_)) == fitted[name].decode(range(again.vocab_size_))
 
     @pytest.mark.parametrize("name", SIZES)

@@ -12,7 +12,7 @@ from lstmzoo import BaselineTranslator, Translator, ZooSearchCV, checks, load
 from lstmzoo.config import list_models, load_config
 from lstmzoo.decoding.shapes import SERVED
 from lstmzoo.errors import ConfigError, DataError, UnknownNameError
-from lstmzoo.estimators.translation.network import decoding
+from lstmzoo.estimators.translation.network import batches
 from lstmzoo.estimators.translation.network.writer import Writer
 from lstmzoo.metrics import bleu
 from lstmzoo.mlflow.loader import ServedModel
@@ -585,8 +585,8 @@ def test_long_sentences_are_decoded_a_few_at_a_time(fitted, monkeypatch):
     """So that memory is bounded; the answers are the same."""
     sentences = [*numbers(16, seed=8)[0], " ".join([*DIGITS, *DIGITS[:4]])]
     expected, scores = fitted.predict(sentences, return_score=True), fitted.score_samples(sentences, sentences)
-    monkeypatch.setattr(decoding, "_HYPOTHESES", 8 * 5 * 8)
-    monkeypatch.setattr(decoding, "_PAIRS", 8**3)
+    monkeypatch.setattr(batches, "_HYPOTHESES", 8 * 5 * 8)
+    monkeypatch.setattr(batches, "_PAIRS", 8**3)
     searched, scored = noted(monkeypatch, Writer, "search"), noted(monkeypatch, TranslationStepper, "score")
     again, its_scores = fitted.predict(sentences, return_score=True)
     assert again == expected[0]

@@ -244,10 +244,10 @@ def padded_sentences(ids: _Ids, length: int | None = None, rows: int | None = No
     return table
 
 
-def decoding_batches(
+def batches_by_length(
     lengths: np.ndarray, rows: Callable[[int], int], widths: Sequence[int] = ()
 ) -> Iterator[tuple[np.ndarray, int]]:
-    """Batch items to be decoded or scored together, by ascending length.
+    """Batch items to be translated or scored together, by ascending length.
 
     All sides of a batch are padded to one width, and the widths are few, whatever the items: 8, 12, 16, 24, 32, 48, 64, ...
 
@@ -260,9 +260,9 @@ def decoding_batches(
         The numbers of a batch's items, and the width.
 
     Examples:
-        >>> list(decoding_batches(np.array([3, 9, 0, 7]), rows=lambda width: 2))
+        >>> list(batches_by_length(np.array([3, 9, 0, 7]), rows=lambda width: 2))
         [(array([0, 3]), 8), (array([1]), 12)]
-        >>> list(decoding_batches(np.array([[3, 9], [1, 1]]), rows=lambda width: 2))
+        >>> list(batches_by_length(np.array([[3, 9], [1, 1]]), rows=lambda width: 2))
         [(array([1, 0]), 12)]
     """
     longest = np.asarray(lengths) if np.ndim(lengths) == 1 else np.max(lengths, axis=1)
@@ -270,13 +270,13 @@ def decoding_batches(
     order = order[np.count_nonzero(longest == 0) :]
     place = 0
     while place < len(order):
-        members = order[place : place + rows(_decoding_width(longest[order[place]], widths))]
-        members = members[: rows(_decoding_width(longest[members[-1]], widths))]
-        yield members, _decoding_width(longest[members[-1]], widths)
+        members = order[place : place + rows(_width(longest[order[place]], widths))]
+        members = members[: rows(_width(longest[members[-1]], widths))]
+        yield members, _width(longest[members[-1]], widths)
         place += len(members)
 
 
-def _decoding_width(length: int, widths: Sequence[int]) -> int:
+def _width(length: int, widths: Sequence[int]) -> int:
     """The first of 8, 12, 16, 24, 32, ..., or of the allowed widths, that holds so many tokens and an ``eos``."""
     if widths:
         return next(size for size in widths if size > length)

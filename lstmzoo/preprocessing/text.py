@@ -66,7 +66,7 @@ class TextPreprocessor:
 
     Examples:
         >>> pre = TextPreprocessor("word", 4).fit(["to be or not to be"])
-        >>> pre.stream(["to be", "to see"])
+        >>> pre.encode_stream(["to be", "to see"])
         array([3, 2, 0, 3, 1, 0], dtype=int32)
         >>> pre.decode([3, 2, 0, 3, 1, 0])
         'to be to <unk>'
@@ -141,7 +141,7 @@ class TextPreprocessor:
             )
         return self._tokens.encode_dropped(texts, rate, rng)
 
-    def stream(self, texts: Iterable[str], *, opened: bool = False, spooled: bool = False) -> np.ndarray:
+    def encode_stream(self, texts: Iterable[str], *, opened: bool = False, spooled: bool = False) -> np.ndarray:
         """Return the ids of all texts as one stream, ``(T,)`` int32, with ``eos`` after each text.
 
         Args:

@@ -1,6 +1,6 @@
 """Bases of the estimators: saving, the one fit of networks, and tokenizers."""
 
-from lstmzoo.estimators._base._base import (
+from lstmzoo.estimators._base.estimator import (
     CLASSES,
     PREPROCESSOR,
     STATE,
@@ -8,14 +8,14 @@ from lstmzoo.estimators._base._base import (
     LearnedArray,
     LearnedArrays,
     Parts,
+    Tokenizing,
     Untrained,
     ZooEstimator,
     as_json,
     preprocessor,
     spec,
 )  # fmt: skip
-from lstmzoo.estimators._base.network import Prepared, ZooNetworkEstimator
-from lstmzoo.estimators._base.tokenizing import Tokenizing, TokenizingEstimator
+from lstmzoo.estimators._base.network import Prepared, TokenizingEstimator, ZooNetworkEstimator
 
 __all__ = [
     "CLASSES", "PREPROCESSOR", "STATE", "Learned", "LearnedArray", "LearnedArrays", "Parts", "Prepared", "Tokenizing",

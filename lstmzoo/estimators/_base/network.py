@@ -1,6 +1,7 @@
 """Estimators that train a network: one fit and one update for all tasks."""
 
 import hashlib
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,13 +10,15 @@ from typing import Any, Generic, Self, TypeVar
 
 import keras
 import numpy as np
+from tokenizers import Tokenizer
 
-from lstmzoo.config import ModelConfig, full_name, load_config
+from lstmzoo.config import ModelConfig, TokenizerName, full_name, load_config
 from lstmzoo.errors import ConfigError, arg
-from lstmzoo.estimators._base._base import ZooEstimator, as_json
+from lstmzoo.estimators._base.estimator import Tokenizing, ZooEstimator, as_json
 from lstmzoo.options import require_counts
 from lstmzoo.outputs import check_folder
 from lstmzoo.overrides import Overrides
+from lstmzoo.preprocessing import tokenizer_name
 from lstmzoo.seeding import reseed, seeded
 from lstmzoo.training import Checkpoint, Steps, Trained, Validate, compile_for_prediction, train
 from lstmzoo.values import canonical_json
@@ -251,6 +254,41 @@ class ZooNetworkEstimator(ZooEstimator, Generic[P]):
         self._check_fitted()
         hyperparameters = {**(self.hyperparameters or {}), "epochs": self.best_epoch_}
         return clone(self).set_params(hyperparameters=hyperparameters, validation_size=0, time_limit=None)
+
+
+class TokenizingEstimator(Tokenizing, ZooNetworkEstimator[P]):
+    """Base of the estimators that train a network on tokens. ``tokenizer`` is None for the entry's default."""
+
+    def restrict(self, search_space: dict[str, Any], *data: Any) -> dict[str, Any]:
+        """Return a search space without the keys that this estimator's parameters set.
+
+        Args:
+            search_space: Ranges by key, as in a zoo config.
+            *data: Training data, as for ``fit``.
+        """
+        own = {None: (), "pretrained": ("tokenizer", "vocab_size")}.get(tokenizer_name(self.tokenizer), ("tokenizer",))
+        fixed = {*(self.hyperparameters or {}), *own}
+        return {key: value for key, value in search_space.items() if key not in fixed}
+
+    def _resolve_config(self) -> ModelConfig:
+        if self.tokenizer is not None and "tokenizer" in (self.hyperparameters or {}):
+            raise ConfigError(
+                f"the parameter {arg('tokenizer')} and the hyperparameter tokenizer set the same: pass one of them"
+            )
+        config = super()._resolve_config()
+        if isinstance(self.tokenizer, Tokenizer):
+            if (self.hyperparameters or {}).get("vocab_size") is not None:
+                raise ConfigError("vocab_size: a tokenizer of your own has its own vocabulary: leave vocab_size out")
+            return config.override({"tokenizer": "pretrained", "vocab_size": None})
+        return config if self.tokenizer is None else config.override({"tokenizer": self.tokenizer})
+
+    def _fit_identity(self) -> str:
+        own = f" {json.dumps(self.tokenizer.to_str())}" if isinstance(self.tokenizer, Tokenizer) else ""
+        return super()._fit_identity() + own
+
+    def _tokenizer(self, config: ModelConfig) -> TokenizerName | Tokenizer:
+        """Return the tokenizer of the preprocessor: the one that was passed in, or else the config's."""
+        return self.tokenizer if isinstance(self.tokenizer, Tokenizer) else config.data.tokenizer
 
 
 def _output(_: Any, output: Any) -> Any:

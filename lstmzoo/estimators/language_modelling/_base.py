@@ -60,7 +60,7 @@ class TextModel(ServedTextModel, ZooEstimator):
             NotFittedError: If the model is not fitted.
             DataError: If the texts are refused.
         """
-        return np.array([-nll.sum() for nll in self._separate_nll(self._streams(texts))])
+        return np.array([-nll.sum() for nll in self._separate_nll(self._encoded_streams(texts))])
 
     def score_tokens(self, texts: Any) -> pd.DataFrame:
         """Return the log-likelihood of each token of texts, each text by itself, in nats.
@@ -77,7 +77,7 @@ class TextModel(ServedTextModel, ZooEstimator):
             NotFittedError: If the model is not fitted.
             DataError: If the texts are refused.
         """
-        streams = self._streams(texts)
+        streams = self._encoded_streams(texts)
         counts = [len(stream) - 1 for stream in streams]
         ids = np.concatenate([stream[1:] for stream in streams])
         return pd.DataFrame(
@@ -270,20 +270,20 @@ class TextModel(ServedTextModel, ZooEstimator):
         """Return the mean negative log-likelihood by unit."""
         self._check_fitted()
         corpus = Corpus(texts)
-        stream, sizes = self._stream(corpus), corpus.sizes()
+        stream, sizes = self._encoded_stream(corpus), corpus.sizes()
         total = float(self._carried_nll(stream, adapt).sum())
         units = {"word": sizes.words, "token": len(stream) - 1 - sizes.texts, "char": sizes.chars, "byte": sizes.bytes}
         return {per: total / (count + sizes.texts) for per, count in units.items()}
 
-    def _stream(self, texts: Any) -> np.ndarray:
+    def _encoded_stream(self, texts: Any) -> np.ndarray:
         """Return the token ids of texts, with an end of text before the first and after each."""
         pause()
-        return self.preprocessor_.stream(texts, opened=True)
+        return self.preprocessor_.encode_stream(texts, opened=True)
 
-    def _streams(self, texts: Any) -> list[np.ndarray]:
+    def _encoded_streams(self, texts: Any) -> list[np.ndarray]:
         """Return the token ids of each text by itself, with an end of text before and after."""
         self._check_fitted()
-        return [self._stream([text]) for text in Corpus(texts, empty=True)]
+        return [self._encoded_stream([text]) for text in Corpus(texts, empty=True)]
 
     def _encoded(self, prompt: str | None) -> np.ndarray:
         return np.zeros(0, np.int32) if prompt is None else self.preprocessor_.encode(prompt)

@@ -194,7 +194,7 @@ class LanguageModel(TokenizingEstimator[Streams], TextModel):
         """
         self._check_fitted()
         now = self._adaptation(adapt)
-        stream = self._stream(Corpus(texts))
+        stream = self._encoded_stream(Corpus(texts))
         candidates: list[Any]
         if isinstance(now, NeuralCache):
             candidates = [replace(now, theta=theta, weight=weight) for theta, weight in _CACHES]
@@ -221,7 +221,7 @@ class LanguageModel(TokenizingEstimator[Streams], TextModel):
         self._check_fitted()
         if pooling not in get_args(Pooling):
             raise UnknownNameError("pooling", pooling, get_args(Pooling))
-        streams = [stream[:-1] for stream in self._streams(texts)]
+        streams = [stream[:-1] for stream in self._encoded_streams(texts)]
         return pooled_states(self.model_.stepper, streams, pooling, window=_READ)
 
     def baselines(self) -> dict[str, BaselineLanguageModel]:
@@ -253,18 +253,18 @@ class LanguageModel(TokenizingEstimator[Streams], TextModel):
         whole = Corpus(texts)
         corpus, held_out = self._parts(whole, validation)
         preprocessor = TextPreprocessor(self._tokenizer(config), config.data.vocab_size).fit(corpus)
-        stream = preprocessor.stream(corpus, opened=True, spooled=corpus.spooled)
+        stream = preprocessor.encode_stream(corpus, opened=True, spooled=corpus.spooled)
         _check_length(stream, config, f"pass more text, or lower the hyperparameter bptt or {arg('validation_size')}")
         counts, digest = token_counts(stream, preprocessor.vocab_size_), whole.digest()
         return Streams(
             preprocessor=preprocessor, spec=LanguageModellingSpec(len(counts), config.data.bptt, softmax_cutoffs(counts)),
             digest=digest, identity=f"{digest} {held_out and held_out.digest()}", stream=stream, counts=counts,
-            held_out=None if held_out is None else preprocessor.stream(held_out, opened=True), example=opening(corpus),
+            held_out=None if held_out is None else preprocessor.encode_stream(held_out, opened=True), example=opening(corpus),
         )  # fmt: skip
 
     def _prepare_update(self, config: ModelConfig, seed: int, texts: Any) -> Streams:
         corpus, preprocessor = Corpus(texts), self.preprocessor_
-        stream = preprocessor.stream(corpus, opened=True, spooled=corpus.spooled)
+        stream = preprocessor.encode_stream(corpus, opened=True, spooled=corpus.spooled)
         _check_length(stream, config, "pass more text")
         return Streams(preprocessor=preprocessor, spec=self.spec_, digest=corpus.digest(), stream=stream)
 

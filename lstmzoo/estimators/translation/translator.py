@@ -20,9 +20,9 @@ from lstmzoo.estimators.translation.network import (
     FittedTranslator,
     Writer,
     check_lengths,
-    decode_greedily,
     pair_batches,
     pair_nll,
+    translate_greedily,
 )
 from lstmzoo.metrics import bleu
 from lstmzoo.overrides import Overrides
@@ -247,7 +247,7 @@ class Translator(FittedTranslator):
         writer = Writer([stepper], preprocessor.target.banned)
 
         def validate() -> float:
-            found = decode_greedily(writer, sources, prepared.ratio)
+            found = translate_greedily(writer, sources, prepared.ratio)
             return 100 - bleu(held_out[1], [preprocessor.decode(one.tokens[0]) for one in found])
 
         return validate

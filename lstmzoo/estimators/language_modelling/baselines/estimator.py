@@ -82,7 +82,7 @@ class BaselineLanguageModel(Untrained, Tokenizing, TextModel):
         self._check_params()
         corpus = Corpus(texts)
         preprocessor = TextPreprocessor(self.tokenizer, self.vocab_size).fit(corpus)
-        stream = preprocessor.stream(corpus, spooled=corpus.spooled)
+        stream = preprocessor.encode_stream(corpus, spooled=corpus.spooled)
         order = {"uniform": 0, "unigram": 1, "kneser_ney": self.order}[self.method]
         self._ngrams = KneserNey.fit(stream, preprocessor.vocab_size_, order) if order else None
         self.preprocessor_ = preprocessor

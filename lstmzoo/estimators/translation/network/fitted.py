@@ -13,14 +13,14 @@ from lstmzoo.decoding.shapes import SERVED
 from lstmzoo.errors import ConfigError, arg
 from lstmzoo.estimators._base import TokenizingEstimator, as_json, preprocessor, spec
 from lstmzoo.estimators.translation._base import SentenceTranslator, blanked, blanked_pairs
-from lstmzoo.estimators.translation.network.decoding import (
-    Decoded,
+from lstmzoo.estimators.translation.network.batches import (
+    Translations,
     check_lengths,
-    decode_by_beam,
-    decode_by_sampling,
-    decode_greedily,
     pair_batches,
     pair_nll,
+    translate_by_beam,
+    translate_by_sampling,
+    translate_greedily,
 )
 from lstmzoo.estimators.translation.network.writer import Writer
 from lstmzoo.options import checked_options
@@ -108,10 +108,10 @@ class FittedTranslator(TokenizingEstimator, SentenceTranslator):
                 self._check_attends(name)
         sources, writer = self._encoded(texts), self._writer(ensemble)
         if beam_size == 1 and not (coverage_penalty or no_repeat_ngram or return_score):
-            found = decode_greedily(writer, sources, self._ratio)
+            found = translate_greedily(writer, sources, self._ratio)
         else:
             beam = BeamSearch(beam_size, length_penalty, coverage_penalty or None, no_repeat_ngram)
-            found = decode_by_beam(writer, sources, self._ratio, beam, n_best)
+            found = translate_by_beam(writer, sources, self._ratio, beam, n_best)
         parts: list[list[Any]] = [[[self.preprocessor_.decode(ids) for ids in one.tokens] for one in found]]
         parts += [[one.scores for one in found]] if return_score else []
         parts += [self._alignments(sources, found)] if return_alignment else []
@@ -146,7 +146,7 @@ class FittedTranslator(TokenizingEstimator, SentenceTranslator):
         sampling = Sampling(
             temperature, min(top_k or size, size), top_p, 1.0, filtered=top_k is not None or top_p < 1, penalized=False
         )
-        found = decode_by_sampling(self._writer(()), sources, self._ratio, sampling, n, random_state)
+        found = translate_by_sampling(self._writer(()), sources, self._ratio, sampling, n, random_state)
         texts = [[self.preprocessor_.decode(ids) for ids in one.tokens] for one in found]
         return texts if n > 1 else [drawn[0] for drawn in texts]
 
@@ -270,7 +270,7 @@ class FittedTranslator(TokenizingEstimator, SentenceTranslator):
                 f"{arg(what)}: {self.config_.name} has no attention: choose an entry with the tag attention"
             )
 
-    def _alignments(self, sources: list[np.ndarray], found: list[Decoded]) -> list[list[Alignment]]:
+    def _alignments(self, sources: list[np.ndarray], found: list[Translations]) -> list[list[Alignment]]:
         flat = [(source, ids) for source, one in zip(sources, found, strict=True) for ids in one.tokens]
         aligned = iter(self._aligned([source for source, _ in flat], [ids for _, ids in flat]))
         return [[next(aligned) for _ in one.tokens] for one in found]
@@ -293,7 +293,7 @@ class FittedTranslator(TokenizingEstimator, SentenceTranslator):
             self._check_attends("coverage_penalty")
         coverage = params["coverage_penalty"] if self.model_.stepper.attends else None
         beam = BeamSearch(params["beam_size"], params["length_penalty"], coverage, params["no_repeat_ngram"])
-        found = decode_by_beam(self._writer(()), self._encoded(sentences), self._ratio, beam, 1, SERVED)
+        found = translate_by_beam(self._writer(()), self._encoded(sentences), self._ratio, beam, 1, SERVED)
         return [self.preprocessor_.decode(one.tokens[0]) for one in found]
 
     def _complete(self) -> None:

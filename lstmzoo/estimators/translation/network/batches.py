@@ -1,4 +1,4 @@
-"""Batches of sentences: decoding them, and scoring given translations."""
+"""Batches of sentences: translating them, and scoring given translations."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +12,7 @@ from lstmzoo.decoding.shapes import ANY, MAX_TOKENS, Shapes
 from lstmzoo.errors import DataError
 from lstmzoo.layers import LOG_ZERO
 from lstmzoo.models._translation import TranslationStepper
-from lstmzoo.preprocessing import decoding_batches, padded_sentences
+from lstmzoo.preprocessing import batches_by_length, padded_sentences
 
 _HYPOTHESES = 64 * 64 * 5  # maximum source positions times hypotheses in a batch
 _PAIRS = 64**3  # maximum source positions times target positions in a batch
@@ -20,7 +20,7 @@ _SPARE = 10  # tokens that a translation may have beyond twice the usual number
 
 
 @dataclass(frozen=True)
-class Decoded:
+class Translations:
     """Translations of one sentence, the best first.
 
     Attributes:
@@ -32,19 +32,19 @@ class Decoded:
     scores: list[float]
 
 
-def decode_greedily(writer: Any, sources: list[np.ndarray], ratio: float) -> list[Decoded]:
+def translate_greedily(writer: Any, sources: list[np.ndarray], ratio: float) -> list[Translations]:
     """Translate greedily: take the most probable token at each step."""
 
     def run(source: np.ndarray, limits: np.ndarray, length: int, _: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         tokens, log_probs = writer.greedy(source, limits, length)
         return tokens[:, None], log_probs[:, None]
 
-    return _decoded(run, sources, ratio, 1)
+    return _translated(run, sources, ratio, 1)
 
 
-def decode_by_beam(
+def translate_by_beam(
     writer: Any, sources: list[np.ndarray], ratio: float, beam: BeamSearch, n_best: int, shapes: Shapes = ANY
-) -> list[Decoded]:
+) -> list[Translations]:
     """Translate by beam search, and return the ``n_best`` hypotheses of each sentence."""
     beam = replace(beam, width=shapes.places(beam.size))
 
@@ -52,12 +52,12 @@ def decode_by_beam(
         tokens, scores = writer.search(source, limits, length, beam)
         return tokens[:, :n_best], scores[:, :n_best]
 
-    return _decoded(run, sources, ratio, beam.places, shapes)
+    return _translated(run, sources, ratio, beam.places, shapes)
 
 
-def decode_by_sampling(
+def translate_by_sampling(
     writer: Any, sources: list[np.ndarray], ratio: float, sampling: Sampling, n: int, random_state: int | None
-) -> list[Decoded]:
+) -> list[Translations]:
     """Sample ``n`` translations of each sentence. They depend only on the seed and on the sentence's position in the list."""
     entropy = np.random.SeedSequence(random_state).entropy
     places = [np.random.SeedSequence(entropy, spawn_key=(place,)) for place in range(len(sources))]
@@ -69,12 +69,12 @@ def decode_by_sampling(
         tokens, log_probs = zip(*drawn, strict=True)
         return np.stack(tokens, axis=1), np.stack(log_probs, axis=1)
 
-    return _decoded(run, sources, ratio, 1)
+    return _translated(run, sources, ratio, 1)
 
 
-def _decoded(
+def _translated(
     run: Callable, sources: list[np.ndarray], ratio: float, beam_size: int, shapes: Shapes = ANY
-) -> list[Decoded]:
+) -> list[Translations]:
     """Decode the sources in batches. The translation of a source without tokens is empty.
 
     Args:
@@ -85,20 +85,20 @@ def _decoded(
         beam_size: Number of hypotheses of each sentence.
         shapes: Shapes that are compiled.
     """
-    found = [Decoded([np.zeros(0, np.int32)], [0.0])] * len(sources)
+    found = [Translations([np.zeros(0, np.int32)], [0.0])] * len(sources)
     lengths = np.array([len(ids) for ids in sources])
 
     def most(width: int) -> int:
         return _most_rows(width * beam_size, _HYPOTHESES, shapes)
 
-    for members, width in decoding_batches(lengths, most, shapes.lengths):
+    for members, width in batches_by_length(lengths, most, shapes.lengths):
         source = padded_sentences([sources[i] for i in members], width, _rows(len(members), shapes))
         limits = _limits(np.pad(lengths[members], (0, len(source) - len(members))), ratio)
         length = int(_limits(np.array([width]), ratio)[0])
         tokens, scores = run(source, limits, length, members)
         for row, i in enumerate(members):
             there = [k for k in range(len(scores[row])) if scores[row, k] > LOG_ZERO]
-            found[i] = Decoded([_cut(tokens[row, k]) for k in there], [float(scores[row, k]) for k in there])
+            found[i] = Translations([_cut(tokens[row, k]) for k in there], [float(scores[row, k]) for k in there])
     return found
 
 
@@ -143,7 +143,7 @@ def pair_batches(
 ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
     """Yield batches of pairs in few shapes, as the pairs' numbers and the inputs of a model. No pair is left out."""
     lengths = np.array([(len(a), len(b)) for a, b in zip(sources, targets, strict=True)]).reshape(-1, 2)
-    for members, width in decoding_batches(np.maximum(lengths, 1), lambda width: _most_rows(width**2, _PAIRS)):
+    for members, width in batches_by_length(np.maximum(lengths, 1), lambda width: _most_rows(width**2, _PAIRS)):
         rows = _rows(len(members))
         source, target = (padded_sentences([side[i] for i in members], width, rows) for side in (sources, targets))
         yield members, {"source": source, "previous": np.pad(target[:, :-1], ((0, 0), (1, 0))), "targets": target}

@@ -1,4 +1,4 @@
-"""The base of all estimators: checked parameters, and learned attributes that can be saved and restored."""
+"""Bases of all estimators: checked parameters, and learned attributes that can be saved and restored."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -9,12 +9,13 @@ import keras
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
+from tokenizers import Tokenizer
 
 from lstmzoo import saving
 from lstmzoo._version import __version__
 from lstmzoo.config import ModelConfig, parse_config
-from lstmzoo.errors import ConfigError, SavedModelError, UnknownNameError
-from lstmzoo.estimators._base.serving import ServedEstimator
+from lstmzoo.contracts import Servable
+from lstmzoo.errors import ConfigError, SavedModelError, UnknownNameError, arg
 from lstmzoo.migrations import FORMAT, migrate
 from lstmzoo.plugins import WAY_OUT
 from lstmzoo.rebuilding import build_like, check_settings
@@ -122,7 +123,7 @@ def _with_tuples(document: dict[str, Any]) -> dict[str, Any]:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in document.items()}
 
 
-class ZooEstimator(ServedEstimator, BaseEstimator):
+class ZooEstimator(BaseEstimator):
     """Base of the estimators: ``__init__`` stores parameters, ``fit`` checks them, and a fitted estimator can be saved.
 
     A subclass declares in ``_saved`` what it learns beside what its bases do.
@@ -162,6 +163,18 @@ class ZooEstimator(ServedEstimator, BaseEstimator):
         """
         self._check_savable()
         saving.write_bundle(path, *self._to_bundle(), key=saving.signing_key(key))
+
+    def serving_params(self: Servable) -> dict[str, Any]:
+        """Return the default of each parameter that :meth:`serve` takes."""
+        return {param.name: param.default for param in self.serving_schema()}
+
+    def serving_nullable(self) -> list[str]:
+        """Return the columns of requests that may have missing values; by default none."""
+        return []
+
+    def serving_warmup(self) -> list[dict[str, Any]]:
+        """Return the parameters of requests that compile what usual requests need; by default of one with all defaults."""
+        return [{}]
 
     def _check_fitted(self) -> None:
         if not self.__sklearn_is_fitted__():
@@ -240,6 +253,32 @@ class ZooEstimator(ServedEstimator, BaseEstimator):
             setattr(self, name, value)
         migrate(state["bundle"], format, [base.__name__ for base in type(self).__mro__])
         self._from_bundle(state["bundle"])
+
+
+class Tokenizing(ZooEstimator):
+    """Base of the estimators with a parameter ``tokenizer``. A saved model holds a tokenizer once, in the preprocessor."""
+
+    tokenizer: Any
+    preprocessor_: Any
+
+    def _check_savable(self) -> None:
+        super()._check_savable()
+        fitted = self.preprocessor_.library
+        if isinstance(self.tokenizer, Tokenizer) and (fitted is None or fitted.to_str() != self.tokenizer.to_str()):
+            raise ConfigError(
+                f"{arg('tokenizer')}: it was changed after fit, and only the fitted one is saved: set it back, or fit again"
+            )
+
+    def _to_bundle(self) -> tuple[dict[str, Any], saving.Bundle]:
+        header, files = super()._to_bundle()
+        if isinstance(self.tokenizer, Tokenizer):
+            files[PARAMS]["params"]["tokenizer"] = "pretrained"
+        return header, files
+
+    def _from_bundle(self, files: saving.Bundle) -> None:
+        super()._from_bundle(files)
+        if self.tokenizer == "pretrained":
+            self.tokenizer = self.preprocessor_.library
 
 
 class Untrained:
