@@ -3,7 +3,7 @@
 import contextlib
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import keras
 import numpy as np
@@ -45,3 +45,9 @@ def reseed(model: keras.Model, seed: int) -> None:
     states = [variable for variable in model.variables if id(variable) not in weights]
     for i, state in enumerate(states):
         state.assign(np.random.SeedSequence([seed, i]).generate_state(state.shape[0]))
+
+
+def row_seeds(random_state: int | None, rows: Iterable[int]) -> list[np.random.SeedSequence]:
+    """Return a seed for each row, which depends on ``random_state`` and the row's number alone; a fresh one if that is None."""
+    entropy = np.random.SeedSequence(random_state).entropy
+    return [np.random.SeedSequence(entropy, spawn_key=(row,)) for row in rows]

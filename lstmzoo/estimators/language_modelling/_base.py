@@ -1,5 +1,6 @@
 """The base of the language models, networks and baselines: texts in, likelihoods and texts out."""
 
+import itertools
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
@@ -11,17 +12,29 @@ from pydantic import Field
 from lstmzoo.errors import DataError, UnknownNameError, arg
 from lstmzoo.estimators._base import ZooEstimator, as_json, preprocessor
 from lstmzoo.estimators.language_modelling.continuation import Continuation, check_stop
-from lstmzoo.estimators.language_modelling.serving import ServedTextModel
-from lstmzoo.options import checked_options, require_counts
+from lstmzoo.options import ServingParam, checked_options, checked_params, require_counts, served
 from lstmzoo.preprocessing import Corpus, TextPreprocessor
 from lstmzoo.turns import pause
 
 Per = Literal["word", "token", "char", "byte"]
 Share = Annotated[float, Field(ge=0, lt=1)]
 _SIDE_BY_SIDE = 64  # rows that are generated in one batch
+_SCHEMA = (
+    ServingParam(
+        name="mode", type=str, default="generate", choices=("generate", "score"),
+        doc="`generate` continues each text, `score` returns its log-likelihood and reads no other parameter",
+    ),
+    served("max_tokens", 100, "Tokens to add to each text, at most", high=4096),
+    served("temperature", 1.0, "Below 1, likely tokens become likelier; 0 takes the likeliest"),
+    served("top_k", 0, "Sample among this many of the likeliest tokens; 0 for all", above=False),
+    served("top_p", 1.0, "Sample among the likeliest tokens that together have this probability"),
+    served("repetition_penalty", 1.0, "Above 1, tokens that the text already has become less likely"),
+    ServingParam(name="stop", type=str, default="", doc="Text that ends a continuation, left out of the answer; empty for none"),
+    served("random_state", 0, "Seed of the samples"),
+)  # fmt: skip
 
 
-class TextModel(ServedTextModel, ZooEstimator):
+class TextModel(ZooEstimator):
     """Base of the language models: scores, perplexities, generation and the hooks of search and serving.
 
     A subclass sets ``preprocessor_``, ``data_digest_`` and ``_example``. It gives likelihoods by
@@ -198,11 +211,12 @@ class TextModel(ServedTextModel, ZooEstimator):
             repetition_penalty=repetition_penalty, random_state=random_state,
         )  # fmt: skip
         stops, (given, single) = check_stop(stop), _prompts(prompts)
-        repeated, texts = [p for p in given for _ in range(n)], []
+        repeated = [p for p in given for _ in range(n)]
+        texts: list[str] = []
         for first in range(0, len(repeated), _SIDE_BY_SIDE):
             some = repeated[first : first + _SIDE_BY_SIDE]
             rows = [Continuation(self.preprocessor_, stops, max_tokens) for _ in some]
-            texts += ["".join(pieces) for pieces in _joined(self._pieces(some, rows, options, first))]
+            texts += map("".join, zip(*self._pieces(some, rows, options, first), strict=True))
         nested = [texts[i * n : (i + 1) * n] if n > 1 else texts[i] for i in range(len(given))]
         return nested[0] if single else nested
 
@@ -215,13 +229,7 @@ class TextModel(ServedTextModel, ZooEstimator):
 
         Args:
             prompt: A text; None begins a new text.
-            max_tokens: As for :meth:`generate`.
-            temperature: As for :meth:`generate`.
-            top_k: As for :meth:`generate`.
-            top_p: As for :meth:`generate`.
-            repetition_penalty: As for :meth:`generate`.
-            stop: As for :meth:`generate`.
-            random_state: As for :meth:`generate`.
+            max_tokens, temperature, top_k, top_p, repetition_penalty, stop, random_state: As for :meth:`generate`.
 
         Raises:
             NotFittedError: If the model is not fitted.
@@ -240,10 +248,7 @@ class TextModel(ServedTextModel, ZooEstimator):
         return (piece for (piece,) in pieces if piece)
 
     def holdout_split(self, texts: Any) -> tuple[tuple[Any], tuple[Any]]:
-        """Split texts into a training set and a held-out end, which has a tenth of the characters.
-
-        Args:
-            texts: As for :meth:`fit`.
+        """Split texts, as for :meth:`fit`, into a training set and a held-out end, which has a tenth of the characters.
 
         Raises:
             DataError: If the texts are refused, or too short to be split.
@@ -252,10 +257,7 @@ class TextModel(ServedTextModel, ZooEstimator):
         return (train,), (valid,)
 
     def read_once(self, texts: Any) -> tuple[Corpus]:
-        """Read and check the texts once, for a search that passes them on many times.
-
-        Args:
-            texts: As for :meth:`fit`.
+        """Read and check texts, as for :meth:`fit`, once, for a search that passes them on many times.
 
         Raises:
             DataError: If the texts are refused.
@@ -265,6 +267,49 @@ class TextModel(ServedTextModel, ZooEstimator):
     def data_digest(self, texts: Any) -> str:
         """Return the SHA-256 of the texts."""
         return Corpus(texts).digest()
+
+    def serving_schema(self) -> tuple[ServingParam, ...]:
+        """Declare the parameters that :meth:`serve` takes."""
+        return _SCHEMA
+
+    def serving_example(self) -> pd.DataFrame:
+        """Return rows that :meth:`serve` takes: the beginning of the training texts."""
+        return pd.DataFrame({"text": [self._example]})
+
+    def serving_steps(self, model_input: pd.DataFrame, params: dict[str, Any]) -> tuple[int, str]:
+        """Return the characters and tokens of a request, and how they are counted."""
+        characters = int(model_input["text"].str.len().sum())
+        if params["mode"] == "score":
+            return characters, "characters"
+        rows = len(model_input)
+        return characters + rows * params["max_tokens"], f"{rows:,} rows: their characters, and max_tokens for each"
+
+    def serving_warmup(self) -> list[dict[str, Any]]:
+        """Return the parameters of requests that compile what usual requests need."""
+        kinds = itertools.product((0, 1), (1.0, 1.1))
+        generate = [{"max_tokens": 1, "top_k": top_k, "repetition_penalty": penalty} for top_k, penalty in kinds]
+        return [*generate, {"mode": "score"}]
+
+    def serve(self, model_input: pd.DataFrame, params: dict[str, Any]) -> pd.DataFrame:
+        """Continue texts, or score them.
+
+        Args:
+            model_input: A column ``text``.
+            params: Values by name, for parameters of :meth:`serving_schema`.
+
+        Returns:
+            A column ``text`` with the continuation of each, or ``log_likelihood`` of each, in nats.
+
+        Raises:
+            ConfigError: If a parameter is out of bounds.
+            UnknownNameError: If a parameter or the mode is unknown.
+            DataError: If a text is empty.
+        """
+        options, texts = checked_params(_SCHEMA, params), list(model_input["text"])
+        if options.pop("mode") == "score":
+            return pd.DataFrame({"log_likelihood": self.score_samples(texts)})
+        options |= {"top_k": options["top_k"] or None, "stop": options["stop"] or None}
+        return pd.DataFrame({"text": self.generate(texts, **options)})
 
     def _mean_nll(self, texts: Any, adapt: str | None) -> dict[str, float]:
         """Return the mean negative log-likelihood by unit."""
@@ -347,8 +392,3 @@ def _prompts(prompts: Any) -> tuple[list[str | None], bool]:
         if not prompt:
             raise DataError(f"{where} is empty: pass at least one character, or {arg(prompts=None)} to begin a text")
     return given, single
-
-
-def _joined(pieces: Iterator[list[str]]) -> list[list[str]]:
-    """Return the pieces by row from the pieces by step."""
-    return [list(row) for row in zip(*pieces, strict=True)]

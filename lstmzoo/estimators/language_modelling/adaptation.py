@@ -3,7 +3,7 @@
 Sizes: N tokens, T tokens read at a time, D hidden state, W tokens that the cache holds.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -62,16 +62,6 @@ ADAPTATIONS: dict[str, type[NeuralCache] | type[DynamicEvaluation]] = {
     "cache": NeuralCache,
     "dynamic": DynamicEvaluation,
 }
-
-
-def as_settings(adaptations: dict[str, NeuralCache | DynamicEvaluation]) -> dict[str, Any]:
-    """Return the settings of adaptations, by name, as JSON."""
-    return {name: asdict(adaptation) for name, adaptation in adaptations.items()}
-
-
-def of_settings(document: dict[str, Any]) -> dict[str, NeuralCache | DynamicEvaluation]:
-    """Return the adaptations that :func:`as_settings` was given."""
-    return {name: kind(**document[name]) for name, kind in ADAPTATIONS.items()}
 
 
 def cached_nll(stepper: TokenStepper, stream: np.ndarray, caches: list[NeuralCache]) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 
 from lstmzoo.decoding import Sampling
 from lstmzoo.models._language import TokenStepper
+from lstmzoo.seeding import row_seeds
 
 _MOST_ROWS = 64  # batch size of prompts
 _CHUNK = 16  # tokens that one compiled step generates
@@ -34,7 +35,9 @@ def continue_prompts(
     seen = np.zeros((rows, len(banned)), bool)
     for row, prompt in enumerate(filled):
         seen[row, prompt] = True
-    seeds = np.concatenate([_row_seeds(options["random_state"], first, count), np.zeros((rows - count, 2), np.int32)])
+    seeds = np.zeros((rows, 2), np.int32)
+    for row, seed in enumerate(row_seeds(options["random_state"], range(first, first + count))):
+        seeds[row] = seed.generate_state(2).view(np.int32)
     position = 0
     while True:
         tokens, state, seen = stepper.generate(
@@ -53,13 +56,6 @@ def next_log_probs(stepper: TokenStepper, prompts: list[np.ndarray]) -> np.ndarr
         log_probs, _ = stepper.step({"tokens": last}, state, calls=calls)
         found.append(log_probs[: len(part)])
     return np.concatenate(found).astype(float)
-
-
-def _row_seeds(random_state: int | None, first: int, rows: int) -> np.ndarray:
-    """Return seeds ``(rows, 2)``, int32, one for each row; ``first`` is the number of the first row."""
-    entropy = np.random.SeedSequence(random_state).entropy
-    words = [np.random.SeedSequence(entropy, spawn_key=(row,)).generate_state(2) for row in range(first, first + rows)]
-    return np.array(words, np.uint32).reshape(rows, 2).view(np.int32)
 
 
 def _sampling(options: dict[str, Any], vocab_size: int) -> Sampling:

@@ -18,10 +18,8 @@ from lstmzoo.estimators.language_modelling.adaptation import (
     ADAPTATIONS,
     DynamicEvaluation,
     NeuralCache,
-    as_settings,
     cached_nll,
     dynamic_nll,
-    of_settings,
 )
 from lstmzoo.estimators.language_modelling.baselines import METHODS, BaselineLanguageModel
 from lstmzoo.estimators.language_modelling.embedding import Pooling, pooled_states
@@ -98,7 +96,11 @@ class LanguageModel(TokenizingEstimator[Streams], TextModel):
     """
 
     _saved = (
-        Learned("adaptation_", dump=as_settings, load=of_settings),
+        Learned(
+            "adaptation_",
+            dump=lambda adaptations: {name: asdict(adaptation) for name, adaptation in adaptations.items()},
+            load=lambda document: {name: kind(**document[name]) for name, kind in ADAPTATIONS.items()},
+        ),
         spec(LanguageModellingSpec),
     )
     spec_: LanguageModellingSpec
@@ -232,26 +234,18 @@ class LanguageModel(TokenizingEstimator[Streams], TextModel):
             for method in METHODS
         }
 
-    def _parts(self, whole: Corpus, validation: Any) -> tuple[Corpus, Corpus | None]:
-        if validation is not None:
-            return whole, Corpus(validation, name="validation")
-        return whole.split(self.validation_size) if self.validation_size else (whole, None)
-
     def network_sizes(self, texts: Any) -> tuple[ModelConfig, LanguageModellingSpec]:
         """Return the config and the sizes of the network that :meth:`fit` would train; see :func:`lstmzoo.build_model`.
 
-        Args:
-            texts: As for :meth:`fit`.
-
-        Raises:
-            ConfigError: As for :meth:`fit`.
-            DataError: As for :meth:`fit`.
+        The texts, and the errors that are raised, are those of :meth:`fit`.
         """
         return self._network_sizes(texts)
 
     def _prepare(self, config: ModelConfig, seed: int, texts: Any, validation: Any = None) -> Streams:
-        whole = Corpus(texts)
-        corpus, held_out = self._parts(whole, validation)
+        whole = corpus = Corpus(texts)
+        held_out = None if validation is None else Corpus(validation, name="validation")
+        if validation is None and self.validation_size:
+            corpus, held_out = whole.split(self.validation_size)
         preprocessor = TextPreprocessor(self._tokenizer(config), config.data.vocab_size).fit(corpus)
         stream = preprocessor.encode_stream(corpus, opened=True, spooled=corpus.spooled)
         _check_length(stream, config, f"pass more text, or lower the hyperparameter bptt or {arg('validation_size')}")

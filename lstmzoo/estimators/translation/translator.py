@@ -133,12 +133,7 @@ class Translator(FittedTranslator):
             target: Their translations, in the same order.
             validation: Sentences and their translations that choose the best epoch; if None, some of the pairs, see
                 ``validation_size``.
-            checkpoint_dir: Folder of the checkpoints. An interrupted fit that is called again with the same data and parameters
-                resumes from the last one, and ends with the same bits. Requires a ``random_state``.
-            callbacks: Keras callbacks. Their methods for the begin and end of training, epochs and batches are called. If one
-                sets the learning rate, the entry's schedule is scaled by the same factor. ``model.stop_training`` ends training.
-            optimizer: A Keras optimizer or its config, instead of the entry's. The entry's schedule starts at its learning rate,
-                unless the optimizer has a schedule itself.
+            checkpoint_dir, callbacks, optimizer: As for :meth:`lstmzoo.LanguageModel.fit`.
 
         Raises:
             ConfigError: If a parameter or hyperparameter is wrong, or the checkpoint is of another fit.
@@ -175,13 +170,7 @@ class Translator(FittedTranslator):
     def network_sizes(self, source: Any, target: Any) -> tuple[ModelConfig, TranslationSpec]:
         """Return the config and the sizes of the network that :meth:`fit` would train; see :func:`lstmzoo.build_model`.
 
-        Args:
-            source: As for :meth:`fit`.
-            target: As for :meth:`fit`.
-
-        Raises:
-            ConfigError: As for :meth:`fit`.
-            DataError: As for :meth:`fit`.
+        The pairs, and the errors that are raised, are those of :meth:`fit`.
         """
         return self._network_sizes(source, target)
 

@@ -15,6 +15,7 @@ from lstmzoo.estimators._base import LearnedArrays, Tokenizing, Untrained
 from lstmzoo.estimators.language_modelling._base import TextModel, opening
 from lstmzoo.estimators.language_modelling.baselines.ngrams import KneserNey
 from lstmzoo.preprocessing import Corpus, TextPreprocessor
+from lstmzoo.seeding import row_seeds
 
 Method = Literal["uniform", "unigram", "kneser_ney"]
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -105,11 +106,7 @@ class BaselineLanguageModel(Untrained, Tokenizing, TextModel):
         return np.log([self._next_probs(prompt) for prompt in prompts])
 
     def _continue(self, prompts: list[np.ndarray], options: dict[str, Any], first: int) -> Iterator[np.ndarray]:
-        entropy = np.random.SeedSequence(options["random_state"]).entropy
-        rngs = [
-            np.random.default_rng(np.random.SeedSequence(entropy, spawn_key=(row,)))
-            for row in range(first, first + len(prompts))
-        ]
+        rngs = [*map(np.random.default_rng, row_seeds(options["random_state"], range(first, first + len(prompts))))]
         order = 1 if self._ngrams is None else self._ngrams.order
         lasts = [deque(prompt, maxlen=order) for prompt in prompts]  # a token depends on no more
         seen = [np.isin(np.arange(self.preprocessor_.vocab_size_), prompt) for prompt in prompts]

@@ -13,6 +13,7 @@ from lstmzoo.errors import DataError
 from lstmzoo.layers import LOG_ZERO
 from lstmzoo.models._translation import TranslationStepper
 from lstmzoo.preprocessing import batches_by_length, padded_sentences
+from lstmzoo.seeding import row_seeds
 
 _HYPOTHESES = 64 * 64 * 5  # maximum source positions times hypotheses in a batch
 _PAIRS = 64**3  # maximum source positions times target positions in a batch
@@ -59,13 +60,12 @@ def translate_by_sampling(
     writer: Any, sources: list[np.ndarray], ratio: float, sampling: Sampling, n: int, random_state: int | None
 ) -> list[Translations]:
     """Sample ``n`` translations of each sentence. They depend only on the seed and on the sentence's position in the list."""
-    entropy = np.random.SeedSequence(random_state).entropy
-    places = [np.random.SeedSequence(entropy, spawn_key=(place,)) for place in range(len(sources))]
-    seeds = np.array([place.generate_state(2 * n).astype(np.int32).reshape(n, 2) for place in places])
+    rows = row_seeds(random_state, range(len(sources)))
+    seeds = np.array([seed.generate_state(2 * n).astype(np.int32).reshape(n, 2) for seed in rows])
 
     def run(source: np.ndarray, limits: np.ndarray, length: int, members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        rows = np.resize(members, len(source))
-        drawn = [writer.sample(source, limits, length, sampling, seeds[rows, i]) for i in range(n)]
+        places = np.resize(members, len(source))
+        drawn = [writer.sample(source, limits, length, sampling, seeds[places, i]) for i in range(n)]
         tokens, log_probs = zip(*drawn, strict=True)
         return np.stack(tokens, axis=1), np.stack(log_probs, axis=1)
 
@@ -75,7 +75,7 @@ def translate_by_sampling(
 def _translated(
     run: Callable, sources: list[np.ndarray], ratio: float, beam_size: int, shapes: Shapes = ANY
 ) -> list[Translations]:
-    """Decode the sources in batches. The translation of a source without tokens is empty.
+    """Translate the sources in batches. The translation of a source without tokens is empty.
 
     Args:
         run: Function from ``source`` (B, S), ``limits`` (B,), the maximum number of tokens, and the sentences' numbers to tokens
