@@ -13,7 +13,7 @@ from lstmzoo.errors import ConfigError, DataError, UnknownNameError
 from lstmzoo.estimators.language_modelling import adaptation, language_model
 from lstmzoo.estimators.language_modelling.adaptation import DynamicEvaluation, NeuralCache
 from lstmzoo.estimators.language_modelling.continuation import Continuation
-from lstmzoo.estimators.language_modelling.likelihood import carried_nll
+from lstmzoo.estimators.language_modelling.reading import carried_nll
 from lstmzoo.mlflow.loader import ServedModel
 from lstmzoo.preprocessing import (
     StreamBatches,

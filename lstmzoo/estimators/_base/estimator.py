@@ -111,16 +111,16 @@ def as_json(*names: str) -> tuple[Learned, ...]:
 
 def spec(cls: type) -> Learned:
     """Declare ``spec_``, a dataclass of sizes."""
-    return Learned("spec_", key="spec", dump=asdict, load=lambda document: cls(**_with_tuples(document)))
+
+    def load(document: dict[str, Any]) -> Any:
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in document.items()})
+
+    return Learned("spec_", key="spec", dump=asdict, load=load)
 
 
 def preprocessor(cls: Any, key: str) -> Learned:
     """Declare ``preprocessor_``, of a class with ``to_json`` and ``from_json``."""
     return Learned("preprocessor_", PREPROCESSOR, key, cls.to_json, cls.from_json)
-
-
-def _with_tuples(document: dict[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in document.items()}
 
 
 class ZooEstimator(BaseEstimator):
@@ -296,11 +296,7 @@ class Untrained:
 
 
 def _check_builder(name: str) -> None:
-    """Refuse a saved model whose builder is not registered.
-
-    Raises:
-        SavedModelError: If it is not; the message says how to register it.
-    """
+    """Refuse a saved model whose builder is not registered; the message says how to register it."""
     try:
         get_builder(name)
     except UnknownNameError:

@@ -68,7 +68,6 @@ def cached_nll(stepper: TokenStepper, stream: np.ndarray, caches: list[NeuralCac
     """Return the negative log-likelihoods ``(len(caches), N - 1)`` of each token of a stream but the first.
 
     Args:
-        stepper: Stepper of a language model.
         stream: ``(N,)`` token ids.
         caches: Caches with the same window; the stream is read once for all.
     """
@@ -139,7 +138,6 @@ def dynamic_nll(stepper: TokenStepper, stream: np.ndarray, how: DynamicEvaluatio
     The weights are restored afterwards.
 
     Args:
-        stepper: Stepper of a language model.
         stream: ``(N,)`` token ids.
         how: Settings of the steps.
     """

@@ -23,7 +23,6 @@ def continue_prompts(
     The batch is padded to a power of four, so that few batch sizes are compiled.
 
     Args:
-        stepper: Stepper of a language model.
         prompts: B arrays of token ids; an end of text is put before each.
         options: Arguments of :meth:`lstmzoo.LanguageModel.generate`, checked.
         banned: ``(V,)`` whether a token is never sampled.

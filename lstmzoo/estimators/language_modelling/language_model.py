@@ -22,9 +22,8 @@ from lstmzoo.estimators.language_modelling.adaptation import (
     dynamic_nll,
 )
 from lstmzoo.estimators.language_modelling.baselines import METHODS, BaselineLanguageModel
-from lstmzoo.estimators.language_modelling.embedding import Pooling, pooled_states
 from lstmzoo.estimators.language_modelling.generation import continue_prompts, next_log_probs
-from lstmzoo.estimators.language_modelling.likelihood import carried_nll, separate_nll
+from lstmzoo.estimators.language_modelling.reading import Pooling, carried_nll, pooled_states, separate_nll
 from lstmzoo.overrides import Overrides
 from lstmzoo.preprocessing import Corpus, StreamBatches, TextPreprocessor, softmax_cutoffs, token_counts
 from lstmzoo.saving import check_same
@@ -322,11 +321,7 @@ class LanguageModel(TokenizingEstimator[Streams], TextModel):
 
 
 def _check_length(stream: np.ndarray, config: ModelConfig, way_out: str) -> None:
-    """Refuse texts that are shorter than a window.
-
-    Raises:
-        DataError: If they are.
-    """
+    """Refuse texts that are shorter than a window."""
     count, window = len(stream) - 1, config.data.bptt
     if count < window:
         raise DataError(f"the training texts have {count} tokens, fewer than a window of {window}: {way_out}")

@@ -219,6 +219,6 @@ def _json(row: _Row) -> str:
 
 
 def _drawn(row: _Row) -> Any:
-    from lstmzoo.estimators.translation.network.drawing import draw_alignment
+    from lstmzoo.estimators.translation.network.fitted import draw_alignment
 
-    return draw_alignment(row.alignment.source, row.alignment.target, row.alignment.weights)
+    return draw_alignment(row.alignment)

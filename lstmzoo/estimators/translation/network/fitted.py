@@ -10,7 +10,7 @@ import numpy as np
 
 from lstmzoo.decoding import BeamSearch, Sampling
 from lstmzoo.decoding.shapes import SERVED
-from lstmzoo.errors import ConfigError, arg
+from lstmzoo.errors import ConfigError, DataError, arg
 from lstmzoo.estimators._base import TokenizingEstimator, as_json, preprocessor, spec
 from lstmzoo.estimators.translation._base import SentenceTranslator, blanked, blanked_pairs
 from lstmzoo.estimators.translation.network.batches import (
@@ -32,6 +32,8 @@ from lstmzoo.training import Weights
 
 if TYPE_CHECKING:
     from lstmzoo.figures import Figure
+
+_MOST_DRAWN = 200  # tokens of each side of an alignment
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,9 +191,7 @@ class FittedTranslator(TokenizingEstimator, SentenceTranslator):
         targets = self.preprocessor_.encode_target(texts)
         check_lengths(targets, "translation")
         (alignment,) = self._aligned(sources, targets)
-        from lstmzoo.estimators.translation.network.drawing import draw_alignment
-
-        figure = draw_alignment(alignment.source, alignment.target, alignment.weights)
+        figure = draw_alignment(alignment)
         if path is not None:
             figure.savefig(path)
         return figure
@@ -304,3 +304,28 @@ class FittedTranslator(TokenizingEstimator, SentenceTranslator):
         check_same("joint", (pairs.joint, spec.joint), (self.config_.data.joint,) * 2)
         check_same("tokenizer", pairs.tokenizer, self.config_.data.tokenizer)
         check_same("vocab_size", pairs.vocab_size, self.config_.data.vocab_size)
+
+
+def draw_alignment(alignment: Alignment) -> "Figure":
+    """Draw a heat map, with the source from left to right and the target from top to bottom.
+
+    Raises:
+        DataError: If there are too many tokens to draw.
+    """
+    from lstmzoo.figures import Figure
+
+    source, target, weights = alignment.source, alignment.target, alignment.weights
+    if max(weights.shape) > _MOST_DRAWN:
+        raise DataError(
+            f"an alignment of {len(source)} and {len(target)} tokens cannot be drawn: at most {_MOST_DRAWN} of each"
+        )
+    figure = Figure(figsize=(2 + 0.3 * len(source), 1.5 + 0.3 * len(target)), layout="constrained")
+    axis = figure.subplots()
+    image = axis.imshow(weights, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for axes, tokens in ((axis.xaxis, source), (axis.yaxis, target)):
+        axes.set_ticks(range(len(tokens)), [token.replace("$", r"\$") for token in tokens])
+    axis.tick_params(axis="x", rotation=90)
+    axis.set_xlabel("source")
+    axis.set_ylabel("translation")
+    figure.colorbar(image, label="attention")
+    return figure

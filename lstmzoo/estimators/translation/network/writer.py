@@ -71,9 +71,7 @@ class Writer:
         inputs. It runs in blocks of 32 tokens, so that whoever serves it can stop it or let others go first.
 
         Args:
-            source: ``(B, S)`` token ids.
-            limits: ``(B,)`` maximum number of tokens of each translation.
-            length: Maximum of all limits.
+            source, limits, length: As for :meth:`greedy`.
             beam: Settings of the beam search.
         """
         covering, banning = beam.coverage_penalty is not None, beam.width is not None or beam.no_repeat_ngram > 0
@@ -120,9 +118,7 @@ class Writer:
         """Return sampled tokens ``(B, length)``, 0 after the end, and their log-likelihoods ``(B,)``.
 
         Args:
-            source: ``(B, S)`` token ids.
-            limits: ``(B,)`` maximum number of tokens of each translation.
-            length: Maximum of all limits.
+            source, limits, length: As for :meth:`greedy`.
             sampling: Settings of the sampling.
             seeds: ``(B, 2)`` int32, a seed for each row.
         """
