@@ -65,6 +65,11 @@ def _time_dtype(files: Files) -> dict[str, Any] | None:
     return dates[form["backend"]] if form["dates"] else None
 
 
+def _shortest_season(files: Files) -> list[int]:
+    """Return the seasons: format 2 recorded only the shortest."""
+    return [files["params.json"]["learned"]["season_length_"]]
+
+
 _FORM = ("panel", "form")
 
 
@@ -90,6 +95,7 @@ MIGRATIONS: dict[int, tuple[Added, ...]] = {
         Added("PanelForecaster", "params.json", ("learned",), "params_", _OF_FORECASTS),
         Added("BaselineForecaster", "params.json", ("learned",), "method_", param("method")),
     ),
+    2: (Added("PanelForecaster", "params.json", ("learned",), "seasons_", _shortest_season),),
 }
 
 FORMAT = max(MIGRATIONS) + 1  # of folders that this version writes

@@ -11,7 +11,7 @@ from lstmzoo.errors import DataError
 from lstmzoo.estimators.forecasting.baselines import METHODS
 from lstmzoo.estimators.forecasting.network.outlook import step_correlation
 from lstmzoo.metrics import bias, crps, mae, mape, mase, rmse, rmsse, smape, wape
-from lstmzoo.preprocessing import Channels, Columns, WindowPreprocessor, Windows, find_season, read_panel
+from lstmzoo.preprocessing import Channels, Columns, WindowPreprocessor, Windows, find_seasons, read_panel
 from lstmzoo.scales import mean_and_deviation
 
 pytestmark = pytest.mark.usefixtures("eagerly")
@@ -156,7 +156,7 @@ def test_metrics_do_not_depend_on_units_or_levels():
 @pytest.mark.parametrize("unit", [2.0**990, 2.0**-960])
 def test_forecasts_of_huge_and_tiny_values_are_right(unit):
     y = unit * (WAVE / SIZE)
-    assert find_season(read_panel(y, Columns())[0]) == 12
+    assert [season.length for season in find_seasons(read_panel(y, Columns())[0])] == [12]
     for make in (forecaster, lambda: BaselineForecaster("drift", horizon=6, quantiles=QUANTILES)):
         expected, scaled = make().fit(WAVE / SIZE).predict(), make().fit(y).predict()
         np.testing.assert_allclose(scaled / unit, expected, rtol=1e-3, atol=1e-3)

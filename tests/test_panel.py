@@ -20,7 +20,6 @@ from lstmzoo.preprocessing import (
     calendar_features,
     continued,
     filled,
-    find_season,
     fixed_step,
     forecast_frame,
     is_shorter_than_a_day,
@@ -29,7 +28,6 @@ from lstmzoo.preprocessing import (
     stack,
     time_text,
     user_times,
-    usual_seasons,
     with_known_filled,
 )
 
@@ -238,27 +236,6 @@ def test_padding_repeats_the_first_value():
     assert padded.observed.tolist() == [False] * 2 + [True] * 12
     assert panel.padded(4) is panel
     assert (np.diff(padded.times[:6]) == np.timedelta64(1, "h")).all()
-
-
-@pytest.mark.parametrize(("period", "noise"), [(7, 0.1), (12, 0.3), (24, 0.1), (1, 1.0)])
-def test_seasons_are_found(period, noise):
-    rng = np.random.default_rng(3)
-    steps = np.arange(20 * max(period, 12))
-    wave = np.sin(2 * np.pi * steps / period) + 0.5 * np.sin(4 * np.pi * steps / period) if period > 1 else 0
-    panel, _ = read_panel(wave + noise * rng.normal(size=len(steps)), Columns())
-    assert find_season(panel) == period
-
-
-def test_a_constant_series_has_no_season():
-    assert find_season(read_panel(np.ones(100), Columns())[0]) == 1
-
-
-@pytest.mark.parametrize(("freq", "seasons"), [
-    ("h", (24, 168)), ("30min", (48, 336)), ("D", (7,)), ("B", (5,)), ("W-MON", (52,)), ("MS", (12,)), ("ME", (12,)),
-    ("BME", (12,)), ("2MS", (6,)), ("QE-DEC", (4,)), ("YS-JAN", (1,)), ("s", (3600, 86400, 604800)), (1, ()),
-])  # fmt: skip
-def test_usual_seasons(freq, seasons):
-    assert usual_seasons(freq) == seasons
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -22,7 +22,7 @@ from lstmzoo.preprocessing.missing import filled, with_known_filled
 from lstmzoo.preprocessing.observed import check_observed, observed_values
 from lstmzoo.preprocessing.reading import continued, read_panel
 from lstmzoo.preprocessing.scaling import Scale
-from lstmzoo.preprocessing.seasonality import find_season, usual_seasons
+from lstmzoo.preprocessing.seasonality import LONGEST_SEASON, Season, find_seasons, usual_seasons
 from lstmzoo.preprocessing.selection import future_of, series_numbers
 from lstmzoo.preprocessing.streams import (
     StreamBatches,
@@ -41,13 +41,13 @@ from lstmzoo.timestamps import user_times, wall_times
 from lstmzoo.timesteps import fixed_step, is_shorter_than_a_day, time_text
 
 __all__ = [
-    "CALENDAR", "Ahead", "Channels", "Columns", "Corpus", "Form", "LengthBatches", "PairBatches", "PairPreprocessor",
-    "Panel", "Scale", "StreamBatches", "TextPreprocessor", "TextSizes", "WindowPreprocessor", "Windows", "ahead_of",
-    "assemble", "batches_by_length", "calendar_features", "check_calendar", "check_observed", "check_pairs",
-    "check_sentences", "continued", "eager_frame", "filled", "find_season", "fixed_step", "forecast_frame", "future_of",
-    "in_rows", "is_shorter_than_a_day", "make_future_frame", "most_calls", "most_members", "observed_values",
-    "pad_streams", "pad_window", "padded_sentences", "panel_frame", "plain_times_of", "read_future", "read_ids",
-    "read_panel", "series_frame", "series_numbers", "series_times", "side_by_side", "softmax_cutoffs", "stack",
-    "time_text", "token_counts", "tokenizer_name", "user_time", "user_times", "usual_calendar", "usual_seasons",
-    "wall_times", "with_known_filled",
+    "CALENDAR", "LONGEST_SEASON", "Ahead", "Channels", "Columns", "Corpus", "Form", "LengthBatches", "PairBatches",
+    "PairPreprocessor", "Panel", "Scale", "Season", "StreamBatches", "TextPreprocessor", "TextSizes",
+    "WindowPreprocessor", "Windows", "ahead_of", "assemble", "batches_by_length", "calendar_features", "check_calendar",
+    "check_observed", "check_pairs", "check_sentences", "continued", "eager_frame", "filled", "find_seasons",
+    "fixed_step", "forecast_frame", "future_of", "in_rows", "is_shorter_than_a_day", "make_future_frame", "most_calls",
+    "most_members", "observed_values", "pad_streams", "pad_window", "padded_sentences", "panel_frame", "plain_times_of",
+    "read_future", "read_ids", "read_panel", "series_frame", "series_numbers", "series_times", "side_by_side",
+    "softmax_cutoffs", "stack", "time_text", "token_counts", "tokenizer_name", "user_time", "user_times",
+    "usual_calendar", "usual_seasons", "wall_times", "with_known_filled",
 ]  # fmt: skip

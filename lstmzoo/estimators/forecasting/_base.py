@@ -1,5 +1,6 @@
 """What all forecasters share: they read frames, forecast, plot, and split data for searches."""
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -28,7 +29,7 @@ from lstmzoo.preprocessing import (
     Form,
     Panel,
     check_observed,
-    find_season,
+    find_seasons,
     forecast_frame,
     future_of,
     make_future_frame,
@@ -51,6 +52,7 @@ Level = Annotated[float, Field(gt=0, lt=1)]
 Seasons = Annotated[list[Positive], Field(min_length=1)]
 Missing = Literal["error", "mask", "interpolate"]
 
+_logger = logging.getLogger(__name__)
 _DRAWN = 6  # series
 
 
@@ -74,7 +76,7 @@ class PanelForecaster(ServedForecaster, ScoredForecaster):
 
     task: ClassVar[str] = "forecasting"
     _saved = (
-        *as_json("season_length_"),
+        *as_json("season_length_", "seasons_"),
         Learned("params_", dump=ForecastParams.to_json, load=ForecastParams.of),
         LearnedPanel("tail_"),
     )
@@ -83,6 +85,7 @@ class PanelForecaster(ServedForecaster, ScoredForecaster):
     quantiles: list[float] | None
     pad_short: bool
     params_: ForecastParams
+    seasons_: list[int]
     tail_: Panel
     form_: Form
 
@@ -318,15 +321,25 @@ class PanelForecaster(ServedForecaster, ScoredForecaster):
         panel, form = self._read_like_fitted(history)
         return self._panel_model.prepared(self.params_.filled(panel)), form
 
-    def _seasons(self, panel: Panel) -> list[int]:
-        """Return season lengths, shortest first: the parameter, or the usual ones that fit in twice, or the one found.
+    def _seasons(self, panel: Panel, *, log: bool = False) -> list[int]:
+        """Return season lengths, shortest first: the parameter, or those of :func:`lstmzoo.preprocessing.find_seasons`; [1] if
+        there is none.
 
-        The shortest series decides what fits; if short series are padded, the median length. Seasons are searched without the
-        last ``horizon`` steps, so that networks and baselines agree, whatever they hold out.
+        A season must fit twice, each time with a horizon. The shortest series decides what fits; if short series are padded, the
+        median length. Seasons are searched without the last ``horizon`` steps, so that networks and baselines agree, whatever
+        they hold out.
+
+        Args:
+            panel: Series, filled.
+            log: Whether to log what was found.
         """
         if self.season_length is not None:
             given = plain(self.season_length)
             return sorted(given if isinstance(given, list) else [given])
         length = np.median(panel.lengths) if self.pad_short else panel.lengths.min()
-        fitting = [s for s in usual_seasons(panel.freq) if 2 * (s + self.horizon) <= length]
-        return fitting or [find_season(panel.head(self.horizon))]
+        longest = int(length) // 2 - self.horizon
+        usual = [season for season in usual_seasons(panel.freq) if 1 < season <= longest]
+        found = find_seasons(panel.head(self.horizon), usual)
+        if log:
+            _logger.info("seasons: %s", ", ".join(map(str, found)) or "none found")
+        return [season.length for season in found if season.length <= longest] or [1]

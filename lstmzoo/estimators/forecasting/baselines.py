@@ -57,6 +57,7 @@ class BaselineForecaster(Untrained, PanelForecaster):
         horizon_: Steps to forecast.
         levels_: Quantile levels to forecast, 0.5 among them.
         method_: The method.
+        seasons_: As for :class:`lstmzoo.Forecaster`.
         season_length_: The season that is repeated, and that scales MASE; 1 if there is none.
         seconds_: Seconds of the fit.
         data_digest_: SHA-256 of the training data.
@@ -121,7 +122,8 @@ class BaselineForecaster(Untrained, PanelForecaster):
         params = self._given_params
         read, form = params.read(y)
         panel = params.filled(read)
-        season = self._seasons(panel)[0]
+        self.seasons_ = self._seasons(panel)
+        season = self.seasons_[0]
         naive = _Naive(self.method, params.horizon, season, params.pad_short)
         self.tail_, self.form_ = naive.prepared(panel), form
         self.params_, self.method_, self.season_length_ = params, self.method, season

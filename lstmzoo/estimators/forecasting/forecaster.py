@@ -35,8 +35,8 @@ class Forecaster(NetworkForecaster):
         model: Zoo entry, such as ``lstm`` or ``forecasting/lstm``; see :func:`lstmzoo.list_models`.
         horizon: H, steps to forecast.
         lookback: T, steps that the network reads; if None, the entry's ``lookback_horizons`` times the horizon.
-        season_length: One or several season lengths in steps. If None, the usual ones of the frequency that fit twice into the
-            series without the horizon; if none fit, the one found in the data.
+        season_length: One or several season lengths in steps. If None, the usual ones of the frequency, unless the data speaks
+            clearly against them, and those found in the data; see :func:`lstmzoo.preprocessing.find_seasons`.
         freq: Frequency: a pandas alias or an integer step; inferred if None.
         quantiles: Quantile levels to forecast besides the median.
         hyperparameters: Overrides of the entry's settings, whether of the network, the data (``scaling``, ``residual``, ...) or
@@ -72,6 +72,7 @@ class Forecaster(NetworkForecaster):
         horizon_: The horizon of the fit.
         levels_: The quantile levels of the fit, 0.5 among them.
         preprocessor_: The fitted :class:`lstmzoo.preprocessing.WindowPreprocessor`.
+        seasons_: All season lengths, shortest first; [1] if there is none.
         season_length_: The shortest season, which scales MASE; 1 if there is none.
         seed_: Seed that ``fit`` used, and of the sample paths from which quantiles are computed.
         history_: A row per epoch: ``epoch``, ``loss``, ``val_loss``, ``learning_rate``, ``seconds``.
@@ -264,14 +265,14 @@ class Forecaster(NetworkForecaster):
         params, held_out = self._given_params, self._held_out()
         read, form = params.read(y)
         whole, panel = params.filled(read), params.filled(read, held_out)
-        seasons = self._seasons(panel)
+        seasons = self._seasons(panel, log=True)
         preprocessor = window_preprocessor(config.data, params, seasons, self.lookback, self.calendar)
         panel = long_enough(panel, preprocessor, held_out, pad_short=self.pad_short)
         preprocessor.fit(panel.head(held_out))
         kept = kept_rows(long_enough(whole, preprocessor, held_out, pad_short=self.pad_short), preprocessor)
         return PreparedSeries(
             preprocessor=preprocessor, spec=preprocessor.spec_, digest=panel_digest(whole), params=params,
-            windows=training_windows(preprocessor, panel, held_out), tail=kept, form=form, season_length=seasons[0],
+            windows=training_windows(preprocessor, panel, held_out), tail=kept, form=form, seasons=seasons,
             validation=Windows.held_out(preprocessor, panel, held_out) if held_out else None,
         )  # fmt: skip
 
@@ -282,6 +283,6 @@ class Forecaster(NetworkForecaster):
         windows = Windows(self.preprocessor_, longer, skip=trained)
         return PreparedSeries(
             preprocessor=self.preprocessor_, spec=self.spec_, digest=panel_digest(new), params=self.params_,
-            windows=windows, tail=kept_rows(longer, self.preprocessor_), form=form, season_length=self.season_length_,
+            windows=windows, tail=kept_rows(longer, self.preprocessor_), form=form, seasons=self.seasons_,
             empty=not len(windows),
         )  # fmt: skip

@@ -225,7 +225,7 @@ class NetworkForecaster(ZooNetworkEstimator[PreparedSeries], PanelForecaster):
         return validate
 
     def _learn(self, prepared: PreparedSeries, trained: Trained) -> None:
-        self.params_, self.season_length_ = prepared.params, prepared.season_length
+        self.params_, self.seasons_, self.season_length_ = prepared.params, prepared.seasons, prepared.seasons[0]
         self.tail_, self.form_ = prepared.tail, prepared.form
         self.step_correlation_, self.offsets_ = 0.0, None
         levels, conformal = self.levels_, self.params_.conformal

@@ -20,7 +20,7 @@ class PreparedSeries(Prepared):
         windows: Windows of the training set.
         tail: The rows of each series that forecasts and updates read.
         form: What the user passed.
-        season_length: The shortest season.
+        seasons: Season lengths, shortest first.
         validation: Windows of the validation set, or None.
     """
 
@@ -29,7 +29,7 @@ class PreparedSeries(Prepared):
     windows: Windows
     tail: Panel
     form: Form
-    season_length: int
+    seasons: list[int]
     validation: Windows | None = None
 
 
