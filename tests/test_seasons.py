@@ -9,7 +9,8 @@ import pytest
 from scipy.signal import lfilter
 
 from lstmzoo import BaselineForecaster, Forecaster, load
-from lstmzoo.preprocessing import LONGEST_SEASON, Panel, find_seasons, usual_seasons
+from lstmzoo.preprocessing import Panel, find_seasons, usual_seasons
+from lstmzoo.preprocessing.seasonality import LONGEST_SEASON
 
 
 def season_lengths(rows, usual=(), longest=LONGEST_SEASON):

@@ -22,7 +22,7 @@ from lstmzoo.preprocessing.missing import filled, with_known_filled
 from lstmzoo.preprocessing.observed import check_observed, observed_values
 from lstmzoo.preprocessing.reading import continued, read_panel
 from lstmzoo.preprocessing.scaling import Scale
-from lstmzoo.preprocessing.seasonality import LONGEST_SEASON, Season, find_seasons, usual_seasons
+from lstmzoo.preprocessing.seasonality import Season, find_seasons, usual_seasons
 from lstmzoo.preprocessing.selection import future_of, series_numbers
 from lstmzoo.preprocessing.streams import (
     StreamBatches,
@@ -41,7 +41,7 @@ from lstmzoo.timestamps import user_times, wall_times
 from lstmzoo.timesteps import fixed_step, is_shorter_than_a_day, time_text
 
 __all__ = [
-    "CALENDAR", "LONGEST_SEASON", "Ahead", "Channels", "Columns", "Corpus", "Form", "LengthBatches", "PairBatches",
+    "CALENDAR", "Ahead", "Channels", "Columns", "Corpus", "Form", "LengthBatches", "PairBatches",
     "PairPreprocessor", "Panel", "Scale", "Season", "StreamBatches", "TextPreprocessor", "TextSizes",
     "WindowPreprocessor", "Windows", "ahead_of", "assemble", "batches_by_length", "calendar_features", "check_calendar",
     "check_observed", "check_pairs", "check_sentences", "continued", "eager_frame", "filled", "find_seasons",

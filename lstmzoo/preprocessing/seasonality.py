@@ -10,14 +10,11 @@ from scipy.signal import fftconvolve
 from lstmzoo.panel import Panel, was_observed
 from lstmzoo.timesteps import is_shorter_than_a_day, months_of, offset_of
 
-_YEAR = pd.Timedelta(days=364)
 _CALENDAR_SEASONS = {"D": (7,), "B": (5,), "W": (52,), "M": (12,), "B-M": (12,), "Q": (4,), "Y": (1,)}
 
 LONGEST_SEASON = 400  # steps, of a season that is searched for
 _SHORTEST = 3  # a season of two steps cannot be told from noise that alternates
-_PAIRS = (
-    3  # times the length of a season, the fewest pairs of values that tell of it: those of one series of three seasons
-)
+_PAIRS = 3  # fewest pairs of values that tell of a season, in units of its length
 _REPEATS = 3  # lags of one, two and three seasons tell of a season
 _CLEAR = 4.0  # standard errors that chance does not reach
 _LEAST = 0.15  # least correlation of a season
