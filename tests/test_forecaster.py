@@ -440,6 +440,22 @@ def test_restrict_drops_what_makes_no_sense(hourly, tiny):
     assert "long_seasonal_naive" not in free["residual"].values
 
 
+@pytest.mark.parametrize(("seasons", "length", "first", "values"), [
+    (1, 60, "seasonal_mix", {"none", "seasonal_mix", "mix"}),
+    (4, 60, "seasonal_mix", {"none", "naive", "seasonal_naive", "seasonal_mix", "mix"}),
+    ([4, 40], 60, "seasonal_naive", {"none", "naive", "seasonal_naive"}),
+    (40, 60, "naive", {"none", "naive"}),
+])  # fmt: skip
+def test_a_first_trial_has_the_entrys_own_reference_or_the_nearest(seasons, length, first, values):
+    from lstmzoo.tuning.space import make_space
+
+    forecaster = Forecaster(horizon=12, season_length=seasons)
+    y = 5 + np.sin(np.arange(length))
+    space = make_space(forecaster, [load_config("forecasting/lstm")], {}, (y,))["lstm"]
+    assert (space.first["residual"], set(space.ranges["residual"].values)) == (first, values)
+    assert {space.first[name] for name in ("transform", "batch_size")} == {"none", 64}
+
+
 @pytest.mark.parametrize(("method", "expected"), [
     ("naive", [4, 4, 4]), ("seasonal_naive", [3, 4, 3]), ("drift", [5, 6, 7]), ("window_average", [3.5, 3.5, 3.5]),
 ])  # fmt: skip

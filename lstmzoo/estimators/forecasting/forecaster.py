@@ -212,7 +212,8 @@ class Forecaster(NetworkForecaster):
         fixed = {*(self.hyperparameters or {}), *(name for name, value in owners.items() if value is not None)}
         space = {key: value for key, value in search_space.items() if key not in fixed}
         spare = int(panel.lengths.min()) - self.horizon - self._held_out()
-        return meaningful_space(space, panel, self._seasons(panel), self.horizon, spare, pad_short=self.pad_short)
+        own = self._resolve_config().settings
+        return meaningful_space(space, own, panel, self._seasons(panel), self.horizon, spare, pad_short=self.pad_short)
 
     def refit_clone(self) -> "Forecaster":
         """Return an unfitted copy for the best number of epochs and all data; if ``conformal``, for as much data as before."""

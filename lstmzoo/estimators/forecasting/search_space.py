@@ -1,11 +1,22 @@
 """Search spaces of forecasters, without the choices that some series make meaningless."""
 
-from lstmzoo.config.ranges import Categorical, SearchParameter
+from collections.abc import Mapping
+
+from lstmzoo.config.ranges import Categorical, Scalar, SearchParameter
 from lstmzoo.panel import Panel
+
+_NEAREST = (
+    "seasonal_mix",
+    "seasonal_naive",
+    "mix",
+    "naive",
+    "none",
+)  # references, those that know most of the season first
 
 
 def meaningful_space(
     search_space: dict[str, SearchParameter],
+    own: Mapping[str, Scalar],
     panel: Panel,
     seasons: list[int],
     horizon: int,
@@ -17,6 +28,8 @@ def meaningful_space(
 
     Args:
         search_space: Ranges by key, as in a zoo config.
+        own: The entry's own settings. Of values that mean the same for the panel, the entry's own is kept; if it is not possible,
+            the nearest to it is the first of the range.
         panel: Series, filled.
         seasons: Season lengths, shortest first.
         horizon: Steps to forecast.
@@ -32,25 +45,32 @@ def meaningful_space(
         space["lookback_horizons"] = _capped(space["lookback_horizons"], spare // horizon)
     references = space.get("residual")
     if isinstance(references, Categorical):
-        different = _different_references(seasons, max(spare, seasons[-1]) if pad_short else spare)
-        values = [value for value in references.values if value in different]
+        values = _different_references(references.values, own.get("residual"), seasons, None if pad_short else spare)
         space["residual"] = references.model_copy(update={"values": values})
         if not values:
             del space["residual"]
     return space
 
 
-def _different_references(seasons: list[int], spare: int) -> set[str]:
-    """Names of the references that differ for series with these seasons."""
+def _different_references(values: list[Scalar], own: Scalar, seasons: list[int], spare: int | None) -> list[Scalar]:
+    """Return the references that differ for series with these seasons, and that need at most ``spare`` steps."""
+    steps = {name: needed for name, needed in _steps(seasons).items() if spare is None or needed[-1] <= spare}
+    alike: dict[tuple[int, ...], Scalar] = {}
+    for value in [own, *values] if own in values else values:
+        if value in steps:
+            alike.setdefault(steps[str(value)], value)
+    kept = [value for value in values if value in alike.values()]
+    nearest = next((name for name in _NEAREST if name in kept), None)
+    return kept if own in kept or nearest is None else [nearest, *(value for value in kept if value != nearest)]
+
+
+def _steps(seasons: list[int]) -> dict[str, tuple[int, ...]]:
+    """The steps that each reference looks back, ascending: equal ones are the same forecast."""
     short, long = seasons[0], seasons[-1]
-    different = {"none", "naive", "mix"}
-    if 1 < short <= spare:
-        different.add("seasonal_naive")
-    if short < long <= spare:
-        different.add("long_seasonal_naive")
-    if "seasonal_naive" in different and long <= spare:
-        different.add("seasonal_mix")
-    return different
+    return {
+        "none": (0,), "naive": (1,), "seasonal_naive": (short,), "long_seasonal_naive": (long,),
+        "seasonal_mix": tuple(seasons) if long == 1 else (-1, *seasons), "mix": (-2, *seasons),
+    }  # fmt: skip
 
 
 def _capped(span: SearchParameter, largest: int) -> SearchParameter:
