@@ -274,10 +274,10 @@ def _changes(panel: Panel, longest: int, removed: int = 0) -> list[_Changes]:
         longest: Longest season to look for.
         removed: Season whose differences are read instead of the values; 0 for none.
     """
-    lags, every = (_REPEATS + 1) * longest, -(-len(panel.values) // _VALUES)
+    lags, every = (_REPEATS + 1) * longest, 1 + len(panel.values) // _VALUES
     groups: dict[int, list[np.ndarray]] = {}
     for changes in _scaled(panel, range(0, len(panel), every)):
-        rows = changes[removed:] - changes[: len(changes) - removed] if removed else changes
+        rows = changes[removed:] - changes[: max(len(changes) - removed, 0)] if removed else changes
         if len(rows) > _SHORTEST:
             groups.setdefault(int(2 * np.log2(len(rows))), []).append(rows)
     return [_Changes.of(group, min(lags, *map(len, group))) for group in groups.values()]
