@@ -41,14 +41,7 @@ def mase(actual: np.ndarray, forecast: np.ndarray, history: Sequence[np.ndarray]
 def rmsse(actual: np.ndarray, forecast: np.ndarray, history: Sequence[np.ndarray], season_length: int) -> np.ndarray:
     """Root mean squared scaled error of each series: :func:`mase` with squared errors. M5 used a season of 1.
 
-    Args:
-        actual: ``(N, H)``; missing steps (NaN) are left out.
-        forecast: ``(N, H)``.
-        history: The values before the forecast, N arrays of any lengths.
-        season_length: Season of the seasonal naive forecast.
-
-    Returns:
-        ``(N,)``; NaN and infinity as in :func:`mase`.
+    Arguments, shapes, NaN and infinity are those of :func:`mase`.
 
     References:
         Makridakis, Spiliotis & Assimakopoulos, "M5 accuracy competition", Int. J. Forecasting 38(4), 2022.
@@ -63,11 +56,7 @@ def rmsse(actual: np.ndarray, forecast: np.ndarray, history: Sequence[np.ndarray
 def smape(actual: np.ndarray, forecast: np.ndarray) -> np.ndarray:
     """Symmetric mean absolute percentage error of each series ``(N,)``, from 0 to 200 as in the M competitions.
 
-    NaN if no step of a series was observed; infinity if its forecast is not finite.
-
-    Args:
-        actual: ``(N, H)``; missing steps (NaN) are left out.
-        forecast: ``(N, H)``.
+    Arguments, NaN and infinity are those of :func:`mae`.
 
     References:
         Makridakis, Spiliotis & Assimakopoulos, "The M4 Competition", Int. J. Forecasting 36(1), 2020.
@@ -96,11 +85,7 @@ def mae(actual: np.ndarray, forecast: np.ndarray) -> np.ndarray:
 
 
 def rmse(actual: np.ndarray, forecast: np.ndarray) -> np.ndarray:
-    """Root mean squared error of each series ``(N,)``, in its own units; NaN and infinity as in :func:`mae`.
-
-    Args:
-        actual: ``(N, H)``; missing steps (NaN) are left out.
-        forecast: ``(N, H)``.
+    """Root mean squared error of each series ``(N,)``, in its own units. Arguments, NaN and infinity are those of :func:`mae`.
 
     Examples:
         >>> rmse(np.array([[1.0, 2.0]]), np.array([[3.0, 2.0]])).round(3)
@@ -111,11 +96,9 @@ def rmse(actual: np.ndarray, forecast: np.ndarray) -> np.ndarray:
 
 
 def mape(actual: np.ndarray, forecast: np.ndarray) -> np.ndarray:
-    """Mean absolute percentage error of each series ``(N,)``, in percent of the values; NaN and infinity as in :func:`mae`.
+    """Mean absolute percentage error of each series ``(N,)``, in percent of the values.
 
-    Args:
-        actual: ``(N, H)``; missing steps (NaN) and steps whose value is 0 are left out.
-        forecast: ``(N, H)``.
+    Steps whose value is 0 are left out. Arguments, NaN and infinity are those of :func:`mae`.
 
     Examples:
         >>> mape(np.array([[1.0, 2.0, 0.0]]), np.array([[3.0, 2.0, 1.0]]))
@@ -128,11 +111,7 @@ def mape(actual: np.ndarray, forecast: np.ndarray) -> np.ndarray:
 def wape(actual: np.ndarray, forecast: np.ndarray) -> np.ndarray:
     """Weighted absolute percentage error of each series ``(N,)``: the sum of errors in percent of the sum of values.
 
-    NaN and infinity as in :func:`mae`; NaN also for a series of zeros.
-
-    Args:
-        actual: ``(N, H)``; missing steps (NaN) are left out.
-        forecast: ``(N, H)``.
+    It is NaN for a series of zeros. Arguments, NaN and infinity are otherwise those of :func:`mae`.
 
     References:
         Kolassa & Schütz, "Advantages of the MAD/Mean ratio over the MAPE", Foresight 6, 2007.
@@ -148,11 +127,7 @@ def wape(actual: np.ndarray, forecast: np.ndarray) -> np.ndarray:
 def bias(actual: np.ndarray, forecast: np.ndarray) -> np.ndarray:
     """Mean of forecast minus value of each series ``(N,)``; above 0, forecasts are too high.
 
-    NaN and infinity as in :func:`mae`.
-
-    Args:
-        actual: ``(N, H)``; missing steps (NaN) are left out.
-        forecast: ``(N, H)``.
+    Arguments, NaN and infinity are those of :func:`mae`.
 
     Examples:
         >>> bias(np.array([[1.0, 2.0]]), np.array([[3.0, 1.0]]))
@@ -213,12 +188,8 @@ def crps(actual: np.ndarray, quantile_forecasts: np.ndarray, levels: Sequence[fl
 def weighted_quantile_loss(actual: np.ndarray, quantile_forecasts: np.ndarray, levels: Sequence[float]) -> float:
     """Mean weighted quantile loss of all series together: :func:`crps` with both sums over series and steps.
 
-    Large series weigh more. This is the number that probabilistic forecasting papers report as CRPS or wQL.
-
-    Args:
-        actual: ``(N, H)``; missing steps (NaN) are left out.
-        quantile_forecasts: ``(N, H, Q)``.
-        levels: The Q levels, in (0, 1).
+    Large series weigh more. This is the number that probabilistic forecasting papers report as CRPS or wQL. The arguments are
+    those of :func:`crps`.
 
     References:
         Alexandrov et al., "GluonTS: Probabilistic and Neural Time Series Modeling in Python", JMLR 21(116), 2020.

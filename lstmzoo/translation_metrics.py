@@ -39,13 +39,7 @@ def chrf(references: Sequence[str], hypotheses: Sequence[str]) -> float:
     """chrF2 of a corpus, from 0 to 100: the F-score of n-grams of 1 to 6 characters, with more weight on recall.
 
     It needs no words, so it suits languages with long words or without spaces. The score is sacreBLEU's with its defaults.
-
-    Args:
-        references: The correct translations, one for each sentence.
-        hypotheses: The translations to score, in the same order.
-
-    Raises:
-        DataError: As in :func:`bleu`.
+    Arguments and errors are those of :func:`bleu`.
 
     References:
         Popović, "chrF: character n-gram F-score for automatic MT evaluation", WMT 2015.
@@ -63,14 +57,7 @@ def ter(references: Sequence[str], hypotheses: Sequence[str]) -> float:
     """Translation edit rate of a corpus, in percent: edits (insertions, deletions, substitutions, shifts) per reference word.
 
     Lower is better, and values above 100 are possible. The score is sacreBLEU's with its defaults: words are separated by
-    spaces, and case is ignored.
-
-    Args:
-        references: The correct translations, one for each sentence.
-        hypotheses: The translations to score, in the same order.
-
-    Raises:
-        DataError: As in :func:`bleu`.
+    spaces, and case is ignored. Arguments and errors are those of :func:`bleu`.
 
     References:
         Snover et al., "A Study of Translation Edit Rate with Targeted Human Annotation", AMTA 2006.
@@ -85,17 +72,9 @@ def ter(references: Sequence[str], hypotheses: Sequence[str]) -> float:
 
 
 def translation_scores(references: Sequence[str], hypotheses: Sequence[str]) -> dict[str, float | str]:
-    """Return :func:`bleu`, :func:`chrf`, :func:`ter`, and BLEU's signature, without which BLEU cannot be compared.
+    """Return ``bleu``, ``chrf``, ``ter``, and BLEU's ``signature``, without which BLEU cannot be compared.
 
-    Args:
-        references: The correct translations, one for each sentence.
-        hypotheses: The translations to score, in the same order.
-
-    Returns:
-        ``bleu``, ``chrf``, ``ter``, and ``signature`` (sacreBLEU's settings and version).
-
-    Raises:
-        DataError: As in :func:`bleu`.
+    The signature is sacreBLEU's settings and version. Arguments and errors are those of :func:`bleu`.
 
     Examples:
         >>> scores = translation_scores(["the cat sat on the mat"], ["the cat sat on a mat"])

@@ -18,7 +18,7 @@ QUICK = (checks.check_keys_match_builder, checks.check_layers_are_named, checks.
 TOPOLOGY = '''
 import keras
 
-from lstmzoo.blocks.hyperparameters import Count
+from lstmzoo.blocks import Count
 from lstmzoo.models._forecasting import forecaster, output_size
 from lstmzoo.registry import register_model
 from lstmzoo.spec import ForecastingSpec

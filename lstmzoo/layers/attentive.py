@@ -14,9 +14,8 @@ from lstmzoo.layers.attention import Attention
 _CELLS = ("gru", "lstm")  # in the order of how many states they have
 Reader = Callable[[Tensor], tuple[Tensor, Tensor]]  # from queries (B, U) to contexts (B, M) and weights (B, S)
 Transition = Callable[[Tensor, State], list[Tensor]]  # from inputs (B, any) and states to states, h first
-Step = Callable[
-    [Tensor, State], tuple[tuple[Tensor, Tensor, Tensor], list[Tensor]]
-]  # to (output, context, weights), states
+# From inputs (B, any) and states to (output, context, weights) and states.
+Step = Callable[[Tensor, State], tuple[tuple[Tensor, Tensor, Tensor], list[Tensor]]]
 
 
 class _AttentiveLayer(keras.layers.Layer):

@@ -56,9 +56,8 @@ class WindowAttention(WholeLayer):
         memory, seen = states
         steps, window = x.shape[1], self.window
         written = ops.concatenate([ops.matmul(x, self.key_kernel), ops.matmul(x, self.value_kernel)], axis=-1)
-        memory = ops.concatenate(
-            [memory, written], axis=1
-        )  # (B, W + T, 2 U); step t of x sees W places, beginning at t
+        # (B, W + T, 2 U). Step t of x sees W places, beginning at t.
+        memory = ops.concatenate([memory, written], axis=1)
         keys, values = memory[..., : self.units], memory[..., self.units :]
         scores = ops.matmul(ops.matmul(x, self.query_kernel), ops.transpose(keys, (0, 2, 1))) / self.units**0.5
         weights = self._weights(ops.cast(scores, "float32"), self._visible(steps, seen))

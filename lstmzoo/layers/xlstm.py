@@ -55,9 +55,8 @@ class _SLSTMCell(keras.layers.Layer):
         gates = ops.matmul(x, self.kernel) + self.bias + ops.reshape(recurrent, (-1, 4 * self.units))
         parts = ops.unstack(ops.reshape(gates, (-1, heads, 4, size)), 4, axis=2)
         i, f, z, o = (ops.reshape(part, (-1, self.units)) for part in parts)
-        kept = ops.log_sigmoid(f) + ops.where(
-            n > 0, m, LOG_ZERO
-        )  # n is 0 only at the beginning, and at least 1 afterwards
+        # n is 0 only at the beginning, and at least 1 afterwards.
+        kept = ops.log_sigmoid(f) + ops.where(n > 0, m, LOG_ZERO)
         m = ops.stop_gradient(ops.maximum(kept, i))
         keep, take = ops.exp(kept - m), ops.exp(i - m)
         c = keep * c + take * ops.tanh(z)
@@ -140,9 +139,8 @@ class MLSTM(WholeLayer):
         features, heads = x_shape[-1], self.num_heads
         for part in ("query", "key", "value", "output"):
             setattr(self, f"{part}_kernel", self.add_weight(shape=(features, self.units), name=f"{part}_kernel"))
-            setattr(
-                self, f"{part}_bias", self.add_weight(shape=(self.units,), initializer="zeros", name=f"{part}_bias")
-            )
+            bias = self.add_weight(shape=(self.units,), initializer="zeros", name=f"{part}_bias")
+            setattr(self, f"{part}_bias", bias)
         self.gate_kernel = self.add_weight(shape=(features, 2 * heads), initializer="zeros", name="gate_kernel")
         self.gate_bias = self.add_weight(shape=(2 * heads,), initializer=self._initial_gate_bias, name="gate_bias")
         self.norm_scale = self.add_weight(

@@ -15,9 +15,8 @@ import numpy as np
 from lstmzoo.backend import Arrays, Batch, State, Tensor, Tensors
 from lstmzoo.programs import Programs, named, unnamed
 
-Encode = Callable[
-    [Tensors, State | None], tuple[State, State]
-]  # from a source, and a state or None, to memory and state
+# From a source, and a state or None, to memory and state.
+Encode = Callable[[Tensors, State | None], tuple[State, State]]
 Step = Callable[[Tensors, State, State], tuple[Tensor, State]]  # from inputs, state and memory to output and state
 
 

@@ -22,9 +22,8 @@ from lstmzoo.programs import FunctionModel, NetworkTrainer, named, unnamed
 from lstmzoo.spec import LanguageModellingSpec
 
 SoftmaxKind = Literal["full", "adaptive"]
-Face = Callable[
-    [Tensor, State | None], tuple[Tensor, State]
-]  # tokens (B, T), states to hidden states (B, T, D), states
+# From tokens (B, T) and states to hidden states (B, T, D) and states.
+Face = Callable[[Tensor, State | None], tuple[Tensor, State]]
 
 
 def language_model(

@@ -17,7 +17,6 @@ import numpy as np
 from keras import ops
 
 from lstmzoo.backend import State, Tensor, Tensors
-from lstmzoo.blocks import length_mask, lengths_with_end
 from lstmzoo.errors import ConfigError
 from lstmzoo.layers import Attention, Dropout, TokenSoftmax
 from lstmzoo.models._base import Stepper, SteppingModel
@@ -44,7 +43,7 @@ class Memory(NamedTuple):
 
 def translation_model(
     spec: TranslationSpec, encode: Callable, decode: Callable, *, name: str, embedding_dim: int, tied: Tied,
-    source_dropout: float, target_dropout: float, output_dropout: float, label_smoothing: float,
+    embedding_dropout: float, output_dropout: float, label_smoothing: float,
 ) -> keras.Model:  # fmt: skip
     """Make a model of the next target token, given the source and the tokens before.
 
@@ -58,8 +57,7 @@ def translation_model(
         embedding_dim: E.
         tied: ``none``; ``two_way``: the target's embedding and the softmax share a matrix; ``three_way``: the source's embedding
             shares it too, which needs a joint vocabulary. If D is not E, a linear layer comes between.
-        source_dropout: Rate of the source's embeddings.
-        target_dropout: Rate of the target's embeddings.
+        embedding_dropout: Rate of the embeddings of source and target.
         output_dropout: Rate of the hidden states.
         label_smoothing: Share of the probability that training spreads over all tokens (Szegedy et al. 2016).
 
@@ -82,7 +80,7 @@ def translation_model(
     head = TokenSoftmax(spec.target_vocab_size, embedding=None if tied == "none" else target_embed, name="softmax")
     enter, begin, leave = (
         Dropout(rate, name=f"{place}_dropout")
-        for place, rate in (("source", source_dropout), ("target", target_dropout), ("output", output_dropout))
+        for place, rate in (("source", embedding_dropout), ("target", embedding_dropout), ("output", output_dropout))
     )
 
     def read(source: Tensor) -> tuple[State, State]:
@@ -111,8 +109,15 @@ def _embedding(vocab_size: int, size: int, name: str) -> keras.layers.Embedding:
 
 
 def sentence_mask(tokens: Tensor) -> Tensor:
-    """Mask the padding of sentences ``(B, T)``: True up to the first end of a sentence, which is included."""
-    return length_mask(lengths_with_end(tokens), tokens)
+    """Mask the padding of sentences ``(B, T)``: True up to the first 0, the end of a sentence, which is included.
+
+    Examples:
+        >>> ops.convert_to_numpy(sentence_mask(np.array([[5, 0, 0], [5, 6, 7]], "int32")))
+        array([[ True,  True, False],
+               [ True,  True,  True]])
+    """
+    ends = ops.cast(ops.equal(tokens, 0), "int32")
+    return ops.equal(ops.cumsum(ends, axis=1), ends)
 
 
 class DeepDecoder:

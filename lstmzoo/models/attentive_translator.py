@@ -71,6 +71,5 @@ def attentive_translator(
 
     return translation_model(
         spec, encode, decode, name="attentive_translator", embedding_dim=embedding_dim, tied=tied,
-        source_dropout=embedding_dropout, target_dropout=embedding_dropout, output_dropout=output_dropout,
-        label_smoothing=label_smoothing,
+        embedding_dropout=embedding_dropout, output_dropout=output_dropout, label_smoothing=label_smoothing,
     )  # fmt: skip

@@ -60,6 +60,6 @@ def deep_translator(
         return x, weights, states
 
     return translation_model(
-        spec, encode, decode, name="deep_translator", embedding_dim=embedding_dim, tied=tied, source_dropout=dropout,
-        target_dropout=dropout, output_dropout=dropout, label_smoothing=label_smoothing,
+        spec, encode, decode, name="deep_translator", embedding_dim=embedding_dim, tied=tied,
+        embedding_dropout=dropout, output_dropout=dropout, label_smoothing=label_smoothing,
     )  # fmt: skip

@@ -57,9 +57,8 @@ def es_rnn_forecaster(spec: ForecastingSpec, *, units: Count, num_layers: Count,
         relative = ops.concatenate([references - smoothed, known], axis=-1)
         correction = head(nonlinear(last), relative)
         raw = correction + (smoothed - ops.mean(references, axis=-1, keepdims=True)) * _location(spec)
-        return ops.pad(
-            raw, [[0, 0], [0, 0], [0, output_size(spec) - spec.num_outputs]]
-        )  # all references have the same weight
+        # All references have the same weight.
+        return ops.pad(raw, [[0, 0], [0, 0], [0, output_size(spec) - spec.num_outputs]])
 
     return forecaster(spec, encode, decode, name="es_rnn_forecaster", streaming=False, with_series=True)
 

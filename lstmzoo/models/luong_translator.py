@@ -55,8 +55,8 @@ def luong_translator(
         return Memory(values, keys(values), mask), first
 
     return translation_model(
-        spec, encode, decode, name="luong_translator", embedding_dim=embedding_dim, tied=tied, source_dropout=dropout,
-        target_dropout=dropout, output_dropout=dropout, label_smoothing=label_smoothing,
+        spec, encode, decode, name="luong_translator", embedding_dim=embedding_dim, tied=tied,
+        embedding_dropout=dropout, output_dropout=dropout, label_smoothing=label_smoothing,
     )  # fmt: skip
 
 

@@ -46,6 +46,6 @@ def recurrent_translator(
         return hidden, None, states
 
     return translation_model(
-        spec, encode, decode, name="recurrent_translator", embedding_dim=embedding_dim, tied=tied, source_dropout=dropout,
-        target_dropout=dropout, output_dropout=dropout, label_smoothing=label_smoothing,
+        spec, encode, decode, name="recurrent_translator", embedding_dim=embedding_dim, tied=tied,
+        embedding_dropout=dropout, output_dropout=dropout, label_smoothing=label_smoothing,
     )  # fmt: skip

@@ -60,6 +60,6 @@ def rnmt_translator(
         return ops.concatenate([x, contexts], axis=-1), weights, states
 
     return translation_model(
-        spec, encode, decode, name="rnmt_translator", embedding_dim=embedding_dim, tied=tied, source_dropout=dropout,
-        target_dropout=dropout, output_dropout=dropout, label_smoothing=label_smoothing,
+        spec, encode, decode, name="rnmt_translator", embedding_dim=embedding_dim, tied=tied,
+        embedding_dropout=dropout, output_dropout=dropout, label_smoothing=label_smoothing,
     )  # fmt: skip
