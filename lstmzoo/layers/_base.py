@@ -1,5 +1,6 @@
-"""Shared by layers: the logarithm of zero, Keras' loop over time, and the interface of Keras' recurrent layers."""
+"""Shared by layers: configs, the logarithm of zero, Keras' loop over time, and the interface of Keras' recurrent layers."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,15 @@ from lstmzoo.errors import ConfigError
 LOG_ZERO = -1e30  # stands for the logarithm of zero; finite, so that the difference of two is not NaN
 
 Step = Callable[[Tensor, State], tuple[State, list[Tensor]]]  # from inputs (B, ...) and states to outputs and states
+
+
+class ConfiguredLayer(keras.layers.Layer):
+    """A layer whose config is its constructor's arguments, each of which is an attribute of the same name."""
+
+    def get_config(self) -> dict[str, Any]:
+        classes = [cls for cls in type(self).__mro__ if issubclass(cls, ConfiguredLayer) and "__init__" in vars(cls)]
+        names = [name for cls in classes for name in inspect.signature(cls.__init__).parameters if hasattr(self, name)]
+        return {name: getattr(self, name) for name in names} | super().get_config()
 
 
 class _Cell:
@@ -75,7 +85,7 @@ class LoopedLayer(keras.layers.RNN):
         return cls(**config)
 
 
-class WholeLayer(keras.layers.Layer):
+class WholeLayer(ConfiguredLayer):
     """A recurrent layer that reads a sequence other than step by step. Its length must be known when the layer is called.
 
     Sizes: B batch, T time, F features, U units.
@@ -96,11 +106,11 @@ class WholeLayer(keras.layers.Layer):
         self.return_sequences = return_sequences
         self.return_state = return_state
 
-    def state_shapes(self) -> list[tuple[int, ...]]:
+    def _state_shapes(self) -> list[tuple[int, ...]]:
         """The shape of each state, without B."""
         raise NotImplementedError
 
-    def run(self, x: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+    def _run(self, x: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """From ``(B, T, F)`` and initial states to outputs ``(B, T, U)`` and final states."""
         raise NotImplementedError
 
@@ -110,16 +120,12 @@ class WholeLayer(keras.layers.Layer):
                 f"layer {self.name!r} needs inputs of a fixed number of steps; give keras.Input its length"
             )
         if initial_state is None:
-            zeros = [ops.zeros((ops.shape(x)[0], *shape), dtype=self.compute_dtype) for shape in self.state_shapes()]
-        outputs, states = self.run(x, zeros if initial_state is None else list(initial_state))
+            zeros = [ops.zeros((ops.shape(x)[0], *shape), dtype=self.compute_dtype) for shape in self._state_shapes()]
+        outputs, states = self._run(x, zeros if initial_state is None else list(initial_state))
         outputs = outputs if self.return_sequences else outputs[:, -1]
         return (outputs, *states) if self.return_state else outputs
 
     def compute_output_shape(self, x_shape: tuple, initial_state_shape: Any = None) -> tuple:
         output = (*x_shape[:2], self.units) if self.return_sequences else (x_shape[0], self.units)
-        states = [(x_shape[0], *shape) for shape in self.state_shapes()]
+        states = [(x_shape[0], *shape) for shape in self._state_shapes()]
         return (output, *states) if self.return_state else output
-
-    def get_config(self) -> dict[str, Any]:
-        own = {name: getattr(self, name) for name in ("units", "return_sequences", "return_state")}
-        return {**super().get_config(), **own}

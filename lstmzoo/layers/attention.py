@@ -9,14 +9,14 @@ from keras import ops
 
 from lstmzoo.backend import Tensor
 from lstmzoo.errors import ConfigError
-from lstmzoo.layers._base import LOG_ZERO
+from lstmzoo.layers._base import LOG_ZERO, ConfiguredLayer
 
 Score = Literal["additive", "dot", "general", "concat"]
 SCORES: tuple[Score, ...] = get_args(Score)
 
 
 @keras.saving.register_keras_serializable(package="lstmzoo")
-class Attention(keras.layers.Layer):
+class Attention(ConfiguredLayer):
     """Attention: for each query, a weighted mean of the memory.
 
     The weights are the softmax over the memory of a score of query q and key k:
@@ -154,9 +154,6 @@ class Attention(keras.layers.Layer):
     def compute_output_shape(self, query_shape: tuple, memory_shape: tuple) -> tuple[tuple, tuple]:
         return (*query_shape[:-1], memory_shape[-1]), (*query_shape[:-1], memory_shape[1])
 
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "score": self.score, "units": self.units, "heads": self.heads}
-
 
 @keras.saving.register_keras_serializable(package="lstmzoo")
 class LocalAttention(Attention):
@@ -214,9 +211,6 @@ class LocalAttention(Attention):
             return weights * ops.cast(ops.expand_dims(decay, 1), weights.dtype)
 
         return weigh
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "window": self.window}
 
 
 def _times(x: Tensor, kernel: Tensor) -> Tensor:

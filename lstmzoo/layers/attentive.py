@@ -8,8 +8,9 @@ from keras import ops
 
 from lstmzoo.backend import State, Tensor
 from lstmzoo.errors import ConfigError, UnknownNameError
-from lstmzoo.layers._base import loop
+from lstmzoo.layers._base import ConfiguredLayer, loop
 from lstmzoo.layers.attention import Attention
+from lstmzoo.layers.recurrence import gru_step, lstm_step
 
 _CELLS = ("gru", "lstm")  # in the order of how many states they have
 Reader = Callable[[Tensor], tuple[Tensor, Tensor]]  # from queries (B, U) to contexts (B, M) and weights (B, S)
@@ -18,7 +19,7 @@ Transition = Callable[[Tensor, State], list[Tensor]]  # from inputs (B, any) and
 Step = Callable[[Tensor, State], tuple[tuple[Tensor, Tensor, Tensor], list[Tensor]]]
 
 
-class _AttentiveLayer(keras.layers.Layer):
+class _AttentiveLayer(ConfiguredLayer):
     """Cells and an attention in one loop over time.
 
     The product of the inputs with their kernel and the attention's keys are computed before the loop, for all steps at once.
@@ -102,7 +103,7 @@ class _AttentiveLayer(keras.layers.Layer):
         attention = keras.saving.serialize_keras_object(self.attention)
         # Otherwise it would be built before this layer owns it, and the paths of its weights would differ.
         attention.pop("build_config", None)
-        return {**super().get_config(), "units": self.units, "attention": attention, "cell": self.cell}
+        return {**super().get_config(), "attention": attention}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "_AttentiveLayer":
@@ -112,23 +113,8 @@ class _AttentiveLayer(keras.layers.Layer):
 
 def _transition(cell: keras.layers.Layer) -> Transition:
     """Return the step of a cell for inputs that are already multiplied by its kernel."""
-    kernel = ops.copy(cell.recurrent_kernel)
-
-    def lstm(x: Tensor, states: State) -> list[Tensor]:
-        h, c = states
-        i, f, g, o = ops.split(x + ops.matmul(h, kernel), 4, axis=1)
-        c = ops.sigmoid(f) * c + ops.sigmoid(i) * ops.tanh(g)
-        return [ops.sigmoid(o) * ops.tanh(c), c]
-
-    size = 2 * cell.units
-    of_gates, of_candidate = kernel[:, :size], kernel[:, size:]
-
-    def gru(x: Tensor, states: State) -> list[Tensor]:
-        (h,) = states
-        z, r = ops.split(ops.sigmoid(x[:, :size] + ops.matmul(h, of_gates)), 2, axis=1)
-        return [z * h + (1 - z) * ops.tanh(x[:, size:] + ops.matmul(r * h, of_candidate))]
-
-    return lstm if isinstance(cell, keras.layers.LSTMCell) else gru
+    step = lstm_step(cell) if isinstance(cell, keras.layers.LSTMCell) else gru_step(cell)
+    return lambda x, states: step(x, states)[1]
 
 
 def _whole_transition(cell: keras.layers.Layer) -> Transition:
@@ -274,6 +260,3 @@ class InputFeedingRNN(_AttentiveLayer):
             return (fed, context, weights), [*after, fed]
 
         return step
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "num_layers": self.num_layers}

@@ -45,12 +45,10 @@ class DilatedLSTM(WholeLayer):
     def build(self, x_shape: tuple) -> None:
         self.lstm.build((None, None, x_shape[-1]))
 
-    def state_shapes(self) -> list[tuple[int, ...]]:
-        """Return the shapes of the states, without the batch."""
+    def _state_shapes(self) -> list[tuple[int, ...]]:
         return [(self.dilation, self.units)] * 2
 
-    def run(self, x: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """Read a sequence from given states; return the outputs and the final states."""
+    def _run(self, x: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         steps = x.shape[1]
         rest = steps % self.dilation
         outputs = []
@@ -73,6 +71,3 @@ class DilatedLSTM(WholeLayer):
         h = ops.transpose(ops.reshape(h, (-1, lanes, rounds, self.units)), (0, 2, 1, 3))
         h = ops.reshape(h, (-1, x.shape[1], self.units))
         return h, [ops.reshape(state, (-1, lanes, self.units)) for state in final]
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "dilation": self.dilation}

@@ -16,6 +16,7 @@ from scipy.special import betainc, betaincc, gammainc, gammaincc, gammaln, ndtri
 
 from lstmzoo.backend import Tensor
 from lstmzoo.errors import ConfigError, UnknownNameError
+from lstmzoo.layers._base import ConfiguredLayer
 
 _SMALLEST_SCALE = 1e-3
 _SMALLEST_REFERENCE = 0.05  # of counts: a mean of zero has no logarithm
@@ -177,7 +178,7 @@ def distribution_loss(name: str) -> Callable[[Tensor, Tensor], Tensor]:
 
 
 @keras.saving.register_keras_serializable(package="lstmzoo")
-class DistributionHead(keras.layers.Layer):
+class DistributionHead(ConfiguredLayer):
     """Turns raw numbers into the parameters of a distribution near a reference forecast.
 
     Args:
@@ -202,9 +203,6 @@ class DistributionHead(keras.layers.Layer):
 
     def compute_output_shape(self, raw_shape: tuple, reference_shape: tuple) -> tuple:
         return raw_shape
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "distribution": self.distribution}
 
 
 def _distribution(name: str) -> Distribution:

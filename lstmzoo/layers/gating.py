@@ -12,13 +12,14 @@ import numpy as np
 from keras import ops
 
 from lstmzoo.backend import Tensor
+from lstmzoo.layers._base import ConfiguredLayer
 from lstmzoo.layers.dropout import Dropout
 
 _EPSILON = 1e-3  # of the layer normalization
 
 
 @keras.saving.register_keras_serializable(package="lstmzoo")
-class GatedSkip(keras.layers.Layer):
+class GatedSkip(ConfiguredLayer):
     """``LayerNorm(skip + GLU(dropout(x)))``, where ``GLU(x) = sigmoid(W x + b) * (V x + c)``.
 
     Args:
@@ -65,13 +66,9 @@ class GatedSkip(keras.layers.Layer):
     def compute_output_shape(self, x_shape: tuple, skip_shape: tuple) -> tuple:
         return skip_shape
 
-    def get_config(self) -> dict[str, Any]:
-        options = {"dropout": self.dropout, "normalize": self.normalize, "num_variables": self.num_variables}
-        return {**super().get_config(), **options}
-
 
 @keras.saving.register_keras_serializable(package="lstmzoo")
-class GatedResidual(keras.layers.Layer):
+class GatedResidual(ConfiguredLayer):
     """A gated residual network: two dense layers and a gate, with a skip connection.
 
     ``GatedSkip(W1 elu(W2 x + W3 context + b2) + b1, x)``. If the output differs in size from the input, the skip connection is a
@@ -129,13 +126,9 @@ class GatedResidual(keras.layers.Layer):
     def compute_output_shape(self, x_shape: tuple, context_shape: tuple | None = None) -> tuple:
         return (*x_shape[:-1], self.outputs)
 
-    def get_config(self) -> dict[str, Any]:
-        names = ("units", "dropout", "outputs", "normalize", "num_variables")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
-
 
 @keras.saving.register_keras_serializable(package="lstmzoo")
-class VariableSelection(keras.layers.Layer):
+class VariableSelection(ConfiguredLayer):
     """A weighted mean of variables. Each becomes a vector by a network of its own; the weights depend on all variables.
 
     Each variable is a number, so its linear embedding is part of the first layer of the gated residual networks. The network of
@@ -186,12 +179,9 @@ class VariableSelection(keras.layers.Layer):
     def compute_output_shape(self, x_shape: tuple, context_shape: tuple | None = None) -> tuple[tuple, tuple]:
         return (*x_shape[:-1], self.units), x_shape
 
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "units": self.units, "dropout": self.dropout}
-
 
 @keras.saving.register_keras_serializable(package="lstmzoo")
-class InterpretableAttention(keras.layers.Layer):
+class InterpretableAttention(ConfiguredLayer):
     """Multi-head attention whose heads share their values, so that the mean of the heads' weights explains the output.
 
     The queries belong to the last T of the S steps of the memory, and see no step after their own.
@@ -243,9 +233,6 @@ class InterpretableAttention(keras.layers.Layer):
 
     def compute_output_shape(self, query_shape: tuple, memory_shape: tuple) -> tuple[tuple, tuple]:
         return query_shape, (*query_shape[:-1], memory_shape[1])
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "num_heads": self.num_heads, "dropout": self.dropout}
 
 
 def _kernel(layer: Any, name: str, inputs: int, outputs: int, fan_out: int | None = None) -> Tensor:

@@ -1,13 +1,12 @@
 """An LSTM with layer normalization inside its cell."""
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
 from keras import ops
 
 from lstmzoo.backend import State, Tensor
-from lstmzoo.layers._base import LoopedLayer
+from lstmzoo.layers._base import LoopedLayer, Step
 from lstmzoo.layers.recurrence import ProjectedLayer
 
 _EPSILON = 1e-5  # added to variances
@@ -22,7 +21,7 @@ class _LayerNormLSTMCell(keras.layers.LSTMCell):
         self.state_gain = self.add_weight(shape=(self.units,), initializer="ones", name="state_gain")
         self.state_bias = self.add_weight(shape=(self.units,), initializer="zeros", name="state_bias")
 
-    def stepper(self) -> Callable[[Tensor, Tensor], tuple[Tensor, list[Tensor]]]:
+    def stepper(self) -> Step:
         """Return the step ``(inputs times the kernel (B, 4 U), states) -> (output, states)``; the weights are read now."""
         kernel, gain, bias = ops.copy(self.recurrent_kernel), ops.copy(self.gain), ops.copy(self.bias)
         bias = ops.reshape(bias, (4, self.units))
@@ -74,5 +73,5 @@ class LayerNormLSTM(ProjectedLayer, LoopedLayer):
         cell = _LayerNormLSTMCell(units, dtype=kwargs.get("dtype"), name="cell")
         super().__init__(cell, {"units": units}, **kwargs)
 
-    def _parts(self, cell: Any) -> tuple[Tensor, Callable]:
+    def _parts(self, cell: Any) -> tuple[Tensor, Step]:
         return None, cell.stepper()

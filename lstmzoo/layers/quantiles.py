@@ -8,10 +8,11 @@ import numpy as np
 from keras import ops
 
 from lstmzoo.backend import Tensor
+from lstmzoo.layers._base import ConfiguredLayer
 
 
 @keras.saving.register_keras_serializable(package="lstmzoo")
-class OrderedQuantiles(keras.layers.Layer):
+class OrderedQuantiles(ConfiguredLayer):
     """Makes the last axis ascend: the median is kept, and each neighbour lies a softplus above or below.
 
     Args:
@@ -36,9 +37,6 @@ class OrderedQuantiles(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "median_index": self.median_index}
 
 
 def pinball_loss(quantiles: Sequence[float]) -> Callable[[Tensor, Tensor], Tensor]:

@@ -1,13 +1,12 @@
 """Keras' recurrent layers, with the product of inputs and kernel outside the loop over time."""
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
 from keras import ops
 
 from lstmzoo.backend import State, Tensor
-from lstmzoo.layers._base import loop
+from lstmzoo.layers._base import Step, loop
 
 
 def _on_gpu() -> bool:
@@ -44,7 +43,7 @@ class ProjectedLayer(keras.layers.RNN):
         small = keras.backend.backend() == "jax" and self.compute_dtype in ("bfloat16", "float16")
         return _on_gpu() and not small
 
-    def _parts(self, cell: Any) -> tuple[Tensor, Callable]:
+    def _parts(self, cell: Any) -> tuple[Tensor, Step]:
         """Return the bias of the inputs, and the step ``(projected (B, any), states) -> (output, states)``."""
         raise NotImplementedError
 
@@ -62,7 +61,7 @@ class SimpleRNN(ProjectedLayer, keras.layers.SimpleRNN):
         (2, 4)
     """
 
-    def _parts(self, cell: Any) -> tuple[Tensor, Callable]:
+    def _parts(self, cell: Any) -> tuple[Tensor, Step]:
         recurrent = ops.copy(cell.recurrent_kernel)
 
         def step(x: Tensor, states: State) -> tuple[Tensor, list[Tensor]]:
@@ -87,17 +86,8 @@ class LSTM(ProjectedLayer, keras.layers.LSTM):
         (2, 4)
     """
 
-    def _parts(self, cell: Any) -> tuple[Tensor, Callable]:
-        recurrent = ops.copy(cell.recurrent_kernel)
-
-        def step(x: Tensor, states: State) -> tuple[Tensor, list[Tensor]]:
-            h, c = states
-            i, f, g, o = ops.split(x + ops.matmul(h, recurrent), 4, axis=1)
-            c = cell.recurrent_activation(f) * c + cell.recurrent_activation(i) * cell.activation(g)
-            h = cell.recurrent_activation(o) * cell.activation(c)
-            return h, [h, c]
-
-        return cell.bias, step
+    def _parts(self, cell: Any) -> tuple[Tensor, Step]:
+        return cell.bias, lstm_step(cell)
 
 
 @keras.saving.register_keras_serializable(package="lstmzoo")
@@ -113,28 +103,41 @@ class GRU(ProjectedLayer, keras.layers.GRU):
         (2, 4)
     """
 
-    def _parts(self, cell: Any) -> tuple[Tensor, Callable]:
-        recurrent = ops.copy(cell.recurrent_kernel)
-        bias, later = cell.bias, 0.0
-        if cell.reset_after and cell.bias is not None:
-            bias, later = cell.bias[0], cell.bias[1]
-
-        def step(x: Tensor, states: State) -> tuple[Tensor, list[Tensor]]:
-            h = states[0]
-            if cell.reset_after:
-                z, r, g = _added(x, ops.matmul(h, recurrent) + later, cell)
-            else:
-                size = 2 * cell.units
-                z, r = ops.split(cell.recurrent_activation(x[:, :size] + ops.matmul(h, recurrent[:, :size])), 2, axis=1)
-                g = x[:, size:] + ops.matmul(r * h, recurrent[:, size:])
-            h = z * h + (1 - z) * cell.activation(g)
-            return h, [h]
-
-        return bias, step
+    def _parts(self, cell: Any) -> tuple[Tensor, Step]:
+        if not cell.reset_after or cell.bias is None:
+            return cell.bias, gru_step(cell)
+        return cell.bias[0], gru_step(cell, cell.bias[1])
 
 
-def _added(x: Tensor, h: Tensor, cell: Any) -> tuple[Tensor, Tensor, Tensor]:
-    """Gates and candidate of a GRU that resets after its product, from the parts of inputs and state."""
-    (xz, xr, xg), (hz, hr, hg) = ops.split(x, 3, axis=1), ops.split(h, 3, axis=1)
-    r = cell.recurrent_activation(xr + hr)
-    return cell.recurrent_activation(xz + hz), r, xg + r * hg
+def lstm_step(cell: Any) -> Step:
+    """Return the step of an LSTM for inputs that are already multiplied by its kernel, with the bias added."""
+    recurrent = ops.copy(cell.recurrent_kernel)
+
+    def step(x: Tensor, states: State) -> tuple[Tensor, list[Tensor]]:
+        h, c = states
+        i, f, g, o = ops.split(x + ops.matmul(h, recurrent), 4, axis=1)
+        c = cell.recurrent_activation(f) * c + cell.recurrent_activation(i) * cell.activation(g)
+        h = cell.recurrent_activation(o) * cell.activation(c)
+        return h, [h, c]
+
+    return step
+
+
+def gru_step(cell: Any, later: Tensor = 0.0) -> Step:
+    """Return the step of a GRU, as :func:`lstm_step`; ``later`` is the bias of the state, where it is reset after its product."""
+    recurrent, size = ops.copy(cell.recurrent_kernel), 2 * cell.units
+    of_gates, of_candidate = recurrent[:, :size], recurrent[:, size:]
+
+    def step(x: Tensor, states: State) -> tuple[Tensor, list[Tensor]]:
+        h = states[0]
+        if cell.reset_after:
+            (xz, xr, xg), (hz, hr, hg) = (ops.split(a, 3, axis=1) for a in (x, ops.matmul(h, recurrent) + later))
+            z, r = cell.recurrent_activation(xz + hz), cell.recurrent_activation(xr + hr)
+            g = xg + r * hg
+        else:
+            z, r = ops.split(cell.recurrent_activation(x[:, :size] + ops.matmul(h, of_gates)), 2, axis=1)
+            g = x[:, size:] + ops.matmul(r * h, of_candidate)
+        h = z * h + (1 - z) * cell.activation(g)
+        return h, [h]
+
+    return step

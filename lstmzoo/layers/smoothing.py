@@ -7,10 +7,11 @@ import numpy as np
 from keras import ops
 
 from lstmzoo.backend import Tensor
+from lstmzoo.layers._base import ConfiguredLayer
 
 
 @keras.saving.register_keras_serializable(package="lstmzoo")
-class ExponentialSmoothing(keras.layers.Layer):
+class ExponentialSmoothing(ConfiguredLayer):
     """The level and seasonality of a window, by Holt and Winters' additive method without trend.
 
     For values y, level l and seasonality s of M steps, with each series' own coefficients a and b between 0 and 1:
@@ -98,10 +99,6 @@ class ExponentialSmoothing(keras.layers.Layer):
 
     def compute_output_shape(self, values_shape: tuple, series_shape: tuple) -> tuple[tuple, tuple, tuple]:
         return values_shape, values_shape, (values_shape[0], self.horizon)
-
-    def get_config(self) -> dict[str, Any]:
-        options = {"horizon": self.horizon, "season_length": self.season_length, "num_series": self.num_series}
-        return {**super().get_config(), **options}
 
 
 def _decay(logit: Tensor, length: int) -> tuple[Tensor, Tensor]:

@@ -10,6 +10,7 @@ from keras import ops
 
 from lstmzoo.backend import Tensor
 from lstmzoo.errors import ConfigError
+from lstmzoo.layers._base import ConfiguredLayer
 
 
 @keras.saving.register_keras_serializable(package="lstmzoo")
@@ -192,7 +193,7 @@ def _within(flat: Tensor, places: Tensor, matrix: Tensor, bias: Tensor, capacity
 
 
 @keras.saving.register_keras_serializable(package="lstmzoo")
-class ActivationPenalty(keras.layers.Layer):
+class ActivationPenalty(ConfiguredLayer):
     """Adds penalties of large (AR) and fast-changing outputs (TAR) to the loss in training; returns its second input.
 
     Args:
@@ -218,9 +219,6 @@ class ActivationPenalty(keras.layers.Layer):
 
     def compute_output_shape(self, raw_shape: tuple, dropped_shape: tuple) -> tuple:
         return dropped_shape
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "size": self.size, "change": self.change}
 
 
 def _mean_square(x: Tensor) -> Tensor:

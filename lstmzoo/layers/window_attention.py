@@ -47,12 +47,10 @@ class WindowAttention(WholeLayer):
         for part in ("query", "key", "value"):
             setattr(self, f"{part}_kernel", self.add_weight(shape=(x_shape[-1], self.units), name=f"{part}_kernel"))
 
-    def state_shapes(self) -> list[tuple[int, ...]]:
-        """Return the shapes of the states, without the batch."""
+    def _state_shapes(self) -> list[tuple[int, ...]]:
         return [(self.window, 2 * self.units), (1,)]
 
-    def run(self, x: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """Read a sequence from given states; return the outputs and the final states."""
+    def _run(self, x: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         memory, seen = states
         steps, window = x.shape[1], self.window
         written = ops.concatenate([ops.matmul(x, self.key_kernel), ops.matmul(x, self.value_kernel)], axis=-1)
@@ -76,6 +74,3 @@ class WindowAttention(WholeLayer):
     def _weights(scores: Tensor, visible: Tensor) -> Tensor:
         """The softmax over visible places; all zeros if there is none."""
         return ops.where(visible, ops.softmax(ops.where(visible, scores, LOG_ZERO), axis=-1), 0.0)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "window": self.window}

@@ -150,8 +150,7 @@ class MLSTM(WholeLayer):
     def _initial_gate_bias(self, shape: tuple, dtype: Any = None) -> Tensor:
         return ops.concatenate([ops.zeros((self.num_heads,), dtype=dtype), _forget_bias(self.num_heads, dtype)])
 
-    def state_shapes(self) -> list[tuple[int, ...]]:
-        """Return the shapes of the states, without the batch."""
+    def _state_shapes(self) -> list[tuple[int, ...]]:
         heads, size = self.num_heads, self.units // self.num_heads
         return [(heads, size, size), (heads, size), (heads,)]
 
@@ -161,8 +160,7 @@ class MLSTM(WholeLayer):
         size = self.units // self.num_heads
         return ops.transpose(ops.reshape(whole, (-1, x.shape[1], self.num_heads, size)), (0, 2, 1, 3))
 
-    def run(self, x: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """Read a sequence from given states; return the outputs and the final states."""
+    def _run(self, x: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         steps, size = x.shape[1], self.units // self.num_heads
         q, k, v = (self._heads(x, part) for part in ("query", "key", "value"))
         gates = ops.transpose(ops.matmul(x, self.gate_kernel) + self.gate_bias, (0, 2, 1))
@@ -176,9 +174,6 @@ class MLSTM(WholeLayer):
         h = outputs[0] if len(outputs) == 1 else ops.concatenate(outputs, axis=2)
         h = ops.reshape(ops.transpose(_standardized(h), (0, 2, 1, 3)), (-1, steps, self.units)) * self.norm_scale
         return ops.sigmoid(ops.matmul(x, self.output_kernel) + self.output_bias) * h, states
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "num_heads": self.num_heads}
 
 
 def _standardized(x: Tensor) -> Tensor:
