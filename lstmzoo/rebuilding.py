@@ -4,11 +4,10 @@ The config of a saved model (``units: 1e9``, ``num_layers: 2000``) is not truste
 compares each variable with the stored shapes before memory is allocated, and counts the layers.
 """
 
-import contextlib
 import functools
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import Any
 
@@ -78,17 +77,10 @@ def build_like(weights: Mapping[str, np.ndarray], build: Callable[[], keras.Mode
         Traceback (most recent call last):
         lstmzoo.errors.SavedModelError: weights.safetensors: the config describes a variable of shape (3, 1000000000) ...
     """
-    with _guarded(_Guard(weights)):
-        return build()
-
-
-@contextlib.contextmanager
-def _guarded(guard: _Guard) -> Iterator[None]:
-    """Make Keras' layers ask the guard, except for layers that other threads make at the same time."""
     with _patched:
-        token = _guard.set(guard)
+        token = _guard.set(_Guard(weights))  # of this thread: layers that others make at the same time do not ask it
         try:
-            yield
+            return build()
         finally:
             _guard.reset(token)
 

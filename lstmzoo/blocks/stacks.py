@@ -14,18 +14,20 @@ from lstmzoo.layers import DilatedLSTM, Dropout
 
 
 def run_stack(
-    layers: Sequence[keras.layers.Layer], dropouts: Sequence[keras.layers.Layer], x: Tensor, states: State | None
-) -> tuple[Tensor, State]:
+    layers: Sequence[keras.layers.Layer], dropouts: Sequence[keras.layers.Layer], x: Tensor, states: State | None,
+    *, residual: bool = False,
+) -> tuple[Tensor, State]:  # fmt: skip
     """Run recurrent layers one after the other, with a dropout between each two.
+
+    If ``residual``, there are residual connections from the second layer on.
 
     Returns:
         The outputs of the last layer and the final states of each layer.
     """
     final = []
     for i, layer in enumerate(layers):
-        if i:
-            x = dropouts[i - 1](x)
-        x, *state = layer(x, initial_state=states[i] if states is not None else None)
+        y, *state = layer(dropouts[i - 1](x) if i else x, initial_state=None if states is None else states[i])
+        x = x + y if residual and i else y
         final.append(state)
     return x, final
 
@@ -144,12 +146,7 @@ class DilatedStack:
 
     def __call__(self, x: Tensor, states: State | None = None) -> tuple[Tensor, State]:
         """From ``(B, T, F)`` and each layer's initial states to ``(B, T, U)`` and each layer's final states."""
-        final = []
-        for i, layer in enumerate(self._layers):
-            y, *state = layer(self._dropouts[i - 1](x) if i else x, initial_state=None if states is None else states[i])
-            x = x + y if i else y
-            final.append(state)
-        return x, final
+        return run_stack(self._layers, self._dropouts, x, states, residual=True)
 
 
 def _dropouts(rate: float, name: str, num_layers: int) -> list[Dropout]:

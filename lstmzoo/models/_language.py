@@ -69,7 +69,7 @@ class TokenStepper(Stepper):
     Args:
         network: The model.
         face: Reads tokens.
-        head: Predicts them.
+        head: Predicts them; an attribute.
         state: A state of the network, for its structure.
     """
 
@@ -82,33 +82,18 @@ class TokenStepper(Stepper):
             return head.log_probs(hidden[:, 0]), after
 
         super().__init__(network, encode, step, state=state, sources=["tokens"], inputs=["tokens"])
-        self._face = face
-        self._head = head
-
-    @property
-    def vocab_size(self) -> int:
-        """V."""
-        return self._head.vocab_size
-
-    def start_from(self, counts: np.ndarray) -> None:
-        """Start an untrained model from the tokens' frequencies; see :meth:`lstmzoo.layers.TokenSoftmax.start_from`."""
-        self._head.start_from(counts)
+        self.face, self.head = face, head
 
     @property
     def needs_fixed_windows(self) -> bool:
         """Whether all training windows must have the same length."""
         return any(getattr(layer, "needs_fixed_steps", False) for layer in self.network.layers)
 
-    @property
-    def cutoffs(self) -> tuple[int, ...]:
-        """Cutoffs of the adaptive softmax; empty for a full one."""
-        return self._head.cutoffs
-
     def hidden(self, tokens: np.ndarray, state: Arrays, *, calls: float = math.inf) -> tuple[np.ndarray, Arrays]:
         """Return the hidden states ``(B, T, D)`` after tokens ``(B, T)``, and the state; ``calls`` as for :meth:`score`."""
 
         def run(inputs: Tensors) -> Tensors:
-            hidden, states = self._face(inputs["tokens"], self.unpack_state(inputs))
+            hidden, states = self.face(inputs["tokens"], self.unpack_state(inputs))
             return {"hidden": hidden, **named(states)}
 
         answer = self._programs.run(("hidden",), run, {"tokens": tokens, **named(state)}, calls)
@@ -130,8 +115,8 @@ class TokenStepper(Stepper):
         """
 
         def run(inputs: Tensors) -> Tensors:
-            hidden, states = self._face(inputs["tokens"], self.unpack_state(inputs))
-            nll = self._head(hidden, inputs["targets"], capacities=capacities)
+            hidden, states = self.face(inputs["tokens"], self.unpack_state(inputs))
+            nll = self.head(hidden, inputs["targets"], capacities=capacities)
             return {"nll": nll, **({"hidden": hidden} if with_hidden else {}), **named(states)}
 
         given = {"tokens": tokens, "targets": targets, **named(state)}
@@ -162,7 +147,7 @@ class TokenStepper(Stepper):
 
             tokens, states, met = generate_tokens(
                 step,
-                lambda i: gumbel(inputs["seeds"], inputs["position"] + i, self.vocab_size),
+                lambda i: gumbel(inputs["seeds"], inputs["position"] + i, self.head.vocab_size),
                 inputs["last"], self.unpack_state(inputs), inputs["seen"],
                 sampling.given(inputs), length,
             )  # fmt: skip
@@ -180,7 +165,7 @@ class TokenStepper(Stepper):
             batch_size: B, number of streams read side by side.
             capacities: As for :class:`lstmzoo.layers.TokenSoftmax`.
         """
-        return StatefulTrainer(self.network, self._face, self._head, self.state, batch_size, capacities)
+        return StatefulTrainer(self, batch_size, capacities)
 
 
 class StatefulTrainer(NetworkTrainer):
@@ -190,22 +175,17 @@ class StatefulTrainer(NetworkTrainer):
     0. Its outputs are the negative log-likelihoods (B, T).
     """
 
-    def __init__(
-        self, network: keras.Model, face: Face, head: TokenSoftmax, state: State, batch_size: int,
-        capacities: Sequence[int] | None,
-    ) -> None:  # fmt: skip
-        super().__init__(name=f"{network.name}_trainer")
-        self.network = network
-        self._face = face
-        self._head = head
-        self._structure = state
+    def __init__(self, stepper: TokenStepper, batch_size: int, capacities: Sequence[int] | None) -> None:
+        super().__init__(name=f"{stepper.network.name}_trainer")
+        self.network = stepper.network
+        self._stepper = stepper
         self._capacities = capacities
         self.carried = [
             self.add_weight(
                 shape=(batch_size, *t.shape[1:]), dtype=keras.backend.standardize_dtype(t.dtype), initializer="zeros",
                 trainable=False, name=f"carried_{i}",
             )
-            for i, t in enumerate(keras.tree.flatten(state))
+            for i, t in enumerate(keras.tree.flatten(stepper.state))
         ]  # fmt: skip
 
     def state(self) -> Arrays:
@@ -216,8 +196,8 @@ class StatefulTrainer(NetworkTrainer):
         """Compute the negative log-likelihoods, and carry the state on."""
         keep = 1 - inputs["begin"]
         before = [v * ops.cast(ops.reshape(keep, (-1, *(1,) * (len(v.shape) - 1))), v.dtype) for v in self.carried]
-        hidden, states = self._face(inputs["tokens"], keras.tree.pack_sequence_as(self._structure, before))
-        nll = self._head(hidden, inputs["targets"], capacities=self._capacities)
+        hidden, states = self._stepper.face(inputs["tokens"], keras.tree.pack_sequence_as(self._stepper.state, before))
+        nll = self._stepper.head(hidden, inputs["targets"], capacities=self._capacities)
         for variable, state in zip(self.carried, keras.tree.flatten(states), strict=True):
             variable.assign(ops.stop_gradient(state))
         return nll

@@ -179,21 +179,17 @@ class TranslationStepper(Stepper):
             network, lambda inputs, _: read(inputs["source"]), step, state=state, memory=memory, sources=["source"],
             inputs=["tokens"],
         )  # fmt: skip
-        self.read, self._write, self._head = read, write, head
-        self._label_smoothing = label_smoothing
+        self.read, self.write, self.head = read, write, head
+        self.label_smoothing = label_smoothing
 
     @property
     def attends(self) -> bool:
         """Whether the decoder attends to the source."""
         return bool(keras.tree.flatten(self.memory))
 
-    def start_from(self, counts: np.ndarray) -> None:
-        """Start an untrained model from the tokens' frequencies; see :meth:`lstmzoo.layers.TokenSoftmax.start_from`."""
-        self._head.start_from(counts)
-
     def trainer(self) -> "TranslationTrainer":
         """Make the model that is trained."""
-        return TranslationTrainer(self, self._label_smoothing)
+        return TranslationTrainer(self)
 
     def write_token(self, tokens: Tensor, states: State, memory: State) -> tuple[Tensor, State, Tensor | None]:
         """One step on tensors, for loops that are compiled as a whole.
@@ -206,14 +202,8 @@ class TranslationStepper(Stepper):
         Returns:
             Log-probabilities ``(B, V)`` of the next tokens, states, and the attention to the source, ``(B, S)`` or None.
         """
-        hidden, states, weights = self._write(ops.expand_dims(tokens, 1), states, memory)
-        return self._head.log_probs(hidden[:, 0]), states, None if weights is None else weights[:, 0]
-
-    def loss(self, inputs: Tensors, smoothing: float) -> Tensor:
-        """The losses ``(B, T)`` of a batch's targets, padding included."""
-        memory, states = self.read(inputs["source"])
-        hidden, _, _ = self._write(inputs["previous"], states, memory)
-        return self._head(hidden, inputs["targets"], smoothing=smoothing)
+        hidden, states, weights = self.write(ops.expand_dims(tokens, 1), states, memory)
+        return self.head.log_probs(hidden[:, 0]), states, None if weights is None else weights[:, 0]
 
     def score(
         self, source: np.ndarray, previous: np.ndarray, targets: np.ndarray, *, calls: float = math.inf
@@ -234,28 +224,25 @@ class TranslationStepper(Stepper):
 
         def run(inputs: Tensors) -> Tensors:
             memory, states = self.read(inputs["source"])
-            return {"weights": self._write(inputs["previous"], states, memory)[2]}
+            return {"weights": self.write(inputs["previous"], states, memory)[2]}
 
         return self._programs.run(("align",), run, {"source": source, "previous": previous}, 1)["weights"]
 
 
 class TranslationTrainer(NetworkTrainer):
-    """A translation model in training. The mean of its outputs (B, T) is the mean loss of the batch's tokens.
+    """A translation model in training. The mean of its outputs (B, T) is the mean loss of the batch's tokens."""
 
-    Args:
-        stepper: Stepper of the model.
-        label_smoothing: Share of the wanted probability that is spread over all tokens.
-    """
-
-    def __init__(self, stepper: TranslationStepper, label_smoothing: float) -> None:
+    def __init__(self, stepper: TranslationStepper) -> None:
         super().__init__(name=f"{stepper.network.name}_trainer")
         self.network = stepper.network
         self._stepper = stepper
-        self._label_smoothing = label_smoothing
 
     def run(self, inputs: Tensors) -> Tensor:
         """The losses of the tokens; 0 at the padding."""
-        loss = self._stepper.loss(inputs, self._label_smoothing)
+        stepper = self._stepper
+        memory, states = stepper.read(inputs["source"])
+        hidden, _, _ = stepper.write(inputs["previous"], states, memory)
+        loss = stepper.head(hidden, inputs["targets"], smoothing=stepper.label_smoothing)
         counted = ops.cast(sentence_mask(inputs["targets"]), loss.dtype)
         return loss * counted / ops.mean(counted)
 

@@ -73,7 +73,7 @@ def cached_nll(stepper: TokenStepper, stream: np.ndarray, caches: list[NeuralCac
     """
     window = caches[0].window
     tokens, targets = in_rows(stream, 1)
-    capacities = most_members(targets, stepper.cutoffs, _PIECE)
+    capacities = most_members(targets, stepper.head.cutoffs, _PIECE)
     state, keys, values, parts = stepper.begin(1), None, np.zeros(0, np.int32), []
     for place in range(0, tokens.shape[1], _PIECE):
         part = slice(place, place + _PIECE)

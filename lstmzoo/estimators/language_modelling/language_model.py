@@ -264,7 +264,7 @@ class LanguageModel(TokenizingEstimator[Streams], TextModel):
     def _start(self, model: keras.Model, prepared: Streams, config: ModelConfig) -> None:
         if config.data.variable_bptt and model.stepper.needs_fixed_windows:
             raise ConfigError(f"{config.name} needs windows of a fixed length: pass variable_bptt=False")
-        model.stepper.start_from(prepared.counts)
+        model.stepper.head.start_from(prepared.counts)
 
     def _batches(self, model: keras.Model, prepared: Streams, config: ModelConfig, seed: int) -> StreamBatches:
         return StreamBatches(
@@ -274,7 +274,7 @@ class LanguageModel(TokenizingEstimator[Streams], TextModel):
 
     def _trainer(self, model: keras.Model, batches: Any) -> keras.Model:
         stepper = model.stepper
-        return stepper.trainer(batches.batch_size, batches.capacities(stepper.cutoffs))
+        return stepper.trainer(batches.batch_size, batches.capacities(stepper.head.cutoffs))
 
     def _validator(
         self, model: keras.Model, prepared: Streams, config: ModelConfig, overrides: Overrides

@@ -23,7 +23,7 @@ def carried_nll(stepper: TokenStepper, stream: np.ndarray, *, rows: int, window:
     """
     tokens, targets = in_rows(stream, rows)
     calls = times * tokens.shape[1] / window
-    capacities = most_members(targets, stepper.cutoffs, window)
+    capacities = most_members(targets, stepper.head.cutoffs, window)
     state, parts = stepper.begin(rows), []
     for place in range(0, tokens.shape[1], window):
         part = slice(place, place + window)

@@ -202,7 +202,7 @@ class Translator(FittedTranslator):
         return TrainingPairs(preprocessor=preprocessor, spec=self.spec_, digest=pairs_digest(*texts), batches=batches)
 
     def _start(self, model: keras.Model, prepared: TrainingPairs, config: ModelConfig) -> None:
-        model.stepper.start_from(prepared.counts)
+        model.stepper.head.start_from(prepared.counts)
 
     def _batches(self, model: keras.Model, prepared: TrainingPairs, config: ModelConfig, seed: int) -> PairBatches:
         return prepared.batches
