@@ -214,6 +214,7 @@ def test_only_kept_weights_get_a_gradient_and_the_mask_is_of_all_steps(name):
 
 @every_stock_layer
 def test_weight_drop_trains_in_a_compiled_model_from_given_states(name):
+    keras.utils.set_random_seed(0)  # from lucky initial weights, five steps with noise may lead away
     window, start = keras.Input((T, F), name="window"), keras.Input((U,), name="start")
     layer = WeightDrop(STOCK[name](U, return_sequences=True, return_state=True, name="encoder"), 0.5, seed=1)
     sequence, *states = layer(window, initial_state=[start] * (1 + (name == "LSTM")))
