@@ -20,6 +20,7 @@ _CLEAR = 4.0  # standard errors that chance does not reach
 _LEAST = 0.15  # least correlation of a season
 _LEAST_ODD = 0.4  # the same for a second season that is no multiple of the first
 _WORTH = 0.01  # least variance of a second season, relative to the first
+_WORTH_MULTIPLE = 0.1  # the same if the second is two or three times as long, so that the first is a harmonic of it
 _NONE = 0.05  # largest correlation of no season
 _MOST = 0.7  # share of the seasonal variance that a shorter season explains, if it is the season and no harmonic of it
 _MOST_OF_TWICE = 0.9  # the same if the other is twice as long
@@ -155,7 +156,7 @@ def _second(panel: Panel, first: Season, plain: list[Season], longest: int, *, u
             return False
         if rest:
             return season.correlation > _LEAST_ODD
-        return not usual or times > _HARMONIC
+        return times > _HARMONIC or (not usual and season.variance > _WORTH_MULTIPLE * first.variance)
 
     changes = _changes(panel, longest, first.length)
     shorter = [s.length for s in plain if s.length < first.length and first.length % s.length]
