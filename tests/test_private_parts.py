@@ -1,7 +1,10 @@
 """Private parts of other packages that lstmzoo relies on: a release without one of them fails here, with the place to mend."""
 
+import logging
+import threading
 from importlib.metadata import version
 
+import keras
 import keras_tuner
 import pytest
 from mlflow.store.db import utils
@@ -33,3 +36,43 @@ def test_hyperband_takes_first_values_where_it_draws_them():
     oracle = keras_tuner.oracles.HyperbandOracle("val_loss", hyperparameters=hyperparameters)
     oracle._random_values = lambda: {"units": 7}
     assert oracle.populate_space("0")["values"]["units"] == 7
+
+
+@pytest.mark.parametrize(("make", "shape"), [
+    (lambda: keras.layers.Dense(2), (None, 3)),
+    (lambda: keras.layers.Embedding(4, 2), (None, 3)),
+    (lambda: keras.layers.LayerNormalization(), (None, 3)),
+    (lambda: keras.layers.LSTM(2), (None, 5, 3)),
+    (lambda: keras.layers.Bidirectional(keras.layers.GRU(2)), (None, 5, 3)),
+], ids=["dense", "embedding", "normalization", "lstm", "bidirectional"])  # fmt: skip
+def test_the_guard_of_saved_models_sees_all_layers_and_weights(monkeypatch, make, shape):
+    """lstmzoo/rebuilding.py wraps ``Layer.__new__`` and ``Layer.add_weight``; Keras has to make layers and weights by them."""
+    made, weights = [], []
+    new, add_weight = keras.layers.Layer.__new__, keras.layers.Layer.add_weight
+    monkeypatch.setattr(
+        keras.layers.Layer, "__new__", staticmethod(lambda cls, *a, **k: made.append(cls) or new(cls, *a, **k))
+    )
+    monkeypatch.setattr(
+        keras.layers.Layer, "add_weight", lambda *a, **k: weights.append(add_weight(*a, **k)) or weights[-1]
+    )
+    layer = make()
+    layer.build(shape)
+    assert type(layer) in made, (
+        f"keras {version('keras')} makes layers without Layer.__new__; see lstmzoo/rebuilding.py"
+    )
+    unseen = {w.path for w in layer.weights} - {w.path for w in weights}
+    assert not unseen, f"keras {version('keras')} makes {unseen} without Layer.add_weight; see lstmzoo/rebuilding.py"
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="a warning of TensorFlow")
+def test_tensorflow_warns_of_retracing_as_the_filter_expects(caplog, monkeypatch):
+    """lstmzoo/backend.py filters these warnings by their logger, their thread and three of their words."""
+    tf = pytest.importorskip("tensorflow")
+    monkeypatch.setattr(logging.getLogger("tensorflow"), "propagate", True)
+    function = tf.function(lambda number: number)
+    for number in range(8):
+        function(number)
+    here = [r for r in caplog.records if r.name == "tensorflow" and r.thread == threading.get_ident()]
+    words = "tf.function retracing"
+    problem = f"tensorflow {version('tensorflow')} words its warning of retracing otherwise; see lstmzoo/backend.py"
+    assert any(words in record.getMessage() for record in here), problem

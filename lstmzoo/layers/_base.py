@@ -85,6 +85,14 @@ class LoopedLayer(keras.layers.RNN):
         return cls(**config)
 
 
+def check_fixed_steps(layer: keras.layers.Layer, x: Tensor, why: str = "") -> None:
+    """Refuse inputs ``(B, T, F)`` of unknown T."""
+    if x.shape[1] is None:
+        raise ConfigError(
+            f"layer {layer.name!r}{why} needs inputs of a fixed number of steps; give keras.Input its length"
+        )
+
+
 class WholeLayer(ConfiguredLayer):
     """A recurrent layer that reads a sequence other than step by step. Its length must be known when the layer is called.
 
@@ -115,10 +123,7 @@ class WholeLayer(ConfiguredLayer):
         raise NotImplementedError
 
     def call(self, x: Tensor, initial_state: State | None = None) -> State:
-        if x.shape[1] is None:
-            raise ConfigError(
-                f"layer {self.name!r} needs inputs of a fixed number of steps; give keras.Input its length"
-            )
+        check_fixed_steps(self, x)
         if initial_state is None:
             zeros = [ops.zeros((ops.shape(x)[0], *shape), dtype=self.compute_dtype) for shape in self._state_shapes()]
         outputs, states = self._run(x, zeros if initial_state is None else list(initial_state))

@@ -6,8 +6,7 @@ import keras
 from keras import ops
 
 from lstmzoo.backend import State, Tensor
-from lstmzoo.errors import ConfigError
-from lstmzoo.layers._base import LoopedLayer
+from lstmzoo.layers._base import LoopedLayer, check_fixed_steps
 
 
 class _MinimalCell(keras.layers.Layer):
@@ -84,11 +83,7 @@ class _MinimalLayer(LoopedLayer):
         """Return the last output ``(B, U)``, all outputs ``(B, T, U)`` and the final states, as ``keras.layers.RNN`` does."""
         if not self.parallel or mask is not None:
             return super().inner_loop(sequences, initial_state, mask, training=training)
-        if sequences.shape[1] is None:
-            raise ConfigError(
-                f"layer {self.name!r} with parallel=True needs inputs of a fixed number of steps; give keras.Input its "
-                "length"
-            )
+        check_fixed_steps(self, sequences, " with parallel=True")
         keep, add = self.cell.terms(ops.flip(sequences, axis=1) if self.go_backwards else sequences)
         keep, add = _scanned(keep, add)
         outputs = keep * ops.expand_dims(initial_state[0], 1) + add

@@ -74,14 +74,14 @@ class TokenStepper(Stepper):
     """
 
     def __init__(self, network: keras.Model, face: Face, head: TokenSoftmax, state: State) -> None:
-        def encode(inputs: Tensors, before: State | None) -> tuple[State, State]:
-            return (), face(inputs["tokens"], before)[1]
-
         def step(inputs: Tensors, before: State, _: State) -> tuple[Tensor, State]:
             hidden, after = face(ops.expand_dims(inputs["tokens"], 1), before)
             return head.log_probs(hidden[:, 0]), after
 
-        super().__init__(network, encode, step, state=state, sources=["tokens"], inputs=["tokens"])
+        super().__init__(
+            network, lambda inputs, before: ((), face(inputs["tokens"], before)[1]), step, state=state,
+            sources=["tokens"], inputs=["tokens"],
+        )  # fmt: skip
         self.face, self.head = face, head
 
     @property

@@ -171,13 +171,11 @@ class TranslationStepper(Stepper):
         self, network: keras.Model, read: Callable[[Tensor], tuple[State, State]], write: Write, head: TokenSoftmax,
         state: State, memory: State, label_smoothing: float,
     ) -> None:  # fmt: skip
-        def step(inputs: Tensors, before: State, known: State) -> tuple[Tensor, State]:
-            log_probs, after, _ = self.write_token(inputs["tokens"], before, known)
-            return log_probs, after
-
         super().__init__(
-            network, lambda inputs, _: read(inputs["source"]), step, state=state, memory=memory, sources=["source"],
-            inputs=["tokens"],
+            network,
+            lambda inputs, _: read(inputs["source"]),
+            lambda inputs, before, known: self.write_token(inputs["tokens"], before, known)[:2],
+            state=state, memory=memory, sources=["source"], inputs=["tokens"],
         )  # fmt: skip
         self.read, self.write, self.head = read, write, head
         self.label_smoothing = label_smoothing

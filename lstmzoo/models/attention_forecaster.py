@@ -20,14 +20,9 @@ def attention_forecaster(
 ) -> keras.Model:  # fmt: skip
     """An encoder-decoder whose decoder attends to all encoder outputs (global attention).
 
-    Inputs, outputs and sizes are those of :mod:`lstmzoo.models`.
+    Inputs, outputs, sizes and other arguments are those of :mod:`lstmzoo.models`.
 
     Args:
-        spec: Sizes learned from the training data.
-        cell: Name of the recurrent cell.
-        units: Size of each hidden state.
-        num_layers: Number of recurrent layers of the encoder, and of the decoder.
-        dropout: Rate between layers and before the head.
         score: ``additive``, ``dot``, ``general`` or ``concat``; see :class:`lstmzoo.layers.Attention`.
         attention_units: Hidden width of the ``additive`` and ``concat`` scores.
 

@@ -19,18 +19,11 @@ def attention_language_model(
     """Stacked recurrent layers, and a causal attention to their last ``window`` outputs.
 
     The keys and values of these outputs are part of the state, so the cost of a token does not depend on the length of the text.
-    Inputs, outputs and sizes are those of :mod:`lstmzoo.models`.
+    Inputs, outputs, sizes and other arguments are those of :mod:`lstmzoo.models`.
 
     Args:
-        spec: Sizes learned from the training text.
-        cell: Name of the recurrent cell.
         units: Size of each hidden state, and of the attention's queries, keys and values.
-        num_layers: Number of recurrent layers.
         window: W, how many steps back the attention reaches.
-        embedding_dim: E.
-        dropout: Rate of the inputs of each layer and of the softmax.
-        tied: Whether the embedding and the softmax share a matrix.
-        softmax: ``full``, or ``adaptive`` if the vocabulary is large enough for it to pay.
 
     References:
         Daniluk et al., "Frustratingly Short Attention Spans in Neural Language Modeling", ICLR 2017.

@@ -25,21 +25,15 @@ def attentive_translator(
     """A decoder whose last state chooses what to read of the source for the next state: additive attention.
 
     The decoder begins with the encoder's backward state at the beginning of the source. Tokens are predicted from the state, the
-    context and the last token. Inputs, outputs and sizes are those of :mod:`lstmzoo.models`.
+    context and the last token. Inputs, outputs, sizes and other arguments are those of :mod:`lstmzoo.models`.
 
     Args:
-        spec: Sizes learned from the training sentences.
-        cell: Name of the recurrent cell.
         decoder: ``attentive``, as by Bahdanau: the last state attends, and then the cell reads token and context;
             ``conditional``: one cell reads the token, its state attends, and another cell reads the context.
-        units: Size of each hidden state.
         encoder_layers: Number of bidirectional layers.
-        embedding_dim: E.
         embedding_dropout: Rate of the embeddings of source and target.
         encoder_dropout: Rate of the encoder's outputs, and between its layers.
         output_dropout: Rate of the softmax's inputs.
-        label_smoothing: Share of the probability that training spreads over all tokens.
-        tied: Which matrices are shared; see :func:`lstmzoo.models._translation.translation_model`.
 
     References:
         Bahdanau, Cho & Bengio, "Neural Machine Translation by Jointly Learning to Align and Translate", ICLR 2015.

@@ -23,14 +23,11 @@ def awd_language_model(
 ) -> keras.Model:  # fmt: skip
     """Stacked recurrent layers with dropped recurrent weights, locked dropout, and dropout of whole words.
 
-    The last layer has the embedding's size, so that weights can be tied. Inputs, outputs and sizes are those of
+    The last layer has the embedding's size, so that weights can be tied. Inputs, outputs, sizes and other arguments are those of
     :mod:`lstmzoo.models`.
 
     Args:
-        spec: Sizes learned from the training text.
-        cell: Name of the recurrent cell.
         units: Size of each hidden state except the last layer's.
-        num_layers: Number of recurrent layers.
         embedding_dim: E, and the size of the last layer's hidden state.
         embedding_dropout: Share of the vocabulary whose words are dropped in a batch.
         input_dropout: Rate of the first layer's input, locked over time.
@@ -39,8 +36,6 @@ def awd_language_model(
         weight_drop: Share of the recurrent weights that are dropped.
         activation_penalty: Factor of the mean square of the last layer's output (AR).
         change_penalty: Factor of the mean square change of the last layer's output from step to step (TAR).
-        tied: Whether the embedding and the softmax share a matrix.
-        softmax: ``full``, or ``adaptive`` if the vocabulary is large enough for it to pay.
 
     References:
         Merity, Keskar & Socher, "Regularizing and Optimizing LSTM Language Models", ICLR 2018.

@@ -24,18 +24,11 @@ def deep_translator(
 
     From the second on, the decoder's layers read the context and the output of the layer below. From the third on, layers of
     encoder and decoder have residual connections. The attention does not depend on the upper layers, so training takes all steps
-    of a layer at once. Inputs, outputs and sizes are those of :mod:`lstmzoo.models`.
+    of a layer at once. Inputs, outputs, sizes and other arguments are those of :mod:`lstmzoo.models`.
 
     Args:
-        spec: Sizes learned from the training sentences.
-        cell: Name of the recurrent cell.
-        units: Size of each hidden state.
         encoder_layers: Number of layers; the first is bidirectional.
         decoder_layers: Number of layers, at least 2; the first attends.
-        embedding_dim: E.
-        dropout: Rate of the inputs of each layer and of the softmax.
-        label_smoothing: Share of the probability that training spreads over all tokens.
-        tied: Which matrices are shared; see :func:`lstmzoo.models._translation.translation_model`.
 
     References:
         Wu et al., "Google's Neural Machine Translation System: Bridging the Gap between Human and Machine Translation",

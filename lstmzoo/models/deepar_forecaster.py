@@ -23,14 +23,10 @@ def deepar_forecaster(
     forcing) and a sampled one in forecasting, so a forecast is a set of sampled paths. Besides the paper's lagged values, the
     decoder reads the reference forecasts.
 
-    Inputs, outputs and sizes are those of :mod:`lstmzoo.models`.
+    Inputs, outputs, sizes and other arguments are those of :mod:`lstmzoo.models`.
 
     Args:
         spec: Sizes learned from the training data; the distribution may not be ``quantiles``.
-        cell: Name of the recurrent cell.
-        units: Size of each hidden state.
-        num_layers: Number of recurrent layers of the encoder, and of the decoder.
-        dropout: Rate between layers and before the head.
 
     Returns:
         An uncompiled model from ``window`` (B, T, F), ``future`` (B, H, R + K) and ``previous`` (B, H, 1), the scaled value

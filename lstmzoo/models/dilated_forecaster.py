@@ -15,13 +15,7 @@ def dilated_forecaster(spec: ForecastingSpec, *, units: Count, num_layers: Count
 
     This is the network of the ES-RNN without its smoothing. Layer i sees steps ``2**i`` apart, so few layers span a long window.
 
-    Inputs, outputs and sizes are those of :mod:`lstmzoo.models`.
-
-    Args:
-        spec: Sizes learned from the training data.
-        units: Size of each hidden state.
-        num_layers: Number of recurrent layers.
-        dropout: Rate between layers and before the head.
+    Inputs, outputs, sizes and other arguments are those of :mod:`lstmzoo.models`.
 
     References:
         Chang et al., "Dilated Recurrent Neural Networks", NeurIPS 2017.

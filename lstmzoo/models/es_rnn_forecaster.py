@@ -22,13 +22,7 @@ def es_rnn_forecaster(spec: ForecastingSpec, *, units: Count, num_layers: Count,
     multiplicative smoothing. The reference forecasts are inputs, relative to the smoothed forecast. Unlike in other forecasters,
     the network does not correct their mean.
 
-    Inputs, outputs and sizes are those of :mod:`lstmzoo.models`.
-
-    Args:
-        spec: Sizes learned from the training data.
-        units: Size of each hidden state.
-        num_layers: Number of recurrent layers.
-        dropout: Rate between layers and before the head.
+    Inputs, outputs, sizes and other arguments are those of :mod:`lstmzoo.models`.
 
     Returns:
         An uncompiled model from ``window`` (B, T, F), ``future`` (B, H, R + K) and ``series`` (B,), the series' number, to

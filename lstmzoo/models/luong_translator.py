@@ -23,21 +23,14 @@ def luong_translator(
 ) -> keras.Model:  # fmt: skip
     """A decoder that attends after it has read a token. Tokens are predicted from state and context.
 
-    The encoder's final states start the decoder. Inputs, outputs and sizes are those of :mod:`lstmzoo.models`.
+    The encoder's final states start the decoder. Inputs, outputs, sizes and other arguments are those of :mod:`lstmzoo.models`.
 
     Args:
-        spec: Sizes learned from the training sentences.
-        cell: Name of the recurrent cell.
-        units: Size of each hidden state.
-        num_layers: Number of recurrent layers of the encoder, and of the decoder.
-        embedding_dim: E.
         score: How states are compared: ``dot``, ``general`` or ``concat``.
         local_window: Number of positions to attend to on either side of a predicted one (local-p); 0 attends to all positions.
         input_feeding: Whether the decoder reads its last output with the next token. It is better and slower, because training
             then computes one step after the other.
         dropout: Rate of the inputs of each layer and of the softmax; with input feeding, not between the decoder's layers.
-        label_smoothing: Share of the probability that training spreads over all tokens.
-        tied: Which matrices are shared; see :func:`lstmzoo.models._translation.translation_model`.
 
     References:
         Luong, Pham & Manning, "Effective Approaches to Attention-based Neural Machine Translation", EMNLP 2015.

@@ -22,18 +22,11 @@ def mogrifier_language_model(
 ) -> keras.Model:  # fmt: skip
     """Stacked mogrifier LSTMs between an embedding and a softmax, with one dropout mask for all steps.
 
-    Inputs, outputs and sizes are those of :mod:`lstmzoo.models`.
+    Inputs, outputs, sizes and other arguments are those of :mod:`lstmzoo.models`.
 
     Args:
-        spec: Sizes learned from the training text.
-        units: Size of each hidden state.
-        num_layers: Number of recurrent layers.
         rounds: Number of rounds in which input and state gate each other in turn.
         rank: Rank of the gates' matrices; 0 for full rank.
-        embedding_dim: E.
-        dropout: Rate of the inputs of each layer and of the softmax.
-        tied: Whether the embedding and the softmax share a matrix.
-        softmax: ``full``, or ``adaptive`` if the vocabulary is large enough for it to pay.
 
     References:
         Melis, Kočiský & Blunsom, "Mogrifier LSTM", ICLR 2020.

@@ -17,14 +17,10 @@ def recurrent_forecaster(
 
     What is known of the future (the reference forecast, the calendar) enters the head linearly, by the same map at every step.
 
-    Inputs, outputs and sizes are those of :mod:`lstmzoo.models`.
+    Inputs, outputs, sizes and other arguments are those of :mod:`lstmzoo.models`.
 
     Args:
-        spec: Sizes learned from the training data.
-        cell: Name of the recurrent cell.
         units: Size of each hidden state; of each direction, if there are two.
-        num_layers: Number of recurrent layers.
-        dropout: Rate between layers and before the head.
         bidirectional: Whether each layer reads the window in both directions.
 
     References:

@@ -17,17 +17,7 @@ def recurrent_language_model(
 ) -> keras.Model:  # fmt: skip
     """Stacked recurrent layers between an embedding and a softmax.
 
-    Inputs, outputs and sizes are those of :mod:`lstmzoo.models`.
-
-    Args:
-        spec: Sizes learned from the training text.
-        cell: Name of the recurrent cell.
-        units: Size of each hidden state.
-        num_layers: Number of recurrent layers.
-        embedding_dim: E.
-        dropout: Rate of the inputs of each layer and of the softmax.
-        tied: Whether the embedding and the softmax share a matrix.
-        softmax: ``full``, or ``adaptive`` if the vocabulary is large enough for it to pay.
+    Inputs, outputs, sizes and other arguments are those of :mod:`lstmzoo.models`.
 
     References:
         Mikolov et al., "Recurrent neural network based language model", Interspeech 2010.

@@ -16,18 +16,10 @@ def recurrent_translator(
 ) -> keras.Model:  # fmt: skip
     """An encoder whose final states are all that the decoder knows of the source.
 
-    Inputs, outputs and sizes are those of :mod:`lstmzoo.models`.
+    Inputs, outputs, sizes and other arguments are those of :mod:`lstmzoo.models`.
 
     Args:
-        spec: Sizes learned from the training sentences.
-        cell: Name of the recurrent cell.
-        units: Size of each hidden state.
-        num_layers: Number of recurrent layers of the encoder, and of the decoder.
-        embedding_dim: E.
         reverse_source: Whether to read the source from its end, so that its beginning is close to the beginning of the target.
-        dropout: Rate of the inputs of each layer and of the softmax.
-        label_smoothing: Share of the probability that training spreads over all tokens.
-        tied: Which matrices are shared; see :func:`lstmzoo.models._translation.translation_model`.
 
     References:
         Sutskever, Vinyals & Le, "Sequence to Sequence Learning with Neural Networks", NeurIPS 2014.

@@ -17,11 +17,9 @@ def residual_forecaster(
 
     Residual blocks allow deep stacks. Layers whose gates do not see the last output (minimal LSTM and GRU, mLSTM) need depth.
 
-    Inputs, outputs and sizes are those of :mod:`lstmzoo.models`.
+    Inputs, outputs, sizes and other arguments are those of :mod:`lstmzoo.models`.
 
     Args:
-        spec: Sizes learned from the training data.
-        cell: Name of the recurrent cell.
         units: Width of the blocks, and size of each hidden state.
         num_layers: Number of blocks.
         dropout: Rate at each block's two outputs, and before the head.

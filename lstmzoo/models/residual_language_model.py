@@ -18,17 +18,13 @@ def residual_language_model(
     """Blocks of a normalized recurrent layer and a normalized feed-forward layer, with residual connections.
 
     The embedding, the blocks and the output have the same size, E. Embeddings are multiplied by the square root of E; otherwise
-    the blocks' outputs would dominate them. Inputs, outputs and sizes are those of :mod:`lstmzoo.models`.
+    the blocks' outputs would dominate them. Inputs, outputs, sizes and other arguments are those of :mod:`lstmzoo.models`.
 
     Args:
-        spec: Sizes learned from the training text.
-        cell: Name of the recurrent cell.
         units: E, width of the blocks, and size of each hidden state.
         num_layers: Number of blocks.
         expansion: Width of the feed-forward layers, as a multiple of the units.
         dropout: Rate of the embeddings, of each block's two outputs, and of the softmax's inputs.
-        tied: Whether the embedding and the softmax share a matrix.
-        softmax: ``full``, or ``adaptive`` if the vocabulary is large enough for it to pay.
 
     References:
         Beck et al., "xLSTM: Extended Long Short-Term Memory", NeurIPS 2024.

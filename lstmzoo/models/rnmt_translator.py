@@ -21,18 +21,12 @@ def rnmt_translator(
     """An encoder of bidirectional layers, and a decoder whose first layer attends, with several heads, for all others.
 
     The other layers of the decoder and the softmax read the context. From the third on, layers have residual connections.
-    Inputs, outputs and sizes are those of :mod:`lstmzoo.models`.
+    Inputs, outputs, sizes and other arguments are those of :mod:`lstmzoo.models`.
 
     Args:
-        spec: Sizes learned from the training sentences.
-        units: Size of each hidden state.
         encoder_layers: Number of bidirectional layers.
         decoder_layers: Number of layers; the first attends.
         heads: Number of heads of the attention, a divisor of the units.
-        embedding_dim: E.
-        dropout: Rate of the inputs of each layer and of the softmax.
-        label_smoothing: Share of the probability that training spreads over all tokens.
-        tied: Which matrices are shared; see :func:`lstmzoo.models._translation.translation_model`.
 
     Raises:
         ConfigError: If ``heads`` does not divide ``units``.

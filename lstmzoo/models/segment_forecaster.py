@@ -45,11 +45,9 @@ def segment_forecaster(
     further step of the *same* layer from the encoder's final state (parallel multi-step forecasting). The input of that step is
     the projection of what is known of the segment (the reference forecast, the calendar) plus its learned position.
 
-    Sizes as in :mod:`lstmzoo.models`; W length of a segment, M = H / W segments of the future.
+    Sizes and other arguments as in :mod:`lstmzoo.models`; W length of a segment, M = H / W segments of the future.
 
     Args:
-        spec: Sizes learned from the training data.
-        cell: Name of the recurrent cell.
         units: Size of the hidden state.
         dropout: Rate before the head.
         segments_per_horizon: M. The length of a segment is H / M, rounded up.

@@ -20,14 +20,7 @@ def seq2seq_forecaster(
     The decoder reads what is known of each future step (the reference forecast, the calendar), not its own last output. So
     training and forecasting are the same computation, and errors do not accumulate (Wen et al. 2017).
 
-    Inputs, outputs and sizes are those of :mod:`lstmzoo.models`.
-
-    Args:
-        spec: Sizes learned from the training data.
-        cell: Name of the recurrent cell.
-        units: Size of each hidden state.
-        num_layers: Number of recurrent layers of the encoder, and of the decoder.
-        dropout: Rate between layers and before the head.
+    Inputs, outputs, sizes and other arguments are those of :mod:`lstmzoo.models`.
 
     References:
         Sutskever, Vinyals & Le, "Sequence to Sequence Learning with Neural Networks", NeurIPS 2014.

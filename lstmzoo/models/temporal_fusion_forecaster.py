@@ -22,10 +22,9 @@ def temporal_fusion_forecaster(
     Each channel of the window, of the future, and of the series' description is one variable. The description, if there is one,
     influences the selection of the other variables, the LSTMs' initial states and the enrichment of their outputs.
 
-    Sizes as in :mod:`lstmzoo.models`; S numbers that describe a series, categories as learned vectors.
+    Sizes and other arguments as in :mod:`lstmzoo.models`; S numbers that describe a series, categories as learned vectors.
 
     Args:
-        spec: Sizes learned from the training data.
         units: Size of all hidden layers.
         num_layers: Number of recurrent layers of the encoder, and of the decoder; one in the paper.
         num_heads: Number of heads of the attention.
