@@ -41,7 +41,7 @@ def test_hyperband_takes_first_values_where_it_draws_them():
 @pytest.mark.parametrize(("make", "shape"), [
     (lambda: keras.layers.Dense(2), (None, 3)),
     (lambda: keras.layers.Embedding(4, 2), (None, 3)),
-    (lambda: keras.layers.LayerNormalization(), (None, 3)),
+    (keras.layers.LayerNormalization, (None, 3)),
     (lambda: keras.layers.LSTM(2), (None, 5, 3)),
     (lambda: keras.layers.Bidirectional(keras.layers.GRU(2)), (None, 5, 3)),
 ], ids=["dense", "embedding", "normalization", "lstm", "bidirectional"])  # fmt: skip

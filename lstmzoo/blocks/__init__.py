@@ -1,9 +1,17 @@
 """Combinations of layers that topologies share. Each makes its layers once, so that all calls have the same weights."""
 
 from lstmzoo.blocks.cells import Cell, Count, GatedCell, MaskedCell, Rate, recurrent
-from lstmzoo.blocks.encoders import BidirectionalEncoder, MaskedStack, residual_encoder
 from lstmzoo.blocks.heads import DirectHead, StepHead, small_dense
-from lstmzoo.blocks.stacks import BidirectionalStack, DilatedStack, RecurrentStack, ResidualStack, run_stack
+from lstmzoo.blocks.stacks import (
+    BidirectionalEncoder,
+    BidirectionalStack,
+    DilatedStack,
+    MaskedStack,
+    RecurrentStack,
+    ResidualStack,
+    residual_encoder,
+    run_stack,
+)  # fmt: skip
 
 __all__ = [
     "BidirectionalEncoder", "BidirectionalStack", "Cell", "Count", "DilatedStack", "DirectHead", "GatedCell", "MaskedCell",

@@ -7,11 +7,10 @@ from lstmzoo.layers.dilated import DilatedLSTM
 from lstmzoo.layers.distributions import DISTRIBUTIONS, Distribution, DistributionHead, distribution_loss
 from lstmzoo.layers.dropout import Dropout, EmbeddingDropout, LockedDropout, WeightDrop, gumbel
 from lstmzoo.layers.gating import GatedResidual, GatedSkip, InterpretableAttention, VariableSelection
-from lstmzoo.layers.layer_norm_lstm import LayerNormLSTM
 from lstmzoo.layers.minimal import MinGRU, MinLSTM
 from lstmzoo.layers.mogrifier import MogrifierLSTM
 from lstmzoo.layers.quantiles import OrderedQuantiles, pinball_loss
-from lstmzoo.layers.recurrence import GRU, LSTM, SimpleRNN
+from lstmzoo.layers.recurrence import GRU, LSTM, LayerNormLSTM, SimpleRNN
 from lstmzoo.layers.smoothing import ExponentialSmoothing
 from lstmzoo.layers.vocabulary import ActivationPenalty, TokenSoftmax
 from lstmzoo.layers.window_attention import WindowAttention

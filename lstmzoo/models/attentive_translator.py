@@ -47,9 +47,7 @@ def attentive_translator(
     attention = Attention(score="additive", units=units, name="attention")
     keys = AttentionKeys(attention, units, 2 * units)
     rnn = _DECODERS[decoder](units, cell=cell, attention=attention, name="decoder")
-    bridges = [
-        keras.layers.Dense(units, activation="tanh", name=f"bridge_{i}") for i in range(2 if cell == "lstm" else 1)
-    ]
+    bridges = [keras.layers.Dense(units, activation="tanh", name=f"bridge_{i}") for i in range(rnn.state_count())]
     readout = keras.layers.Dense(embedding_dim, activation="tanh", name="readout")
 
     def encode(vectors: Tensor, mask: Tensor) -> tuple[Memory, State]:
