@@ -62,9 +62,8 @@ class Distribution(ABC):
         observed = ops.logical_not(ops.isnan(target[..., 0]))
         value = ops.where(observed, target[..., 0], ops.zeros_like(target[..., 0]))
         each = [parameters[..., i] for i in range(self.num_parameters)]
-        surprise = (
-            self._surprise(value, *each) if self.target_channels == 1 else self._surprise(value, *each, target[..., 1])
-        )
+        each += [target[..., i] for i in range(1, self.target_channels)]
+        surprise = self._surprise(value, *each)
         weight = ops.cast(observed, parameters.dtype)
         return ops.sum(weight * surprise, axis=-1) / ops.maximum(ops.sum(weight, axis=-1), 1)
 

@@ -82,6 +82,5 @@ class MogrifierLSTM(LoopedLayer):
         for name in ("rounds", "rank"):
             if hyperparameters[name] < 0:
                 raise ConfigError(f"{name}={hyperparameters[name]} is negative: give 0 or more")
-        super().__init__(
-            _MogrifierCell(**hyperparameters, dtype=kwargs.get("dtype"), name="cell"), hyperparameters, **kwargs
-        )
+        cell = _MogrifierCell(**hyperparameters, dtype=kwargs.get("dtype"), name="cell")
+        super().__init__(cell, hyperparameters, **kwargs)

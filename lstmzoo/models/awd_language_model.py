@@ -1,5 +1,6 @@
 """The LSTM language model with many kinds of dropout: AWD-LSTM."""
 
+from functools import partial
 from typing import Annotated
 
 import keras
@@ -41,13 +42,9 @@ def awd_language_model(
         Merity, Keskar & Socher, "Regularizing and Optimizing LSTM Language Models", ICLR 2018.
     """
     sizes = [units] * (num_layers - 1) + [embedding_dim]
+    make = partial(recurrent, cell, return_sequences=True, return_state=True)
     layers = [
-        WeightDrop(
-            recurrent(cell, size, name=f"rnn_{i}", return_sequences=True, return_state=True),
-            weight_drop,
-            name=f"weight_drop_{i}",
-        )
-        for i, size in enumerate(sizes)
+        WeightDrop(make(size, name=f"rnn_{i}"), weight_drop, name=f"weight_drop_{i}") for i, size in enumerate(sizes)
     ]
     words = EmbeddingDropout(embedding_dropout, name="embedding_dropout")
     enter, leave = (

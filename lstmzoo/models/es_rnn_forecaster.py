@@ -37,6 +37,8 @@ def es_rnn_forecaster(spec: ForecastingSpec, *, units: Count, num_layers: Count,
     encoder = DilatedStack(units=units, num_layers=num_layers, dropout=dropout, name="encoder")
     nonlinear = keras.layers.Dense(units, activation="tanh", name="nonlinear")
     head = DirectHead(spec.horizon, spec.num_outputs, dropout)
+    index = spec.median_index if spec.distribution == "quantiles" else DISTRIBUTIONS[spec.distribution].location
+    location = np.eye(spec.num_outputs, dtype="float32")[index]  # (Q,)
 
     def encode(inputs: ForecasterInputs, states: State | None) -> tuple[Tensor, State]:
         values = inputs.window[..., 0]
@@ -50,14 +52,8 @@ def es_rnn_forecaster(spec: ForecastingSpec, *, units: Count, num_layers: Count,
         references, known = inputs.future[..., : spec.num_references], inputs.future[..., spec.num_references :]
         relative = ops.concatenate([references - smoothed, known], axis=-1)
         correction = head(nonlinear(last), relative)
-        raw = correction + (smoothed - ops.mean(references, axis=-1, keepdims=True)) * _location(spec)
+        raw = correction + (smoothed - ops.mean(references, axis=-1, keepdims=True)) * location
         # All references have the same weight.
         return ops.pad(raw, [[0, 0], [0, 0], [0, output_size(spec) - spec.num_outputs]])
 
     return forecaster(spec, encode, decode, name="es_rnn_forecaster", streaming=False, with_series=True)
-
-
-def _location(spec: ForecastingSpec) -> np.ndarray:
-    """One-hot ``(Q,)`` of the output that locates the forecast: the median, or a distribution's location."""
-    index = spec.median_index if spec.distribution == "quantiles" else DISTRIBUTIONS[spec.distribution].location
-    return np.eye(spec.num_outputs, dtype="float32")[index]
