@@ -95,7 +95,14 @@ MIGRATIONS: dict[int, tuple[Added, ...]] = {
         Added("PanelForecaster", "params.json", ("learned",), "params_", _OF_FORECASTS),
         Added("BaselineForecaster", "params.json", ("learned",), "method_", param("method")),
     ),
-    2: (Added("PanelForecaster", "params.json", ("learned",), "seasons_", _shortest_season),),
+    2: (
+        Added("PanelForecaster", "params.json", ("learned",), "seasons_", _shortest_season),
+        Added("PanelForecaster", "params.json", ("params",), "allow_negative", constant(True)),
+        Added("PanelForecaster", "params.json", ("learned", "params_"), "allow_negative", constant(True)),
+        Added("Forecaster", "preprocessor.json", ("windows",), "allow_negative", constant(True)),
+        Added("Forecaster", "preprocessor.json", ("windows",), "units_", constant(None)),
+        Added("Forecaster", "preprocessor.json", ("windows",), "negative_", constant([])),
+    ),
 }
 
 FORMAT = max(MIGRATIONS) + 1  # of folders that this version writes

@@ -402,7 +402,7 @@ def test_a_logarithm_of_what_is_not_positive(hourly, tiny):
         Forecaster(**{**tiny, "hyperparameters": {"transform": "log"}}).fit(tail)
     low = hourly.assign(y=hourly["y"] - 45)
     with pytest.raises(
-        DataError, match=r"hyperparameters=\{'transform': 'log'\} needs positive values, but series 's0'"
+        DataError, match=r"hyperparameters=\{'transform': 'log'\} needs values of at least 0, but series 's0'"
     ):
         Forecaster(**{**tiny, "hyperparameters": {"transform": "log"}}).fit(low)
 

@@ -24,7 +24,7 @@ CHANGED = {
     "model": "lstm", "horizon": 3, "lookback": 7, "season_length": [5, 11], "freq": "D", "quantiles": [0.05, 0.95],
     "hyperparameters": {"epochs": 9, "units": 3}, "distribution": "normal", "conformal": True, "past_covariates": ["a"],
     "future_covariates": ["b"], "static_covariates": ["c"], "calendar": ["month"], "missing": "interpolate", "irregular": True,
-    "validation_size": 0, "pad_short": True, "id_col": None, "time_col": "t", "target_col": "v", "time_limit": 0.5,
+    "validation_size": 0, "pad_short": True, "allow_negative": True, "id_col": None, "time_col": "t", "target_col": "v", "time_limit": 0.5,
     "random_state": 8, "verbose": 0, "method": "drift", "tokenizer": "byte", "vocab_size": 3, "order": 1,
 }  # fmt: skip
 OTHER = {"BaselineLanguageModel": {"method": "uniform"}, "BaselineTranslator": {"method": "copy"}}

@@ -18,7 +18,7 @@ class ForecastingData(Strict):
         lookback_horizons: Length of a window as a multiple of the horizon, used if the estimator sets no ``lookback``.
         scaling: How windows are scaled. ``window``: by the window's mean and standard deviation; ``series``: by those of the
             series' training part; ``level``: the window's last value is subtracted; ``none``: not at all.
-        transform: ``log``, for positive series, or ``none``.
+        transform: ``log``, for values of at least 0, or ``none``.
         residual: Reference that the network's forecast is added to. ``none``: the window's mean; ``naive``: the last value;
             ``seasonal_naive`` and ``long_seasonal_naive``: the last period of the shortest and of the longest season;
             ``seasonal_mix``: a learned mixture of the last period of each season and of its double; ``mix``: a learned

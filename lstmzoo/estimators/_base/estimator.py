@@ -252,6 +252,9 @@ class ZooEstimator(BaseEstimator):
         for name, value in state["params"].items():
             setattr(self, name, value)
         migrate(state["bundle"], format, [base.__name__ for base in type(self).__mro__])
+        for name, value in state["bundle"][PARAMS]["params"].items():
+            if name not in state["params"]:
+                setattr(self, name, value)
         self._from_bundle(state["bundle"])
 
 

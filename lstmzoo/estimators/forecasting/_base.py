@@ -68,10 +68,10 @@ def panel_digest(panel: Panel) -> str:
 class PanelForecaster(ServedForecaster, ScoredForecaster):
     """Base of the forecasters.
 
-    A subclass has the parameters ``horizon``, ``season_length``, ``freq``, ``quantiles``, ``missing``, ``irregular``,
-    ``past_covariates``, ``future_covariates``, ``static_covariates``, ``id_col``, ``time_col`` and ``target_col``. Its ``fit``
-    sets ``params_`` (the parameters of the fit), ``tail_`` (the :class:`Panel` to forecast from) and ``form_``, and its
-    ``_panel_model`` forecasts.
+    A subclass has the parameters ``horizon``, ``season_length``, ``freq``, ``quantiles``, ``allow_negative``, ``missing``,
+    ``irregular``, ``past_covariates``, ``future_covariates``, ``static_covariates``, ``id_col``, ``time_col`` and
+    ``target_col``. Its ``fit`` sets ``params_`` (the parameters of the fit), ``tail_`` (the :class:`Panel` to forecast from)
+    and ``form_``, and its ``_panel_model`` forecasts.
     """
 
     task: ClassVar[str] = "forecasting"

@@ -43,6 +43,7 @@ class BaselineForecaster(Untrained, PanelForecaster):
         freq: As for :class:`lstmzoo.Forecaster`.
         quantiles: Levels to forecast besides the mean; quantiles are those of a normal distribution.
         pad_short: As for :class:`lstmzoo.Forecaster`.
+        allow_negative: As for :class:`lstmzoo.Forecaster`.
         missing: As for :class:`lstmzoo.Forecaster`; filled values are read as if they had been observed.
         irregular: As for :class:`lstmzoo.Forecaster`; the length of steps is ignored.
         past_covariates: As for :class:`lstmzoo.Forecaster`; checked, but not used.
@@ -81,6 +82,7 @@ class BaselineForecaster(Untrained, PanelForecaster):
         freq: str | Positive | None = None,
         quantiles: list[Level] | None = None,
         pad_short: bool = False,
+        allow_negative: bool = False,
         missing: Missing = "error",
         irregular: bool = False,
         past_covariates: list[str] | None = None,
@@ -96,6 +98,7 @@ class BaselineForecaster(Untrained, PanelForecaster):
         self.freq = freq
         self.quantiles = quantiles
         self.pad_short = pad_short
+        self.allow_negative = allow_negative
         self.missing = missing
         self.irregular = irregular
         self.past_covariates = past_covariates
@@ -124,7 +127,7 @@ class BaselineForecaster(Untrained, PanelForecaster):
         panel = params.filled(read)
         self.seasons_ = self._seasons(panel)
         season = self.seasons_[0]
-        naive = _Naive(self.method, params.horizon, season, params.pad_short)
+        naive = _Naive(self.method, params.horizon, season, params.pad_short, params.allow_negative)
         self.tail_, self.form_ = naive.prepared(panel), form
         self.params_, self.method_, self.season_length_ = params, self.method, season
         self.data_digest_ = panel_digest(panel)
@@ -133,7 +136,8 @@ class BaselineForecaster(Untrained, PanelForecaster):
 
     @property
     def _panel_model(self) -> "_Naive":
-        return _Naive(self.method_, self.horizon_, self.season_length_, self.params_.pad_short)
+        params = self.params_
+        return _Naive(self.method_, self.horizon_, self.season_length_, params.pad_short, params.allow_negative)
 
     def _complete(self) -> None:
         if self.method_ not in METHODS:
@@ -149,12 +153,14 @@ class _Naive:
         horizon: H.
         season: The season that is repeated.
         pad_short: Whether series that are too short are padded to the left.
+        allow_negative: Whether series without negative values may be forecast negative.
     """
 
     method: Method
     horizon: int
     season: int
     pad_short: bool
+    allow_negative: bool
 
     @property
     def fewest_rows(self) -> int:
@@ -186,7 +192,9 @@ class _Naive:
         steps = np.arange(1, ahead.times.shape[1] + 1)
         rows = [self._mean_and_deviation(panel.series(i), steps) for i in range(len(panel))]
         mean, deviation = np.array([r[0] for r in rows]), np.array([r[1] for r in rows])
-        return {level: mean + norm.ppf(level) * deviation for level in levels}
+        lowest = np.minimum.reduceat(panel.values, panel.offsets[:-1])
+        least = np.where((lowest < 0) | self.allow_negative, -np.inf, 0.0)[:, None]
+        return {level: np.maximum(mean + norm.ppf(level) * deviation, least) for level in levels}
 
     def _mean_and_deviation(self, y: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         season = self.season

@@ -57,6 +57,8 @@ class Forecaster(NetworkForecaster):
         validation_size: Steps at each series' end that are held out of training and choose the best epoch; the horizon if None.
             With 0, the network is trained on all data for all epochs.
         pad_short: Whether series that are too short are padded to the left with their first value instead of refused.
+        allow_negative: Whether series that were never negative may be forecast negative. Otherwise their forecasts, quantiles and
+            sample paths are at least 0.
         id_col: Column that names the series; None if the frame holds one series.
         time_col: Column of timestamps, dates or integers.
         target_col: Column of values.
@@ -108,6 +110,7 @@ class Forecaster(NetworkForecaster):
         irregular: bool = False,
         validation_size: Annotated[int, Field(ge=0)] | None = None,
         pad_short: bool = False,
+        allow_negative: bool = False,
         id_col: str | None = "unique_id",
         time_col: str = "ds",
         target_col: str = "y",
@@ -132,6 +135,7 @@ class Forecaster(NetworkForecaster):
         self.irregular = irregular
         self.validation_size = validation_size
         self.pad_short = pad_short
+        self.allow_negative = allow_negative
         self.id_col = id_col
         self.time_col = time_col
         self.target_col = target_col
@@ -194,8 +198,8 @@ class Forecaster(NetworkForecaster):
     def baselines(self) -> dict[str, BaselineForecaster]:
         """Return unfitted baselines, which a network has to beat, by name."""
         names = (
-            "horizon", "season_length", "freq", "quantiles", "pad_short", "missing", "irregular", "past_covariates",
-            "future_covariates", "static_covariates", "id_col", "time_col", "target_col",
+            "horizon", "season_length", "freq", "quantiles", "pad_short", "allow_negative", "missing", "irregular",
+            "past_covariates", "future_covariates", "static_covariates", "id_col", "time_col", "target_col",
         )  # fmt: skip
         return {method: BaselineForecaster(method, **{n: getattr(self, n) for n in names}) for method in METHODS}
 

@@ -24,7 +24,7 @@ _COLUMNS = {
     "static_covariates": "static",
 }  # fmt: skip
 _LONGEST = 20  # times the horizon trained for, the longest horizon that is forecast
-_PLAIN = ("horizon", "freq", "missing", "irregular", "pad_short", "conformal")
+_PLAIN = ("horizon", "freq", "missing", "irregular", "pad_short", "conformal", "allow_negative")
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ class ForecastParams:
         irregular: Whether time steps may be of any length.
         pad_short: Whether series that are too short are padded to the left.
         conformal: Whether quantiles are corrected by held-out windows.
+        allow_negative: Whether series without negative values may be forecast negative.
         columns: Names of the columns.
     """
 
@@ -66,6 +67,7 @@ class ForecastParams:
     irregular: bool
     pad_short: bool
     conformal: bool
+    allow_negative: bool
     columns: Columns
 
     @classmethod

@@ -39,8 +39,14 @@ def meaningful_space(
     space = dict(search_space)
     if not panel.has_calendar:
         space.pop("calendar", None)
-    if (panel.values <= 0).any():
+    transforms = space.get("transform")
+    if own.get("distribution") == "negative_binomial":
         space.pop("transform", None)
+    elif isinstance(transforms, Categorical) and (panel.values < 0).any():
+        rest = [value for value in transforms.values if value != "log"]
+        space["transform"] = transforms.model_copy(update={"values": rest})
+        if not rest:
+            del space["transform"]
     if "lookback_horizons" in space and not pad_short:
         space["lookback_horizons"] = _capped(space["lookback_horizons"], spare // horizon)
     references = space.get("residual")

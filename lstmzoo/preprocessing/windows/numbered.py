@@ -47,7 +47,7 @@ class Windows:
     ) -> None:
         preprocessor.scaler.check(panel)
         self._pre = preprocessor
-        width, values = preprocessor.min_length, preprocessor.scaler.transformed(panel.values)
+        width, values = preprocessor.min_length, preprocessor.scaler.transformed(panel).values
         unobserved = np.where(begun, 0, unobserved_at_start(panel))
         skip = np.maximum(skip, unobserved - preprocessor.context + 1)
         self._counts = np.maximum(panel.lengths - drop - width + 1 - skip, 0)

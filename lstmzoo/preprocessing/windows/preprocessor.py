@@ -1,5 +1,6 @@
 """The preprocessor of forecasters: sizes and scales of windows, and their inputs."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,11 +29,12 @@ class WindowPreprocessor:
         periods: Periods of the references: 1 for the last value, a season's length for that season, 0 for the window's mean,
             minus a season's length for the mean of the whole seasons within the window.
         scaling: ``window``, ``series``, ``level`` or ``none``.
-        transform: ``log`` or ``none``.
+        transform: ``log`` or ``none``; see :class:`Scaler`.
         distribution: ``quantiles``, or the name of a distribution.
         num_outputs: Q.
         season_length: The shortest season.
         channels: Calendar, covariates and static covariates.
+        allow_negative: Whether series without negative values may be forecast negative.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class WindowPreprocessor:
         num_outputs: int,
         season_length: int,
         channels: Channels,
+        allow_negative: bool = False,
     ):
         self.lookback = lookback
         self.horizon = horizon
@@ -56,7 +59,7 @@ class WindowPreprocessor:
         self.num_outputs = num_outputs
         self.season_length = season_length
         self.channels = channels
-        self.scaler = Scaler(scaling, transform, distribution)
+        self.scaler = Scaler(scaling, transform, distribution, allow_negative=allow_negative)
 
     @property
     def context(self) -> int:
@@ -80,11 +83,11 @@ class WindowPreprocessor:
             DataError: If calendar features are asked for where time is a count, or a value does not suit the transform or the
                 distribution.
         """
-        self.scaler.check(panel, fitted=True)
+        self.scaler.learn(panel)
         self.freq_, self.tz_ = panel.freq, panel.tz
         self.channels.fit(panel)
         self.series_ = {name: i + 1 for i, name in enumerate(panel.ids)}
-        self.scaler.fit(panel.ids, observed_series(panel))
+        self.scaler.fit(panel.ids, observed_series(self.scaler.transformed(panel)))
         return self
 
     @property
@@ -106,7 +109,7 @@ class WindowPreprocessor:
         )
 
     _PARAMETERS = ("lookback", "horizon", "quantiles", "periods", "num_outputs", "season_length")
-    _OF_SCALER = ("scaling", "transform", "distribution")
+    _OF_SCALER = ("scaling", "transform", "distribution", "allow_negative")
 
     def to_json(self) -> dict[str, Any]:
         """Return everything that was learned, for :meth:`from_json`."""
@@ -117,6 +120,8 @@ class WindowPreprocessor:
             "tz_": self.tz_,
             "series_": list(self.series_),
             "channels": self.channels.to_json(),
+            "units_": None if self.scaler.units_ is None else list(self.scaler.units_.values()),
+            "negative_": [name for name in self.series_ if name in self.scaler.negative_],
         }
         if self.scaler.scaling == "series":
             document["series_scales_"] = [list(scale) for scale in self.scaler.series_scales_.values()]
@@ -129,6 +134,9 @@ class WindowPreprocessor:
         self = cls(**{name: document[name] for name in (*cls._PARAMETERS, *cls._OF_SCALER)}, channels=channels)
         self.freq_, self.tz_ = document["freq_"], document["tz_"]
         self.series_ = {name: i + 1 for i, name in enumerate(document["series_"])}
+        self.scaler.negative_ = set(document["negative_"])
+        if document["units_"] is not None:
+            self.scaler.units_ = dict(zip(self.series_, map(float, document["units_"]), strict=True))
         if self.scaler.scaling == "series":
             scales = [(float(shift), float(scale)) for shift, scale in document["series_scales_"]]
             self.scaler.series_scales_ = dict(zip(self.series_, scales, strict=True))
@@ -157,15 +165,17 @@ class WindowPreprocessor:
                 f"series {panel.ids[i]!r} has {panel.lengths[i]} observations of history; a forecast needs {self.context}: "
                 f"give a longer history, or fit with {arg(pad_short=True)}"
             )
+        least = self.scaler.least(panel)
         near, panel = panel.tail(self.lookback + 1), panel.tail(self.context)
         self.scaler.check(panel)
-        values = self.scaler.transformed(panel.values.reshape(len(panel), self.context))
+        units = self.scaler.units(panel)
+        values = self.scaler.transformed(panel, units).values.reshape(len(panel), self.context)
         rows = near.offsets[1:, None] + np.arange(-self.lookback, 0)
         before, past = self.channels.known(near)[rows], self.channels.past(near)[rows]
         ahead = self.channels.known_ahead(panel, panel.future_times(self.horizon) if times is None else times, known)
         known_channels = np.concatenate([before, ahead], axis=1)
         inputs, scale = self.inputs(values, self.series_scales(panel), known_channels, past)
-        return inputs | self.static(panel), scale
+        return inputs | self.static(panel), replace(scale, unit=units, least=least)
 
     def step_inputs(
         self, panel: Panel, scale: Scale, times: np.ndarray, known: np.ndarray | None
@@ -179,7 +189,7 @@ class WindowPreprocessor:
             known: As for :meth:`last_windows`.
         """
         near, panel = panel.tail(2), panel.tail(self.context)
-        values = self.scaler.transformed(panel.values.reshape(len(panel), self.context))
+        values = self.scaler.transformed(panel, scale.unit).values.reshape(len(panel), self.context)
         rows = near.offsets[1:, None] - 1
         before, past = self.channels.known(near)[rows], self.channels.past(near)[rows]
         references = scale.apply(self._references(values))
@@ -195,11 +205,13 @@ class WindowPreprocessor:
         if stored is not None:
             return stored
         last = panel.tail(self.lookback)
-        return self.scaler.of_windows(self.scaler.transformed(last.values.reshape(len(panel), self.lookback)))
+        return self.scaler.of_windows(self.scaler.transformed(last).values.reshape(len(panel), self.lookback))
 
     def series_scales(self, panel: Panel) -> Scale | None:
         """Return the scales of N series, or None if scaling is not by series."""
-        return self.scaler.of_series(panel.ids, observed_series(panel)) if self.scaler.scaling == "series" else None
+        if self.scaler.scaling != "series":
+            return None
+        return self.scaler.of_series(panel.ids, observed_series(self.scaler.transformed(panel)))
 
     def check_value(self, value: float, at: str) -> None:
         """Refuse a value that the transform or the distribution cannot take; see :meth:`Scaler.check_value`."""

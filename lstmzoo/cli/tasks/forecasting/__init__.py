@@ -37,6 +37,9 @@ _OPTIONS = {
         str | None, "Type of forecast: quantiles, normal, student_t or negative_binomial; default: the entry's own."
     ),
     "conformal": _option(bool, "Calibrate the quantiles on held-out windows.", names=("--conformal",)),
+    "allow_negative": _option(
+        bool, "Allow negative forecasts of series that were never negative.", names=("--allow-negative",)
+    ),
     "pad_short": _option(bool, "Pad series that are too short, instead of refusing them.", names=("--pad-short",)),
     "validation_size": VALIDATION_SIZE,
 }  # fmt: skip

@@ -54,7 +54,7 @@ def window_preprocessor(
     return WindowPreprocessor(
         lookback=steps, horizon=int(params.horizon), quantiles=params.levels if quantiles else [0.5],
         periods=_reference_periods(data.residual, seasons, steps), scaling=data.scaling, transform=data.transform,
-        distribution=data.distribution, season_length=seasons[0], channels=channels,
+        distribution=data.distribution, season_length=seasons[0], channels=channels, allow_negative=params.allow_negative,
         num_outputs=len(params.levels) if quantiles else DISTRIBUTIONS[data.distribution].num_parameters,
     )  # fmt: skip
 
