@@ -189,9 +189,9 @@ def validated(average_epochs):
 
 def test_without_the_generators_results_differ(tmp_path, whole, monkeypatch):
     """The comparisons above can fail."""
-    every = checkpoints._variables
+    every = checkpoints.model_variables
     monkeypatch.setattr(
-        checkpoints, "_variables", lambda model: {k: v for k, v in every(model).items() if "seed" not in v.path}
+        checkpoints, "model_variables", lambda model: {k: v for k, v in every(model).items() if "seed" not in v.path}
     )
     monkeypatch.setattr(checkpoints, "_torch_generators", list)
     with pytest.raises(KeyboardInterrupt):
@@ -265,8 +265,8 @@ def test_a_checkpoint_of_another_version_is_refused(started, monkeypatch):
 
 
 def test_a_checkpoint_of_another_network_is_refused(started, monkeypatch):
-    every = checkpoints._variables
-    monkeypatch.setattr(checkpoints, "_variables", lambda model: dict(list(every(model).items())[1:]))
+    every = checkpoints.model_variables
+    monkeypatch.setattr(checkpoints, "model_variables", lambda model: dict(list(every(model).items())[1:]))
     with pytest.raises(SavedModelError, match=r"model\.0; delete the checkpoint in "):
         fit(started[0])
 

@@ -2,10 +2,11 @@
 
 from lstmzoo.training.batches import Batch, Batches, Steps
 from lstmzoo.training.checkpoints import Checkpoint, Weights
-from lstmzoo.training.loop import Trained, Validate, make_optimizer, train
+from lstmzoo.training.loop import Trained, Training, Validate, make_optimizer, train
 from lstmzoo.training.prediction import compile_for_prediction, predict_padded
+from lstmzoo.training.program import Program
 
 __all__ = [
-    "Batch", "Batches", "Checkpoint", "Steps", "Trained", "Validate", "Weights", "compile_for_prediction", "make_optimizer",
-    "predict_padded", "train",
+    "Batch", "Batches", "Checkpoint", "Program", "Steps", "Trained", "Training", "Validate", "Weights",
+    "compile_for_prediction", "make_optimizer", "predict_padded", "train",
 ]  # fmt: skip

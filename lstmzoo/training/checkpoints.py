@@ -132,7 +132,7 @@ class State:
 
     def to_files(self, model: keras.Model) -> Bundle:
         """Return the contents of a checkpoint."""
-        arrays = {name: np.atleast_1d(np.asarray(variable)) for name, variable in _variables(model).items()}
+        arrays = {name: np.atleast_1d(np.asarray(variable)) for name, variable in model_variables(model).items()}
         for kind, weights in self._kept().items():
             arrays |= {f"{kind}.{i}": np.atleast_1d(array) for i, array in enumerate(weights)}
         arrays |= {f"generator.{i}": generator.get_state().numpy() for i, generator in enumerate(_torch_generators())}
@@ -159,7 +159,7 @@ class State:
         state = cls(**{**params, "best": best, "recent": recent})
         present = state.to_files(model)["state.safetensors"]
         check_arrays(arrays, {name: (array.shape, str(array.dtype)) for name, array in present.items()}, source)
-        for name, variable in _variables(model).items():
+        for name, variable in model_variables(model).items():
             variable.assign(arrays[name].reshape(variable.shape))
         for i, generator in enumerate(_torch_generators()):
             position = generator.get_state()
@@ -181,8 +181,8 @@ class State:
         }
 
 
-def _variables(model: keras.Model) -> dict[str, keras.Variable]:
-    """All variables that a step changes: weights, seed generators and the optimizer's, by number, as names vary by process."""
+def model_variables(model: keras.Model) -> dict[str, keras.Variable]:
+    """Return all variables that a step changes, by number, as names vary by process: weights, seed generators, optimizer."""
     kinds = {"model": model.variables, "optimizer": model.optimizer.variables}
     return {f"{kind}.{i}": variable for kind, variables in kinds.items() for i, variable in enumerate(variables)}
 

@@ -3,8 +3,8 @@
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import keras
@@ -18,7 +18,7 @@ from lstmzoo.live import live
 from lstmzoo.overrides import Overrides
 from lstmzoo.training.batches import Steps
 from lstmzoo.training.checkpoints import Checkpoint, State, Weights
-from lstmzoo.training.prediction import compile_for_prediction
+from lstmzoo.training.program import Program
 
 _OPTIMIZERS: dict[str, type[keras.optimizers.Optimizer]] = {
     "adam": keras.optimizers.Adam,
@@ -53,33 +53,7 @@ def train(
     validate: Validate | None, time_limit: float | None, verbose: int, title: str,
     checkpoint: Checkpoint | None = None, overrides: Overrides | None = None,
 ) -> Trained:  # fmt: skip
-    """Train a model in place. With validation, the model ends with the weights of its best epoch.
-
-    A training that was killed is resumed when this is called again with the same checkpoint and a new model of the same
-    architecture. Its result equals that of an uninterrupted training bit by bit, except for ``seconds`` and for where a time
-    limit ends it.
-
-    Args:
-        model: Uncompiled model with one input or a dict of inputs.
-        loss: Function of targets and outputs that returns a loss per item.
-        batches: Training set.
-        config: Optimizer, schedule, epochs, patience.
-        validate: Function that returns the validation loss, or a dict of ``loss`` and metrics. None trains all epochs.
-        time_limit: Seconds after which training ends, even within an epoch; the cosine schedule ends with it. Seconds before
-            an interruption count up to the last checkpoint.
-        verbose: 0 for silence, 1 for a progress bar.
-        title: Title of the progress bar.
-        checkpoint: Where the state is kept, and resumed from. None keeps none.
-        overrides: Callbacks, optimizer and metrics of this training. If a callback changes the learning rate, the schedule
-            goes on from there by the same factor.
-
-    Returns:
-        The history, the best epoch, and the weights that were averaged. Training ends early if a loss is not finite.
-
-    Raises:
-        TrainingError: If the loss is not finite before any epoch was good.
-        ConfigError: If the checkpoint belongs to another fit.
-        SavedModelError: If the checkpoint is damaged.
+    """Train a model in place, to the end; see :class:`Training`.
 
     Examples:
         >>> from lstmzoo.training import Batches
@@ -100,36 +74,12 @@ def train(
         >>> len(trained.history), trained.best_epoch
         (3, 3)
     """
-    overrides = overrides or Overrides()
-    optimizer = overrides.make_optimizer() or make_optimizer(config)
-    compile_model(
-        model, optimizer=optimizer, loss=loss, metrics=overrides.make_metrics() or None,
-        jit_compile=jit_compile(steps=config.epochs * len(batches)),
+    training = Training(
+        Program(model), loss, batches, config=config, validate=validate, time_limit=time_limit, verbose=verbose,
+        title=title, checkpoint=checkpoint, overrides=overrides,
     )  # fmt: skip
-    optimizer.build(model.trainable_variables)
-    highest = _highest_rate(optimizer, config, overrides)  # before a checkpoint's rate is restored
-    if checkpoint is not None:
-        fit = f"{checkpoint.fingerprint} {config.model_dump_json()}{overrides.identity()}"
-        checkpoint = replace(checkpoint, fingerprint=fit)
-    state = _first_state(model, checkpoint)
-    rate = _Rate(optimizer, config, state.rate_factor, highest)
-    hooks = overrides.hooks(model, config.epochs, len(batches))
-    with _progress_bar(config.epochs, title, verbose) as report:
-        hooks.on_train_begin()
-        if state.begun:  # a rate that a callback sets at the beginning is in the state's factor already
-            rate.follow()
-        _Loop(model, batches, state, config, validate, time_limit, checkpoint, hooks, rate).run(report)
-        hooks.on_train_end()
-    kept = state.best or state.recent
-    if kept:
-        model.set_weights(_mean(kept))
-    compile_for_prediction(model)
-    if state.best_epoch == 0:
-        last = state.history[-1]
-        raise TrainingError(f"the loss of {title} is {last.get('val_loss', last['loss'])} in epoch {last['epoch']}: "
-                            "lower learning_rate or clipnorm, or scale the data")  # fmt: skip
-    rows = [{key: value if math.isfinite(value) else None for key, value in row.items()} for row in state.history]
-    return Trained(rows, state.best_epoch, kept if config.average_epochs > 1 else [])
+    training.run()
+    return training.result()
 
 
 def make_optimizer(config: TrainingConfig) -> keras.optimizers.Optimizer:
@@ -145,51 +95,139 @@ def _highest_rate(optimizer: keras.optimizers.Optimizer, config: TrainingConfig,
     return None if isinstance(rate, dict) else float(rate)  # a dict is a schedule of the optimizer's own
 
 
-def _first_state(model: keras.Model, checkpoint: Checkpoint | None) -> State:
-    files = None if checkpoint is None else checkpoint.read()
-    if checkpoint is None or files is None:
-        return State()
-    with checkpoint.explained():
-        return State.from_files(files, model, str(checkpoint.directory))
+class Training:
+    """One training, from its beginning or its checkpoint to its end. It can be paused and continued.
 
-
-@dataclass
-class _Loop:
-    """One training, from its state to its end.
+    A training that was killed is resumed by a new object with the same checkpoint and a new model of the same architecture. Its
+    result equals that of an uninterrupted training bit by bit, except for ``seconds`` and for where a time limit ends it. The
+    same is true of a training that was paused.
 
     Batches go through ``train_on_batch``, as ``fit`` puts a thread between the batches and a small network's short steps.
+
+    Args:
+        program: The model to train, uncompiled or compiled by an earlier training with the same loss and optimizer.
+        loss: Function of targets and outputs that returns a loss per item.
+        batches: Training set.
+        config: Optimizer, schedule, epochs, patience.
+        validate: Function that returns the validation loss, or a dict of ``loss`` and metrics. None trains all epochs.
+        time_limit: Seconds after which training ends, even within an epoch; the cosine schedule ends with it. Seconds before
+            an interruption count up to the last checkpoint; pauses do not count.
+        verbose: 0 for silence, 1 for a progress bar.
+        title: Title of the progress bar.
+        checkpoint: Where the state is kept, and resumed from. None keeps none.
+        overrides: Callbacks, optimizer and metrics of this training. If a callback changes the learning rate, the schedule
+            goes on from there by the same factor.
+        variables: Initial values of all variables of the model, in its order; None to start from those that it has.
+
+    Attributes:
+        program: The model that is trained.
+        state: The progress.
+        ended: Whether the training is over.
+
+    Raises:
+        ConfigError: If the checkpoint belongs to another fit.
+        SavedModelError: If the checkpoint is damaged.
     """
 
-    model: keras.Model
-    batches: Steps
-    state: State
-    config: TrainingConfig
-    validate: Validate | None
-    time_limit: float | None
-    checkpoint: Checkpoint | None
-    hooks: keras.callbacks.CallbackList
-    rate: "_Rate"
+    def __init__(
+        self, program: Program, loss: Callable, batches: Steps, *, config: TrainingConfig,
+        validate: Validate | None, time_limit: float | None, verbose: int, title: str,
+        checkpoint: Checkpoint | None = None, overrides: Overrides | None = None,
+        variables: Sequence[np.ndarray] | None = None,
+    ) -> None:  # fmt: skip
+        overrides = overrides or Overrides()
+        self.program, self.model, self.batches = program, program.model, batches
+        self.config, self.validate, self.time_limit = config, validate, time_limit
+        self._title, self._verbose = title, verbose
+        program.begin(self, lambda: self._compile(loss, overrides), variables)
+        highest = _highest_rate(self.model.optimizer, config, overrides)  # before a checkpoint's rate is restored
+        if checkpoint is not None:
+            fit = f"{checkpoint.fingerprint} {config.model_dump_json()}{overrides.identity()}"
+            checkpoint = replace(checkpoint, fingerprint=fit)
+        self.checkpoint = checkpoint
+        self.state = _first_state(self.model, checkpoint)
+        self.rate = _Rate(self.model.optimizer, config, self.state.rate_factor, highest)
+        self.hooks = overrides.hooks(self.model, config.epochs, len(batches))
+        self.ended = self.state.stopped or len(self.state.history) >= config.epochs
+        self._begun, self._in_epoch = False, -1
 
-    def run(self, report: Callable[[dict[str, float]], None]) -> None:
-        """Train to the end; ``report`` gets the row of each epoch."""
+    def run(self, until: float = 1.0) -> None:
+        """Train until a share of the training is over, by steps or by time, or to the end.
+
+        Args:
+            until: Above 0 and at most 1.
+        """
+        self.program.take(self)
         self._started = time.perf_counter() - self.state.seconds
-        self.model.stop_training = False
-        if self.state.history:
-            report(self.state.history[-1])
-        while len(self.state.history) < self.config.epochs and not self.state.stopped:
-            self._train_epoch(len(self.state.history))
-            row = self._validate_epoch(len(self.state.history))
-            report(row)
-            if not math.isfinite(row["loss"] + row.get("val_loss", 0.0)):
-                break
+        with _progress_bar(self.config.epochs, self._title, self._verbose) as report:
+            if not self._begun:
+                self._begun, self.model.stop_training = True, False
+                self.hooks.on_train_begin()
+                if self.state.begun:  # a rate that a callback sets at the beginning is in the state's factor already
+                    self.rate.follow()
+            if self.state.history:
+                report(self.state.history[-1])
+            self._run_epochs(until, report)
+            if self.ended:
+                self.hooks.on_train_end()
+        self.state.seconds = self._elapsed()
+
+    def result(self) -> Trained:
+        """Give the model the weights to keep: those of the best epoch with validation, otherwise the last ones.
+
+        Returns:
+            The history, the best epoch, and the weights that were averaged. A loss that is not finite ended the training.
+
+        Raises:
+            TrainingError: If the loss is not finite before any epoch was good.
+        """
+        self.program.take(self)
+        if not self.ended:
+            self.program.put_aside()
+        kept = self.state.best or self.state.recent
+        if kept:
+            self.model.set_weights(_mean(kept))
+        if self.state.history and self.state.best_epoch == 0:
+            last = self.state.history[-1]
+            raise TrainingError(f"the loss of {self._title} is {last.get('val_loss', last['loss'])} in epoch {last['epoch']}: "
+                                "lower learning_rate or clipnorm, or scale the data")  # fmt: skip
+        rows = [
+            {key: value if math.isfinite(value) else None for key, value in row.items()} for row in self.state.history
+        ]
+        return Trained(rows, self.state.best_epoch, kept if self.config.average_epochs > 1 else [])
+
+    def _compile(self, loss: Callable, overrides: Overrides) -> None:
+        optimizer = overrides.make_optimizer() or make_optimizer(self.config)
+        compile_model(
+            self.model, optimizer=optimizer, loss=loss, metrics=overrides.make_metrics() or None,
+            jit_compile=jit_compile(steps=self.config.epochs * len(self.batches)),
+        )  # fmt: skip
+        optimizer.build(self.model.trainable_variables)
+
+    def _run_epochs(self, until: float, report: Callable[[dict[str, float]], None]) -> None:
+        state = self.state
+        while not self.ended and not self._reached(until):
+            self._train_epoch(len(state.history), until)
+            if state.step == len(self.batches) or state.stopped:
+                row = self._validate_epoch(len(state.history))
+                report(row)
+                self.ended = state.stopped or len(state.history) >= self.config.epochs
+                if not math.isfinite(row["loss"] + row.get("val_loss", 0.0)):
+                    self.ended = True
+                    return
             self._write()
 
-    def _train_epoch(self, epoch: int) -> None:
-        """Take the steps of an epoch that are left."""
+    def _reached(self, until: float) -> bool:
+        return until < 1 and self._done(len(self.state.history), self.state.step) >= until
+
+    def _train_epoch(self, epoch: int, until: float) -> None:
+        """Take the steps of an epoch that are left, or those until the pause."""
         state, first = self.state, self.state.step
         self.batches.set_epoch(epoch)
-        self.hooks.on_epoch_begin(epoch)
-        while state.step < len(self.batches) and not state.stopped:
+        if self._in_epoch != epoch:
+            self._in_epoch = epoch
+            self.hooks.on_epoch_begin(epoch)
+        while state.step < len(self.batches) and not state.stopped and not self._reached(until):
             step = state.step
             late = step > first and self._elapsed() - state.seconds > _SECONDS_BETWEEN_CHECKPOINTS
             if late and math.isfinite(state.sums["loss"]):
@@ -233,6 +271,14 @@ class _Loop:
         if self.checkpoint is not None:
             step = len(self.state.history) * len(self.batches) + self.state.step
             self.checkpoint.write(step, self.state.to_files(self.model))
+
+
+def _first_state(model: keras.Model, checkpoint: Checkpoint | None) -> State:
+    files = None if checkpoint is None else checkpoint.read()
+    if checkpoint is None or files is None:
+        return State()
+    with checkpoint.explained():
+        return State.from_files(files, model, str(checkpoint.directory))
 
 
 def _validated(validate: Validate) -> dict[str, float]:

@@ -4,7 +4,6 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
@@ -15,36 +14,18 @@ from tokenizers import Tokenizer
 from lstmzoo.config import ModelConfig, TokenizerName, full_name, load_config
 from lstmzoo.errors import ConfigError, arg
 from lstmzoo.estimators._base.estimator import Tokenizing, ZooEstimator, as_json
+from lstmzoo.estimators._base.fitting import Fit, Networks, Prepared
 from lstmzoo.options import require_counts
 from lstmzoo.outputs import check_folder
 from lstmzoo.overrides import Overrides
 from lstmzoo.preprocessing import tokenizer_name
-from lstmzoo.seeding import reseed, seeded
-from lstmzoo.training import Checkpoint, Steps, Trained, Validate, compile_for_prediction, train
+from lstmzoo.seeding import reseed
+from lstmzoo.training import Checkpoint, Program, Steps, Trained, Training, Validate
 from lstmzoo.values import canonical_json
 
 _NESTED = "hyperparameters__"
 _SLOWER = 10  # divisor of the learning rate of an update
 _WHOLE = 10**6  # steps per epoch, so that an epoch is one pass over the data
-
-
-@dataclass(frozen=True, kw_only=True)
-class Prepared:
-    """The data of a fit or an update, prepared for training. Each task adds its own fields.
-
-    Attributes:
-        preprocessor: Fitted preprocessor.
-        spec: Sizes of the network.
-        digest: SHA-256 of the data.
-        identity: Digest of all that a checkpoint is tied to, such as validation data; ``digest`` if empty.
-        empty: Whether there is nothing to train on, as after an update with very few rows.
-    """
-
-    preprocessor: Any
-    spec: Any
-    digest: str
-    identity: str = ""
-    empty: bool = False
 
 
 P = TypeVar("P", bound=Prepared)
@@ -64,7 +45,9 @@ class ZooNetworkEstimator(ZooEstimator, Generic[P]):
     ``_prepare_update``   Turn the data of an update into a :class:`Prepared`, by the fitted preprocessor. Required.
     ``_start``            Check the new network, or set initial weights that depend on the data.
     ``_batches``          Return the batches of an epoch. Required.
-    ``_trainer``          Return the model that is trained; the network by default.
+    ``_trainer``          Return the model that is trained; by default one with the layers of the network.
+    ``_program_key``      Return what, beside the config and the sizes, the compiled training depends on; None if it cannot be
+                          shared, which is the default.
     ``_loss``             Return the function from targets and outputs to a loss; by default, the output is the loss.
     ``_validator``        Return the function that computes the validation loss; None by default.
     ``_learn``            Set the learned attributes of this task.
@@ -114,30 +97,24 @@ class ZooNetworkEstimator(ZooEstimator, Generic[P]):
         """The number of weights."""
         return int(self.model_.count_params())
 
-    def _fit_network(self, *data: Any, checkpoint_dir: str | Path | None, **overrides: Any) -> Self:
-        """Build a network, train it on data, and keep what was learned.
+    def _begin_fit(
+        self, *data: Any, checkpoint_dir: str | Path | None = None, networks: Networks | None = None, **overrides: Any
+    ) -> Fit:
+        """Build a network for data, or take one of equal sizes, and return its fit, which has not trained yet.
 
         Args:
             *data: What the task's ``_prepare`` takes.
             checkpoint_dir: As for ``fit``.
+            networks: Networks to share with other fits.
             **overrides: Fields of :class:`lstmzoo.overrides.Overrides`.
         """
-        started = time.perf_counter()
-        self._check_params()
-        config, seed = self._resolve_config(), self._seed()
-        changed = self._overrides(config, **overrides)
-        prepared = self._prepare(config, seed, *data)
-        checkpoint = self._checkpoint(checkpoint_dir, prepared.identity or prepared.digest)
-        with seeded(seed):
-            model = self._build(config, prepared.spec)
-        self._start(model, prepared, config)
-        trained = self._train_network(model, prepared, config, seed, changed, checkpoint)
-        compile_for_prediction(model)
-        self.model_, self.config_, self.seed_ = model, config, seed
-        self.preprocessor_, self.spec_ = prepared.preprocessor, prepared.spec
-        self.history_, self.best_epoch_, self.data_digest_ = trained.history, trained.best_epoch, prepared.digest
-        self._learn(prepared, trained)
-        self.seconds_ = time.perf_counter() - started
+        return Fit(self, data, checkpoint_dir, networks, overrides)
+
+    def _fit_network(self, *data: Any, checkpoint_dir: str | Path | None, **overrides: Any) -> Self:
+        """Build a network, train it on data, and keep what was learned; see :meth:`_begin_fit`."""
+        fit = self._begin_fit(*data, checkpoint_dir=checkpoint_dir, **overrides)
+        fit.run()
+        fit.keep()
         return self
 
     def _update_network(self, epochs: int, *data: Any) -> Self:
@@ -161,15 +138,16 @@ class ZooNetworkEstimator(ZooEstimator, Generic[P]):
         self.seconds_ += time.perf_counter() - started
         return self
 
-    def _train_network(
+    def _training(
         self, model: keras.Model, prepared: P, config: ModelConfig, seed: int, overrides: Overrides,
-        checkpoint: Checkpoint | None = None,
-    ) -> Trained:  # fmt: skip
+        checkpoint: Checkpoint | None = None, program: Program | None = None, variables: list[np.ndarray] | None = None,
+    ) -> Training:  # fmt: skip
         batches = self._batches(model, prepared, config, seed)
-        return train(
-            self._trainer(model, batches), self._loss(prepared, overrides), batches, config=config.training,
-            validate=self._validator(model, prepared, config, overrides), time_limit=self.time_limit,
-            verbose=self.verbose, title=config.title, checkpoint=checkpoint, overrides=overrides,
+        return Training(
+            program or Program(self._trainer(model, batches)), self._loss(prepared, overrides), batches,
+            config=config.training, validate=self._validator(model, prepared, config, overrides),
+            time_limit=self.time_limit, verbose=self.verbose, title=config.title, checkpoint=checkpoint,
+            overrides=overrides, variables=variables,
         )  # fmt: skip
 
     def _train_further(self, prepared: P, config: ModelConfig, seed: int) -> list[dict[str, float | None]]:
@@ -177,12 +155,12 @@ class ZooNetworkEstimator(ZooEstimator, Generic[P]):
         model, weights, done = self.model_, self.model_.get_weights(), len(self.history_)
         try:
             reseed(model, seed)
-            trained = self._train_network(model, prepared, config, seed, Overrides())
+            training = self._training(model, prepared, config, seed, Overrides())
+            training.run()
+            trained = training.result()
         except BaseException:
             model.set_weights(weights)
             raise
-        finally:
-            compile_for_prediction(model)
         return [{**row, "epoch": done + number} for number, row in enumerate(trained.history, 1)]
 
     def _network_sizes(self, *data: Any) -> tuple[ModelConfig, Any]:
@@ -207,7 +185,10 @@ class ZooNetworkEstimator(ZooEstimator, Generic[P]):
         raise NotImplementedError
 
     def _trainer(self, model: keras.Model, batches: Steps) -> keras.Model:
-        return model
+        return keras.Model(model.input, model.output, name=model.name)
+
+    def _program_key(self, prepared: P) -> Any:
+        return None
 
     def _loss(self, prepared: P, overrides: Overrides) -> Callable[[Any, Any], Any]:
         return _output

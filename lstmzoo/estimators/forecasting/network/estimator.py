@@ -208,6 +208,9 @@ class NetworkForecaster(ZooNetworkEstimator[PreparedSeries], PanelForecaster):
             return point_loss(overrides.loss)
         return forecast_loss(prepared.spec.distribution, prepared.params.levels)
 
+    def _program_key(self, prepared: PreparedSeries) -> list[float]:
+        return prepared.params.levels
+
     def _validator(
         self, model: keras.Model, prepared: PreparedSeries, config: ModelConfig, overrides: Overrides
     ) -> Validate | None:
