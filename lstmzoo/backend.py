@@ -46,6 +46,12 @@ def compile_model(model: keras.Model, **options: Any) -> None:
         _COMPILED.pop(model, None)
 
 
+def model_variables(model: keras.Model) -> dict[str, keras.Variable]:
+    """Return all variables that a step changes, by number, as names vary by process: weights, seed generators, optimizer."""
+    kinds = {"model": model.variables, "optimizer": model.optimizer.variables}
+    return {f"{kind}.{i}": variable for kind, variables in kinds.items() for i, variable in enumerate(variables)}
+
+
 def train_batch(model: keras.Model, inputs: Any, targets: Any) -> dict[str, float]:
     """Train a compiled model on a batch, and return the loss and the metrics by name."""
     with _without_warnings_of_retracing():

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import keras
 import numpy as np
 
+from lstmzoo.backend import model_variables
 from lstmzoo.errors import ConfigError, SavedModelError
 from lstmzoo.folders import sync_folder
 from lstmzoo.saving import Bundle, check_arrays, read_bundle, write_bundle
@@ -179,12 +180,6 @@ class State:
         return {
             f"{kind}.{number}": weights for kind, several in kinds.items() for number, weights in enumerate(several)
         }
-
-
-def model_variables(model: keras.Model) -> dict[str, keras.Variable]:
-    """Return all variables that a step changes, by number, as names vary by process: weights, seed generators, optimizer."""
-    kinds = {"model": model.variables, "optimizer": model.optimizer.variables}
-    return {f"{kind}.{i}": variable for kind, variables in kinds.items() for i, variable in enumerate(variables)}
 
 
 def _torch_generators() -> "list[torch.Generator]":

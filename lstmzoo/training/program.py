@@ -6,7 +6,7 @@ from weakref import WeakKeyDictionary
 import keras
 import numpy as np
 
-from lstmzoo.training.checkpoints import model_variables
+from lstmzoo.backend import model_variables
 
 
 class Program:

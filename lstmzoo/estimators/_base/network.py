@@ -4,6 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
@@ -14,13 +15,13 @@ from tokenizers import Tokenizer
 from lstmzoo.config import ModelConfig, TokenizerName, full_name, load_config
 from lstmzoo.errors import ConfigError, arg
 from lstmzoo.estimators._base.estimator import Tokenizing, ZooEstimator, as_json
-from lstmzoo.estimators._base.fitting import Fit, Networks, Prepared
+from lstmzoo.estimators._base.sharing import Networks, Prepared
 from lstmzoo.options import require_counts
 from lstmzoo.outputs import check_folder
 from lstmzoo.overrides import Overrides
 from lstmzoo.preprocessing import tokenizer_name
-from lstmzoo.seeding import reseed
-from lstmzoo.training import Checkpoint, Program, Steps, Trained, Training, Validate
+from lstmzoo.seeding import reseed, seeded
+from lstmzoo.training import Checkpoint, Program, Steps, Trained, Training, Validate, compile_for_prediction
 from lstmzoo.values import canonical_json
 
 _NESTED = "hyperparameters__"
@@ -99,7 +100,7 @@ class ZooNetworkEstimator(ZooEstimator, Generic[P]):
 
     def _begin_fit(
         self, *data: Any, checkpoint_dir: str | Path | None = None, networks: Networks | None = None, **overrides: Any
-    ) -> Fit:
+    ) -> "Fit":
         """Build a network for data, or take one of equal sizes, and return its fit, which has not trained yet.
 
         Args:
@@ -270,6 +271,83 @@ class TokenizingEstimator(Tokenizing, ZooNetworkEstimator[P]):
     def _tokenizer(self, config: ModelConfig) -> TokenizerName | Tokenizer:
         """Return the tokenizer of the preprocessor: the one that was passed in, or else the config's."""
         return self.tokenizer if isinstance(self.tokenizer, Tokenizer) else config.data.tokenizer
+
+
+class Fit:
+    """One fit of a network estimator, which can be paused and continued.
+
+    Args:
+        estimator: The estimator to fit.
+        data: What its ``_prepare`` takes.
+        checkpoint_dir: As for the estimator's ``fit``.
+        networks: Networks to share with other fits; None to build a new one.
+        overrides: Fields of :class:`lstmzoo.overrides.Overrides`.
+
+    Attributes:
+        training: The training.
+        seconds: Seconds that the fit has taken, without pauses.
+        compiled: Whether the network was compiled by an earlier fit.
+    """
+
+    def __init__(
+        self, estimator: ZooNetworkEstimator[Any], data: tuple, checkpoint_dir: str | Path | None,
+        networks: Networks | None, overrides: dict[str, Any],
+    ) -> None:  # fmt: skip
+        started = time.perf_counter()
+        estimator._check_params()
+        self._estimator = estimator
+        self._config, self._seed = estimator._resolve_config(), estimator._seed()
+        changed = estimator._overrides(self._config, **overrides)
+        self._prepared = estimator._prepare(self._config, self._seed, *data)
+        checkpoint = estimator._checkpoint(checkpoint_dir, self._prepared.identity or self._prepared.digest)
+        with seeded(self._seed):
+            new = estimator._build(self._config, self._prepared.spec)
+        estimator._start(new, self._prepared, self._config)
+        key = None if networks is None else _network_key(estimator, self._config, self._prepared)
+        found = networks.get(key) if networks is not None and key is not None else None
+        self.compiled = found is not None
+        self._model, program = found or (new, None)
+        if found is None:
+            compile_for_prediction(new)
+        self.training = estimator._training(
+            self._model, self._prepared, self._config, self._seed, changed, checkpoint, program,
+            [np.array(variable) for variable in new.variables] if found else None,
+        )  # fmt: skip
+        if networks is not None and key is not None and found is None:
+            networks.add(key, new, self.training.program)
+        self.seconds = time.perf_counter() - started
+
+    def run(self, until: float = 1.0) -> None:
+        """Train until a share of the training is over, or to its end; see :meth:`lstmzoo.training.Training.run`."""
+        started = time.perf_counter()
+        self.training.run(until)
+        self.seconds += time.perf_counter() - started
+
+    def keep(self) -> None:
+        """Make the estimator a fitted one, with the weights that the training has so far.
+
+        With shared networks, its network has these weights until another fit trains.
+        """
+        started = time.perf_counter()
+        estimator, prepared, trained = self._estimator, self._prepared, self.training.result()
+        estimator.model_, estimator.config_, estimator.seed_ = self._model, self._config, self._seed
+        estimator.preprocessor_, estimator.spec_ = prepared.preprocessor, prepared.spec
+        estimator.history_, estimator.best_epoch_ = trained.history, trained.best_epoch
+        estimator.data_digest_ = prepared.digest
+        estimator._learn(prepared, trained)
+        self.seconds += time.perf_counter() - started
+        estimator.seconds_ = self.seconds
+
+
+def _network_key(estimator: ZooNetworkEstimator[Any], config: ModelConfig, prepared: Prepared) -> str | None:
+    """Return all that a compiled network and its training depend on; None if it cannot be shared."""
+    own = estimator._program_key(prepared)
+    if own is None:
+        return None
+    fixed = config.training.model_dump(include={"optimizer", "beta_2", "clipnorm"})
+    network = {"builder": config.builder, "hyperparameters": config.hyperparameters, "spec": asdict(prepared.spec)}
+    policy = keras.config.dtype_policy().name
+    return canonical_json({"network": network, "training": fixed, "policy": policy, "own": own})
 
 
 def _output(_: Any, output: Any) -> Any:

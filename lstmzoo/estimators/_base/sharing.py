@@ -1,0 +1,52 @@
+"""Data prepared for a fit, and compiled networks that fits share."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from lstmzoo.training import Program
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """The data of a fit or an update, prepared for training. Each task adds its own fields.
+
+    Attributes:
+        preprocessor: Fitted preprocessor.
+        spec: Sizes of the network.
+        digest: SHA-256 of the data.
+        identity: Digest of all that a checkpoint is tied to, such as validation data; ``digest`` if empty.
+        empty: Whether there is nothing to train on, as after an update with very few rows.
+    """
+
+    preprocessor: Any
+    spec: Any
+    digest: str
+    identity: str = ""
+    empty: bool = False
+
+
+class Networks:
+    """Networks that fits of equal sizes share, so that each is compiled once. The least recently used are dropped.
+
+    Args:
+        most: Networks to keep.
+    """
+
+    def __init__(self, most: int = 8) -> None:
+        self._most = most
+        self._kept: dict[str, tuple[keras.Model, Program]] = {}
+
+    def get(self, key: str) -> tuple[keras.Model, Program] | None:
+        """Return a network and the program that trains it; None if there is none of this key."""
+        found = self._kept.pop(key, None)
+        if found is not None:
+            self._kept[key] = found
+        return found
+
+    def add(self, key: str, model: keras.Model, program: Program) -> None:
+        """Keep a network."""
+        self._kept[key] = model, program
+        while len(self._kept) > self._most:
+            del self._kept[next(iter(self._kept))]
