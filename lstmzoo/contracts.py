@@ -75,6 +75,40 @@ class Searchable(Trainable, Protocol):
         """Return an unfitted copy that trains on all data, for the best number of epochs."""
 
 
+class PausedFit(Protocol):
+    """A fit in parts."""
+
+    @property
+    def share(self) -> float:
+        """The share of the training that is over."""
+
+    @property
+    def trained_seconds(self) -> float:
+        """Seconds of training so far."""
+
+    def run(self, until: float = 1.0) -> None:
+        """Train until a share of the training is over, or to its end."""
+
+    def limit(self, seconds: float) -> None:
+        """Let the whole training take no more than so many seconds; its schedule ends with it."""
+
+    def keep(self) -> None:
+        """Make the estimator a fitted one, with the weights that the training has so far."""
+
+
+class Pausable(Searchable, Protocol):
+    """An estimator whose fits can be paused, for a search by successive halving."""
+
+    def begin_fit(self, *data: Any, **options: Any) -> PausedFit:
+        """Return a fit before its first step; the options are ``networks`` and ``checkpoint_dir``."""
+
+    def rolling_holdout(self, *data: Any, windows: int | None = None) -> tuple[Data, list[Data]]:
+        """Split data into a training set and held-out windows to score, the earliest first."""
+
+    def continue_from(self, *data: Any) -> None:
+        """Go on from data that is longer than what the estimator was fitted on, without training."""
+
+
 class Sizable(Protocol):
     """An estimator for :func:`lstmzoo.build_model`."""
 

@@ -16,6 +16,7 @@ from lstmzoo.config.entries import (
     schema_of,
     shipped_estimators,
 )
+from lstmzoo.config.portfolio import Candidate, load_portfolio
 from lstmzoo.config.ranges import (
     Categorical,
     FloatRange,
@@ -27,7 +28,7 @@ from lstmzoo.config.ranges import (
 )
 
 __all__ = [
-    "Categorical", "FloatRange", "IntRange", "ModelConfig", "Scalar", "SearchParameter", "Strict", "TokenizerName",
-    "TrainingConfig", "config_directories", "full_name", "list_models", "load_config", "parse_config", "schema_of",
-    "shipped_estimators", "without_numpy",
+    "Candidate", "Categorical", "FloatRange", "IntRange", "ModelConfig", "Scalar", "SearchParameter", "Strict", "TokenizerName",
+    "TrainingConfig", "config_directories", "full_name", "list_models", "load_config", "load_portfolio", "parse_config",
+    "schema_of", "shipped_estimators", "without_numpy",
 ]  # fmt: skip

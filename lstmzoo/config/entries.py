@@ -131,7 +131,7 @@ def config_directories() -> list[Path]:
 def _config_files() -> dict[str, Path]:
     files: dict[str, Path] = {}
     for directory in config_directories():
-        for path in sorted(directory.glob("*/*.yaml")):
+        for path in sorted(directory.glob("*/[!_]*.yaml")):
             name = f"{path.parent.name}/{path.stem}"
             if name in files:
                 raise ConfigError(f"{name} is defined twice: {files[name]} and {path}")

@@ -151,6 +151,13 @@ class Training:
         self.ended = self.state.stopped or len(self.state.history) >= config.epochs
         self._begun, self._in_epoch = False, -1
 
+    @property
+    def share(self) -> float:
+        """The share of the training that is over, by steps or by time."""
+        if self.ended:
+            return 1.0
+        return self._done(len(self.state.history), self.state.step, self.state.seconds)
+
     def run(self, until: float = 1.0) -> None:
         """Train until a share of the training is over, by steps or by time, or to the end.
 
@@ -218,7 +225,7 @@ class Training:
             self._write()
 
     def _reached(self, until: float) -> bool:
-        return until < 1 and self._done(len(self.state.history), self.state.step) >= until
+        return until < 1 and self._done(len(self.state.history), self.state.step, self._elapsed()) >= until
 
     def _train_epoch(self, epoch: int, until: float) -> None:
         """Take the steps of an epoch that are left, or those until the pause."""
@@ -234,7 +241,7 @@ class Training:
                 self._write()
                 first = step
             self.hooks.on_train_batch_begin(step)
-            self.rate.set(self._done(epoch, step))
+            self.rate.set(self._done(epoch, step, self._elapsed()))
             logs = train_batch(self.model, *self.batches[step])
             state.sums = {name: state.sums.get(name, 0.0) + float(value) for name, value in logs.items()}
             state.step += 1
@@ -259,11 +266,10 @@ class Training:
     def _elapsed(self) -> float:
         return time.perf_counter() - self._started
 
-    def _done(self, epoch: int, step: int) -> float:
-        """The share of the training that is over, by steps or by time."""
+    def _done(self, epoch: int, step: int, seconds: float) -> float:
         done = (epoch * len(self.batches) + step) / (self.config.epochs * len(self.batches))
         if self.time_limit is not None:
-            done = max(done, self._elapsed() / self.time_limit)
+            done = max(done, seconds / self.time_limit)
         return min(done, 1.0)
 
     def _write(self) -> None:

@@ -18,7 +18,9 @@ class Record(TypedDict):
         params: The searched hyperparameters, and ``epochs`` if the oracle sets a budget.
         seed: The trial's ``random_state``, if it has one.
         status: ``completed`` or ``failed``.
-        score: The held-out score; None if the trial failed.
+        score: The held-out score, the mean over the windows; None if the trial failed.
+        window_scores: The score on each held-out window.
+        rungs: The scores at the rungs of successive halving that were reached; a trial that is not paused has one.
         fit_seconds: Seconds of ``fit``.
         score_seconds: Seconds of ``score``.
         seconds: Seconds of the whole trial.
@@ -40,6 +42,8 @@ class Record(TypedDict):
     seed: int | None
     status: Literal["completed", "failed"]
     score: float | None
+    window_scores: list[float]
+    rungs: list[float]
     fit_seconds: float | None
     score_seconds: float | None
     seconds: float

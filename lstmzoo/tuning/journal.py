@@ -15,7 +15,7 @@ from lstmzoo.outputs import replacing
 from lstmzoo.tuning._base import Record
 
 _NAME = "search.jsonl"
-_FORMAT = 1
+_FORMAT = 2
 _logger = logging.getLogger(__name__)
 
 
@@ -54,12 +54,13 @@ class Journal:
 
     @property
     def elapsed(self) -> float:
-        """Seconds of the search at the end of its last trial."""
-        return self.records[-1]["elapsed"] if self.records else 0.0
+        """Seconds of the search when a trial was last written."""
+        return max((r["elapsed"] for r in self.records), default=0.0)
 
-    def append(self, record: Record) -> None:
-        """Add a trial, and write it to disk."""
-        self.records.append(record)
+    def put(self, record: Record) -> None:
+        """Add a trial, or replace the one of the same number, and write it to disk."""
+        place = next((i for i, r in enumerate(self.records) if r["number"] == record["number"]), len(self.records))
+        self.records[place : place + 1] = [record]
         self._write()
 
     def _read_or_begin(self, identity: dict[str, Any]) -> None:

@@ -3,9 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Generator, Iterable, Mapping
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,30 +13,30 @@ from pydantic import Field, SkipValidation
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
 from sklearn.exceptions import NotFittedError
 
-from lstmzoo.config import Scalar
-from lstmzoo.contracts import Data, Searchable, Trainable, check_contract
+from lstmzoo.contracts import Data, Pausable, Searchable, check_contract
 from lstmzoo.errors import ConfigError, UnknownNameError, arg
 from lstmzoo.mlflow.defaults import Status
 from lstmzoo.outputs import check_folder, check_picture
-from lstmzoo.tuning._base import Record, best_record, derived_seed
-from lstmzoo.tuning.budget import planned_trials, refit_limit, trial_limit
+from lstmzoo.tuning._base import Record, best_record
+from lstmzoo.tuning.budget import refit_limit
 from lstmzoo.tuning.delegation import WinnerMethods
+from lstmzoo.tuning.halving import Halving
 from lstmzoo.tuning.journal import Journal
 from lstmzoo.tuning.leaderboard import cv_results, leaderboard
-from lstmzoo.tuning.oracles import ORACLES, make_oracle, proposal_key, proposals
-from lstmzoo.tuning.progress import Progress, show_progress
-from lstmzoo.tuning.space import Space, declare, decode, encode, make_space, search_identity, select_models
+from lstmzoo.tuning.oracles import ORACLES
+from lstmzoo.tuning.progress import show_progress
+from lstmzoo.tuning.run import Run
+from lstmzoo.tuning.space import make_space, search_identity, select_models
 from lstmzoo.tuning.track import check_names, make_tracker, track_outcome, track_winner, trials_apart
-from lstmzoo.tuning.trials import blank_record, check_any_succeeded, run_trial, with_params
+from lstmzoo.tuning.trials import check_any_succeeded, with_params
+from lstmzoo.tuning.whole import search_whole
 from lstmzoo.values import check_params
 
 if TYPE_CHECKING:
     from lstmzoo.figures import Figure
-    from lstmzoo.mlflow.tracking import SearchTracker
 
 _logger = logging.getLogger(__name__)
-_MAX_FAILURES = 10  # in a row
-Proposal = tuple[str, dict[str, Scalar]]
+SEARCHES = ("halving", *ORACLES)
 
 
 class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
@@ -55,8 +53,10 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
             ``max_trials``, ``time_limit`` or both are required.
         time_limit: Seconds of the whole search, including the refit. Trials share it; a trial for which too little time is
             left is not started.
-        oracle: ``random``; ``bayesian``, a Gaussian process over the scores so far; or ``hyperband``, which trains many
+        oracle: ``halving``, which tries a portfolio of settings and pauses trainings: the better third of each rung is continued;
+            ``random``; ``bayesian``, a Gaussian process over the scores so far; or ``hyperband``, which trains many
             networks for a few epochs, and the better ones again for more.
+        cv: Number of held-out windows that ``halving`` scores, one after the other in time. If None, as many as cost little.
         search_space: Ranges by setting, in the form of a zoo entry's YAML, that replace or extend the entries'; None removes
             a setting from the search.
         directory: Directory of the journal. With the same directory, an interrupted search is resumed, and a finished one is
@@ -100,6 +100,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         max_trials: Annotated[int, Field(gt=0)] | None = None,
         time_limit: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None,
         oracle: str = "random",
+        cv: Annotated[int, Field(gt=0)] | None = None,
         search_space: Mapping[str, Any] | None = None,
         directory: str | Path | None = None,
         experiment: str | None = None,
@@ -114,6 +115,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         self.max_trials = max_trials
         self.time_limit = time_limit
         self.oracle = oracle
+        self.cv = cv
         self.search_space = search_space
         self.directory = directory
         self.experiment = experiment
@@ -179,24 +181,35 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
 
         return plot_search(self.records_, path)
 
-    def _begin(self, data: Data) -> "_Run":
+    def _begin(self, data: Data) -> Run:
         began = time.monotonic()
         for learned in [name for name in vars(self) if name.endswith("_")]:
             delattr(self, learned)
         self._check_params()
         configs = select_models(self.estimator.task, self.models)
         unread, data = data, self.estimator.read_once(*data)
-        train, valid = self.estimator.holdout_split(*data)
+        train, windows = self._split(data)
         space = make_space(self.estimator, configs, self.search_space or {}, self.estimator.read_once(*train))
         settings = {"oracle": self.oracle, "random_state": self.random_state}
         identity = search_identity(self.estimator, space, data, **settings)
         seed = int(np.random.SeedSequence(self.random_state).generate_state(1, np.uint64)[0])
         journal = Journal(self.directory, identity, seed)
-        run = _Run(unread, data, space, journal, train, valid, began - journal.elapsed)
+        run = Run(
+            self.estimator, unread, data, space, journal, train, windows, began - journal.elapsed,
+            math.inf if self.time_limit is None else self.time_limit, self.refit,
+        )  # fmt: skip
+        run.track = lambda: self._track(run, "RUNNING")
         if self._tracked:
             where = {"experiment": self.experiment, "tracking_uri": self.tracking_uri}
             run.tracker = make_tracker(journal.header, task=self.estimator.task, **where)
         return run
+
+    def _split(self, data: Data) -> tuple[Data, list[Data]]:
+        if self.oracle == "halving":
+            estimator: Any = self.estimator
+            return estimator.rolling_holdout(*data, windows=self.cv)
+        train, valid = self.estimator.holdout_split(*data)
+        return train, [valid]
 
     @property
     def _tracked(self) -> bool:
@@ -209,98 +222,32 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
                 f"give {arg('max_trials')}, {arg('time_limit')}, or both: otherwise the search would never end"
             )
         check_params(self)
-        if self.oracle not in ORACLES:
-            raise UnknownNameError(arg("oracle"), self.oracle, ORACLES)
+        if self.oracle not in SEARCHES:
+            raise UnknownNameError(arg("oracle"), self.oracle, SEARCHES)
+        if self.oracle == "halving":
+            check_contract(self.estimator, Pausable)
+        elif self.cv is not None:
+            raise ConfigError(f"{arg('cv')}: only {arg(oracle='halving')} scores several windows")
         if self.directory is not None:
             check_folder(self.directory, arg("directory"))
         if self._tracked:
             check_names(experiment=self.experiment, registered_model_name=self.registered_model_name)
 
-    def _search(self, run: "_Run") -> None:
+    def _search(self, run: Run) -> None:
         records = list(run.journal.records)
         limits: dict[str, Any] = {"time_limit": self.time_limit, "max_trials": self.max_trials}
         with show_progress(run.elapsed, records=records, verbose=self.verbose, **limits) as run.progress:
             done = {r["model"] for r in records if r["baseline"]}
             for name, baseline in self.estimator.baselines().items():
                 if name not in done:
-                    self._trial(run, baseline, name, {}, baseline=True, seed=None)
-            self._search_networks(run)
-
-    def _search_networks(self, run: "_Run") -> None:
-        if self.max_trials is not None and self.max_trials < len(run.space):
-            _logger.warning("max_trials=%d of %d models: some are never tried", self.max_trials, len(run.space))
-        known = {proposal_key(r["model"], r["params"]): r for r in run.journal.records if not r["baseline"]}
-        candidates = self._proposals(run)
-        candidate, tried, failures = next(candidates, None), 0, 0
-        most, patience = self.max_trials or math.inf, max(_MAX_FAILURES, len(run.space))
-        while candidate is not None and tried < most and failures < patience:
-            record = known.get(proposal_key(*candidate))
-            if record is None:
-                limit = self._limit(run, tried)
-                if limit is None:
-                    return
-                record = self._network_trial(run, *candidate, limit)
-            tried += 1
-            failures = failures + 1 if record["score"] is None else 0
-            try:
-                candidate = candidates.send(record["score"])
-            except StopIteration:
-                _logger.info("the search space is exhausted after %d trials", tried)
-                return
-
-    def _proposals(self, run: "_Run") -> Generator[Proposal, float | None, None]:
-        epochs = {model: int(part.config.settings["epochs"] or 1) for model, part in run.space.items()}
-        oracle = make_oracle(
-            self.oracle,
-            declare(run.space),
-            first=[encode(run.space, model, part.first) for model, part in run.space.items()],
-            seed=derived_seed(run.journal.header["seed"], 0),
-            max_epochs=max(epochs.values()),
-        )
-        return proposals(oracle, partial(decode, run.space), epochs)
-
-    def _limit(self, run: "_Run", tried: int) -> float | None:
-        """Return the seconds that the next trial may train; None if the search is over."""
-        if self.time_limit is None:
-            return math.inf
-        remaining = self.time_limit - run.elapsed()
-        planned = planned_trials(len(run.space), tried, self.max_trials)
-        return trial_limit(run.journal.records, remaining, refit=self.refit, planned=planned)
-
-    def _network_trial(self, run: "_Run", model: str, params: dict[str, Scalar], limit: float) -> Record:
-        searched = self.estimator.get_params(deep=False)
-        seed = searched.get("random_state")
-        if seed is None:
-            seed = derived_seed(run.journal.header["seed"], 1, len(run.journal.records))
-        limit = min(limit, math.inf if searched.get("time_limit") is None else searched["time_limit"])
-        estimator = with_params(
-            self.estimator,
-            model=model,
-            hyperparameters={**run.space[model].fixed, **params},
-            time_limit=None if limit == math.inf else float(limit),
-            random_state=seed,
-            verbose=0,
-        )
-        return self._trial(run, estimator, model, params, baseline=False, seed=seed)
-
-    def _trial(
-        self,
-        run: "_Run",
-        estimator: Trainable,
-        model: str,
-        params: dict[str, Scalar],
-        *,
-        baseline: bool,
-        seed: int | None,
-    ) -> Record:
-        record = blank_record(len(run.journal.records) + 1, model, params, baseline=baseline, seed=seed)
-        run.progress.begin(model)
-        run_trial(record, estimator, run.train, run.valid, searched=self.estimator)
-        record["elapsed"] = run.elapsed()
-        run.journal.append(record)
-        run.progress.end(record)
-        self._track(run, "RUNNING")
-        return record
+                    run.whole(run.new_record(name, {}, baseline=True), baseline)
+            if self.max_trials is not None and self.max_trials < len(run.space) and self.oracle != "halving":
+                _logger.warning("max_trials=%d of %d models: some are never tried", self.max_trials, len(run.space))
+            if self.oracle == "halving":
+                self._halving = Halving(run, self.max_trials)
+                self._halving.search()
+            else:
+                search_whole(run, self.oracle, self.max_trials)
 
     def _summarize(self, journal: Journal) -> None:
         self.records_ = journal.records
@@ -313,25 +260,32 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
             self.best_score_ = best["score"]
             self.best_params_ = {"model": best["model"], **best["params"]}
 
-    def _refit(self, run: "_Run") -> None:
+    def _refit(self, run: Run) -> None:
         best = self.records_[self.best_index_]
-        if best["baseline"]:
-            short = sum(r["epochs"] == 1 and not r["baseline"] for r in self.records_)
-            advice = f"; {short} of the trials had time for one epoch only: give more time, or fewer models"
-            hint = advice if self.time_limit is not None and short else ""
-            _logger.warning("no network beat the baseline %s, which is the winner%s", best["model"], hint)
-            winner: Trainable = self.estimator.baselines()[best["model"]]
-        else:
-            verbose = self.estimator.get_params(deep=False).get("verbose") if self.verbose else 0
-            winner = with_params(self.estimator, **{**best["refit"], "verbose": verbose})
-            if self.time_limit is not None:
-                limit = refit_limit(best, self.time_limit - run.elapsed())
-                winner = with_params(winner, time_limit=limit)
         began = time.monotonic()
-        self.best_estimator_: Any = winner.fit(*run.data)
+        if best["baseline"]:
+            self._warn_of_baseline(best)
+            self.best_estimator_: Any = self.estimator.baselines()[best["model"]].fit(*run.data)
+        elif self.oracle == "halving":
+            self.best_estimator_ = self._halving.winner(best)
+        else:
+            winner = with_params(self.estimator, **{**best["refit"], "verbose": self._verbose})
+            if self.time_limit is not None:
+                winner = with_params(winner, time_limit=refit_limit(best, self.time_limit - run.elapsed()))
+            self.best_estimator_ = winner.fit(*run.data)
         self.refit_time_ = time.monotonic() - began
 
-    def _end(self, run: "_Run", status: Status) -> None:
+    @property
+    def _verbose(self) -> int:
+        return self.estimator.get_params(deep=False).get("verbose", 0) if self.verbose else 0
+
+    def _warn_of_baseline(self, best: Record) -> None:
+        short = sum(r["epochs"] == 1 and not r["baseline"] for r in self.records_)
+        advice = f"; {short} of the trials had time for one epoch only: give more time, or fewer models"
+        hint = advice if self.time_limit is not None and short else ""
+        _logger.warning("no network beat the baseline %s, which is the winner%s", best["model"], hint)
+
+    def _end(self, run: Run, status: Status) -> None:
         discard = run.journal.is_temporary and status == "FINISHED"
         try:
             self._track(run, status)
@@ -340,7 +294,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         if discard:
             self.directory_ = None
 
-    def _track(self, run: "_Run", status: Status) -> None:
+    def _track(self, run: Run, status: Status) -> None:
         self.mlflow_run_id_: str | None = None
         self.model_uri_: str | None = None
         if run.tracker is None:
@@ -363,33 +317,3 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
                 self.best_estimator_, records[self.best_index_], header=header, parent_run_id=self.mlflow_run_id_,
                 registered_model_name=self.registered_model_name, tracking_uri=self.tracking_uri,
             )  # fmt: skip
-
-
-@dataclass
-class _Run:
-    """The state of one call of ``fit``.
-
-    Attributes:
-        unread: The data, before they were read.
-        data: The data.
-        space: The search space.
-        journal: The journal.
-        train: The training set of the trials.
-        valid: The held-out data that trials are scored on.
-        began: Time of the start; if the search was resumed, so long before this call as it had taken.
-        tracker: MLflow's tracker; None without MLflow.
-        progress: The display.
-    """
-
-    unread: Data
-    data: Data
-    space: Space
-    journal: Journal
-    train: Data
-    valid: Data
-    began: float
-    tracker: "SearchTracker | None" = None
-    progress: Progress = field(init=False)
-
-    def elapsed(self) -> float:
-        return time.monotonic() - self.began

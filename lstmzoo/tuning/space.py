@@ -41,16 +41,18 @@ class ModelSpace:
         config: The zoo entry with the estimator's ``hyperparameters``.
         fixed: The estimator's ``hyperparameters`` that this architecture has.
         ranges: The searched ranges by setting.
+        asked: Settings whose ranges the caller gave, or removed.
     """
 
     config: ModelConfig
     fixed: dict[str, Any]
     ranges: dict[str, Range]
+    asked: frozenset[str] = frozenset()
 
     @property
     def first(self) -> dict[str, Scalar]:
         """The first values to try: those of the config, moved into their ranges."""
-        return {key: _nearest(r, self.config.settings[key]) for key, r in self.ranges.items()}
+        return {key: nearest(r, self.config.settings[key]) for key, r in self.ranges.items()}
 
 
 Space = dict[str, ModelSpace]
@@ -108,7 +110,7 @@ def make_space(estimator: Searchable, configs: list[ModelConfig], overrides: Map
         rest = {k: v for k, v in own.items() if k not in ranges}
         kept = clone(estimator).set_params(model=name, hyperparameters=rest).restrict(dict(ranges), *data)
         dropped.update(k for k in ranges if k not in kept)
-        space[name] = ModelSpace(config, own, kept)
+        space[name] = ModelSpace(config, own, kept, frozenset(parsed))
     for key in parsed:
         if dropped[key] and dropped[key] == sum(key in c.settings for c in configs):
             raise ConfigError(
@@ -198,7 +200,8 @@ def _check_types(config: ModelConfig, ranges: Mapping[str, Range]) -> None:
                 raise ConfigError(f"{arg('search_space')}: {error.message}") from None
 
 
-def _nearest(r: Range, value: Any) -> Scalar:
+def nearest(r: Range, value: Any) -> Scalar:
+    """Return the value of a range that is nearest to a given one; the first value of a categorical range that lacks it."""
     if r.contains(value):
         return value
     return r.values[0] if isinstance(r, Categorical) else min(max(value, r.min), r.max)

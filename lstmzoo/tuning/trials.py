@@ -3,17 +3,22 @@
 import math
 import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 import keras
 from sklearn.base import clone
 
-from lstmzoo.contracts import Data, Searchable, Trainable
+from lstmzoo.contracts import Data, Pausable, Searchable, Trainable
 from lstmzoo.errors import LstmzooError, arg
+from lstmzoo.estimators import Networks
 from lstmzoo.tuning._base import Record, to_json
 
 T = TypeVar("T", bound=Trainable)
+_ONE_STEP = 1e-9  # share of a training that is over after its first step
 
 
 def with_params(estimator: T, **params: Any) -> T:
@@ -22,38 +27,126 @@ def with_params(estimator: T, **params: Any) -> T:
     return clone(estimator).set_params(**{k: v for k, v in params.items() if k in known})
 
 
-def run_trial(record: Record, estimator: Trainable, train: Data, valid: Data, *, searched: Searchable) -> None:
+def run_trial(record: Record, estimator: Trainable, train: Data, windows: list[Data], *, searched: Searchable) -> None:
     """Fit and score an estimator, and fill in the record; an exception or a score that is not finite becomes its error.
 
     Args:
         record: A :func:`blank_record`.
         estimator: The unfitted estimator of the trial.
-        train: The training set.
-        valid: The held-out data to score.
+        train: The training set of the trial.
+        windows: The held-out data to score.
         searched: The search's own estimator; the record's ``refit`` holds differences from it.
     """
     if not record["baseline"]:
         _clear_session()
     began = time.perf_counter()
-    try:
+    with recorded(record):
         estimator.fit(*train)
         fitted = time.perf_counter()
         record["fit_seconds"] = fitted - began
-        record["history"] = to_json(estimator.history_)
-        record["epochs"] = len(record["history"])
-        record["best_epoch"] = to_json(getattr(estimator, "best_epoch_", None))  # of networks
-        record["num_parameters"] = to_json(estimator.num_parameters_)
-        score = float(estimator.score(*valid))
-        record["score_seconds"] = time.perf_counter() - fitted
-        if not math.isfinite(score):
-            raise FloatingPointError(f"the score is {score}")
+        fill_in(record, estimator, windows)
         if isinstance(estimator, type(searched)):
-            record["refit"] = _refit_params(estimator, searched)
-        record["score"], record["status"] = score, "completed"
-    except Exception as error:  # a failed trial is a row of the leaderboard; the search continues
+            record["refit"] = refit_params(estimator.refit_clone(), searched)
+        record["status"] = "completed"
+    record["seconds"] = time.perf_counter() - began
+
+
+@contextmanager
+def recorded(record: Record) -> Iterator[None]:
+    """Turn an exception into the record's error: a failed trial is a row of the leaderboard, and the search continues."""
+    try:
+        yield
+    except Exception as error:
+        record["score"], record["status"] = None, "failed"
         record["error"] = f"{type(error).__name__}: {error}"
         record["traceback"] = traceback.format_exc()
-    record["seconds"] = time.perf_counter() - began
+
+
+def fill_in(record: Record, estimator: Trainable, windows: list[Data]) -> None:
+    """Score a fitted estimator on each window, and enter scores and history into the record.
+
+    Raises:
+        FloatingPointError: If a score is not finite.
+    """
+    began = time.perf_counter()
+    record["history"] = to_json(estimator.history_)
+    record["epochs"] = len(record["history"])
+    record["best_epoch"] = to_json(getattr(estimator, "best_epoch_", None))  # of networks
+    record["num_parameters"] = to_json(estimator.num_parameters_)
+    scores = [float(estimator.score(*window)) for window in windows]
+    record["score_seconds"] = time.perf_counter() - began
+    mean = sum(scores) / len(scores)
+    if not math.isfinite(mean):
+        raise FloatingPointError(f"the score is {mean}")
+    record["window_scores"] = scores
+    record["rungs"] = [*record["rungs"], mean]
+    record["score"] = mean
+
+
+class Trial:
+    """A network that is trained in parts.
+
+    Args:
+        record: Its record, which each part fills in.
+        estimator: The unfitted estimator, of networks.
+        train: The training set.
+        windows: The held-out data to score.
+        searched: The search's own estimator; the record's ``refit`` holds differences from it.
+        networks: Networks that trials share.
+        checkpoint_dir: Directory of its checkpoints; None keeps none.
+
+    Attributes:
+        begin_seconds: Seconds until the first step was taken, most of them for compiling.
+        full_seconds: Seconds of the whole training, by the speed so far.
+        score_seconds: Seconds of the last scores.
+        limited: Seconds that the whole training may take.
+    """
+
+    def __init__(
+        self, record: Record, estimator: Pausable, train: Data, windows: list[Data], *, searched: Searchable,
+        networks: Networks, checkpoint_dir: Path | None,
+    ) -> None:  # fmt: skip
+        began = time.perf_counter()
+        self.record, self.estimator = record, estimator
+        self._windows = windows
+        self._fit = estimator.begin_fit(*train, networks=networks, checkpoint_dir=checkpoint_dir)
+        record["refit"] = refit_params(estimator, searched)
+        self._fit.run(_ONE_STEP)
+        self.begin_seconds = time.perf_counter() - began
+        self.full_seconds = self.limited = math.inf
+        self.score_seconds = 0.0
+
+    def run(self, until: float) -> None:
+        """Train until a share of the training is over."""
+        share, began = self._fit.share, time.perf_counter()
+        self._fit.run(until)
+        if self._fit.share > share:
+            self.full_seconds = (time.perf_counter() - began) / (self._fit.share - share)
+
+    def limit(self, seconds: float) -> None:
+        """Let the whole training take no more than so many seconds; its schedule ends with it."""
+        self._fit.limit(seconds)
+        self.limited = seconds
+        self.full_seconds = min(self.full_seconds, seconds)
+
+    def limit_rest(self, seconds: float) -> None:
+        """Let the rest of the training take no more than so many seconds."""
+        self.limit(max(self._fit.trained_seconds + seconds, 1e-3))
+
+    def advance(self, until: float) -> None:
+        """Train until a share of the training is over, score, and fill in the record."""
+        began, before = time.perf_counter(), self.record["seconds"]
+        self.run(until)
+        self._fit.keep()
+        self.record["fit_seconds"] = (self.record["fit_seconds"] or 0.0) + time.perf_counter() - began
+        fill_in(self.record, self.estimator, self._windows)
+        self.score_seconds = self.record["score_seconds"] or 0.0
+        self.record["seconds"] = before + time.perf_counter() - began
+        self.record["status"] = "completed"
+
+    def keep(self) -> None:
+        """Give the estimator the weights of this trial."""
+        self._fit.keep()
 
 
 def blank_record(number: int, model: str, params: dict[str, Any], *, baseline: bool, seed: int | None) -> Record:
@@ -66,6 +159,8 @@ def blank_record(number: int, model: str, params: dict[str, Any], *, baseline: b
         "seed": seed,
         "status": "failed",
         "score": None,
+        "window_scores": [],
+        "rungs": [],
         "fit_seconds": None,
         "score_seconds": None,
         "seconds": 0.0,
@@ -106,7 +201,8 @@ def _clear_session() -> None:
     keras.distribution.set_distribution(distribution)
 
 
-def _refit_params(estimator: Searchable, searched: Searchable) -> dict[str, Any]:
+def refit_params(estimator: Trainable, searched: Searchable) -> dict[str, Any]:
+    """Return the parameters of an estimator that differ from those of the search's own."""
     before = to_json(searched.get_params(deep=False))
-    after = to_json(estimator.refit_clone().get_params(deep=False))
+    after = to_json(estimator.get_params(deep=False))
     return {k: v for k, v in after.items() if k not in before or before[k] != v}

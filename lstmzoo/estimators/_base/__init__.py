@@ -16,8 +16,9 @@ from lstmzoo.estimators._base.estimator import (
     spec,
 )  # fmt: skip
 from lstmzoo.estimators._base.network import Prepared, TokenizingEstimator, ZooNetworkEstimator
+from lstmzoo.estimators._base.sharing import Networks
 
 __all__ = [
-    "CLASSES", "PREPROCESSOR", "STATE", "Learned", "LearnedArray", "LearnedArrays", "Parts", "Prepared", "Tokenizing",
+    "CLASSES", "PREPROCESSOR", "STATE", "Learned", "LearnedArray", "LearnedArrays", "Networks", "Parts", "Prepared", "Tokenizing",
     "TokenizingEstimator", "Untrained", "ZooEstimator", "ZooNetworkEstimator", "as_json", "preprocessor", "spec",
 ]  # fmt: skip

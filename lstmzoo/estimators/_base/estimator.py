@@ -134,6 +134,7 @@ class ZooEstimator(BaseEstimator):
     seconds_: float
     data_digest_: str
     spec_: Any
+    holdout_split: Any
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -175,6 +176,19 @@ class ZooEstimator(BaseEstimator):
     def serving_warmup(self) -> list[dict[str, Any]]:
         """Return the parameters of requests that compile what usual requests need; by default of one with all defaults."""
         return [{}]
+
+    def rolling_holdout(self, *data: Any, windows: int | None = None) -> tuple[tuple, list[tuple]]:
+        """Split data into a training set and held-out windows to score, for a search; one window if the task has no time.
+
+        Args:
+            *data: As for ``fit``.
+            windows: Number of windows; None for as many as suit the data.
+        """
+        train, valid = self.holdout_split(*data)
+        return train, [valid]
+
+    def continue_from(self, *data: Any) -> None:
+        """Go on from data that is longer than what the estimator was fitted on, without training."""
 
     def _check_fitted(self) -> None:
         if not self.__sklearn_is_fitted__():

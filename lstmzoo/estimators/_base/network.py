@@ -98,13 +98,13 @@ class ZooNetworkEstimator(ZooEstimator, Generic[P]):
         """The number of weights."""
         return int(self.model_.count_params())
 
-    def _begin_fit(
+    def begin_fit(
         self, *data: Any, checkpoint_dir: str | Path | None = None, networks: Networks | None = None, **overrides: Any
     ) -> "Fit":
-        """Build a network for data, or take one of equal sizes, and return its fit, which has not trained yet.
+        """Return a fit that can be paused, before its first step.
 
         Args:
-            *data: What the task's ``_prepare`` takes.
+            *data: The data, as for ``fit``.
             checkpoint_dir: As for ``fit``.
             networks: Networks to share with other fits.
             **overrides: Fields of :class:`lstmzoo.overrides.Overrides`.
@@ -112,8 +112,8 @@ class ZooNetworkEstimator(ZooEstimator, Generic[P]):
         return Fit(self, data, checkpoint_dir, networks, overrides)
 
     def _fit_network(self, *data: Any, checkpoint_dir: str | Path | None, **overrides: Any) -> Self:
-        """Build a network, train it on data, and keep what was learned; see :meth:`_begin_fit`."""
-        fit = self._begin_fit(*data, checkpoint_dir=checkpoint_dir, **overrides)
+        """Build a network, train it on data, and keep what was learned; see :meth:`begin_fit`."""
+        fit = self.begin_fit(*data, checkpoint_dir=checkpoint_dir, **overrides)
         fit.run()
         fit.keep()
         return self
@@ -284,9 +284,7 @@ class Fit:
         overrides: Fields of :class:`lstmzoo.overrides.Overrides`.
 
     Attributes:
-        training: The training.
         seconds: Seconds that the fit has taken, without pauses.
-        compiled: Whether the network was compiled by an earlier fit.
     """
 
     def __init__(
@@ -305,22 +303,35 @@ class Fit:
         estimator._start(new, self._prepared, self._config)
         key = None if networks is None else _network_key(estimator, self._config, self._prepared)
         found = networks.get(key) if networks is not None and key is not None else None
-        self.compiled = found is not None
         self._model, program = found or (new, None)
         if found is None:
             compile_for_prediction(new)
-        self.training = estimator._training(
+        self._training = estimator._training(
             self._model, self._prepared, self._config, self._seed, changed, checkpoint, program,
             [np.array(variable) for variable in new.variables] if found else None,
         )  # fmt: skip
         if networks is not None and key is not None and found is None:
-            networks.add(key, new, self.training.program)
+            networks.add(key, new, self._training.program)
         self.seconds = time.perf_counter() - started
+
+    @property
+    def share(self) -> float:
+        """The share of the training that is over."""
+        return self._training.share
+
+    @property
+    def trained_seconds(self) -> float:
+        """Seconds of training so far."""
+        return self._training.state.seconds
+
+    def limit(self, seconds: float) -> None:
+        """Let the whole training take no more than so many seconds; its schedule ends with it."""
+        self._training.time_limit = seconds
 
     def run(self, until: float = 1.0) -> None:
         """Train until a share of the training is over, or to its end; see :meth:`lstmzoo.training.Training.run`."""
         started = time.perf_counter()
-        self.training.run(until)
+        self._training.run(until)
         self.seconds += time.perf_counter() - started
 
     def keep(self) -> None:
@@ -329,7 +340,7 @@ class Fit:
         With shared networks, its network has these weights until another fit trains.
         """
         started = time.perf_counter()
-        estimator, prepared, trained = self._estimator, self._prepared, self.training.result()
+        estimator, prepared, trained = self._estimator, self._prepared, self._training.result()
         estimator.model_, estimator.config_, estimator.seed_ = self._model, self._config, self._seed
         estimator.preprocessor_, estimator.spec_ = prepared.preprocessor, prepared.spec
         estimator.history_, estimator.best_epoch_ = trained.history, trained.best_epoch

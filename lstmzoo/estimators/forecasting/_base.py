@@ -54,6 +54,7 @@ Missing = Literal["error", "mask", "interpolate"]
 
 _logger = logging.getLogger(__name__)
 _DRAWN = 6  # series
+_MOST_WINDOWS = 3  # that a search scores by default
 
 
 def panel_digest(panel: Panel) -> str:
@@ -234,6 +235,31 @@ class PanelForecaster(ServedForecaster, ScoredForecaster):
         panel.check_lengths(params.horizon + 1, f", too few to hold out {params.horizon}")
         check_observed(panel, params.horizon, "held out for scores", "give observed values, or drop those rows")
         return (panel_frame(panel.head(params.horizon), form, params.columns),), (y,)
+
+    def rolling_holdout(self, *data: Any, windows: int | None = None) -> tuple[tuple, list[tuple]]:
+        """Hold out the last horizons of each series, for a search.
+
+        Args:
+            *data: Series, as for ``fit``.
+            windows: Number of horizons to hold out. If None, at most three, a fifth of the median length, and half of the
+                shortest series.
+
+        Returns:
+            The series without the held-out steps, and for each window the series up to its end, the earliest first.
+        """
+        (y,) = data
+        self._check_params()
+        params = self._given_params
+        panel, form = params.read(y)
+        horizon = params.horizon
+        if windows is None:
+            most = min(0.2 * float(np.median(panel.lengths)), 0.5 * int(panel.lengths.min()))
+            windows = int(min(max(most // horizon, 1), _MOST_WINDOWS))
+        panel.check_lengths(windows * horizon + 1, f", too few to hold out {windows * horizon}")
+        check_observed(panel, horizon, "held out for scores", "give observed values, or drop those rows")
+        parts = [panel.head(horizon * left) if left else panel for left in reversed(range(windows + 1))]
+        train, *ends = [panel_frame(part, form, params.columns) for part in parts]
+        return self.read_once(train), [self.read_once(end) for end in ends]
 
     def read_once(self, y: Any) -> tuple["SeriesRead"]:
         """Read and check series once; ``fit``, ``score`` and the methods that a search calls take the result in their place.

@@ -281,6 +281,19 @@ class Forecaster(NetworkForecaster):
             validation=Windows.held_out(preprocessor, panel, held_out) if held_out else None,
         )  # fmt: skip
 
+    def continue_from(self, y: Any) -> None:
+        """Forecast from the ends of longer series, without training.
+
+        Args:
+            y: The training series with further rows.
+        """
+        params = self.params_
+        read, form = params.read(y)
+        whole = params.filled(read)
+        longer = long_enough(whole, self.preprocessor_, 0, pad_short=self.pad_short)
+        self.tail_, self.form_ = kept_rows(longer, self.preprocessor_), form
+        self.data_digest_ = panel_digest(whole)
+
     def _prepare_update(self, config: ModelConfig, seed: int, y: Any) -> PreparedSeries:
         new, form = self._read_like_fitted(y, after=self.tail_)
         longer = continued(self.tail_, new, self.params_.columns, missing=self.params_.missing)

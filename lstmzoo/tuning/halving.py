@@ -1,0 +1,226 @@
+"""Successive halving: trials are paused and compared, and the better ones are continued.
+
+References:
+    Li et al., "A System for Massively Parallel Hyperparameter Tuning" (asynchronous successive halving), MLSys 2020.
+"""
+
+import itertools
+import logging
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from lstmzoo.config import Candidate, Scalar, load_portfolio
+from lstmzoo.tuning._base import Record
+from lstmzoo.tuning.oracles import Suggestion, ask, make_oracle, proposal_key, tell
+from lstmzoo.tuning.run import Run, without_validation
+from lstmzoo.tuning.space import ModelSpace, Space, declare, decode, nearest
+from lstmzoo.tuning.trials import Trial
+
+RUNGS = (1 / 9, 1 / 3, 1.0)
+_FACTOR = 3
+_MAX_FAILURES = 10  # in a row
+_SAMPLE = 0.01  # share of a training after which its speed is known
+_logger = logging.getLogger(__name__)
+Proposal = tuple[str, dict[str, Scalar]]
+
+
+def next_to_continue(records: Sequence[Record]) -> Record | None:
+    """Return the trial to continue: one of the best third of the highest rung that has such a trial; None if there is none.
+
+    Args:
+        records: Trials of networks. ``rungs`` has a score for each rung that was reached.
+    """
+    for level in reversed(range(len(RUNGS) - 1)):
+        there = [r for r in records if len(r["rungs"]) > level]
+        best = sorted(there, key=lambda r: (-r["rungs"][level], r["number"]))[: len(there) // _FACTOR]
+        for record in best:
+            if len(record["rungs"]) == level + 1 and record["score"] is not None:
+                return record
+    return None
+
+
+class Halving:
+    """A search by successive halving.
+
+    Args:
+        run: The search.
+        max_trials: Most trials to begin; None for no limit.
+    """
+
+    def __init__(self, run: Run, max_trials: int | None) -> None:
+        self._run = run
+        self._left = math.inf if max_trials is None else max_trials
+        self._trials: dict[int, Trial] = {}
+        self._candidates = candidates(run.space, run.task, self._scores, run.seed(0))
+        self._full = 0.0  # seconds of a whole training of the first trial
+        self._start = 0.0  # most seconds that a trial took until its first step
+        self.refits = True
+
+    def search(self) -> None:
+        """Try candidates until the time or the trials are used up; the best trial is trained to its end."""
+        failures, exhausted = 0, False
+        known = {proposal_key(r["model"], r["params"]) for r in self._networks}
+        self._left -= len(known)
+        while failures < _MAX_FAILURES:
+            record = next_to_continue(self._networks)
+            if record is not None and self._affords(self._cost(record)):
+                self._continue(record)
+                continue
+            if exhausted or self._left <= 0 or not self._affords(self._cost_of_new()):
+                break
+            candidate = next((c for c in self._candidates if proposal_key(*c) not in known), None)
+            if candidate is None:
+                exhausted = True
+                continue
+            known.add(proposal_key(*candidate))
+            self._left -= 1
+            failures = 0 if self._begin(*candidate) else failures + 1
+        self._finish()
+
+    def winner(self, record: Record) -> Any:
+        """Return a trial's estimator, trained again on all data if there is time; otherwise the trial's own network."""
+        run, trial = self._run, self.trial(record)
+        if not self.refits:
+            trial.keep()
+            trial.estimator.continue_from(*run.data)
+            return trial.estimator
+        estimator = run.configured(record, time_limit=None, **without_validation(run.estimator))
+        fit = estimator.begin_fit(*run.data, networks=run.networks)
+        if run.remaining() < math.inf:
+            fit.limit(min(trial.limited, max(run.remaining(), 1.0)))
+        fit.run(RUNGS[len(record["rungs"]) - 1])
+        fit.keep()
+        return estimator
+
+    @property
+    def _networks(self) -> list[Record]:
+        return [r for r in self._run.journal.records if not r["baseline"]]
+
+    def trial(self, record: Record) -> Trial:
+        """Return a trial, begun again and brought to where it was if this process does not have it."""
+        number = record["number"]
+        if number not in self._trials:
+            self._trials[number] = self._run.trial(record)
+            if record["rungs"]:
+                self._trials[number].run(RUNGS[len(record["rungs"]) - 1])
+        return self._trials[number]
+
+    def _begin(self, model: str, params: dict[str, Scalar]) -> bool:
+        run = self._run
+        record = run.new_record(model, params)
+        first = not self._full
+        with run.recorded(record):
+            trial = self._trials[record["number"]] = run.trial(record)
+            trial.run(_SAMPLE)
+            if run.remaining() < math.inf:
+                self._set_limit(trial, first=first)
+            self._start = max(self._start, trial.begin_seconds)
+            trial.advance(RUNGS[0])
+        if record["score"] is None:
+            self._trials.pop(record["number"], None)
+        return record["score"] is not None
+
+    def _set_limit(self, trial: Trial, *, first: bool) -> None:
+        """Bound the training so that one like it can end in time."""
+        remaining, full = self._run.remaining(), trial.full_seconds
+        if first:
+            self._full = full
+            if 2.2 * full > remaining:
+                self.refits = False
+                _logger.info("no time to train the winner again on all data: the trial's own network is kept")
+            if 1.1 * full > remaining:
+                self._full = max(0.9 * remaining, 0.1)
+                trial.limit(self._full)
+        elif full > max(2 * self._full, remaining / 4):
+            trial.limit(max(2 * self._full, remaining / 4))
+
+    def _continue(self, record: Record) -> None:
+        with self._run.recorded(record):
+            self.trial(record).advance(RUNGS[len(record["rungs"])])
+
+    def _finish(self) -> None:
+        """Train the best trial to its end; then the next best, if that has become the best."""
+        while True:
+            records = [r for r in self._networks if r["score"] is not None]
+            best = max(records, key=lambda r: (r["score"] or 0.0, -r["number"]), default=None)
+            if best is None or len(best["rungs"]) == len(RUNGS):
+                return
+            if self._run.remaining() <= self._cost(best):
+                if len(best["rungs"]) > 1 or self._run.remaining() <= 0:
+                    return
+                self.trial(best).limit_rest(self._run.remaining())
+            self._continue(best)
+
+    def _cost(self, record: Record) -> float:
+        """Seconds until a trial's next rung."""
+        trial = self._trials.get(record["number"])
+        if trial is None:
+            return self._start + self._full
+        level = len(record["rungs"])
+        return trial.full_seconds * (RUNGS[level] - RUNGS[level - 1]) + trial.score_seconds
+
+    def _cost_of_new(self) -> float:
+        return self._start + self._full * RUNGS[0] if self._full else 0.0
+
+    def _affords(self, seconds: float) -> bool:
+        """Whether, after so many seconds, the best trial can still be trained to its end, and again on all data."""
+        return seconds <= self._run.remaining() - self._reserve()
+
+    def _reserve(self) -> float:
+        records = [r for r in self._networks if r["score"] is not None and r["number"] in self._trials]
+        if not records:
+            return 0.0
+        best = max(records, key=lambda r: r["score"] or 0.0)
+        trial = self._trials[best["number"]]
+        rest = 1 - RUNGS[len(best["rungs"]) - 1]
+        refit = (1.1 * trial.full_seconds + trial.begin_seconds / 2) if self.refits and self._run.refit else 0.0
+        return trial.full_seconds * rest + 2 * trial.score_seconds + refit
+
+    def _scores(self) -> dict[str, float | None]:
+        return {proposal_key(r["model"], r["params"]): r["rungs"][0] if r["rungs"] else None for r in self._networks}
+
+
+def candidates(space: Space, task: str, scores: Any, seed: int) -> Iterator[Proposal]:
+    """Yield models with their hyperparameters: the portfolio, then entries not in it and proposals of a Gaussian process in turn.
+
+    Args:
+        space: The search space.
+        task: The task, which has a portfolio.
+        scores: Returns the scores so far by :func:`proposal_key`.
+        seed: Seed of the proposals.
+    """
+    portfolio = [c for c in load_portfolio(task) if c.model in space]
+    for candidate in portfolio:
+        yield candidate.model, fitting(space[candidate.model], candidate)
+    named = {c.model for c in portfolio}
+    rest = iter([(model, dict(part.first)) for model, part in space.items() if model not in named])
+    bases = {c.model: c for c in reversed(portfolio)}
+    oracle = make_oracle("bayesian", declare(space), first=[], seed=seed, max_epochs=1)
+    for turn in itertools.count():
+        untried = next(rest, None) if turn % 3 == 0 else None
+        if untried is not None:
+            yield untried
+            continue
+        suggestion: Suggestion | None = ask(oracle)
+        if suggestion is None:
+            return
+        model, drawn = decode(space, suggestion.values)
+        params = {**fitting(space[model], bases.get(model, Candidate(model, {}))), **drawn}
+        yield model, params
+        tell(oracle, suggestion, scores().get(proposal_key(model, params)))
+
+
+def fitting(part: ModelSpace, candidate: Candidate) -> dict[str, Scalar]:
+    """Return a candidate's settings. Those that the search's caller fixed stay; ranges that the caller gave bound them."""
+    params = {}
+    for key, value in candidate.hyperparameters.items():
+        if key in part.asked and key in part.ranges:
+            params[key] = nearest(part.ranges[key], value)
+        elif (
+            key not in part.fixed
+            and key not in part.asked
+            and (key in part.ranges or key not in part.config.search_space)
+        ):
+            params[key] = value
+    return params

@@ -1,0 +1,140 @@
+"""A search that runs: its data, its clock and its journal."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from lstmzoo.config import Scalar
+from lstmzoo.contracts import Data, Searchable, Trainable
+from lstmzoo.estimators import Networks
+from lstmzoo.tuning._base import Record, derived_seed
+from lstmzoo.tuning.journal import Journal
+from lstmzoo.tuning.progress import Progress
+from lstmzoo.tuning.space import Space
+from lstmzoo.tuning.trials import Trial, blank_record, recorded, run_trial, with_params
+
+if TYPE_CHECKING:
+    from lstmzoo.mlflow.tracking import SearchTracker
+
+_OVERHEAD = 0.02  # share of the time limit that is kept free
+
+
+@dataclass
+class Run:
+    """The state of one call of a search's ``fit``.
+
+    Attributes:
+        estimator: The search's own estimator.
+        unread: The data, before they were read.
+        data: The data.
+        space: The search space.
+        journal: The journal.
+        train: The training set of the trials.
+        windows: The held-out windows that trials are scored on.
+        began: Time of the start; if the search was resumed, so long before this call as it had taken.
+        time_limit: Seconds of the whole search; infinite without a limit.
+        refit: Whether the winner is trained again on all data.
+        track: Tells MLflow of the records.
+        tracker: MLflow's tracker; None without MLflow.
+        progress: The display.
+        networks: Networks that trials share.
+    """
+
+    estimator: Any
+    unread: Data
+    data: Data
+    space: Space
+    journal: Journal
+    train: Data
+    windows: list[Data]
+    began: float
+    time_limit: float
+    refit: bool
+    track: Callable[[], None] = lambda: None
+    tracker: "SearchTracker | None" = None
+    progress: Progress = field(init=False)
+    networks: Networks = field(default_factory=Networks)
+
+    @property
+    def task(self) -> str:
+        """The estimator's task."""
+        return str(self.estimator.task)
+
+    def elapsed(self) -> float:
+        """Return the seconds since the search began, without interruptions."""
+        return time.monotonic() - self.began
+
+    def remaining(self) -> float:
+        """Return the seconds that are left, but for a small reserve; infinite without a limit."""
+        return self.time_limit * (1 - _OVERHEAD) - self.elapsed()
+
+    def seed(self, *place: int) -> int:
+        """Return the seed of a place in the search."""
+        return derived_seed(self.journal.header["seed"], *place)
+
+    def new_record(self, model: str, params: dict[str, Scalar], *, baseline: bool = False) -> Record:
+        """Return the record of the next trial."""
+        number = len(self.journal.records)
+        own = self.estimator.get_params(deep=False).get("random_state")
+        seed = None if baseline else self.seed(1, number) if own is None else own
+        return blank_record(number + 1, model, params, baseline=baseline, seed=seed)
+
+    def configured(self, record: Record, **params: Any) -> Any:
+        """Return the unfitted estimator of a trial.
+
+        Args:
+            record: The trial.
+            **params: Further parameters.
+        """
+        settings = {**self.space[record["model"]].fixed, **record["params"]}
+        return with_params(
+            self.estimator, model=record["model"], hyperparameters=settings, random_state=record["seed"],
+            **{"verbose": 0, **params},
+        )  # fmt: skip
+
+    def whole(self, record: Record, estimator: Trainable) -> Record:
+        """Fit, score and record a trial in one part."""
+        self.progress.begin(record["model"])
+        run_trial(record, estimator, self.train, self.windows, searched=self.estimator)
+        return self.put(record)
+
+    def trial(self, record: Record) -> Trial:
+        """Return a trial that can be paused, before its first step."""
+        directory = None if self.journal.is_temporary else self.journal.directory / "trials" / str(record["number"])
+        return Trial(
+            record, self.configured(record, time_limit=None, **without_validation(self.estimator)), self.train,
+            self.windows, searched=self.estimator, networks=self.networks, checkpoint_dir=directory,
+        )  # fmt: skip
+
+    @contextmanager
+    def recorded(self, record: Record) -> Iterator[None]:
+        """Run a part of a trial; an error becomes the record's."""
+        self.progress.begin(record["model"])
+        with recorded(record):
+            yield
+        self.put(record)
+
+    def put(self, record: Record) -> Record:
+        """Write a trial to the journal, and show it."""
+        record["elapsed"] = self.elapsed()
+        self.journal.put(record)
+        self.progress.end(record)
+        self.track()
+        return record
+
+    def given_limit(self) -> float:
+        """Return the seconds that the user lets one fit take; infinite without a limit."""
+        limit = self.estimator.get_params(deep=False).get("time_limit")
+        return math.inf if limit is None else float(limit)
+
+
+def without_validation(estimator: Searchable) -> dict[str, Any]:
+    """Return the parameters with which a trial trains on its whole training set: the search has windows of its own to judge it.
+
+    Conformal prediction needs a validation set, which stays.
+    """
+    params = estimator.get_params(deep=False)
+    return {} if params.get("conformal") or "validation_size" not in params else {"validation_size": 0}
