@@ -321,7 +321,7 @@ def test_hyperband_promotes_the_better_half_to_more_epochs():
 
 
 def test_hyperband_promotes_although_many_failed_and_does_not_repeat_failures(monkeypatch):
-    monkeypatch.setattr("lstmzoo.tuning.search._MAX_FAILURES", 60)  # however the draws fall
+    monkeypatch.setattr("lstmzoo.tuning.whole._MAX_FAILURES", 60)  # however the draws fall
     Fake.fail = {"gru": ValueError("no"), "segment_lstm": ValueError("no")}
     fitted = searcher(oracle="hyperband", max_trials=60).fit(Y)
     assert (

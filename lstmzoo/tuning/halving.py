@@ -7,19 +7,24 @@ References:
 import itertools
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
+
+import numpy as np
 
 from lstmzoo.config import Candidate, Scalar, load_portfolio
 from lstmzoo.tuning._base import Record
-from lstmzoo.tuning.oracles import Suggestion, ask, make_oracle, proposal_key, tell
+from lstmzoo.tuning.oracles import proposal_key
 from lstmzoo.tuning.run import Run, without_validation
-from lstmzoo.tuning.space import ModelSpace, Space, declare, decode, nearest
+from lstmzoo.tuning.space import ModelSpace, Space, moved, nearest
 from lstmzoo.tuning.trials import Trial
 
 RUNGS = (1 / 9, 1 / 3, 1.0)
 _FACTOR = 3
 _MAX_FAILURES = 10  # in a row
+_MAX_REPEATS = 100  # in a row, after which the space counts as exhausted
+_LEADERS = 3  # best trials, of which variations are tried
+_NEW = 4  # one of so many candidates after the portfolio is something new
 _SAMPLE = 0.01  # share of a training after which its speed is known
 _logger = logging.getLogger(__name__)
 Proposal = tuple[str, dict[str, Scalar]]
@@ -52,7 +57,7 @@ class Halving:
         self._run = run
         self._left = math.inf if max_trials is None else max_trials
         self._trials: dict[int, Trial] = {}
-        self._candidates = candidates(run.space, run.task, self._scores, run.seed(0))
+        self._candidates = candidates(run.space, run.task, self._leaders, run.seed(0))
         self._full = 0.0  # seconds of a whole training of the first trial
         self._start = 0.0  # most seconds that a trial took until its first step
         self.refits = True
@@ -69,7 +74,8 @@ class Halving:
                 continue
             if exhausted or self._left <= 0 or not self._affords(self._cost_of_new()):
                 break
-            candidate = next((c for c in self._candidates if proposal_key(*c) not in known), None)
+            drawn = itertools.islice(self._candidates, _MAX_REPEATS)
+            candidate = next((c for c in drawn if proposal_key(*c) not in known), None)
             if candidate is None:
                 exhausted = True
                 continue
@@ -177,38 +183,51 @@ class Halving:
         refit = (1.1 * trial.full_seconds + trial.begin_seconds / 2) if self.refits and self._run.refit else 0.0
         return trial.full_seconds * rest + 2 * trial.score_seconds + refit
 
-    def _scores(self) -> dict[str, float | None]:
-        return {proposal_key(r["model"], r["params"]): r["rungs"][0] if r["rungs"] else None for r in self._networks}
+    def _leaders(self) -> list[Proposal]:
+        scored = [r for r in self._networks if r["score"] is not None]
+        best = sorted(scored, key=lambda r: (-(r["score"] or 0.0), r["number"]))[:_LEADERS]
+        return [(r["model"], r["params"]) for r in best]
 
 
-def candidates(space: Space, task: str, scores: Any, seed: int) -> Iterator[Proposal]:
-    """Yield models with their hyperparameters: the portfolio, then entries not in it and proposals of a Gaussian process in turn.
+def candidates(
+    space: Space, task: str, leaders: Callable[[], list[Proposal]], seed: int
+) -> Generator[Proposal, None, None]:
+    """Yield models with their hyperparameters: the portfolio, then variations of the leaders and, now and then, something new.
 
     Args:
         space: The search space.
         task: The task, which has a portfolio.
-        scores: Returns the scores so far by :func:`proposal_key`.
-        seed: Seed of the proposals.
+        leaders: Returns the best models so far with their hyperparameters.
+        seed: Seed of the variations.
     """
     portfolio = [c for c in load_portfolio(task) if c.model in space]
     for candidate in portfolio:
         yield candidate.model, fitting(space[candidate.model], candidate)
     named = {c.model for c in portfolio}
-    rest = iter([(model, dict(part.first)) for model, part in space.items() if model not in named])
-    bases = {c.model: c for c in reversed(portfolio)}
-    oracle = make_oracle("bayesian", declare(space), first=[], seed=seed, max_epochs=1)
+    untried = [(model, dict(part.first)) for model, part in space.items() if model not in named]
+    rng = np.random.default_rng(seed)
+    searched = [model for model, part in space.items() if part.ranges]
     for turn in itertools.count():
-        untried = next(rest, None) if turn % 3 == 0 else None
-        if untried is not None:
-            yield untried
+        if untried and turn % _NEW == 0:
+            yield untried.pop(0)
             continue
-        suggestion: Suggestion | None = ask(oracle)
-        if suggestion is None:
+        best = [(model, params) for model, params in leaders() if model in searched]
+        if best and (untried or turn % _NEW):
+            model, params = best[rng.integers(len(best))]
+            yield model, varied(space[model], params, rng, most=2)
+        elif searched:
+            model = str(rng.choice(searched))
+            yield model, varied(space[model], {}, rng, most=len(space[model].ranges))
+        elif not untried:
             return
-        model, drawn = decode(space, suggestion.values)
-        params = {**fitting(space[model], bases.get(model, Candidate(model, {}))), **drawn}
-        yield model, params
-        tell(oracle, suggestion, scores().get(proposal_key(model, params)))
+
+
+def varied(part: ModelSpace, params: dict[str, Scalar], rng: np.random.Generator, *, most: int) -> dict[str, Scalar]:
+    """Return hyperparameters of which some, at most ``most``, have another value of their range."""
+    count = int(rng.integers(1, most + 1)) if most < len(part.ranges) else len(part.ranges)
+    keys = rng.choice(sorted(part.ranges), min(count, len(part.ranges)), replace=False)
+    now = {key: params.get(key, part.config.settings[key]) for key in part.ranges}
+    return {**params, **now, **{key: moved(part.ranges[key], now[key], rng) for key in map(str, keys)}}
 
 
 def fitting(part: ModelSpace, candidate: Candidate) -> dict[str, Scalar]:

@@ -5,6 +5,7 @@ its values, the parameters ``<model>/<key>``.
 """
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from importlib.metadata import version
 from typing import Any
 
 import keras_tuner
+import numpy as np
 from pydantic import TypeAdapter, ValidationError
 from sklearn.base import clone
 
@@ -31,6 +33,7 @@ from lstmzoo.tuning._base import to_json
 from lstmzoo.values import plain
 
 Range = IntRange | FloatRange | Categorical
+_NEAR = 0.25  # standard deviation of a step, as a share of the range
 
 
 @dataclass(frozen=True)
@@ -205,6 +208,19 @@ def nearest(r: Range, value: Any) -> Scalar:
     if r.contains(value):
         return value
     return r.values[0] if isinstance(r, Categorical) else min(max(value, r.min), r.max)
+
+
+def moved(r: Range, value: Any, rng: np.random.Generator) -> Scalar:
+    """Return another value of a range, at random: any for a categorical one, otherwise one near the given value."""
+    if isinstance(r, Categorical):
+        others = [v for v in r.values if v != value]
+        return others[rng.integers(len(others))] if others else value
+    low, high = (math.log(r.min), math.log(r.max)) if r.sampling == "log" else (r.min, r.max)
+    start = float(nearest(r, value))  # type: ignore[arg-type]
+    place = (math.log(start) if r.sampling == "log" else start) + rng.normal(scale=_NEAR * (high - low))
+    place = min(max(place, low), high)
+    drawn = math.exp(place) if r.sampling == "log" else place
+    return from_oracle(r, to_oracle(r, drawn))
 
 
 def _declare(hp: keras_tuner.HyperParameters, name: str, r: Range) -> None:
