@@ -145,7 +145,7 @@ def clock(monkeypatch):
 
 
 def searcher(estimator=None, models=MODELS, **kwargs):
-    kwargs = {"max_trials": 8, "random_state": 1, "verbose": 0, **kwargs}
+    kwargs = {"oracle": "random", "max_trials": 8, "random_state": 1, "verbose": 0, **kwargs}
     return ZooSearchCV(Fake() if estimator is None else estimator, models, **kwargs)
 
 
@@ -490,8 +490,8 @@ def test_a_damaged_line_and_a_newer_format_are_named(tmp_path):
     path.write_text(text[:-20])
     with pytest.raises(LstmzooError, match=r"line 5: not the journal"):
         searcher(directory=tmp_path).fit(Y)
-    path.write_text(text.replace('"format": 1', '"format": 2'))
-    with pytest.raises(LstmzooError, match="format 2"):
+    path.write_text(text.replace('"format": 2', '"format": 3'))
+    with pytest.raises(LstmzooError, match="format 3"):
         searcher(directory=tmp_path).fit(Y)
 
 
@@ -669,7 +669,7 @@ def test_a_range_may_be_given_to_what_the_estimator_fixes():
         ({"time_limit": math.nan}, ConfigError, "time_limit"),
         ({"models": 3}, ConfigError, "models"),
         ({"time_limit": -1}, ConfigError, "time_limit: .*greater than 0"),
-        ({"oracle": "grid"}, UnknownNameError, "unknown oracle 'grid'; valid: bayesian, hyperband, random"),
+        ({"oracle": "grid"}, UnknownNameError, "unknown oracle 'grid'; valid: bayesian, halving, hyperband, random"),
         ({"random_state": -1}, ConfigError, "random_state"),
         ({"estimator": Constant()}, ConfigError, "Constant lacks data_digest, holdout_split, baselines, restrict"),
         ({"estimator": Fake(hyperparameters={"unit": 3})}, ConfigError, "did you mean 'units'"),

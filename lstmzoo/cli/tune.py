@@ -21,7 +21,9 @@ MaxTrials = Annotated[int | None, typer.Option(min=1, help="Maximum number of ne
 Limit = Annotated[
     float | None, typer.Option(min=0.001, help="Seconds for the whole search; 600 if there is no --max-trials.")
 ]
-Oracle = Annotated[str | None, typer.Option(help="Search algorithm: random, bayesian or hyperband; default: random.")]
+Oracle = Annotated[
+    str | None, typer.Option(help="Search algorithm: halving, random, bayesian or hyperband; default: halving.")
+]
 Directory = Annotated[Path | None, typer.Option(help="Folder of the search's journal; given again, it is resumed.")]
 Out = Annotated[Path, typer.Option(help="Folder to save the winner to.")]
 Plot = Annotated[Path | None, typer.Option(help="Picture of the search to draw: .png, .svg or .pdf.")]

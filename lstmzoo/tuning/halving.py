@@ -45,6 +45,11 @@ def next_to_continue(records: Sequence[Record]) -> Record | None:
     return None
 
 
+def is_settled(record: Record) -> bool:
+    """Return whether a trial cannot be continued: a baseline, a failed one, or one that is trained to its end."""
+    return record["baseline"] or record["score"] is None or len(record["rungs"]) == len(RUNGS)
+
+
 class Halving:
     """A search by successive halving.
 
@@ -86,15 +91,17 @@ class Halving:
 
     def winner(self, record: Record) -> Any:
         """Return a trial's estimator, trained again on all data if there is time; otherwise the trial's own network."""
-        run, trial = self._run, self.trial(record)
+        run = self._run
         if not self.refits:
+            trial = self.trial(record)
             trial.keep()
             trial.estimator.continue_from(*run.data)
             return trial.estimator
         estimator = run.configured(record, time_limit=None, **without_validation(run.estimator))
         fit = estimator.begin_fit(*run.data, networks=run.networks)
         if run.remaining() < math.inf:
-            fit.limit(min(trial.limited, max(run.remaining(), 1.0)))
+            limited = self._trials[record["number"]].limited if record["number"] in self._trials else math.inf
+            fit.limit(min(limited, max(run.remaining(), 1.0)))
         fit.run(RUNGS[len(record["rungs"]) - 1])
         fit.keep()
         return estimator
@@ -150,7 +157,7 @@ class Halving:
         while True:
             records = [r for r in self._networks if r["score"] is not None]
             best = max(records, key=lambda r: (r["score"] or 0.0, -r["number"]), default=None)
-            if best is None or len(best["rungs"]) == len(RUNGS):
+            if best is None or is_settled(best):
                 return
             if self._run.remaining() <= self._cost(best):
                 if len(best["rungs"]) > 1 or self._run.remaining() <= 0:
@@ -231,15 +238,11 @@ def varied(part: ModelSpace, params: dict[str, Scalar], rng: np.random.Generator
 
 
 def fitting(part: ModelSpace, candidate: Candidate) -> dict[str, Scalar]:
-    """Return a candidate's settings. Those that the search's caller fixed stay; ranges that the caller gave bound them."""
+    """Return a candidate's settings, moved into the ranges of the search; what the caller or the data rule out is left out."""
     params = {}
     for key, value in candidate.hyperparameters.items():
-        if key in part.asked and key in part.ranges:
+        if key in part.ranges:
             params[key] = nearest(part.ranges[key], value)
-        elif (
-            key not in part.fixed
-            and key not in part.asked
-            and (key in part.ranges or key not in part.config.search_space)
-        ):
+        elif key not in part.fixed and key not in part.asked and key not in part.config.search_space:
             params[key] = value
     return params

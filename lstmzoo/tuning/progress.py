@@ -39,9 +39,10 @@ class Progress:
         self.refresh()
 
     def end(self, record: Record) -> None:
-        """Show that a trial has ended."""
+        """Show that a trial, or a part of it, has ended."""
         self.running = None
-        self.records.append(record)
+        if not any(r is record for r in self.records):
+            self.records.append(record)
         self.refresh()
 
     def __rich__(self) -> RenderableType:

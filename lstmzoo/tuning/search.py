@@ -20,7 +20,7 @@ from lstmzoo.outputs import check_folder, check_picture
 from lstmzoo.tuning._base import Record, best_record
 from lstmzoo.tuning.budget import refit_limit
 from lstmzoo.tuning.delegation import WinnerMethods
-from lstmzoo.tuning.halving import Halving
+from lstmzoo.tuning.halving import Halving, is_settled
 from lstmzoo.tuning.journal import Journal
 from lstmzoo.tuning.leaderboard import cv_results, leaderboard
 from lstmzoo.tuning.oracles import ORACLES
@@ -99,7 +99,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         *,
         max_trials: Annotated[int, Field(gt=0)] | None = None,
         time_limit: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None,
-        oracle: str = "random",
+        oracle: str = "halving",
         cv: Annotated[int, Field(gt=0)] | None = None,
         search_space: Mapping[str, Any] | None = None,
         directory: str | Path | None = None,
@@ -190,7 +190,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         unread, data = data, self.estimator.read_once(*data)
         train, windows = self._split(data)
         space = make_space(self.estimator, configs, self.search_space or {}, self.estimator.read_once(*train))
-        settings = {"oracle": self.oracle, "random_state": self.random_state}
+        settings = {"oracle": self.oracle, "cv": self.cv, "random_state": self.random_state}
         identity = search_identity(self.estimator, space, data, **settings)
         seed = int(np.random.SeedSequence(self.random_state).generate_state(1, np.uint64)[0])
         journal = Journal(self.directory, identity, seed)
@@ -299,7 +299,8 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         self.model_uri_: str | None = None
         if run.tracker is None:
             return
-        self.mlflow_run_id_ = run.tracker.update(run.journal.records, status)
+        sent = [r for r in run.journal.records if status != "RUNNING" or self.oracle != "halving" or is_settled(r)]
+        self.mlflow_run_id_ = run.tracker.update(sent, status)
         if status == "RUNNING" or self.mlflow_run_id_ is None or not run.journal.records:
             return
         header, records = run.journal.header, run.journal.records
