@@ -168,15 +168,21 @@ def test_without_time_for_a_refit_the_trial_s_own_network_forecasts_from_the_end
 
 
 def test_a_failing_candidate_is_a_row(monkeypatch):
-    monkeypatch.setattr(
-        halving,
-        "load_portfolio",
-        lambda task: [Candidate("segment_gru", {"learning_rate": 1e30}), Candidate("segment_lstm", {})],
-    )
+    portfolio = [Candidate("segment_gru", {}), Candidate("segment_lstm", {})]
+    monkeypatch.setattr(halving, "load_portfolio", lambda task: portfolio)
+    real = halving.Trial.advance
+
+    def advance(self, until):
+        if self.record["model"] == "segment_gru":
+            raise FloatingPointError("the score is nan")
+        real(self, until)
+
+    monkeypatch.setattr(halving.Trial, "advance", advance)
     found = search(max_trials=2).fit(Y)
     networks = [r for r in found.records_ if not r["baseline"]]
     assert [r["status"] for r in networks] == ["failed", "completed"]
-    assert found.best_params_["model"] != "segment_gru"
+    assert "FloatingPointError" in networks[0]["error"]
+    assert found.best_params_["model"] == "segment_lstm"
 
 
 def test_cv_is_for_halving_alone():

@@ -11,7 +11,7 @@ LAYERS = {
     "outputs": 0, "quiet": 0, "live": 0, "plugins": 0, "yaml_files": 0, "folders": 0, "dtypes": 0, "isotext": 0, "scales": 0, "turns": 0, "limits": 0, "environ": 0,
     "public_holidays": 0, "panel": 0, "translation_metrics": 0, "timestamps": 0, "text_files": 0, "timesteps": 0, "layers": 0,
     "blocks": 1, "decoding": 1, "preprocessing": 1, "datasets": 1, "metrics": 1, "programs": 1,
-    "saving": 1, "rebuilding": 1, "options": 1, "overrides": 1, "values": 1, "figures": 1, "seeding": 1,
+    "records": 1, "saving": 1, "rebuilding": 1, "options": 1, "overrides": 1, "values": 1, "figures": 1, "seeding": 1,
     "contracts": 2, "models": 2, "training": 2, "exporting": 2, "model_selection": 2,
     "estimators": 3,
     "mlflow": 4, "checks": 4, "networks": 4,

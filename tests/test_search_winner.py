@@ -58,7 +58,8 @@ def test_a_search_with_a_slow_score_keeps_its_time_limit(monkeypatch):
     monkeypatch.setattr("lstmzoo.tuning.trials.time.perf_counter", lambda: now[0])
     estimator = Forecaster(horizon=4, hyperparameters={"steps_per_epoch": 2, "units": 4}, verbose=0)
     y = 10 + np.sin(np.arange(80) * np.pi / 6)
-    found = ZooSearchCV(estimator, ["gru", "lstm"], time_limit=180, random_state=0, verbose=0).fit(y)
+    options = {"oracle": "random", "random_state": 0, "verbose": 0}
+    found = ZooSearchCV(estimator, ["gru", "lstm"], time_limit=180, **options).fit(y)
     assert len([r for r in found.records_ if not r["baseline"]]) > 1
     assert now[0] <= 180
 
@@ -72,7 +73,7 @@ def test_the_frame_is_read_once_before_the_first_trial(hourly, monkeypatch):
 
     monkeypatch.setattr(BaselineForecaster, "fit", stop)
     with pytest.raises(KeyboardInterrupt):
-        ZooSearchCV(Forecaster(horizon=6), "*", max_trials=30, random_state=0, verbose=0).fit(hourly)
+        ZooSearchCV(Forecaster(horizon=6), "*", max_trials=30, cv=1, random_state=0, verbose=0).fit(hourly)
     assert [len(frame) for frame in reads] == [
         len(hourly),
         len(hourly) - 3 * 6,

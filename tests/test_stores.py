@@ -75,7 +75,14 @@ class Network(BaselineForecaster):
 def searched(uri, **options):
     y = np.arange(40.0) + np.sin(np.arange(40.0))
     search = ZooSearchCV(
-        Network(), ["lstm", "gru"], max_trials=2, random_state=0, verbose=0, tracking_uri=uri, **options
+        Network(),
+        ["lstm", "gru"],
+        oracle="random",
+        max_trials=2,
+        random_state=0,
+        verbose=0,
+        tracking_uri=uri,
+        **options,
     )
     return search.fit(y)
 

@@ -25,8 +25,8 @@ from lstmzoo.config import IntRange, load_config
 from lstmzoo.errors import ConfigError, LstmzooError, UnknownNameError
 from lstmzoo.estimators._base import Untrained
 from lstmzoo.mlflow import load_model, tracking
+from lstmzoo.records import to_json
 from lstmzoo.tuning import ZooSearchCV, search
-from lstmzoo.tuning._base import to_json
 from lstmzoo.tuning.budget import trial_limit
 from lstmzoo.tuning.journal import Journal
 from lstmzoo.tuning.oracles import ORACLES, ask, make_oracle, tell
@@ -823,6 +823,7 @@ def test_a_real_search(hourly, caplog):
     fitted = ZooSearchCV(
         forecaster,
         ["gru", "segment_lstm"],
+        oracle="random",
         max_trials=3,
         time_limit=300,
         search_space=ranges,
@@ -845,7 +846,7 @@ def test_a_real_search(hourly, caplog):
 
 def test_real_searches_are_repeatable_and_resumed(hourly, tmp_path):
     forecaster = Forecaster(horizon=6, lookback=12, hyperparameters={"epochs": 1, "steps_per_epoch": 2, "units": 4})
-    options = {"max_trials": 2, "random_state": 3, "verbose": 0, "refit": False}
+    options = {"oracle": "random", "max_trials": 2, "random_state": 3, "verbose": 0, "refit": False}
     whole = ZooSearchCV(forecaster, "gru", **options).fit(hourly)
     ZooSearchCV(forecaster, "gru", directory=tmp_path, **{**options, "max_trials": 1}).fit(hourly)
     resumed = ZooSearchCV(forecaster, "gru", directory=tmp_path, **options).fit(hourly)

@@ -149,7 +149,7 @@ class Training:
         self.rate = _Rate(self.model.optimizer, config, self.state.rate_factor, highest)
         self.hooks = overrides.hooks(self.model, config.epochs, len(batches))
         self.ended = self.state.stopped or len(self.state.history) >= config.epochs
-        self._begun, self._in_epoch = False, -1
+        self._begun, self._over, self._in_epoch = False, False, -1
 
     @property
     def share(self) -> float:
@@ -175,7 +175,8 @@ class Training:
             if self.state.history:
                 report(self.state.history[-1])
             self._run_epochs(until, report)
-            if self.ended:
+            if self.ended and not self._over:
+                self._over = True
                 self.hooks.on_train_end()
         self.state.seconds = self._elapsed()
 

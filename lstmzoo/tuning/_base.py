@@ -1,89 +1,140 @@
-"""The record of a trial, seeds of trials, and JSON."""
+"""A search that runs: its data, its clock and its journal."""
 
 import math
-from typing import Any, Literal, TypedDict
-
-import numpy as np
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from lstmzoo.config import Scalar
+from lstmzoo.contracts import Data, Searchable, Trainable
+from lstmzoo.estimators import Networks
+from lstmzoo.records import Record, derived_seed
+from lstmzoo.tuning.journal import Journal
+from lstmzoo.tuning.progress import Progress
+from lstmzoo.tuning.space import Space
+from lstmzoo.tuning.trials import Trial, blank_record, recorded, run_trial, with_params
+
+if TYPE_CHECKING:
+    from lstmzoo.mlflow.tracking import SearchTracker
+
+_OVERHEAD = 0.02  # share of the time limit that is kept free
 
 
-class Record(TypedDict):
-    """A trial as plain JSON: a line of the journal, which is also sent to MLflow.
+@dataclass
+class Run:
+    """The state of one call of a search's ``fit``.
 
     Attributes:
-        number: Number of the trial, from 1, baselines included.
-        baseline: Whether the trial is one of the estimator's baselines.
-        model: Name of the zoo entry without its task, or of the baseline.
-        params: The searched hyperparameters, and ``epochs`` if the oracle sets a budget.
-        seed: The trial's ``random_state``, if it has one.
-        status: ``completed`` or ``failed``.
-        score: The held-out score, the mean over the windows; None if the trial failed.
-        window_scores: The score on each held-out window.
-        rungs: The scores at the rungs of successive halving that were reached; a trial that is not paused has one.
-        fit_seconds: Seconds of ``fit``.
-        score_seconds: Seconds of ``score``.
-        seconds: Seconds of the whole trial.
-        elapsed: Seconds of the whole search at the trial's end, including those before an interruption.
-        started: Time of the trial's start, in UTC.
-        num_parameters: Number of weights.
-        epochs: Number of epochs trained.
-        best_epoch: The epoch whose weights were kept.
-        history: A row per epoch.
-        refit: The parameters of the refit that differ from those of the search's estimator.
-        error: Type and message of the exception, if the trial failed.
-        traceback: Traceback of the exception, if the trial failed.
+        estimator: The search's own estimator.
+        unread: The data, before they were read.
+        data: The data.
+        space: The search space.
+        journal: The journal.
+        train: The training set of the trials.
+        windows: The held-out windows that trials are scored on.
+        began: Time of the start; if the search was resumed, so long before this call as it had taken.
+        time_limit: Seconds of the whole search; infinite without a limit.
+        refit: Whether the winner is trained again on all data.
+        track: Tells MLflow of the records.
+        tracker: MLflow's tracker; None without MLflow.
+        progress: The display.
+        networks: Networks that trials share.
     """
 
-    number: int
-    baseline: bool
-    model: str
-    params: dict[str, Scalar]
-    seed: int | None
-    status: Literal["completed", "failed"]
-    score: float | None
-    window_scores: list[float]
-    rungs: list[float]
-    fit_seconds: float | None
-    score_seconds: float | None
-    seconds: float
-    elapsed: float
-    started: str
-    num_parameters: int | None
-    epochs: int | None
-    best_epoch: int | None
-    history: list[dict[str, Any]]
-    refit: dict[str, Any]
-    error: str | None
-    traceback: str | None
+    estimator: Any
+    unread: Data
+    data: Data
+    space: Space
+    journal: Journal
+    train: Data
+    windows: list[Data]
+    began: float
+    time_limit: float
+    refit: bool
+    track: Callable[[], None] = lambda: None
+    tracker: "SearchTracker | None" = None
+    progress: Progress = field(init=False)
+    networks: Networks = field(default_factory=Networks)
+
+    @property
+    def task(self) -> str:
+        """The estimator's task."""
+        return str(self.estimator.task)
+
+    def elapsed(self) -> float:
+        """Return the seconds since the search began, without interruptions."""
+        return time.monotonic() - self.began
+
+    def remaining(self) -> float:
+        """Return the seconds that are left, but for a small reserve; infinite without a limit."""
+        return self.time_limit * (1 - _OVERHEAD) - self.elapsed()
+
+    def seed(self, *place: int) -> int:
+        """Return the seed of a place in the search."""
+        return derived_seed(self.journal.header["seed"], *place)
+
+    def new_record(self, model: str, params: dict[str, Scalar], *, baseline: bool = False) -> Record:
+        """Return the record of the next trial."""
+        number = len(self.journal.records)
+        own = self.estimator.get_params(deep=False).get("random_state")
+        seed = None if baseline else self.seed(1, number) if own is None else own
+        return blank_record(number + 1, model, params, baseline=baseline, seed=seed)
+
+    def configured(self, record: Record, **params: Any) -> Any:
+        """Return the unfitted estimator of a trial.
+
+        Args:
+            record: The trial.
+            **params: Further parameters.
+        """
+        settings = {**self.space[record["model"]].fixed, **record["params"]}
+        return with_params(
+            self.estimator, model=record["model"], hyperparameters=settings, random_state=record["seed"],
+            **{"verbose": 0, **params},
+        )  # fmt: skip
+
+    def whole(self, record: Record, estimator: Trainable) -> Record:
+        """Fit, score and record a trial in one part."""
+        self.progress.begin(record["model"])
+        run_trial(record, estimator, self.train, self.windows, searched=self.estimator)
+        return self.put(record)
+
+    def trial(self, record: Record) -> Trial:
+        """Return a trial that can be paused, before its first step."""
+        directory = None if self.journal.is_temporary else self.journal.directory / "trials" / str(record["number"])
+        return Trial(
+            record, self.configured(record, time_limit=None, **without_validation(self.estimator)), self.train,
+            self.windows, searched=self.estimator, networks=self.networks, checkpoint_dir=directory,
+        )  # fmt: skip
+
+    @contextmanager
+    def recorded(self, record: Record) -> Iterator[None]:
+        """Run a part of a trial; an error becomes the record's."""
+        self.progress.begin(record["model"])
+        with recorded(record):
+            yield
+        self.put(record)
+
+    def put(self, record: Record) -> Record:
+        """Write a trial to the journal, and show it."""
+        record["elapsed"] = self.elapsed()
+        self.journal.put(record)
+        self.progress.end(record)
+        self.track()
+        return record
+
+    def given_limit(self) -> float:
+        """Return the seconds that the user lets one fit take; infinite without a limit."""
+        limit = self.estimator.get_params(deep=False).get("time_limit")
+        return math.inf if limit is None else float(limit)
 
 
-def derived_seed(entropy: int, *place: int) -> int:
-    """Return a different seed, at least 1, for each place in a search."""
-    return 1 + int(np.random.SeedSequence(entropy, spawn_key=place).generate_state(1)[0]) % (2**31 - 2)
+def without_validation(estimator: Searchable) -> dict[str, Any]:
+    """Return the parameters with which a trial trains on its whole training set: the search has windows of its own to judge it.
 
-
-def best_record(records: list[Record]) -> Record | None:
-    """Return the record with the highest score, the earliest of equals; None if every trial failed."""
-    scored = [r for r in records if r["score"] is not None]
-    return max(scored, key=lambda r: r["score"] or 0.0) if scored else None
-
-
-def to_json(value: Any) -> Any:
-    """Return a value as JSON: numbers that are not finite become None, and objects of other types their ``repr``.
-
-    Examples:
-        >>> to_json({"quantiles": (0.1, np.float64("nan")), "epochs": np.int64(3)})
-        {'quantiles': [0.1, None], 'epochs': 3}
+    Conformal prediction needs a validation set, which stays.
     """
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, np.ndarray):
-        value = value.tolist()
-    if isinstance(value, dict):
-        return {str(k): to_json(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [to_json(v) for v in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value if value is None or isinstance(value, bool | int | str) else repr(value)
+    params = estimator.get_params(deep=False)
+    return {} if params.get("conformal") or "validation_size" not in params else {"validation_size": 0}

@@ -2,7 +2,7 @@
 
 import statistics
 
-from lstmzoo.tuning._base import Record, best_record
+from lstmzoo.records import Record, best_record
 
 _REFIT = 1.3  # a refit takes so many times as long as the winning trial: it has more data
 _LEAST = 10.0  # seconds; a shorter trial would mostly compile

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from lstmzoo.config import Candidate, Scalar, load_portfolio
-from lstmzoo.tuning._base import Record
+from lstmzoo.records import Record
+from lstmzoo.tuning._base import Run, without_validation
 from lstmzoo.tuning.oracles import proposal_key
-from lstmzoo.tuning.run import Run, without_validation
 from lstmzoo.tuning.space import ModelSpace, Space, moved, nearest
 from lstmzoo.tuning.trials import Trial
 
@@ -89,15 +89,20 @@ class Halving:
             failures = 0 if self._begin(*candidate) else failures + 1
         self._finish()
 
-    def winner(self, record: Record) -> Any:
-        """Return a trial's estimator, trained again on all data if there is time; otherwise the trial's own network."""
+    def winner(self, record: Record, verbose: int) -> Any:
+        """Return a trial's estimator, trained again on all data if there is time; otherwise the trial's own network.
+
+        Args:
+            record: The trial.
+            verbose: Whether the training is shown.
+        """
         run = self._run
         if not self.refits:
             trial = self.trial(record)
             trial.keep()
             trial.estimator.continue_from(*run.data)
             return trial.estimator
-        estimator = run.configured(record, time_limit=None, **without_validation(run.estimator))
+        estimator = run.configured(record, time_limit=None, verbose=verbose, **without_validation(run.estimator))
         fit = estimator.begin_fit(*run.data, networks=run.networks)
         if run.remaining() < math.inf:
             limited = self._trials[record["number"]].limited if record["number"] in self._trials else math.inf
@@ -125,7 +130,7 @@ class Halving:
         first = not self._full
         with run.recorded(record):
             trial = self._trials[record["number"]] = run.trial(record)
-            trial.run(_SAMPLE)
+            trial.sample(_SAMPLE)
             if run.remaining() < math.inf:
                 self._set_limit(trial, first=first)
             self._start = max(self._start, trial.begin_seconds)

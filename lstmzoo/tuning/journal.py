@@ -12,7 +12,7 @@ from typing import Any, TextIO
 from lstmzoo.errors import ConfigError, LstmzooError
 from lstmzoo.folders import sync_folder
 from lstmzoo.outputs import replacing
-from lstmzoo.tuning._base import Record
+from lstmzoo.records import Record
 
 _NAME = "search.jsonl"
 _FORMAT = 2

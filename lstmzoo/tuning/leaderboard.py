@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lstmzoo.tuning._base import Record
+from lstmzoo.records import Record
 
 _NAN = float("nan")
 
@@ -35,8 +35,13 @@ def leaderboard(records: list[Record]) -> pd.DataFrame:
 
 
 def cv_results(records: list[Record]) -> dict[str, Any]:
-    """Return the ``cv_results_`` of scikit-learn's searches: arrays by name with an item per trial, from one split."""
+    """Return the ``cv_results_`` of scikit-learn's searches: arrays with an item per trial; a split is a held-out window."""
     scores = np.array([_or_nan(r["score"]) for r in records])
+    splits = max((len(r["window_scores"]) for r in records), default=1)
+    by_split = np.full((len(records), max(splits, 1)), _NAN)
+    for row, r in zip(by_split, records, strict=True):
+        if r["score"] is not None:
+            row[: len(r["window_scores"])] = r["window_scores"]
     ranks = pd.Series(scores).rank(method="min", ascending=False, na_option="bottom").to_numpy().astype(np.int32)
     params = [{"model": r["model"], **r["params"]} for r in records]
     return {
@@ -46,9 +51,9 @@ def cv_results(records: list[Record]) -> dict[str, Any]:
         "std_score_time": np.zeros(len(records)),
         **{f"param_{key}": _masked([p.get(key, np.ma.masked) for p in params]) for key in _keys(params)},
         "params": params,
-        "split0_test_score": scores,
+        **{f"split{i}_test_score": column for i, column in enumerate(by_split.T)},
         "mean_test_score": scores,
-        "std_test_score": np.where(np.isnan(scores), _NAN, 0.0),
+        "std_test_score": by_split.std(axis=1),
         "rank_test_score": ranks,
     }
 

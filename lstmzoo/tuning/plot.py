@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from lstmzoo.figures import Figure
-from lstmzoo.tuning._base import Record
+from lstmzoo.records import Record
 
 
 def plot_search(records: list[Record], path: str | Path | None = None) -> Figure:

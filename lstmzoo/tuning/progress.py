@@ -8,7 +8,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 
 from lstmzoo.live import in_notebook, live
-from lstmzoo.tuning._base import Record, best_record
+from lstmzoo.records import Record, best_record
 
 _ROWS = 12
 

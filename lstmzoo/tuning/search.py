@@ -17,7 +17,8 @@ from lstmzoo.contracts import Data, Pausable, Searchable, check_contract
 from lstmzoo.errors import ConfigError, UnknownNameError, arg
 from lstmzoo.mlflow.defaults import Status
 from lstmzoo.outputs import check_folder, check_picture
-from lstmzoo.tuning._base import Record, best_record
+from lstmzoo.records import Record, best_record
+from lstmzoo.tuning._base import Run
 from lstmzoo.tuning.budget import refit_limit
 from lstmzoo.tuning.delegation import WinnerMethods
 from lstmzoo.tuning.halving import Halving, is_settled
@@ -25,7 +26,6 @@ from lstmzoo.tuning.journal import Journal
 from lstmzoo.tuning.leaderboard import cv_results, leaderboard
 from lstmzoo.tuning.oracles import ORACLES
 from lstmzoo.tuning.progress import show_progress
-from lstmzoo.tuning.run import Run
 from lstmzoo.tuning.space import make_space, search_identity, select_models
 from lstmzoo.tuning.track import check_names, make_tracker, track_outcome, track_winner, trials_apart
 from lstmzoo.tuning.trials import check_any_succeeded, with_params
@@ -267,7 +267,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
             self._warn_of_baseline(best)
             self.best_estimator_: Any = self.estimator.baselines()[best["model"]].fit(*run.data)
         elif self.oracle == "halving":
-            self.best_estimator_ = self._halving.winner(best)
+            self.best_estimator_ = self._halving.winner(best, self._verbose)
         else:
             winner = with_params(self.estimator, **{**best["refit"], "verbose": self._verbose})
             if self.time_limit is not None:

@@ -29,7 +29,7 @@ from lstmzoo.config import (
 )
 from lstmzoo.contracts import Data, Searchable
 from lstmzoo.errors import ConfigError, UnknownNameError, arg
-from lstmzoo.tuning._base import to_json
+from lstmzoo.records import to_json
 from lstmzoo.values import plain
 
 Range = IntRange | FloatRange | Categorical

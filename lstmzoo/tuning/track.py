@@ -10,7 +10,7 @@ import pandas as pd
 
 from lstmzoo.contracts import Data, Trackable
 from lstmzoo.mlflow.defaults import EXPERIMENT
-from lstmzoo.tuning._base import Record, best_record
+from lstmzoo.records import Record, best_record
 
 if TYPE_CHECKING:
     from lstmzoo.figures import Figure

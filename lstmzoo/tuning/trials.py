@@ -13,9 +13,9 @@ import keras
 from sklearn.base import clone
 
 from lstmzoo.contracts import Data, Pausable, Searchable, Trainable
-from lstmzoo.errors import LstmzooError, arg
+from lstmzoo.errors import LstmzooError, SavedModelError, arg
 from lstmzoo.estimators import Networks
-from lstmzoo.tuning._base import Record, to_json
+from lstmzoo.records import Record, to_json
 
 T = TypeVar("T", bound=Trainable)
 _ONE_STEP = 1e-9  # share of a training that is over after its first step
@@ -56,6 +56,8 @@ def recorded(record: Record) -> Iterator[None]:
     """Turn an exception into the record's error: a failed trial is a row of the leaderboard, and the search continues."""
     try:
         yield
+    except SavedModelError:  # a checkpoint cannot be written: no fault of the trial
+        raise
     except Exception as error:
         record["score"], record["status"] = None, "failed"
         record["error"] = f"{type(error).__name__}: {error}"
@@ -122,6 +124,11 @@ class Trial:
         self._fit.run(until)
         if self._fit.share > share:
             self.full_seconds = (time.perf_counter() - began) / (self._fit.share - share)
+
+    def sample(self, until: float) -> None:
+        """Train until a share of the training is over, at least one more step, to learn its speed."""
+        self.full_seconds = self._fit.trained_seconds
+        self.run(max(until, self._fit.share + _ONE_STEP))
 
     def limit(self, seconds: float) -> None:
         """Let the whole training take no more than so many seconds; its schedule ends with it."""

@@ -6,10 +6,10 @@ from collections.abc import Generator
 from functools import partial
 
 from lstmzoo.config import Scalar
-from lstmzoo.tuning._base import Record
+from lstmzoo.records import Record
+from lstmzoo.tuning._base import Run
 from lstmzoo.tuning.budget import planned_trials, trial_limit
 from lstmzoo.tuning.oracles import make_oracle, proposal_key, proposals
-from lstmzoo.tuning.run import Run
 from lstmzoo.tuning.space import declare, decode, encode
 
 _MAX_FAILURES = 10  # in a row

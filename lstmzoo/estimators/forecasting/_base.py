@@ -257,9 +257,9 @@ class PanelForecaster(ServedForecaster, ScoredForecaster):
             windows = int(min(max(most // horizon, 1), _MOST_WINDOWS))
         panel.check_lengths(windows * horizon + 1, f", too few to hold out {windows * horizon}")
         check_observed(panel, horizon, "held out for scores", "give observed values, or drop those rows")
-        parts = [panel.head(horizon * left) if left else panel for left in reversed(range(windows + 1))]
-        train, *ends = [panel_frame(part, form, params.columns) for part in parts]
-        return self.read_once(train), [self.read_once(end) for end in ends]
+        parts = [panel_frame(panel.head(horizon * left), form, params.columns) for left in range(windows, 0, -1)]
+        train, *ends = [self.read_once(part) for part in parts]
+        return train, [*ends, self.read_once(y)]
 
     def read_once(self, y: Any) -> tuple["SeriesRead"]:
         """Read and check series once; ``fit``, ``score`` and the methods that a search calls take the result in their place.

@@ -1,0 +1,89 @@
+"""The record of a trial, seeds of trials, and JSON."""
+
+import math
+from typing import Any, Literal, TypedDict
+
+import numpy as np
+
+from lstmzoo.config import Scalar
+
+
+class Record(TypedDict):
+    """A trial as plain JSON: a line of the journal, which is also sent to MLflow.
+
+    Attributes:
+        number: Number of the trial, from 1, baselines included.
+        baseline: Whether the trial is one of the estimator's baselines.
+        model: Name of the zoo entry without its task, or of the baseline.
+        params: The searched hyperparameters, and ``epochs`` if the oracle sets a budget.
+        seed: The trial's ``random_state``, if it has one.
+        status: ``completed`` or ``failed``.
+        score: The held-out score, the mean over the windows; None if the trial failed.
+        window_scores: The score on each held-out window.
+        rungs: The scores at the rungs of successive halving that were reached; a trial that is not paused has one.
+        fit_seconds: Seconds of ``fit``.
+        score_seconds: Seconds of ``score``.
+        seconds: Seconds of the whole trial.
+        elapsed: Seconds of the whole search at the trial's end, including those before an interruption.
+        started: Time of the trial's start, in UTC.
+        num_parameters: Number of weights.
+        epochs: Number of epochs trained.
+        best_epoch: The epoch whose weights were kept.
+        history: A row per epoch.
+        refit: The parameters of the refit that differ from those of the search's estimator.
+        error: Type and message of the exception, if the trial failed.
+        traceback: Traceback of the exception, if the trial failed.
+    """
+
+    number: int
+    baseline: bool
+    model: str
+    params: dict[str, Scalar]
+    seed: int | None
+    status: Literal["completed", "failed"]
+    score: float | None
+    window_scores: list[float]
+    rungs: list[float]
+    fit_seconds: float | None
+    score_seconds: float | None
+    seconds: float
+    elapsed: float
+    started: str
+    num_parameters: int | None
+    epochs: int | None
+    best_epoch: int | None
+    history: list[dict[str, Any]]
+    refit: dict[str, Any]
+    error: str | None
+    traceback: str | None
+
+
+def derived_seed(entropy: int, *place: int) -> int:
+    """Return a different seed, at least 1, for each place in a search."""
+    return 1 + int(np.random.SeedSequence(entropy, spawn_key=place).generate_state(1)[0]) % (2**31 - 2)
+
+
+def best_record(records: list[Record]) -> Record | None:
+    """Return the record with the highest score, the earliest of equals; None if every trial failed."""
+    scored = [r for r in records if r["score"] is not None]
+    return max(scored, key=lambda r: r["score"] or 0.0) if scored else None
+
+
+def to_json(value: Any) -> Any:
+    """Return a value as JSON: numbers that are not finite become None, and objects of other types their ``repr``.
+
+    Examples:
+        >>> to_json({"quantiles": (0.1, np.float64("nan")), "epochs": np.int64(3)})
+        {'quantiles': [0.1, None], 'epochs': 3}
+    """
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, dict):
+        return {str(k): to_json(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_json(v) for v in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, bool | int | str) else repr(value)
