@@ -103,7 +103,7 @@ class Run:
 
     def trial(self, record: Record) -> Trial:
         """Return a trial that can be paused, before its first step."""
-        directory = None if self.journal.is_temporary else self.journal.directory / "trials" / str(record["number"])
+        directory = self.journal.directory / "trials" / str(record["number"])
         return Trial(
             record, self.configured(record, time_limit=None, **without_validation(self.estimator)), self.train,
             self.windows, searched=self.estimator, networks=self.networks, checkpoint_dir=directory,

@@ -24,6 +24,7 @@ _FACTOR = 3
 _MAX_FAILURES = 10  # in a row
 _MAX_REPEATS = 100  # in a row, after which the space counts as exhausted
 _LEADERS = 3  # best trials, of which variations are tried
+_LIVE = 6  # trials whose networks are in memory
 _NEW = 4  # one of so many candidates after the portfolio is something new
 _SAMPLE = 0.01  # share of a training after which its speed is known
 _logger = logging.getLogger(__name__)
@@ -135,9 +136,15 @@ class Halving:
                 self._set_limit(trial, first=first)
             self._start = max(self._start, trial.begin_seconds)
             trial.advance(RUNGS[0])
-        if record["score"] is None:
-            self._trials.pop(record["number"], None)
+        self._let_go()
         return record["score"] is not None
+
+    def _let_go(self) -> None:
+        """Keep the networks of the best trials; the others have checkpoints."""
+        scored = [r for r in self._networks if r["score"] is not None]
+        best = sorted(scored, key=lambda r: (-len(r["rungs"]), -(r["score"] or 0.0)))[:_LIVE]
+        numbers = {r["number"] for r in best}
+        self._trials = {number: trial for number, trial in self._trials.items() if number in numbers}
 
     def _set_limit(self, trial: Trial, *, first: bool) -> None:
         """Bound the training so that one like it can end in time."""

@@ -95,7 +95,7 @@ class Trial:
         windows: The held-out data to score.
         searched: The search's own estimator; the record's ``refit`` holds differences from it.
         networks: Networks that trials share.
-        checkpoint_dir: Directory of its checkpoints; None keeps none.
+        checkpoint_dir: Directory of its checkpoint.
 
     Attributes:
         begin_seconds: Seconds until the first step was taken, most of them for compiling.
@@ -106,7 +106,7 @@ class Trial:
 
     def __init__(
         self, record: Record, estimator: Pausable, train: Data, windows: list[Data], *, searched: Searchable,
-        networks: Networks, checkpoint_dir: Path | None,
+        networks: Networks, checkpoint_dir: Path,
     ) -> None:  # fmt: skip
         began = time.perf_counter()
         self.record, self.estimator = record, estimator
