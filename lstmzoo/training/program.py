@@ -33,7 +33,7 @@ class Program:
         self._leave()
         if self._new is None:
             compile_()
-            self._new = [np.array(v) for v in self.model.optimizer.variables]
+            self._new = [np.asarray(v).copy() for v in self.model.optimizer.variables]
         _assign(self.model.optimizer.variables, self._new)
         if variables is not None:
             _assign(self.model.variables, variables)
@@ -50,7 +50,7 @@ class Program:
 
     def put_aside(self) -> None:
         """Keep the variables of the present training, so that the model can have others for a while."""
-        self._aside[self._user] = [np.array(v) for v in model_variables(self.model).values()]
+        self._aside[self._user] = [np.asarray(v).copy() for v in model_variables(self.model).values()]
 
     def _leave(self) -> None:
         if self._user is not None and self._user not in self._aside:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lstmzoo.config import Scalar
 from lstmzoo.contracts import Data, Searchable, Trainable
@@ -20,6 +20,27 @@ if TYPE_CHECKING:
     from lstmzoo.mlflow.tracking import SearchTracker
 
 _OVERHEAD = 0.02  # share of the time limit that is kept free
+
+
+class Searcher(Protocol):
+    """An algorithm that searches."""
+
+    def search(self) -> None:
+        """Run trials until the time or the trials are used up."""
+
+    def is_settled(self, record: Record) -> bool:
+        """Return whether a trial does not change any more."""
+
+    def winner(self, record: Record, verbose: int) -> Any:
+        """Return the fitted estimator of a trial, trained on all data.
+
+        Args:
+            record: The trial.
+            verbose: Whether the training is shown.
+        """
+
+
+SEARCHERS: "dict[str, Callable[[Run, int | None], Searcher]]" = {}  # by the name of the oracle; most trials
 
 
 @dataclass
@@ -40,6 +61,7 @@ class Run:
         track: Tells MLflow of the records.
         tracker: MLflow's tracker; None without MLflow.
         progress: The display.
+        searcher: The algorithm.
         networks: Networks that trials share.
     """
 
@@ -56,6 +78,7 @@ class Run:
     track: Callable[[], None] = lambda: None
     tracker: "SearchTracker | None" = None
     progress: Progress = field(init=False)
+    searcher: Searcher = field(init=False)
     networks: Networks = field(default_factory=Networks)
 
     @property

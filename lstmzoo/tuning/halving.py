@@ -14,7 +14,7 @@ import numpy as np
 
 from lstmzoo.config import Candidate, Scalar, load_portfolio
 from lstmzoo.records import Record
-from lstmzoo.tuning._base import Run, without_validation
+from lstmzoo.tuning._base import SEARCHERS, Run, without_validation
 from lstmzoo.tuning.oracles import proposal_key
 from lstmzoo.tuning.space import ModelSpace, Space, moved, nearest
 from lstmzoo.tuning.trials import Trial
@@ -44,11 +44,6 @@ def next_to_continue(records: Sequence[Record]) -> Record | None:
             if len(record["rungs"]) == level + 1 and record["score"] is not None:
                 return record
     return None
-
-
-def is_settled(record: Record) -> bool:
-    """Return whether a trial cannot be continued: a baseline, a failed one, or one that is trained to its end."""
-    return record["baseline"] or record["score"] is None or len(record["rungs"]) == len(RUNGS)
 
 
 class Halving:
@@ -89,6 +84,10 @@ class Halving:
             self._left -= 1
             failures = 0 if self._begin(*candidate) else failures + 1
         self._finish()
+
+    def is_settled(self, record: Record) -> bool:
+        """Return whether a trial cannot be continued: a baseline, a failed one, or one that is trained to its end."""
+        return record["baseline"] or record["score"] is None or len(record["rungs"]) == len(RUNGS)
 
     def winner(self, record: Record, verbose: int) -> Any:
         """Return a trial's estimator, trained again on all data if there is time; otherwise the trial's own network.
@@ -169,7 +168,7 @@ class Halving:
         while True:
             records = [r for r in self._networks if r["score"] is not None]
             best = max(records, key=lambda r: (r["score"] or 0.0, -r["number"]), default=None)
-            if best is None or is_settled(best):
+            if best is None or self.is_settled(best):
                 return
             if self._run.remaining() <= self._cost(best):
                 if len(best["rungs"]) > 1 or self._run.remaining() <= 0:
@@ -258,3 +257,6 @@ def fitting(part: ModelSpace, candidate: Candidate) -> dict[str, Scalar]:
         elif key not in part.fixed and key not in part.asked and key not in part.config.search_space:
             params[key] = value
     return params
+
+
+SEARCHERS["halving"] = Halving

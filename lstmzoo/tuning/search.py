@@ -18,25 +18,20 @@ from lstmzoo.errors import ConfigError, UnknownNameError, arg
 from lstmzoo.mlflow.defaults import Status
 from lstmzoo.outputs import check_folder, check_picture
 from lstmzoo.records import Record, best_record
-from lstmzoo.tuning._base import Run
-from lstmzoo.tuning.budget import refit_limit
+from lstmzoo.tuning._base import SEARCHERS, Run
 from lstmzoo.tuning.delegation import WinnerMethods
-from lstmzoo.tuning.halving import Halving, is_settled
 from lstmzoo.tuning.journal import Journal
 from lstmzoo.tuning.leaderboard import cv_results, leaderboard
-from lstmzoo.tuning.oracles import ORACLES
 from lstmzoo.tuning.progress import show_progress
 from lstmzoo.tuning.space import make_space, search_identity, select_models
 from lstmzoo.tuning.track import check_names, make_tracker, track_outcome, track_winner, trials_apart
-from lstmzoo.tuning.trials import check_any_succeeded, with_params
-from lstmzoo.tuning.whole import search_whole
+from lstmzoo.tuning.trials import check_any_succeeded
 from lstmzoo.values import check_params
 
 if TYPE_CHECKING:
     from lstmzoo.figures import Figure
 
 _logger = logging.getLogger(__name__)
-SEARCHES = ("halving", *ORACLES)
 
 
 class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
@@ -199,6 +194,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
             math.inf if self.time_limit is None else self.time_limit, self.refit,
         )  # fmt: skip
         run.track = lambda: self._track(run, "RUNNING")
+        run.searcher = SEARCHERS[self.oracle](run, self.max_trials)
         if self._tracked:
             where = {"experiment": self.experiment, "tracking_uri": self.tracking_uri}
             run.tracker = make_tracker(journal.header, task=self.estimator.task, **where)
@@ -222,8 +218,8 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
                 f"give {arg('max_trials')}, {arg('time_limit')}, or both: otherwise the search would never end"
             )
         check_params(self)
-        if self.oracle not in SEARCHES:
-            raise UnknownNameError(arg("oracle"), self.oracle, SEARCHES)
+        if self.oracle not in SEARCHERS:
+            raise UnknownNameError(arg("oracle"), self.oracle, SEARCHERS)
         if self.oracle == "halving":
             check_contract(self.estimator, Pausable)
         elif self.cv is not None:
@@ -241,13 +237,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
             for name, baseline in self.estimator.baselines().items():
                 if name not in done:
                     run.whole(run.new_record(name, {}, baseline=True), baseline)
-            if self.max_trials is not None and self.max_trials < len(run.space) and self.oracle != "halving":
-                _logger.warning("max_trials=%d of %d models: some are never tried", self.max_trials, len(run.space))
-            if self.oracle == "halving":
-                self._halving = Halving(run, self.max_trials)
-                self._halving.search()
-            else:
-                search_whole(run, self.oracle, self.max_trials)
+            run.searcher.search()
 
     def _summarize(self, journal: Journal) -> None:
         self.records_ = journal.records
@@ -266,18 +256,10 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         if best["baseline"]:
             self._warn_of_baseline(best)
             self.best_estimator_: Any = self.estimator.baselines()[best["model"]].fit(*run.data)
-        elif self.oracle == "halving":
-            self.best_estimator_ = self._halving.winner(best, self._verbose)
         else:
-            winner = with_params(self.estimator, **{**best["refit"], "verbose": self._verbose})
-            if self.time_limit is not None:
-                winner = with_params(winner, time_limit=refit_limit(best, self.time_limit - run.elapsed()))
-            self.best_estimator_ = winner.fit(*run.data)
+            verbose = self.estimator.get_params(deep=False).get("verbose", 0) if self.verbose else 0
+            self.best_estimator_ = run.searcher.winner(best, verbose)
         self.refit_time_ = time.monotonic() - began
-
-    @property
-    def _verbose(self) -> int:
-        return self.estimator.get_params(deep=False).get("verbose", 0) if self.verbose else 0
 
     def _warn_of_baseline(self, best: Record) -> None:
         short = sum(r["epochs"] == 1 and not r["baseline"] for r in self.records_)
@@ -299,7 +281,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         self.model_uri_: str | None = None
         if run.tracker is None:
             return
-        sent = [r for r in run.journal.records if status != "RUNNING" or self.oracle != "halving" or is_settled(r)]
+        sent = [r for r in run.journal.records if status != "RUNNING" or run.searcher.is_settled(r)]
         self.mlflow_run_id_ = run.tracker.update(sent, status)
         if status == "RUNNING" or self.mlflow_run_id_ is None or not run.journal.records:
             return

@@ -4,66 +4,91 @@ import logging
 import math
 from collections.abc import Generator
 from functools import partial
+from typing import Any
 
 from lstmzoo.config import Scalar
 from lstmzoo.records import Record
-from lstmzoo.tuning._base import Run
-from lstmzoo.tuning.budget import planned_trials, trial_limit
-from lstmzoo.tuning.oracles import make_oracle, proposal_key, proposals
+from lstmzoo.tuning._base import SEARCHERS, Run
+from lstmzoo.tuning.budget import planned_trials, refit_limit, trial_limit
+from lstmzoo.tuning.oracles import ORACLES, make_oracle, proposal_key, proposals
 from lstmzoo.tuning.space import declare, decode, encode
+from lstmzoo.tuning.trials import with_params
 
 _MAX_FAILURES = 10  # in a row
 _logger = logging.getLogger(__name__)
 Proposal = tuple[str, dict[str, Scalar]]
 
 
-def search_whole(run: Run, oracle: str, max_trials: int | None) -> None:
-    """Train networks one after the other, until the time, the trials or the space are used up.
+class Whole:
+    """A search of whole trainings: an oracle proposes networks, each of which is trained once.
 
     Args:
-        run: The search.
         oracle: Name of the oracle.
+        run: The search.
         max_trials: Networks to train; None for no limit.
     """
-    known = {proposal_key(r["model"], r["params"]): r for r in run.journal.records if not r["baseline"]}
-    proposed = _proposals(run, oracle)
-    candidate, tried, failures = next(proposed, None), 0, 0
-    most, patience = max_trials or math.inf, max(_MAX_FAILURES, len(run.space))
-    while candidate is not None and tried < most and failures < patience:
-        record = known.get(proposal_key(*candidate))
-        if record is None:
-            limit = _limit(run, tried, max_trials)
-            if limit is None:
+
+    def __init__(self, oracle: str, run: Run, max_trials: int | None) -> None:
+        self._oracle, self._run, self._max_trials = oracle, run, max_trials
+
+    def search(self) -> None:
+        """Train networks one after the other, until the time, the trials or the space are used up."""
+        run = self._run
+        if self._max_trials is not None and self._max_trials < len(run.space):
+            _logger.warning("max_trials=%d of %d models: some are never tried", self._max_trials, len(run.space))
+        known = {proposal_key(r["model"], r["params"]): r for r in run.journal.records if not r["baseline"]}
+        proposed = self._proposals()
+        candidate, tried, failures = next(proposed, None), 0, 0
+        most, patience = self._max_trials or math.inf, max(_MAX_FAILURES, len(run.space))
+        while candidate is not None and tried < most and failures < patience:
+            record = known.get(proposal_key(*candidate))
+            if record is None:
+                limit = self._limit(tried)
+                if limit is None:
+                    return
+                record = self._trial(*candidate, limit)
+            tried += 1
+            failures = failures + 1 if record["score"] is None else 0
+            try:
+                candidate = proposed.send(record["score"])
+            except StopIteration:
+                _logger.info("the search space is exhausted after %d trials", tried)
                 return
-            record = _trial(run, *candidate, limit)
-        tried += 1
-        failures = failures + 1 if record["score"] is None else 0
-        try:
-            candidate = proposed.send(record["score"])
-        except StopIteration:
-            _logger.info("the search space is exhausted after %d trials", tried)
-            return
+
+    def is_settled(self, record: Record) -> bool:
+        """Return True: each trial is trained once."""
+        return True
+
+    def winner(self, record: Record, verbose: int) -> Any:
+        """Return a trial's estimator, trained again on all data, for as long as is left."""
+        run = self._run
+        winner = with_params(run.estimator, **{**record["refit"], "verbose": verbose})
+        if run.time_limit < math.inf:
+            winner = with_params(winner, time_limit=refit_limit(record, run.time_limit - run.elapsed()))
+        return winner.fit(*run.data)
+
+    def _proposals(self) -> Generator[Proposal, float | None, None]:
+        space = self._run.space
+        epochs = {model: int(part.config.settings["epochs"] or 1) for model, part in space.items()}
+        oracle = make_oracle(
+            self._oracle, declare(space), first=[encode(space, model, part.first) for model, part in space.items()],
+            seed=self._run.seed(0), max_epochs=max(epochs.values()),
+        )  # fmt: skip
+        return proposals(oracle, partial(decode, space), epochs)
+
+    def _limit(self, tried: int) -> float | None:
+        """Return the seconds that the next trial may train; None if the search is over."""
+        run = self._run
+        if run.time_limit == math.inf:
+            return math.inf
+        planned = planned_trials(len(run.space), tried, self._max_trials)
+        return trial_limit(run.journal.records, run.time_limit - run.elapsed(), refit=run.refit, planned=planned)
+
+    def _trial(self, model: str, params: dict[str, Scalar], limit: float) -> Record:
+        record = self._run.new_record(model, params)
+        limit = min(limit, self._run.given_limit())
+        time_limit = None if limit == math.inf else float(limit)
+        return self._run.whole(record, self._run.configured(record, time_limit=time_limit))
 
 
-def _proposals(run: Run, oracle: str) -> Generator[Proposal, float | None, None]:
-    epochs = {model: int(part.config.settings["epochs"] or 1) for model, part in run.space.items()}
-    made = make_oracle(
-        oracle, declare(run.space),
-        first=[encode(run.space, model, part.first) for model, part in run.space.items()], seed=run.seed(0),
-        max_epochs=max(epochs.values()),
-    )  # fmt: skip
-    return proposals(made, partial(decode, run.space), epochs)
-
-
-def _limit(run: Run, tried: int, max_trials: int | None) -> float | None:
-    """Return the seconds that the next trial may train; None if the search is over."""
-    if run.time_limit == math.inf:
-        return math.inf
-    planned = planned_trials(len(run.space), tried, max_trials)
-    return trial_limit(run.journal.records, run.time_limit - run.elapsed(), refit=run.refit, planned=planned)
-
-
-def _trial(run: Run, model: str, params: dict[str, Scalar], limit: float) -> Record:
-    record = run.new_record(model, params)
-    limit = min(limit, run.given_limit())
-    return run.whole(record, run.configured(record, time_limit=None if limit == math.inf else float(limit)))
+SEARCHERS.update({name: partial(Whole, name) for name in ORACLES})

@@ -308,7 +308,7 @@ class Fit:
             compile_for_prediction(new)
         self._training = estimator._training(
             self._model, self._prepared, self._config, self._seed, changed, checkpoint, program,
-            [np.array(variable) for variable in new.variables] if found else None,
+            [np.asarray(variable).copy() for variable in new.variables] if found else None,
         )  # fmt: skip
         if networks is not None and key is not None and found is None:
             networks.add(key, new, self._training.program)
