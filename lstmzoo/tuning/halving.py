@@ -23,6 +23,7 @@ RUNGS = (1 / 9, 1 / 3, 1.0)
 _FACTOR = 3
 _MAX_FAILURES = 10  # in a row
 _MAX_REPEATS = 100  # in a row, after which the space counts as exhausted
+_FIRST = 3.0  # seconds that a first trial takes at least, most of them for compiling
 _LEADERS = 3  # best trials, of which variations are tried
 _LIVE = 6  # trials whose networks are in memory
 _NEW = 4  # one of so many candidates after the portfolio is something new
@@ -68,7 +69,7 @@ class Halving:
         failures, exhausted = 0, False
         known = {proposal_key(r["model"], r["params"]) for r in self._networks}
         self._left -= len(known)
-        while failures < _MAX_FAILURES:
+        while failures < _MAX_FAILURES and not self._all_fail_alike():
             record = next_to_continue(self._networks)
             if record is not None and self._affords(self._cost(record)):
                 self._continue(record)
@@ -185,7 +186,7 @@ class Halving:
         return trial.full_seconds * (RUNGS[level] - RUNGS[level - 1]) + trial.score_seconds
 
     def _cost_of_new(self) -> float:
-        return self._start + self._full * RUNGS[0] if self._full else 0.0
+        return self._start + self._full * RUNGS[0] if self._full else _FIRST
 
     def _affords(self, seconds: float) -> bool:
         """Whether, after so many seconds, the best trial can still be trained to its end, and again on all data."""
@@ -200,6 +201,11 @@ class Halving:
         rest = 1 - RUNGS[len(best["rungs"]) - 1]
         refit = (1.1 * trial.full_seconds + trial.begin_seconds / 2) if self.refits and self._run.refit else 0.0
         return trial.full_seconds * rest + 2 * trial.score_seconds + refit
+
+    def _all_fail_alike(self) -> bool:
+        """Whether the data, and not the candidates, are the reason of failures."""
+        errors = [r["error"] for r in self._networks]
+        return len(errors) > 1 and None not in errors and len(set(errors)) == 1
 
     def _leaders(self) -> list[Proposal]:
         scored = [r for r in self._networks if r["score"] is not None]

@@ -84,7 +84,7 @@ class PanelForecaster(ServedForecaster, ScoredForecaster):
     horizon: int
     season_length: int | list[int] | None
     quantiles: list[float] | None
-    pad_short: bool
+    pad_short: bool | None
     params_: ForecastParams
     seasons_: list[int]
     tail_: Panel
@@ -351,9 +351,9 @@ class PanelForecaster(ServedForecaster, ScoredForecaster):
         """Return season lengths, shortest first: the parameter, or those of :func:`lstmzoo.preprocessing.find_seasons`; [1] if
         there is none.
 
-        A season must fit twice, each time with a horizon. The shortest series decides what fits; if short series are padded, the
-        median length. Seasons are searched without the last ``horizon`` steps, so that networks and baselines agree, whatever
-        they hold out.
+        A season must fit twice, each time with a horizon. The shortest series decides what fits; if short series are padded, or
+        one is too short for any training, the median length. Seasons are searched without the last ``horizon`` steps, so that
+        networks and baselines agree, whatever they hold out.
 
         Args:
             panel: Series, filled.
@@ -362,7 +362,9 @@ class PanelForecaster(ServedForecaster, ScoredForecaster):
         if self.season_length is not None:
             given = plain(self.season_length)
             return sorted(given if isinstance(given, list) else [given])
-        length = np.median(panel.lengths) if self.pad_short else panel.lengths.min()
+        length = panel.lengths.min()
+        if self.pad_short or (self.pad_short is None and length < 3 * self.horizon):
+            length = np.median(panel.lengths)
         longest = int(length) // 2 - self.horizon
         usual = [season for season in usual_seasons(panel.freq) if 1 < season <= longest]
         found = find_seasons(panel.head(self.horizon), usual)

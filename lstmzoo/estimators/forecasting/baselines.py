@@ -1,7 +1,7 @@
 """Naive forecasts."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -42,7 +42,7 @@ class BaselineForecaster(Untrained, PanelForecaster):
         season_length: As for :class:`lstmzoo.Forecaster`; the shortest season is used.
         freq: As for :class:`lstmzoo.Forecaster`.
         quantiles: Levels to forecast besides the mean; quantiles are those of a normal distribution.
-        pad_short: As for :class:`lstmzoo.Forecaster`.
+        pad_short: As for :class:`lstmzoo.Forecaster`, but without a warning.
         allow_negative: As for :class:`lstmzoo.Forecaster`.
         missing: As for :class:`lstmzoo.Forecaster`; filled values are read as if they had been observed.
         irregular: As for :class:`lstmzoo.Forecaster`; the length of steps is ignored.
@@ -81,7 +81,7 @@ class BaselineForecaster(Untrained, PanelForecaster):
         season_length: Positive | Seasons | None = None,
         freq: str | Positive | None = None,
         quantiles: list[Level] | None = None,
-        pad_short: bool = False,
+        pad_short: bool | None = None,
         allow_negative: bool = False,
         missing: Missing = "error",
         irregular: bool = False,
@@ -128,6 +128,8 @@ class BaselineForecaster(Untrained, PanelForecaster):
         self.seasons_ = self._seasons(panel)
         season = self.seasons_[0]
         naive = _Naive(self.method, params.horizon, season, params.pad_short, params.allow_negative)
+        if self.pad_short is None and panel.lengths.max() >= naive.fewest_rows:
+            params, naive = replace(params, pad_short=True), replace(naive, pad_short=True)
         self.tail_, self.form_ = naive.prepared(panel), form
         self.params_, self.method_, self.season_length_ = params, self.method, season
         self.data_digest_ = panel_digest(panel)

@@ -1,6 +1,7 @@
 """The forecaster: one network, trained on many series."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,9 +22,11 @@ from lstmzoo.estimators.forecasting.network.framing import (
     kept_rows,
     long_enough,
     training_windows,
+    warned_of_short,
     window_preprocessor,
 )
 from lstmzoo.estimators.forecasting.search_space import meaningful_space
+from lstmzoo.panel import Panel
 from lstmzoo.preprocessing import Windows, continued
 from lstmzoo.spec import ForecastingSpec
 
@@ -56,7 +59,9 @@ class Forecaster(NetworkForecaster):
         irregular: Whether time steps may have any length; the length of each is then an input.
         validation_size: Steps at each series' end that are held out of training and choose the best epoch; the horizon if None.
             With 0, the network is trained on all data for all epochs.
-        pad_short: Whether series that are too short are padded to the left with their first value instead of refused.
+        pad_short: Whether series that are too short for lookback, horizon and validation are padded to the left with their first
+            value, which counts as not observed. If None, they are, with a warning, unless all are too short; and a lookback and a
+            validation set that were not asked for are as small as half of the series need. False refuses them.
         allow_negative: Whether series that were never negative may be forecast negative. Otherwise their forecasts, quantiles and
             sample paths are at least 0.
         id_col: Column that names the series; None if the frame holds one series.
@@ -109,7 +114,7 @@ class Forecaster(NetworkForecaster):
         missing: Missing = "error",
         irregular: bool = False,
         validation_size: Annotated[int, Field(ge=0)] | None = None,
-        pad_short: bool = False,
+        pad_short: bool | None = None,
         allow_negative: bool = False,
         id_col: str | None = "unique_id",
         time_col: str = "ds",
@@ -215,9 +220,12 @@ class Forecaster(NetworkForecaster):
         owners = {"lookback_horizons": self.lookback, "calendar": self.calendar, "distribution": self.distribution}
         fixed = {*(self.hyperparameters or {}), *(name for name, value in owners.items() if value is not None)}
         space = {key: value for key, value in search_space.items() if key not in fixed}
-        spare = int(panel.lengths.min()) - self.horizon - self._held_out()
+        length = panel.lengths.min() if self.pad_short is False else np.median(panel.lengths)
+        spare = int(length) - self.horizon - self._held_out()
         own = self._resolve_config().settings
-        return meaningful_space(space, own, panel, self._seasons(panel), self.horizon, spare, pad_short=self.pad_short)
+        return meaningful_space(
+            space, own, panel, self._seasons(panel), self.horizon, spare, pad_short=bool(self.pad_short)
+        )
 
     def refit_clone(self) -> "Forecaster":
         """Return an unfitted copy for the best number of epochs and all data; if ``conformal``, for as much data as before."""
@@ -267,19 +275,36 @@ class Forecaster(NetworkForecaster):
         return size
 
     def _prepare(self, config: ModelConfig, seed: int, y: Any) -> PreparedSeries:
-        params, held_out = self._given_params, self._held_out()
+        params = self._given_params
         read, form = params.read(y)
-        whole, panel = params.filled(read), params.filled(read, held_out)
+        whole = params.filled(read)
+        lookback, held_out = self._spans(config, whole)
+        panel = params.filled(read, held_out)
         seasons = self._seasons(panel, log=True)
-        preprocessor = window_preprocessor(config.data, params, seasons, self.lookback, self.calendar)
-        panel = long_enough(panel, preprocessor, held_out, pad_short=self.pad_short)
+        preprocessor = window_preprocessor(config.data, params, seasons, lookback, self.calendar)
+        if self.pad_short is None:
+            params = replace(params, pad_short=warned_of_short(panel, preprocessor, held_out))
+        panel = long_enough(panel, preprocessor, held_out, pad_short=params.pad_short)
         preprocessor.fit(panel.head(held_out))
-        kept = kept_rows(long_enough(whole, preprocessor, held_out, pad_short=self.pad_short), preprocessor)
+        kept = kept_rows(long_enough(whole, preprocessor, held_out, pad_short=params.pad_short), preprocessor)
         return PreparedSeries(
             preprocessor=preprocessor, spec=preprocessor.spec_, digest=panel_digest(whole), params=params,
             windows=training_windows(preprocessor, panel, held_out), tail=kept, form=form, seasons=seasons,
             validation=Windows.held_out(preprocessor, panel, held_out) if held_out else None,
         )  # fmt: skip
+
+    def _spans(self, config: ModelConfig, panel: Panel) -> tuple[int, int]:
+        """Return the lookback and the steps to hold out for validation; less than asked for if most series are too short."""
+        held_out = self._held_out()
+        lookback = int(self.lookback or config.data.lookback_horizons * self.horizon)
+        typical = int(np.median(panel.lengths))
+        if self.pad_short is not None or typical >= lookback + self.horizon + held_out:
+            return lookback, held_out
+        if self.validation_size is None and not self.conformal and typical < 3 * self.horizon:
+            held_out = 0
+        if self.lookback is None:
+            lookback = min(lookback, max(typical - self.horizon - held_out, 1))
+        return lookback, held_out
 
     def continue_from(self, y: Any) -> None:
         """Forecast from the ends of longer series, without training.
@@ -290,7 +315,7 @@ class Forecaster(NetworkForecaster):
         params = self.params_
         read, form = params.read(y)
         whole = params.filled(read)
-        longer = long_enough(whole, self.preprocessor_, 0, pad_short=self.pad_short)
+        longer = long_enough(whole, self.preprocessor_, 0, pad_short=params.pad_short)
         self.tail_, self.form_ = kept_rows(longer, self.preprocessor_), form
         self.data_digest_ = panel_digest(whole)
 

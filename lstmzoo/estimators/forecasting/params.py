@@ -78,7 +78,7 @@ class ForecastParams:
         return cls(
             quantiles=tuple(float(level) for level in params["quantiles"] or ()),
             columns=Columns(**{**names, **covariates}),
-            **{name: params.get(name, False) for name in _PLAIN},
+            **{**{name: params.get(name, False) for name in _PLAIN}, "pad_short": bool(params.get("pad_short"))},
         )
 
     def to_json(self) -> dict[str, Any]:

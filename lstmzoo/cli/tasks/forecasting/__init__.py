@@ -40,7 +40,7 @@ _OPTIONS = {
     "allow_negative": _option(
         bool, "Allow negative forecasts of series that were never negative.", names=("--allow-negative",)
     ),
-    "pad_short": _option(bool, "Pad series that are too short, instead of refusing them.", names=("--pad-short",)),
+    "pad_short": _option(bool, "Pad series that are too short, also if all of them are.", names=("--pad-short",)),
     "validation_size": VALIDATION_SIZE,
 }  # fmt: skip
 

@@ -1,5 +1,6 @@
 """How a fit cuts series into windows: lookback, references, held-out steps."""
 
+import logging
 from dataclasses import dataclass
 
 from lstmzoo.config.forecasting import ForecastingData
@@ -9,6 +10,8 @@ from lstmzoo.estimators.forecasting._base import ForecastParams
 from lstmzoo.layers import DISTRIBUTIONS
 from lstmzoo.panel import Panel
 from lstmzoo.preprocessing import Channels, Form, WindowPreprocessor, Windows
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +37,7 @@ class PreparedSeries(Prepared):
 
 
 def window_preprocessor(
-    data: ForecastingData, params: ForecastParams, seasons: list[int], lookback: int | None, calendar: list[str] | None
+    data: ForecastingData, params: ForecastParams, seasons: list[int], lookback: int, calendar: list[str] | None
 ) -> WindowPreprocessor:
     """Return an unfitted preprocessor.
 
@@ -42,18 +45,17 @@ def window_preprocessor(
         data: The entry's settings.
         params: How series are read, and what is forecast.
         seasons: Season lengths, shortest first.
-        lookback: T; if None, as many horizons as the entry sets.
+        lookback: T.
         calendar: Calendar features; if None, those of the frequency if the entry has them.
     """
-    steps = int(lookback or data.lookback_horizons * params.horizon)
     quantiles, columns = data.distribution == "quantiles", params.columns
     channels = Channels(
         calendar=data.calendar if calendar is None else list(calendar), known=columns.known, past=columns.past,
         static=columns.static, mask=params.missing == "mask", irregular=params.irregular,
     )  # fmt: skip
     return WindowPreprocessor(
-        lookback=steps, horizon=int(params.horizon), quantiles=params.levels if quantiles else [0.5],
-        periods=_reference_periods(data.residual, seasons, steps), scaling=data.scaling, transform=data.transform,
+        lookback=lookback, horizon=int(params.horizon), quantiles=params.levels if quantiles else [0.5],
+        periods=_reference_periods(data.residual, seasons, lookback), scaling=data.scaling, transform=data.transform,
         distribution=data.distribution, season_length=seasons[0], channels=channels, allow_negative=params.allow_negative,
         num_outputs=len(params.levels) if quantiles else DISTRIBUTIONS[data.distribution].num_parameters,
     )  # fmt: skip
@@ -105,6 +107,20 @@ def long_enough(panel: Panel, preprocessor: WindowPreprocessor, held_out: int, *
         f"{held_out} for validation: lower {arg('lookback')}, {arg('season_length')}, {arg('horizon')} or "
         f"{arg('validation_size')}, pass {arg(pad_short=True)}, or drop the series"
     )
+
+
+def warned_of_short(panel: Panel, preprocessor: WindowPreprocessor, held_out: int) -> bool:
+    """Return whether some series, but not all, are too short for a training window, after a warning that they are padded."""
+    needed = preprocessor.min_length + held_out
+    short = int((panel.lengths < needed).sum())
+    if not 0 < short < len(panel):
+        return False
+    _logger.warning(
+        "%d of %d series have fewer than %d observations (%d to look back, %d to forecast, %d for validation): they are padded "
+        "before their start, where nothing counts as observed; pad_short=False refuses them",
+        short, len(panel), needed, preprocessor.context, preprocessor.horizon, held_out,
+    )  # fmt: skip
+    return True
 
 
 def training_windows(preprocessor: WindowPreprocessor, panel: Panel, held_out: int) -> Windows:

@@ -1,0 +1,90 @@
+"""Short series are normal: they are padded, and lookback and validation adapt, with a warning that says so."""
+
+import logging
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lstmzoo import BaselineForecaster, Forecaster, ZooSearchCV
+from lstmzoo.errors import DataError
+
+TINY = {"epochs": 1, "steps_per_epoch": 2, "units": 4}
+
+
+def panel(*lengths):
+    frames = [
+        pd.DataFrame({"unique_id": f"s{i}", "ds": np.arange(n), "y": 10 + i + np.sin(np.arange(n) * np.pi / 3)})
+        for i, n in enumerate(lengths)
+    ]
+    return pd.concat(frames, ignore_index=True)
+
+
+def forecaster(**params):
+    return Forecaster(
+        "segment_gru", **{"horizon": 6, "hyperparameters": TINY, "random_state": 0, "verbose": 0, **params}
+    )
+
+
+def weights(fitted):
+    return [np.array(w) for w in fitted.model_.get_weights()]
+
+
+def test_a_mixture_of_long_and_short_series_is_padded_with_a_warning(caplog):
+    data = panel(60, 60, 60, 9, 2)
+    fitted = forecaster().fit(data)
+    assert fitted.predict().groupby("unique_id").size().eq(6).all()
+    assert fitted.params_.pad_short
+    assert (
+        "2 of 5 series have fewer than 30 observations (18 to look back, 6 to forecast, 6 for validation)"
+        in caplog.text
+    )
+    padded = forecaster(pad_short=True).fit(data)
+    assert all(np.array_equal(a, b) for a, b in zip(weights(fitted), weights(padded), strict=True))
+
+
+def test_where_all_are_long_enough_nothing_changes(caplog):
+    data = panel(60, 48)
+    fitted, strict = forecaster().fit(data), forecaster(pad_short=False).fit(data)
+    assert all(np.array_equal(a, b) for a, b in zip(weights(fitted), weights(strict), strict=True))
+    assert not fitted.params_.pad_short
+    assert not [r for r in caplog.records if r.levelno >= logging.WARNING]
+
+
+def test_lookback_and_validation_adapt_to_most_series():
+    fitted = forecaster().fit(panel(22, 22, 20, 8))
+    assert fitted.spec_.lookback == 21 - 6 - 6
+    assert "val_loss" in fitted.history_[0]
+    fitted = forecaster().fit(panel(14, 14, 13))
+    assert fitted.spec_.lookback == 8
+    assert "val_loss" not in fitted.history_[0], "nothing is held out"
+    assert np.isfinite(fitted.predict()["y_hat"]).all()
+
+
+def test_constant_series_and_single_values_beside_long_ones():
+    data = pd.concat([panel(60, 60, 60, 1), panel(40).assign(unique_id="constant", y=3.0)])
+    found = forecaster().fit(data).predict()
+    assert found.loc[found["unique_id"] == "constant", "y_hat"].to_numpy() == pytest.approx(3.0, abs=1e-3)
+    assert np.isfinite(found["y_hat"]).all()
+
+
+def test_series_that_no_forecast_can_use_are_one_clear_error():
+    with pytest.raises(DataError, match="series 's0' has 1 observations, but 7 are needed"):
+        forecaster().fit(panel(1, 1, 1))
+    with pytest.raises(DataError, match="series 's0' has 60 observations, but 512 are needed"):
+        forecaster(lookback=500).fit(panel(60, 60))
+    with pytest.raises(DataError, match="has 20 observations; seasonal_naive needs 24"):
+        BaselineForecaster("seasonal_naive", horizon=3, season_length=24).fit(np.arange(20.0))
+
+
+def test_a_search_takes_short_series():
+    search = ZooSearchCV(forecaster(random_state=None), "segment_gru", max_trials=2, random_state=0, verbose=0)
+    found = search.fit(panel(60, 60, 60, 9))
+    assert not any(record["error"] for record in found.records_)
+    assert found.predict()["unique_id"].nunique() == 4
+
+
+def test_a_search_says_once_that_series_are_too_short():
+    search = ZooSearchCV(forecaster(), "segment_gru", max_trials=9, random_state=0, verbose=0)
+    with pytest.raises(DataError, match="series 's1' has 5 observations"):
+        search.fit(panel(60, 5))
