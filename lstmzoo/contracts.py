@@ -99,6 +99,8 @@ class PausedFit(Protocol):
 class Pausable(Searchable, Protocol):
     """An estimator whose fits can be paused, for a search by successive halving."""
 
+    model_: Any
+
     def begin_fit(self, *data: Any, **options: Any) -> PausedFit:
         """Return a fit before its first step; the options are ``networks`` and ``checkpoint_dir``."""
 

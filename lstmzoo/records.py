@@ -18,8 +18,8 @@ class Record(TypedDict):
         params: The searched hyperparameters, and ``epochs`` if the oracle sets a budget.
         seed: The trial's ``random_state``, if it has one.
         status: ``completed`` or ``failed``.
-        score: The held-out score, the mean over the windows; None if the trial failed.
-        window_scores: The score on each held-out window.
+        score: The held-out score, the mean over the windows, at the best rung; None if the trial failed.
+        window_scores: The score on each held-out window, at the best rung.
         rungs: The scores at the rungs of successive halving that were reached; a trial that is not paused has one.
         fit_seconds: Seconds of ``fit``.
         score_seconds: Seconds of ``score``.

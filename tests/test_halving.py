@@ -227,3 +227,17 @@ def test_candidates_are_the_portfolio_then_variations_of_leaders_and_new_entries
     ]
     assert changed
     assert min(changed) <= 2, "variations of the leader"
+
+
+def test_a_network_that_over_fits_is_kept_as_it_was_at_its_best_rung(monkeypatch):
+    scores = iter([-1.0, -0.5, -2.0])
+    monkeypatch.setattr(Rival, "score", lambda self, *data: next(scores) if hasattr(self, "model_") else -9.0)
+    monkeypatch.setattr(halving, "load_portfolio", lambda task: [Candidate("segment_gru", {})])
+    found = search(max_trials=1, cv=1).fit(Y)
+    (record,) = [r for r in found.records_ if not r["baseline"]]
+    assert (record["rungs"], record["score"]) == ([-1.0, -0.5, -2.0], -0.5)
+    settings = {**TINY, **record["params"]}
+    fit = (third := forecaster(random_state=record["seed"], validation_size=0, hyperparameters=settings)).begin_fit(Y)
+    fit.run(RUNGS[1])
+    fit.keep()
+    np.testing.assert_array_equal(third.predict(), found.predict())

@@ -540,11 +540,16 @@ def test_the_shorter_of_the_users_and_the_searchs_limit_holds(clock):
     assert [f.time_limit for f in Fake.fits] == [3.0] * 6
 
 
-def test_no_time_for_a_single_trial(clock, monkeypatch):
+def test_no_time_for_a_single_network(clock, monkeypatch, caplog):
     def fit(self, y):
         clock.now += 100
+        return self
 
     monkeypatch.setattr(Constant, "fit", fit)
+    found = searcher(max_trials=None, time_limit=50).fit(Y)
+    assert isinstance(found.best_estimator_, Constant)
+    assert "time_limit is too short for a single network: the best baseline is the winner" in caplog.text
+    monkeypatch.setattr(Constant, "score", lambda self, y: math.nan)
     with pytest.raises(LstmzooError, match="time_limit is too short for a single trial"):
         searcher(max_trials=None, time_limit=50).fit(Y)
 

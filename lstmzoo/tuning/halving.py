@@ -108,7 +108,7 @@ class Halving:
         if run.remaining() < math.inf:
             limited = self._trials[record["number"]].limited if record["number"] in self._trials else math.inf
             fit.limit(min(limited, max(run.remaining(), 1.0)))
-        fit.run(RUNGS[len(record["rungs"]) - 1])
+        fit.run(RUNGS[int(np.argmax(record["rungs"]))])
         fit.keep()
         return estimator
 

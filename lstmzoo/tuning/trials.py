@@ -1,5 +1,6 @@
 """A trial: fit, score, and a record of them, whether the trial fails or not."""
 
+import logging
 import math
 import time
 import traceback
@@ -10,13 +11,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import keras
+import numpy as np
 from sklearn.base import clone
 
 from lstmzoo.contracts import Data, Pausable, Searchable, Trainable
 from lstmzoo.errors import LstmzooError, SavedModelError, arg
 from lstmzoo.estimators import Networks
-from lstmzoo.records import Record, to_json
+from lstmzoo.records import Record, best_record, to_json
 
+_logger = logging.getLogger(__name__)
 T = TypeVar("T", bound=Trainable)
 _ONE_STEP = 1e-9  # share of a training that is over after its first step
 
@@ -80,9 +83,9 @@ def fill_in(record: Record, estimator: Trainable, windows: list[Data]) -> None:
     mean = sum(scores) / len(scores)
     if not math.isfinite(mean):
         raise FloatingPointError(f"the score is {mean}")
-    record["window_scores"] = scores
     record["rungs"] = [*record["rungs"], mean]
-    record["score"] = mean
+    if mean >= max(record["rungs"]):  # otherwise an earlier rung was better: the network has over-fitted since
+        record["score"], record["window_scores"] = mean, scores
 
 
 class Trial:
@@ -111,6 +114,7 @@ class Trial:
         began = time.perf_counter()
         self.record, self.estimator = record, estimator
         self._windows = windows
+        self._best: list[np.ndarray] | None = None
         self._fit = estimator.begin_fit(*train, networks=networks, checkpoint_dir=checkpoint_dir)
         record["refit"] = refit_params(estimator, searched)
         self._fit.run(_ONE_STEP)
@@ -150,10 +154,14 @@ class Trial:
         self.score_seconds = self.record["score_seconds"] or 0.0
         self.record["seconds"] = before + time.perf_counter() - began
         self.record["status"] = "completed"
+        if self.record["rungs"][-1] == self.record["score"]:
+            self._best = self.estimator.model_.get_weights()
 
     def keep(self) -> None:
-        """Give the estimator the weights of this trial."""
+        """Give the estimator the weights that this trial had at its best rung."""
         self._fit.keep()
+        if self._best is not None:
+            self.estimator.model_.set_weights(self._best)
 
 
 def blank_record(number: int, model: str, params: dict[str, Any], *, baseline: bool, seed: int | None) -> Record:
@@ -184,12 +192,15 @@ def blank_record(number: int, model: str, params: dict[str, Any], *, baseline: b
 
 
 def check_any_succeeded(records: list[Record]) -> None:
-    """Refuse a search without a fitted network.
+    """Refuse a search in which all networks failed; without a network, a baseline wins, and a warning is logged.
 
     Raises:
-        LstmzooError: If no network was trained, or every one failed; the message has the first error.
+        LstmzooError: If every network failed, with the first error; or if nothing was scored at all.
     """
     networks = [r for r in records if not r["baseline"]]
+    if not networks and best_record(records) is not None:
+        _logger.warning("time_limit is too short for a single network: the best baseline is the winner")
+        return
     if not networks:
         raise LstmzooError(f"{arg('time_limit')} is too short for a single trial: give more time")
     if all(r["score"] is None for r in networks):
