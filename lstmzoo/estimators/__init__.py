@@ -1,6 +1,6 @@
 """Estimators in scikit-learn's manner, one package per task."""
 
-from lstmzoo.estimators._base import Networks, ZooEstimator
+from lstmzoo.estimators._base import Networks, ZooEstimator, mean_nll
 from lstmzoo.estimators.forecasting import BaselineForecaster, Forecaster, ForecastScorer
 from lstmzoo.estimators.language_modelling import BaselineLanguageModel, LanguageModel
 from lstmzoo.estimators.loading import load, network_estimator
@@ -9,5 +9,6 @@ from lstmzoo.outputs import check_picture
 
 __all__ = [
     "Alignment", "BaselineForecaster", "BaselineLanguageModel", "BaselineTranslator", "ForecastScorer", "Forecaster",
-    "LanguageModel", "Networks", "Translator", "ZooEstimator", "check_picture", "load", "network_estimator",
+    "LanguageModel", "Networks", "Translator", "ZooEstimator", "check_picture", "load", "mean_nll",
+    "network_estimator",
 ]  # fmt: skip

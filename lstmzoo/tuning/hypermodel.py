@@ -11,19 +11,13 @@ from keras_tuner.errors import FailedTrialError
 from lstmzoo.backend import jit_compile
 from lstmzoo.config import Categorical, IntRange, ModelConfig
 from lstmzoo.errors import ConfigError, arg
-from lstmzoo.layers import distribution_loss
+from lstmzoo.estimators import network_estimator
 from lstmzoo.networks import Network, build_network, resolve
 from lstmzoo.spec import DataSpec
 from lstmzoo.training import make_optimizer
 from lstmzoo.tuning.space import Range, from_oracle, parse_range, steps, to_oracle
 
 _TRAINING = ("optimizer", "learning_rate", "beta_2", "clipnorm", "batch_size")
-
-
-@keras.saving.register_keras_serializable(package="lstmzoo")
-def mean_nll(_: Any, nll: Any) -> Any:
-    """Return the mean of outputs that are negative log-likelihoods already; the target is ignored."""
-    return nll
 
 
 class HyperModel(keras_tuner.HyperModel):
@@ -75,7 +69,10 @@ class HyperModel(keras_tuner.HyperModel):
         super().__init__(name=config.name)
         self.config, self.spec = config, spec
         self.ranges = _ranges(config, search_space or {})
-        self._loss = _loss(config, spec, estimator) if loss is None else loss
+        if loss is None:
+            known = network_estimator(config.task).loss_of_spec if estimator is None else estimator.network_loss
+            loss = known(spec)
+        self._loss = loss
         self._metrics = metrics
 
     def build(self, hp: keras_tuner.HyperParameters) -> Network:
@@ -121,20 +118,6 @@ def _ranges(config: ModelConfig, overrides: Mapping[str, Any]) -> dict[str, Rang
         for value in r.values if isinstance(r, Categorical) else (r.min, r.max):
             config.override({key: value})
     return ranges
-
-
-def _loss(config: ModelConfig, spec: Any, estimator: Any) -> Any:
-    if config.task != "forecasting":
-        return mean_nll
-    if estimator is not None:
-        return estimator.network_loss(spec)
-    if spec.distribution != "quantiles":
-        return distribution_loss(spec.distribution)
-    if spec.num_outputs == 1:
-        return "mae"
-    raise ConfigError(
-        f"{arg('loss')}: the spec has {spec.num_outputs} outputs: pass one, such as lstmzoo.layers.pinball_loss([0.1, 0.5, 0.9])"
-    )
 
 
 def _draw(hp: keras_tuner.HyperParameters, key: str, r: Range, own: Any) -> Any:

@@ -15,10 +15,11 @@ from lstmzoo.estimators._base.estimator import (
     preprocessor,
     spec,
 )  # fmt: skip
-from lstmzoo.estimators._base.network import Prepared, TokenizingEstimator, ZooNetworkEstimator
+from lstmzoo.estimators._base.network import Prepared, TokenizingEstimator, ZooNetworkEstimator, mean_nll
 from lstmzoo.estimators._base.sharing import Networks
 
 __all__ = [
     "CLASSES", "PREPROCESSOR", "STATE", "Learned", "LearnedArray", "LearnedArrays", "Networks", "Parts", "Prepared", "Tokenizing",
-    "TokenizingEstimator", "Untrained", "ZooEstimator", "ZooNetworkEstimator", "as_json", "preprocessor", "spec",
+    "TokenizingEstimator", "Untrained", "ZooEstimator", "ZooNetworkEstimator", "as_json", "mean_nll",
+    "preprocessor", "spec",
 ]  # fmt: skip

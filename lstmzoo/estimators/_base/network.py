@@ -192,7 +192,16 @@ class ZooNetworkEstimator(ZooEstimator, Generic[P]):
         return None
 
     def _loss(self, prepared: P, overrides: Overrides) -> Callable[[Any, Any], Any]:
-        return _output
+        return self.network_loss(prepared.spec)
+
+    def network_loss(self, spec: Any) -> Callable[[Any, Any], Any]:
+        """Return the loss that networks of these sizes are trained with."""
+        return mean_nll
+
+    @classmethod
+    def loss_of_spec(cls, spec: Any) -> Any:
+        """Return the loss, or its name, of networks of these sizes, if an estimator's parameters are not known."""
+        return mean_nll
 
     def _validator(self, model: keras.Model, prepared: P, config: ModelConfig, overrides: Overrides) -> Validate | None:
         return None
@@ -361,8 +370,10 @@ def _network_key(estimator: ZooNetworkEstimator[Any], config: ModelConfig, prepa
     return canonical_json({"network": network, "training": fixed, "policy": policy, "own": own})
 
 
-def _output(_: Any, output: Any) -> Any:
-    return output
+@keras.saving.register_keras_serializable(package="lstmzoo")
+def mean_nll(_: Any, nll: Any) -> Any:
+    """Return the mean of outputs that are negative log-likelihoods already; the target is ignored."""
+    return nll
 
 
 def update_config(config: ModelConfig, epochs: int) -> ModelConfig:

@@ -171,6 +171,22 @@ class NetworkForecaster(ZooNetworkEstimator[PreparedSeries], PanelForecaster):
         """Return the loss that networks of these sizes are trained with."""
         return forecast_loss(spec.distribution, self._given_params.levels)
 
+    @classmethod
+    def loss_of_spec(cls, spec: ForecastingSpec) -> Any:
+        """Return the loss, or its name, of networks of these sizes, if the quantile levels are not known.
+
+        Raises:
+            ConfigError: If there are several quantiles.
+        """
+        if spec.distribution != "quantiles":
+            return distribution_loss(spec.distribution)
+        if spec.num_outputs == 1:
+            return "mae"
+        raise ConfigError(
+            f"{arg('loss')}: the spec has {spec.num_outputs} outputs: pass one, such as "
+            "lstmzoo.layers.pinball_loss([0.1, 0.5, 0.9])"
+        )
+
     def _overrides(self, config: ModelConfig, **given: Any) -> Overrides:
         levels, distribution = self._given_params.levels, config.data.distribution
         overrides = Overrides(**given, point=levels.index(0.5))
