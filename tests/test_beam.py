@@ -267,7 +267,7 @@ def test_a_beam_of_one_is_greedy(seed, limits, ties):
     np.testing.assert_array_equal(beam["scores"], beam["log_probs"])
 
 
-def test_greedy_takes_the_likeliest_until_the_end():
+def test_greedy_takes_the_most_probable_until_the_end():
     language, limits = Language(3), np.array([LENGTH, 3, 1])
     answer = greedy_program().predict_on_batch(inputs_of(language, limits))
     for b, limit in enumerate(limits):
@@ -340,20 +340,20 @@ def test_it_stops_as_soon_as_all_are_done():
         assert len(calls) == 1
         beam_search(step, np.zeros(2, "int32"), [], limits, BeamSearch(1), length=50)
         assert len(calls) == 2
-        likeliest = lambda log_probs, _: ops.argmax(log_probs, axis=-1)  # noqa: E731
-        sampled_search(step, likeliest, np.zeros(2, "int32"), [], limits, length=50)
+        most_probable = lambda log_probs, _: ops.argmax(log_probs, axis=-1)  # noqa: E731
+        sampled_search(step, most_probable, np.zeros(2, "int32"), [], limits, length=50)
         assert len(calls) == 3
 
 
-def test_drawing_the_likeliest_is_greedy():
+def test_drawing_the_most_probable_is_greedy():
     """Tokens and log P. Tokens that are drawn otherwise have the log P of the step; ``draw`` gets each token's number."""
     table = np.log(np.random.default_rng(5).dirichlet(np.ones(7), 7)).astype("float32")
     first, limits = np.arange(7, dtype="int32"), np.array([9, 8, 7, 1, 2, 9, 9], "int32")
-    likeliest = lambda log_probs, _: ops.argmax(log_probs, axis=-1)  # noqa: E731
+    most_probable = lambda log_probs, _: ops.argmax(log_probs, axis=-1)  # noqa: E731
     drawn, greedy = (
         [ops.convert_to_numpy(part) for part in answer]
         for answer in (
-            sampled_search(looked_up(table), likeliest, first, [], limits, length=9),
+            sampled_search(looked_up(table), most_probable, first, [], limits, length=9),
             greedy_search(looked_up(table), first, [], limits, length=9),
         )
     )

@@ -251,7 +251,7 @@ def test_numbers_written_as_text_are_not_called_other_things(workplace):
 
 def test_other_encodings_are_refused_with_a_way_out(workplace):
     Path("latin.csv").write_bytes("unique_id,ds,y\nKöln,1,1\n".encode("latin-1"))
-    assert_refused(run("fit", "gru", "latin.csv", "--horizon", "2"), 2, "latin.csv is not UTF-8 text")
+    assert_refused(run("fit", "gru", "latin.csv", "--horizon", "2"), 2, "latin.csv: not UTF-8: save the file as UTF-8")
 
 
 def test_pictures_are_refused_before_a_forecast_is_written(model, workplace):

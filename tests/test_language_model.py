@@ -148,7 +148,7 @@ def test_a_stream_is_the_same_text_in_pieces(fitted):
     assert "".join(pieces) == fitted.generate(max_tokens=50, random_state=2)
 
 
-def test_at_temperature_zero_the_likeliest_is_taken(fitted):
+def test_at_temperature_zero_the_most_probable_is_taken(fitted):
     text, expected = "the cat ", ""
     for _ in range(10):
         stream = np.concatenate([[0], fitted.preprocessor_.encode(text + expected)]).astype("int32")

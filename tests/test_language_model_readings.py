@@ -52,7 +52,7 @@ def test_the_probabilities_of_next_tokens_are_those_that_texts_are_scored_by(mod
     )
 
 
-def test_next_tokens_are_the_likeliest(model):
+def test_next_tokens_are_the_most_probable(model):
     found, probs = model.next_tokens("the numb", n=4), model.predict_proba("the numb")[0]
     assert found.columns.tolist() == ["token", "id", "probability"]
     assert found["probability"].tolist() == sorted(probs, reverse=True)[:4]

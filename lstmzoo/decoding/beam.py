@@ -66,7 +66,7 @@ class BeamSearch:
 
 
 class _Candidates(NamedTuple):
-    """Continuations ``(B, 2 K)`` of each sentence's hypotheses, the likeliest first."""
+    """Continuations ``(B, 2 K)`` of each sentence's hypotheses, the most probable first."""
 
     log_p: Tensor
     scores: Tensor
@@ -89,12 +89,12 @@ def beam_search(
     step: SearchStep, first: Tensor, state: State, limits: Tensor, beam: BeamSearch, *, length: int,
     source_mask: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-    """Find the likeliest sequences of tokens with a beam.
+    """Find the most probable sequences of tokens with a beam.
 
-    Each step considers the 2 K likeliest continuations of a sentence, by log P. Of the first K, those that end with eos are
-    finished hypotheses. The K likeliest that do not end are continued. A sentence is done when K hypotheses are finished, or at
-    its limit, where the continued ones are finished too, the likeliest first, while there is room. The finished hypotheses are
-    ranked by their scores.
+    Each step considers the 2 K most probable continuations of a sentence, by log P. Of the first K, those that end with eos
+    are finished hypotheses. The K most probable that do not end are continued. A sentence is done when K hypotheses are
+    finished, or at its limit, where the continued ones are finished too, the most probable first, while there is room. The
+    finished hypotheses are ranked by their scores.
 
     Among equal continuations, that of the likelier hypothesis comes first, and of one hypothesis the lower token (on torch, in
     the order of its ``topk``). With K = 1 the result is that of :func:`greedy_search`.
@@ -204,7 +204,7 @@ def continue_search(
 def _candidates(
     live: Tensor, log_probs: Tensor, coverage: Tensor, i: Tensor, beam: BeamSearch, source_mask: Tensor | None
 ) -> _Candidates:
-    """The 2 K likeliest continuations of each sentence, with their scores."""
+    """The 2 K most probable continuations of each sentence, with their scores."""
     batch, width = live.shape[0], beam.places
     log_p, parents, tokens = continuations(live, log_probs, 2 * width)
     log_p = ops.where(ops.arange(2 * width) < 2 * beam.size, log_p, LOG_ZERO)

@@ -1,4 +1,4 @@
-"""The likeliest continuations of hypotheses, and bans of those that repeat themselves.
+"""The most probable continuations of hypotheses, and bans of those that repeat themselves.
 
 Sizes: B sentences, K hypotheses of each, N = B K rows, V vocabulary, L tokens.
 """
@@ -19,7 +19,7 @@ _BLOCK = 32  # tokens; the fastest of 16 to 128 on a CPU at V = 8,000, and sever
 
 
 def continuations(live: Tensor, log_probs: Tensor, wanted: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Find the likeliest continuations of each sentence.
+    """Find the most probable continuations of each sentence.
 
     They lie in the ``wanted`` blocks of tokens with the largest maxima.
 

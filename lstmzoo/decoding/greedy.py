@@ -17,7 +17,7 @@ _Choice = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 def greedy_search(
     step: SearchStep, first: Tensor, state: State, limits: Tensor, *, length: int
 ) -> tuple[Tensor, Tensor]:
-    """Take the likeliest token each time, until eos or the limit. Sentences that have ended wait for the others.
+    """Take the most probable token each time, until eos or the limit. Sentences that have ended wait for the others.
 
     Args:
         step: As for :func:`beam_search`, with B for N.
@@ -38,11 +38,11 @@ def greedy_search(
         (array([[1, 2, 0, 0], [2, 0, 0, 0]], dtype=int32), array([0.16, 0.4 ], dtype=float32))
     """
 
-    def likeliest(log_probs: Tensor, log_p: Tensor, i: Tensor) -> tuple[Tensor, Tensor]:
+    def most_probable(log_probs: Tensor, log_p: Tensor, i: Tensor) -> tuple[Tensor, Tensor]:
         longer, _, following = continuations(ops.expand_dims(log_p, -1), log_probs, 1)
         return following[:, 0], longer[:, 0]
 
-    return _written(step, likeliest, first, state, limits, length)
+    return _written(step, most_probable, first, state, limits, length)
 
 
 def sampled_search(

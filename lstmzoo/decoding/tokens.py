@@ -10,7 +10,7 @@ from keras import ops
 from lstmzoo.backend import State, Tensor
 from lstmzoo.layers import LOG_ZERO
 
-_FARTHEST = 88.0  # tokens whose logits are further below the likeliest are never drawn
+_FARTHEST = 88.0  # tokens whose logits are further below the most probable are never drawn
 _HALVINGS = 30  # steps of bisection
 _NUMBERS = {"temperature": "float32", "top_k": "int32", "top_p": "float32", "repetition_penalty": "float32"}
 
@@ -20,9 +20,9 @@ class Sampling:
     """How a token is drawn from logits ``(B, V)``; numbers or scalar tensors.
 
     Attributes:
-        temperature: Divisor of the logits; 0 takes the likeliest token.
-        top_k: Number of the likeliest tokens to draw from; V for all.
-        top_p: Probability of the likeliest tokens to draw from; 1 for all.
+        temperature: Divisor of the logits; 0 takes the most probable token.
+        top_k: Number of the most probable tokens to draw from; V for all.
+        top_p: Probability of the most probable tokens to draw from; 1 for all.
         repetition_penalty: Divisor of the logits of tokens that are in the text already; negative logits are multiplied by it. 1
             for no penalty.
         filtered: Whether to use ``top_k`` and ``top_p``.

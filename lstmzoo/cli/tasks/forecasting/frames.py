@@ -147,7 +147,7 @@ def _readable(path: Path) -> Iterator[bool]:
     try:
         yield is_csv
     except UnicodeDecodeError:
-        raise DataError(f"{path} is not UTF-8 text: save it in that encoding") from None
+        raise DataError(f"{path}: not UTF-8: save the file as UTF-8") from None
     except (ValueError, OSError) as error:
         raise DataError(f"{path} cannot be read as {'CSV' if is_csv else 'Parquet'}: {error}") from None
 

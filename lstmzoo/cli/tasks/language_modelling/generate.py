@@ -17,9 +17,13 @@ Prompts = Annotated[
     typer.Argument(metavar="PROMPT", help="Text to continue; - reads standard input; default: start a new text."),
 ]
 MaxTokens = Annotated[int, typer.Option(min=1, help="Maximum number of tokens to add; a text may end earlier.")]
-Temperature = Annotated[float, typer.Option(min=0, help="Sampling temperature; 0 always takes the likeliest token.")]
-TopK = Annotated[int | None, typer.Option(min=1, help="Sample from this many of the likeliest tokens; default: all.")]
-TopP = Annotated[float, typer.Option(help="Sample from the likeliest tokens with this total probability.")]
+Temperature = Annotated[
+    float, typer.Option(min=0, help="Sampling temperature; 0 always takes the most probable token.")
+]
+TopK = Annotated[
+    int | None, typer.Option(min=1, help="Sample from this many of the most probable tokens; default: all.")
+]
+TopP = Annotated[float, typer.Option(help="Sample from the most probable tokens with this total probability.")]
 Penalty = Annotated[float, typer.Option(help="Above 1, tokens that already occurred become less likely.")]
 Stop = Annotated[list[str] | None, typer.Option(help="Text before which generation stops; may be repeated.")]
 Count = Annotated[int, typer.Option("--n", min=1, help="Number of continuations.")]
