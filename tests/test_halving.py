@@ -72,6 +72,7 @@ def test_pauses_and_shared_networks_change_no_bit():
     assert shared[0].model_ is shared[1].model_, "it was compiled once"
 
 
+@pytest.mark.usefixtures("without_xla")
 def test_networks_of_other_sizes_are_not_shared():
     networks = Networks()
     first, second = forecaster(), forecaster(hyperparameters={**TINY, "units": 5})
@@ -82,6 +83,7 @@ def test_networks_of_other_sizes_are_not_shared():
     assert first.model_ is not second.model_
 
 
+@pytest.mark.usefixtures("without_xla")
 def test_a_fit_in_parts_resumes_from_its_checkpoint(tmp_path):
     whole = forecaster(validation_size=0).fit(Y)
     first = forecaster(validation_size=0).begin_fit(Y, checkpoint_dir=tmp_path)
@@ -152,6 +154,7 @@ def test_an_interrupted_search_is_resumed(fitted, tmp_path, monkeypatch):
     np.testing.assert_array_equal(resumed.predict(), fitted.predict())
 
 
+@pytest.mark.usefixtures("without_xla")
 def test_without_time_for_a_refit_the_trial_s_own_network_forecasts_from_the_end_of_the_data(monkeypatch):
     real = halving.Halving._begin
 
@@ -167,6 +170,7 @@ def test_without_time_for_a_refit_the_trial_s_own_network_forecasts_from_the_end
     assert np.isfinite(found.predict()).all()
 
 
+@pytest.mark.usefixtures("without_xla")
 def test_a_failing_candidate_is_a_row(monkeypatch):
     portfolio = [Candidate("segment_gru", {}), Candidate("segment_lstm", {})]
     monkeypatch.setattr(halving, "load_portfolio", lambda task: portfolio)
@@ -229,6 +233,7 @@ def test_candidates_are_the_portfolio_then_variations_of_leaders_and_new_entries
     assert min(changed) <= 2, "variations of the leader"
 
 
+@pytest.mark.usefixtures("without_xla")
 def test_a_network_that_over_fits_is_kept_as_it_was_at_its_best_rung(monkeypatch):
     scores = iter([-1.0, -0.5, -2.0])
     monkeypatch.setattr(Rival, "score", lambda self, *data: next(scores) if hasattr(self, "model_") else -9.0)

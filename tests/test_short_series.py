@@ -9,6 +9,7 @@ import pytest
 from lstmzoo import BaselineForecaster, Forecaster, ZooSearchCV
 from lstmzoo.errors import DataError
 
+pytestmark = pytest.mark.usefixtures("without_xla")
 TINY = {"epochs": 1, "steps_per_epoch": 2, "units": 4}
 
 
