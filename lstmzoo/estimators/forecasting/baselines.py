@@ -128,7 +128,8 @@ class BaselineForecaster(Untrained, PanelForecaster):
         self.seasons_ = self._seasons(panel)
         season = self.seasons_[0]
         naive = _Naive(self.method, params.horizon, season, params.pad_short, params.allow_negative)
-        if self.pad_short is None and panel.lengths.max() >= naive.fewest_rows:
+        short = panel.lengths < naive.fewest_rows
+        if self.pad_short is None and short.any() and not short.all():
             params, naive = replace(params, pad_short=True), replace(naive, pad_short=True)
         self.tail_, self.form_ = naive.prepared(panel), form
         self.params_, self.method_, self.season_length_ = params, self.method, season
