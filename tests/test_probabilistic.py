@@ -311,11 +311,11 @@ def test_updates_over_a_gap(hourly, tiny, missing):
 
 @pytest.mark.parametrize("irregular", [False, True])
 def test_updates_train_on_windows_that_reach_into_the_new_rows(alone, tiny, irregular, monkeypatch):
-    trained, train = [], Forecaster._train_network
+    trained, training = [], Forecaster._training
     monkeypatch.setattr(
         Forecaster,
-        "_train_network",
-        lambda self, model, data, *rest: trained.append(data.windows) or train(self, model, data, *rest),
+        "_training",
+        lambda self, model, data, *rest: trained.append(data.windows) or training(self, model, data, *rest),
     )
     times = np.cumsum(np.random.default_rng(0).choice([1, 2, 5], 160)) if irregular else np.arange(160)
     frame = pd.DataFrame({"unique_id": "a", "ds": times, "y": alone})
