@@ -130,13 +130,6 @@ def test_a_search_trains_its_best_trial_to_the_end_and_again_on_all_data(fitted)
     np.testing.assert_array_equal(again.fit(Y).predict(), fitted.predict())
 
 
-def test_the_same_seed_gives_the_same_search(fitted):
-    def told(s):
-        return [(r["model"], r["params"], r["rungs"]) for r in s.records_]
-
-    assert told(search().fit(Y)) == told(fitted)
-
-
 def test_an_interrupted_search_is_resumed(fitted, tmp_path, monkeypatch):
     real, calls = halving.Halving._begin, itertools.count(1)
 
@@ -150,7 +143,8 @@ def test_an_interrupted_search_is_resumed(fitted, tmp_path, monkeypatch):
         search(directory=tmp_path).fit(Y)
     monkeypatch.undo()
     resumed = search(directory=tmp_path).fit(Y)
-    assert [r["rungs"] for r in resumed.records_] == [r["rungs"] for r in fitted.records_]
+    told = [[(r["model"], r["params"], r["rungs"]) for r in s.records_] for s in (resumed, fitted)]
+    assert told[0] == told[1]
     np.testing.assert_array_equal(resumed.predict(), fitted.predict())
 
 

@@ -78,11 +78,14 @@ def test_series_that_no_forecast_can_use_are_one_clear_error():
         BaselineForecaster("seasonal_naive", horizon=3, season_length=24).fit(np.arange(20.0))
 
 
-def test_a_search_takes_short_series():
+def test_a_search_takes_short_series_and_says_so_once(caplog):
     search = ZooSearchCV(forecaster(random_state=None), "segment_gru", max_trials=2, random_state=0, verbose=0)
     found = search.fit(panel(60, 60, 60, 9))
     assert not any(record["error"] for record in found.records_)
     assert found.predict()["unique_id"].nunique() == 4
+    messages = [r.getMessage() for r in caplog.records if "are padded" in r.getMessage()]
+    assert messages
+    assert len(messages) == len(set(messages))
 
 
 def test_a_search_says_once_that_series_are_too_short():

@@ -25,7 +25,7 @@ from lstmzoo.tuning.leaderboard import cv_results, leaderboard
 from lstmzoo.tuning.progress import show_progress
 from lstmzoo.tuning.space import make_space, search_identity, select_models
 from lstmzoo.tuning.track import check_names, make_tracker, track_outcome, track_winner, trials_apart
-from lstmzoo.tuning.trials import check_any_succeeded
+from lstmzoo.tuning.trials import check_any_succeeded, said_once
 from lstmzoo.values import check_params
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         run = self._begin(data)
         status: Status = "FAILED"
         try:
-            with trials_apart():
+            with trials_apart(), said_once():
                 try:
                     self._search(run)
                 finally:

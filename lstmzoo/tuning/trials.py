@@ -55,6 +55,29 @@ def run_trial(record: Record, estimator: Trainable, train: Data, windows: list[D
 
 
 @contextmanager
+def said_once() -> Iterator[None]:
+    """Log each message of the estimators once, as all trials have the same data."""
+    loggers = [
+        logging.getLogger(name) for name in logging.root.manager.loggerDict if name.startswith("lstmzoo.estimators")
+    ]
+    said: set[str] = set()
+
+    def is_new(record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        new = message not in said
+        said.add(message)
+        return new
+
+    for logger in loggers:
+        logger.addFilter(is_new)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeFilter(is_new)
+
+
+@contextmanager
 def recorded(record: Record) -> Iterator[None]:
     """Turn an exception into the record's error: a failed trial is a row of the leaderboard, and the search continues."""
     try:
