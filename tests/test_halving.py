@@ -183,6 +183,19 @@ def test_a_failing_candidate_is_a_row(monkeypatch):
     assert found.best_params_["model"] == "segment_lstm"
 
 
+@pytest.mark.usefixtures("without_xla")
+def test_the_time_limit_of_the_estimator_bounds_each_trial():
+    settings = {**TINY, "epochs": 1000, "steps_per_epoch": 100}
+    search_ = ZooSearchCV(
+        forecaster(random_state=None, hyperparameters=settings, time_limit=0.5), "segment_gru", max_trials=1,
+        random_state=0, verbose=0,
+    )  # fmt: skip
+    (record,) = [r for r in search_.fit(Y).records_ if not r["baseline"]]
+    assert record["error"] is None
+    assert record["epochs"] < 100
+    assert sum(row["seconds"] for row in record["history"]) < 5
+
+
 def test_cv_is_for_halving_alone():
     with pytest.raises(ConfigError, match="cv.*only oracle='halving'"):
         search(oracle="random", cv=2).fit(Y)

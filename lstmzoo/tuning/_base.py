@@ -130,6 +130,7 @@ class Run:
         return Trial(
             record, self.configured(record, time_limit=None, **without_validation(self.estimator)), self.train,
             self.windows, searched=self.estimator, networks=self.networks, checkpoint_dir=directory,
+            most_seconds=self.given_limit(),
         )  # fmt: skip
 
     @contextmanager

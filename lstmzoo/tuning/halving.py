@@ -105,9 +105,10 @@ class Halving:
             return trial.estimator
         estimator = run.configured(record, time_limit=None, verbose=verbose, **without_validation(run.estimator))
         fit = estimator.begin_fit(*run.data, networks=run.networks)
-        if run.remaining() < math.inf:
-            limited = self._trials[record["number"]].limited if record["number"] in self._trials else math.inf
-            fit.limit(min(limited, max(run.remaining(), 1.0)))
+        own = self._trials[record["number"]].limited if record["number"] in self._trials else math.inf
+        limit = min(own, max(run.remaining(), 1.0))
+        if limit < math.inf:
+            fit.limit(limit)
         fit.run(RUNGS[int(np.argmax(record["rungs"]))])
         fit.keep()
         return estimator

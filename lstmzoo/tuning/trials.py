@@ -122,6 +122,7 @@ class Trial:
         searched: The search's own estimator; the record's ``refit`` holds differences from it.
         networks: Networks that trials share.
         checkpoint_dir: Directory of its checkpoint.
+        most_seconds: Seconds that its training may take at most; infinite without a limit.
 
     Attributes:
         begin_seconds: Seconds until the first step was taken, most of them for compiling.
@@ -132,7 +133,7 @@ class Trial:
 
     def __init__(
         self, record: Record, estimator: Pausable, train: Data, windows: list[Data], *, searched: Searchable,
-        networks: Networks, checkpoint_dir: Path,
+        networks: Networks, checkpoint_dir: Path, most_seconds: float,
     ) -> None:  # fmt: skip
         began = time.perf_counter()
         self.record, self.estimator = record, estimator
@@ -143,6 +144,9 @@ class Trial:
         self._fit.run(_ONE_STEP)
         self.begin_seconds = time.perf_counter() - began
         self.full_seconds = self.limited = math.inf
+        self._most = most_seconds
+        if most_seconds < math.inf:
+            self.limit(most_seconds)
         self.score_seconds = 0.0
 
     def run(self, until: float) -> None:
@@ -159,6 +163,7 @@ class Trial:
 
     def limit(self, seconds: float) -> None:
         """Let the whole training take no more than so many seconds; its schedule ends with it."""
+        seconds = min(seconds, self._most)
         self._fit.limit(seconds)
         self.limited = seconds
         self.full_seconds = min(self.full_seconds, seconds)
