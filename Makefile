@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-backends lint docs notebooks golden clean
+.PHONY: help demo test pytest test-backends lint docs notebooks golden clean
 
 help:
 	@echo "make demo   search, track and serve a forecaster on real series, in a few minutes"
@@ -31,7 +31,10 @@ $(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
 demo: $(VENV)/.installed
 	$(BIN)/lstmzoo demo forecasting
 
-test: lint
+test: $(VENV)/.installed-dev
+	$(MAKE) --jobs 2 lint pytest
+
+pytest: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 	KERAS_BACKEND=jax $(BIN)/python -m pytest tests/test_every_backend.py --numprocesses 2 --dist worksteal
 

@@ -55,7 +55,7 @@ def test_python_blocks_run(page, tmp_path, monkeypatch, without_xla):
 
 def hastened(code):
     """Code with little training: whether it runs is tested, not how well it learns."""
-    code = re.sub(r"\btime_limit=(\d+)", lambda limit: f"time_limit={max(3, int(limit[1]) // 10)}", code)
+    code = re.sub(r"\btime_limit=(\d+)", lambda limit: f"time_limit={max(3, int(limit[1]) // 20)}", code)
     return re.sub(r'"steps_per_epoch": \d+', '"steps_per_epoch": 2', code)
 
 
