@@ -197,7 +197,7 @@ def test_help(args):
     (["fit", "gru", "sales.csv", "--horizon", "4", "--quantiles", "2"], ["quantiles", "less than 1"]),
     (["fit", "gru", "sales.csv", "--horizon", "4", "--season-length", "x"], ["--season-length"]),
     (["fit", "gru", "sales.csv", "--horizon", "4", "--freq", "D"], ["'MS'"]),
-    (["fit", "gru", "sales.csv", "--horizon", "40"], ["needed", "--pad-short"]),
+    (["fit", "gru", "sales.csv", "--horizon", "4", "--lookback", "500"], ["needed", "--pad-short"]),
     (["fit", "gru", "sales.csv", "--horizon", "4", "--id-col", "store"], ["'store'", "--id-col", "'unique_id'"]),
     (["fit", "gru", "sales.csv", "--horizon", "4", "--out", "."], ["--out .", "another folder"]),
     (["tune", "sales.csv", "--horizon", "4", "--oracle", "x"], ["'x'", "hyperband"]),

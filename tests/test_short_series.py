@@ -52,10 +52,11 @@ def test_where_all_are_long_enough_nothing_changes(caplog):
     assert not [r for r in caplog.records if r.levelno >= logging.WARNING]
 
 
-def test_lookback_and_validation_adapt_to_most_series():
+def test_lookback_and_validation_adapt_to_most_series(caplog):
     fitted = forecaster().fit(panel(22, 22, 20, 8))
     assert fitted.spec_.lookback == 21 - 6 - 6
     assert "val_loss" in fitted.history_[0]
+    assert "at most 21 observations: the lookback is 9 (usually 18), and 6 steps are held out" in caplog.text
     fitted = forecaster().fit(panel(14, 14, 13))
     assert fitted.spec_.lookback == 8
     assert "val_loss" not in fitted.history_[0], "nothing is held out"

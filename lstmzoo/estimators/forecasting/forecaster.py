@@ -1,5 +1,6 @@
 """The forecaster: one network, trained on many series."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,8 @@ from lstmzoo.estimators.forecasting.search_space import meaningful_space
 from lstmzoo.panel import Panel
 from lstmzoo.preprocessing import Windows, continued
 from lstmzoo.spec import ForecastingSpec
+
+_logger = logging.getLogger(__name__)
 
 
 class Forecaster(NetworkForecaster):
@@ -300,10 +303,16 @@ class Forecaster(NetworkForecaster):
         typical = int(np.median(panel.lengths))
         if self.pad_short is not None or typical >= lookback + self.horizon + held_out:
             return lookback, held_out
+        asked = lookback, held_out
         if self.validation_size is None and not self.conformal and typical < 3 * self.horizon:
             held_out = 0
         if self.lookback is None:
             lookback = min(lookback, max(typical - self.horizon - held_out, 1))
+        if (lookback, held_out) != asked:
+            _logger.warning(
+                "half of the series have at most %d observations: the lookback is %d (usually %d), and %d steps are held out for "
+                "validation (usually %d)", typical, lookback, asked[0], held_out, asked[1],
+            )  # fmt: skip
         return lookback, held_out
 
     def continue_from(self, y: Any) -> None:
