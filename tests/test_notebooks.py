@@ -21,6 +21,12 @@ AGAIN = "again = Forecaster('gru', horizon=6, hyperparameters=settings, random_s
 SEARCH = (
     "search = ZooSearchCV(Forecaster(horizon=6, hyperparameters=settings), 'gru', max_trials=1, random_state=0).fit(y)"
 )
+WITHOUT_XLA = """
+import lstmzoo.programs, lstmzoo.training.loop, lstmzoo.training.prediction
+
+for module in (lstmzoo.programs, lstmzoo.training.loop, lstmzoo.training.prediction):
+    module.jit_compile = lambda steps=0: False
+"""  # the cells of the tests run what is compiled
 TINY = {
     r"EPOCHS, STEPS = \d+, \d+": "EPOCHS, STEPS = 1, 2",
     r"max_trials=\d+": "max_trials=1",
@@ -43,6 +49,7 @@ def tiny(source):
 def executed(tmp_path_factory):
     """The outputs of the cells of the tests, and of the notebooks of the docs with a tiny budget, all in one kernel."""
     sources = {"tests": [IMPORTS, "forecaster.plot()", AGAIN, SEARCH, "search.plot();"]}
+    sources["without XLA"] = [WITHOUT_XLA]
     sources |= {name: ["%reset -f", *map(tiny, code(notebook))] for name, notebook in NOTEBOOKS.items()}
     notebook = nbformat.v4.new_notebook()
     notebook.cells = [nbformat.v4.new_code_cell(source) for part in sources.values() for source in part]
