@@ -186,7 +186,7 @@ def test_a_run_that_is_active_is_used_once_and_stays_active(autologging):
 
 def test_a_fit_that_fails_is_a_run_that_failed(autologging):
     with pytest.raises(LstmzooError):
-        Forecaster("gru", horizon=40, verbose=0).fit(np.arange(60.0))
+        Forecaster("gru", horizon=40, lookback=40, verbose=0).fit(np.arange(60.0))
     (run,) = runs(autologging)
     assert run.info.status == "FAILED"
     assert run.data.tags["lstmzoo.error"].startswith("DataError: ")
