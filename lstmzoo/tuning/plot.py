@@ -17,7 +17,8 @@ def plot_search(records: list[Record], path: str | Path | None = None) -> Figure
     """
     figure = Figure(figsize=(9, 4.5), layout="constrained")
     axis = figure.subplots()
-    scored = [(r, r["score"]) for r in records if r["score"] is not None]
+    ended = sorted(records, key=lambda r: r["elapsed"])  # a trial that was paused ends after later ones
+    scored = [(r, r["score"]) for r in ended if r["score"] is not None]
     trials = [(r, score) for r, score in scored if not r["baseline"]]
     baselines = [(r, score) for r, score in scored if r["baseline"]]
     for i, model in enumerate(sorted({r["model"] for r, _ in trials})):
