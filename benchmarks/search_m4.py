@@ -6,13 +6,20 @@ steps of the train part are forecast in its place.
 
     python benchmarks/search_m4.py --group Weekly --seconds 300 --seeds 0 1 2
     python benchmarks/search_m4.py --group Hourly --seconds 60 --validate
+
+Other libraries get the same seconds and cores, and M4's season, in environments of their own (see _rivals.py):
+
+    python benchmarks/search_m4.py --group Weekly --rivals autogluon=ag/bin/python autolstm=nf/bin/python
 """
 
+import os
 import statistics
 import time
 from typing import Any
 
+import pandas as pd
 from _report import parser, progress, setting, table
+from _rivals import METHODS, Rival, forecast_by, method_and_python
 from m4 import GROUPS, Group, held_out, owa, score_on
 
 from lstmzoo import Forecaster, ZooSearchCV
@@ -30,6 +37,7 @@ def main() -> None:
     for seconds in args.seconds:
         for seed in args.seeds:
             found.append((seconds, seed, *searched(history, group, seconds, seed)))
+    rivals = [rival(args, history, group, *which, seconds) for which in args.rivals for seconds in args.seconds]
     if truth is None:
         truth = fetch_m4(args.group).test
         truth = truth[truth["unique_id"].isin(history["unique_id"])]
@@ -46,6 +54,11 @@ def main() -> None:
         progress(f"{seconds:g} s, seed {seed}: sMAPE {s:.3f}, MASE {m:.3f}, OWA {owa(s, m, base):.3f}")
         name = f"**lstmzoo search, {seconds:g} s, seed {seed}**"
         rows.append([name, f"{s:.3f}", f"{m:.3f}", f"{taken:.1f}", str(networks), f"`{best}`"])
+    for method, seconds, made in rivals:
+        s, m = score_on(truth, made.forecast, history, group)
+        progress(f"{method}, {seconds:g} s: sMAPE {s:.3f}, MASE {m:.3f}, OWA {owa(s, m, base):.3f}")
+        name = f"{method}, {seconds:g} s"
+        rows.append([name, f"{s:.3f}", f"{m:.3f}", f"{made.seconds:.1f}", "", f"`{made.chosen}`"])
     part = f"last {group.horizon} steps of the train part (validation)" if args.validate else "test part"
     print(f"M4 {args.group}, {part}, {history['unique_id'].nunique()} series.\n")
     print(table(["method", "sMAPE", "MASE", "seconds", "networks", "winner"], rows) + "\n")
@@ -53,7 +66,8 @@ def main() -> None:
         if len(pairs) > 1:
             (s, ds), (m, dm) = ((statistics.mean(x), statistics.stdev(x)) for x in zip(*pairs, strict=True))
             print(f"{seconds:g} s, {len(pairs)} seeds: sMAPE {s:.3f} ± {ds:.3f}, MASE {m:.3f} ± {dm:.3f}.\n")
-    print(setting(seeds=args.seeds, smoke=args.smoke))
+    versions = {package: number for _, _, made in rivals for package, number in made.versions.items()}
+    print(setting(seeds=args.seeds, smoke=args.smoke, others=versions))
 
 
 def arguments() -> Any:
@@ -62,6 +76,14 @@ def arguments() -> Any:
     made.add_argument("--seconds", type=float, nargs="+", default=[300.0], help="time limits of the search")
     made.add_argument("--seeds", type=int, nargs="+", default=[0])
     made.add_argument("--validate", action="store_true", help="forecast the train part's end, not the test part")
+    made.add_argument(
+        "--rivals",
+        type=method_and_python,
+        nargs="+",
+        default=[],
+        metavar="METHOD=PYTHON",
+        help=f"other libraries, each with the interpreter of its environment: {', '.join(METHODS)}",
+    )
     return made.parse_args()
 
 
@@ -77,6 +99,25 @@ def searched(history: Any, group: Group, seconds: float, seed: int) -> tuple[Any
     best = search.best_params_
     progress(f"{seconds:g} s, seed {seed}: {taken:.1f} s, {networks} networks, winner {best}")
     return forecast, taken, networks, best["model"]
+
+
+def rival(args: Any, history: Any, group: Group, method: str, python: str, seconds: float) -> tuple[str, float, Rival]:
+    """Return the forecasts of another library within so many seconds, with the first seed."""
+    ends = history.groupby("unique_id", sort=False)["ds"].last()
+    future = pd.DataFrame(
+        {
+            "unique_id": ends.index.repeat(group.horizon),
+            "ds": [end + step for end in ends for step in range(1, group.horizon + 1)],
+        }
+    )
+    freq = {"Hourly": "h", "Weekly": "W"}[args.group]
+    threads = len(os.sched_getaffinity(0))
+    made = forecast_by(
+        method, python, history, future, season=group.season, freq=freq, seconds=seconds, seed=args.seeds[0],
+        threads=threads,
+    )  # fmt: skip
+    progress(f"{method}, {seconds:g} s: {made.seconds:.1f} s, {made.chosen}")
+    return method, seconds, made
 
 
 if __name__ == "__main__":
