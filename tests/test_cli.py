@@ -202,6 +202,7 @@ def test_help(args):
     (["fit", "gru", "sales.csv", "--horizon", "4", "--out", "."], ["--out .", "another folder"]),
     (["tune", "sales.csv", "--horizon", "4", "--oracle", "x"], ["'x'", "hyperband"]),
     (["tune", "sales.csv", "--horizon", "4", "--models", "x"], ["'x'", "forecasting/lstm"]),
+    (["tune", "sales.csv", "--horizon", "4", "--scoring", "x"], ["unknown metric 'x'", "mase"]),
     (["tune", "sales.csv", "--horizon", "4", "--set", "unit=3"], ["'unit'"]),
     (["fit", "gru", "sales.csv", "--horizon", "4", "--past-covariates", "a"], ["no column 'a'", "--past-covariates"]),
     (["fit", "gru", "sales.csv", "--horizon", "4", "--past-covariates", "a,,b"], ["--past-covariates", "'a,,b'"]),

@@ -24,6 +24,13 @@ Limit = Annotated[
 Oracle = Annotated[
     str | None, typer.Option(help="Search algorithm: halving, random, bayesian or hyperband; default: halving.")
 ]
+Scoring = Annotated[
+    str | None,
+    typer.Option(
+        help="Metric to search by, such as mae, rmse, perplexity_word or chrf; default: the score of the task.",
+        show_default=False,
+    ),
+]
 Directory = Annotated[Path | None, typer.Option(help="Folder of the search's journal; given again, it is resumed.")]
 Out = Annotated[Path, typer.Option(help="Folder to save the winner to.")]
 Plot = Annotated[Path | None, typer.Option(help="Picture of the search to draw: .png, .svg or .pdf.")]
@@ -36,7 +43,7 @@ Register = Annotated[
 @o.with_training_options("validation", "validation_target")
 def tune(
     data: o.Data, *, models: o.Models = None, max_trials: MaxTrials = None, time_limit: Limit = None,
-    oracle: Oracle = None, directory: Directory = None, out: Out = Path("winner"), plot: Plot = None,
+    oracle: Oracle = None, scoring: Scoring = None, directory: Directory = None, out: Out = Path("winner"), plot: Plot = None,
     hyperparameters: o.Settings = None, options: o.Options, experiment: Experiment = None,
     tracking_uri: o.TrackingUri = None, registered_model_name: Register = None,
     random_state: o.RandomState = None, json: o.Json = False,
@@ -57,7 +64,7 @@ def tune(
     search = ZooSearchCV(
         t.make_estimator(task, names[0], source, hyperparameters=settings), names, max_trials=max_trials,
         time_limit=time_limit, experiment=experiment, tracking_uri=tracking_uri,
-        registered_model_name=registered_model_name, random_state=random_state,
+        registered_model_name=registered_model_name, random_state=random_state, scoring=scoring,
     )  # fmt: skip
     if oracle is not None:
         search.set_params(oracle=oracle)
@@ -70,7 +77,9 @@ def tune(
     if json:
         print_json({**_report(search, out), "directory": directory and search.directory_})
     else:
-        print_leaderboard(search.leaderboard_, task.score)
+        print_leaderboard(
+            search.leaderboard_, task.score if scoring is None else f"{scoring}, negated if it is an error"
+        )
         print_winner(search)
         print(f"saved to {out}; next: lstmzoo {task.use[0]} {out}")
 

@@ -13,6 +13,7 @@ from lstmzoo.estimators import Networks
 from lstmzoo.records import Record, derived_seed
 from lstmzoo.tuning.journal import Journal
 from lstmzoo.tuning.progress import Progress
+from lstmzoo.tuning.scoring import Scorer
 from lstmzoo.tuning.space import Space
 from lstmzoo.tuning.trials import Trial, blank_record, recorded, run_trial, with_params
 
@@ -55,6 +56,7 @@ class Run:
         journal: The journal.
         train: The training set of the trials.
         windows: The held-out windows that trials are scored on.
+        scorer: Scores the trials.
         began: Time of the start; if the search was resumed, so long before this call as it had taken.
         time_limit: Seconds of the whole search; infinite without a limit.
         refit: Whether the winner is trained again on all data.
@@ -72,6 +74,7 @@ class Run:
     journal: Journal
     train: Data
     windows: list[Data]
+    scorer: Scorer
     began: float
     time_limit: float
     refit: bool
@@ -121,15 +124,19 @@ class Run:
     def whole(self, record: Record, estimator: Trainable) -> Record:
         """Fit, score and record a trial in one part."""
         self.progress.begin(record["model"])
-        run_trial(record, estimator, self.train, self.windows, searched=self.estimator)
+        run_trial(record, estimator, self.train, self.scores, searched=self.estimator)
         return self.put(record)
+
+    def scores(self, estimator: Any) -> list[float]:
+        """Return the score of a fitted estimator on each window."""
+        return self.scorer.scores(estimator, self.windows, self.estimator)
 
     def trial(self, record: Record) -> Trial:
         """Return a trial that can be paused, before its first step."""
         directory = self.journal.directory / "trials" / str(record["number"])
         return Trial(
             record, self.configured(record, time_limit=None, **without_validation(self.estimator)), self.train,
-            self.windows, searched=self.estimator, networks=self.networks, checkpoint_dir=directory,
+            self.scores, searched=self.estimator, networks=self.networks, checkpoint_dir=directory,
             most_seconds=self.given_limit(),
         )  # fmt: skip
 

@@ -20,8 +20,8 @@ def _owner(search: Any) -> Any:
 class WinnerMethods:
     """Base of a search: it has the public methods of its winner, such as ``generate``, ``evaluate`` and ``save``.
 
-    A subclass has the parameters ``estimator`` and ``refit``, and learns ``best_estimator_`` and ``records_``. :func:`hasattr`
-    is false for methods that the winner lacks. Before ``fit``, the methods are those of the estimator.
+    A subclass has the parameters ``estimator`` and ``refit``, and learns ``best_estimator_``, ``scorer_`` and ``records_``.
+    :func:`hasattr` is false for methods that the winner lacks. Before ``fit``, the methods are those of the estimator.
     """
 
     @available_if(_has_method("predict"))
@@ -34,12 +34,13 @@ class WinnerMethods:
         return self._winner().predict(*args, **kwargs)
 
     def score(self, *data: Any) -> float:
-        """Call the winner's ``score``.
+        """Return the winner's score on data, by the ``scoring`` of the search.
 
         Raises:
             NotFittedError: If there is no winner yet, or ``refit`` is false.
         """
-        return self._winner().score(*data)
+        winner = self._winner()
+        return float(vars(self)["scorer_"](winner, *data))
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or name.endswith("_") or not _has_method(name)(self):

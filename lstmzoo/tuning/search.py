@@ -23,6 +23,7 @@ from lstmzoo.tuning.delegation import WinnerMethods
 from lstmzoo.tuning.journal import Journal
 from lstmzoo.tuning.leaderboard import cv_results, leaderboard
 from lstmzoo.tuning.progress import show_progress
+from lstmzoo.tuning.scoring import described, make_scorer
 from lstmzoo.tuning.space import make_space, search_identity, select_models
 from lstmzoo.tuning.track import check_names, make_tracker, track_outcome, track_winner, trials_apart
 from lstmzoo.tuning.trials import check_any_succeeded, said_once
@@ -52,6 +53,8 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
             ``random``; ``bayesian``, a Gaussian process over the scores so far; or ``hyperband``, which trains many
             networks for a few epochs, and the better ones again for more.
         cv: Number of held-out windows that ``halving`` scores, one after the other in time. If None, as many as cost little.
+        scoring: None for the estimator's ``score``; the name of a metric that its ``score`` takes, such as ``mae``, ``crps``,
+            ``perplexity_word`` or ``chrf``; or a function ``(estimator, *data) -> float``. Greater is better: errors are negated.
         search_space: Ranges by setting, in the form of a zoo entry's YAML, that replace or extend the entries'; None removes
             a setting from the search.
         directory: Directory of the journal. With the same directory, an interrupted search is resumed, and a finished one is
@@ -67,6 +70,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         best_estimator_: The winner, trained on all data.
         best_params_: The winner's model and hyperparameters.
         best_score_: The winner's held-out score.
+        scorer_: The function ``(estimator, *data) -> float`` that scored the trials.
         best_index_: The winner's index in ``cv_results_``.
         cv_results_: Arrays by name, as in scikit-learn's searches.
         leaderboard_: A frame, best first: ``rank``, ``model``, ``score``, ``seconds``, ``parameters``, ``epochs``,
@@ -96,6 +100,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         time_limit: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None,
         oracle: str = "halving",
         cv: Annotated[int, Field(gt=0)] | None = None,
+        scoring: Any = None,
         search_space: Mapping[str, Any] | None = None,
         directory: str | Path | None = None,
         experiment: str | None = None,
@@ -111,6 +116,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         self.time_limit = time_limit
         self.oracle = oracle
         self.cv = cv
+        self.scoring = scoring
         self.search_space = search_space
         self.directory = directory
         self.experiment = experiment
@@ -128,7 +134,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
 
         Raises:
             ConfigError: If a parameter or range is invalid, or the directory is in use or belongs to another search.
-            UnknownNameError: If a model, a key of the search space or an oracle is unknown.
+            UnknownNameError: If a model, a key of the search space, a metric or an oracle is unknown.
             DataError: If the estimator refuses the data.
             LstmzooError: If every trial failed; the message has the first error.
             KeyboardInterrupt: If interrupted; the journal has every trial that ended.
@@ -181,16 +187,19 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         for learned in [name for name in vars(self) if name.endswith("_")]:
             delattr(self, learned)
         self._check_params()
+        self.scorer_ = make_scorer(self.estimator, self.scoring)
         configs = select_models(self.estimator.task, self.models)
         unread, data = data, self.estimator.read_once(*data)
         train, windows = self._split(data)
         space = make_space(self.estimator, configs, self.search_space or {}, self.estimator.read_once(*train))
-        settings = {"oracle": self.oracle, "cv": self.cv, "random_state": self.random_state}
+        settings = {
+            "oracle": self.oracle, "cv": self.cv, "scoring": described(self.scoring), "random_state": self.random_state,
+        }  # fmt: skip
         identity = search_identity(self.estimator, space, data, **settings)
         seed = int(np.random.SeedSequence(self.random_state).generate_state(1, np.uint64)[0])
         journal = Journal(self.directory, identity, seed)
         run = Run(
-            self.estimator, unread, data, space, journal, train, windows, began - journal.elapsed,
+            self.estimator, unread, data, space, journal, train, windows, self.scorer_, began - journal.elapsed,
             math.inf if self.time_limit is None else self.time_limit, self.refit,
         )  # fmt: skip
         run.track = lambda: self._track(run, "RUNNING")

@@ -4,7 +4,7 @@ import logging
 import math
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from lstmzoo.records import Record, best_record, to_json
 
 _logger = logging.getLogger(__name__)
 T = TypeVar("T", bound=Trainable)
+Score = Callable[[Any], list[float]]  # of a fitted estimator, on each held-out window
 _ONE_STEP = 1e-9  # share of a training that is over after its first step
 
 
@@ -30,14 +31,14 @@ def with_params(estimator: T, **params: Any) -> T:
     return clone(estimator).set_params(**{k: v for k, v in params.items() if k in known})
 
 
-def run_trial(record: Record, estimator: Trainable, train: Data, windows: list[Data], *, searched: Searchable) -> None:
+def run_trial(record: Record, estimator: Trainable, train: Data, score: Score, *, searched: Searchable) -> None:
     """Fit and score an estimator, and fill in the record; an exception or a score that is not finite becomes its error.
 
     Args:
         record: A :func:`blank_record`.
         estimator: The unfitted estimator of the trial.
         train: The training set of the trial.
-        windows: The held-out data to score.
+        score: Scores the fitted estimator on each window.
         searched: The search's own estimator; the record's ``refit`` holds differences from it.
     """
     if not record["baseline"]:
@@ -47,7 +48,7 @@ def run_trial(record: Record, estimator: Trainable, train: Data, windows: list[D
         estimator.fit(*train)
         fitted = time.perf_counter()
         record["fit_seconds"] = fitted - began
-        fill_in(record, estimator, windows)
+        fill_in(record, estimator, score)
         if isinstance(estimator, type(searched)):
             record["refit"] = refit_params(estimator.refit_clone(), searched)
         record["status"] = "completed"
@@ -90,7 +91,7 @@ def recorded(record: Record) -> Iterator[None]:
         record["traceback"] = traceback.format_exc()
 
 
-def fill_in(record: Record, estimator: Trainable, windows: list[Data]) -> None:
+def fill_in(record: Record, estimator: Trainable, score: Score) -> None:
     """Score a fitted estimator on each window, and enter scores and history into the record.
 
     Raises:
@@ -101,7 +102,7 @@ def fill_in(record: Record, estimator: Trainable, windows: list[Data]) -> None:
     record["epochs"] = len(record["history"])
     record["best_epoch"] = to_json(getattr(estimator, "best_epoch_", None))  # of networks
     record["num_parameters"] = to_json(estimator.num_parameters_)
-    scores = [float(estimator.score(*window)) for window in windows]
+    scores = score(estimator)
     record["score_seconds"] = time.perf_counter() - began
     mean = sum(scores) / len(scores)
     if not math.isfinite(mean):
@@ -118,7 +119,7 @@ class Trial:
         record: Its record, which each part fills in.
         estimator: The unfitted estimator, of networks.
         train: The training set.
-        windows: The held-out data to score.
+        score: Scores the fitted estimator on each window.
         searched: The search's own estimator; the record's ``refit`` holds differences from it.
         networks: Networks that trials share.
         checkpoint_dir: Directory of its checkpoint.
@@ -132,12 +133,12 @@ class Trial:
     """
 
     def __init__(
-        self, record: Record, estimator: Pausable, train: Data, windows: list[Data], *, searched: Searchable,
+        self, record: Record, estimator: Pausable, train: Data, score: Score, *, searched: Searchable,
         networks: Networks, checkpoint_dir: Path, most_seconds: float,
     ) -> None:  # fmt: skip
         began = time.perf_counter()
         self.record, self.estimator = record, estimator
-        self._windows = windows
+        self._score = score
         self._best: list[np.ndarray] | None = None
         self._fit = estimator.begin_fit(*train, networks=networks, checkpoint_dir=checkpoint_dir)
         record["refit"] = refit_params(estimator, searched)
@@ -178,7 +179,7 @@ class Trial:
         self.run(until)
         self._fit.keep()
         self.record["fit_seconds"] = (self.record["fit_seconds"] or 0.0) + time.perf_counter() - began
-        fill_in(self.record, self.estimator, self._windows)
+        fill_in(self.record, self.estimator, self._score)
         self.score_seconds = self.record["score_seconds"] or 0.0
         self.record["seconds"] = before + time.perf_counter() - began
         self.record["status"] = "completed"

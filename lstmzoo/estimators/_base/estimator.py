@@ -131,6 +131,7 @@ class ZooEstimator(BaseEstimator):
 
     task: ClassVar[str]
     _saved: ClassVar[tuple[Learned, ...]] = as_json("seconds_", "data_digest_")
+    _metrics: ClassVar[tuple[str, ...]] = ()  # that ``score`` takes by name
     seconds_: float
     data_digest_: str
     spec_: Any
@@ -189,6 +190,22 @@ class ZooEstimator(BaseEstimator):
 
     def continue_from(self, *data: Any) -> None:
         """Go on from data that is longer than what the estimator was fitted on, without training."""
+
+    def check_metric(self, metric: str) -> None:
+        """Refuse a metric that ``score(metric=...)`` does not take.
+
+        Raises:
+            ConfigError: If the estimator has no metrics by name.
+            UnknownNameError: If there is no such metric; the message lists them.
+        """
+        if not self._metrics:
+            raise ConfigError(f"{type(self).__name__} has no metrics by name: pass {arg(scoring=None)} or a function")
+        if metric not in self._metrics:
+            raise UnknownNameError("metric", metric, self._metrics)
+
+    def as_given(self, *data: Any) -> tuple:
+        """Return data of ``read_once`` in the form that the user gave it, for a function that scores."""
+        return data
 
     def _check_fitted(self) -> None:
         if not self.__sklearn_is_fitted__():

@@ -19,6 +19,7 @@ from lstmzoo.estimators.forecasting.scoring import (
     backtest_frames,
     check_finite,
     check_origins,
+    check_scored,
     forecast_columns,
     read_backtest,
 )
@@ -273,6 +274,15 @@ class PanelForecaster(ServedForecaster, ScoredForecaster):
         if isinstance(y, SeriesRead):
             return (y,)
         return (SeriesRead(y, *self._given_params.read(y)),)
+
+    def as_given(self, y: Any) -> tuple:
+        """Return series of :meth:`read_once` in the form that the user gave them."""
+        return (y.given if isinstance(y, SeriesRead) else y,)
+
+    def check_metric(self, metric: str) -> None:
+        """Refuse a metric that :meth:`score` does not take, or whose quantiles are not forecast; see :meth:`score`."""
+        if check_scored(metric) == "crps" and len(self._given_params.levels) < 2:
+            raise ConfigError(f"crps needs quantiles besides the median: pass {arg(quantiles=[0.1, 0.9])}")
 
     def data_digest(self, y: Any) -> str:
         """Return the SHA-256 of series; it does not depend on the order of rows or the type of frame."""

@@ -43,11 +43,12 @@ class TextModel(ZooEstimator):
 
     task: ClassVar[str] = "language_modelling"
     _saved = (*as_json("_example"), preprocessor(TextPreprocessor, "text"))
+    _metrics = ("log_likelihood", *(f"perplexity_{per}" for per in get_args(Per)))
     preprocessor_: TextPreprocessor
     _example: str
 
-    def score(self, texts: Any, y: None = None) -> float:
-        """Return the mean log-likelihood per character, in nats. Each end of text counts as a character.
+    def score(self, texts: Any, y: None = None, *, metric: str = "log_likelihood") -> float:
+        """Return the mean log-likelihood per character, in nats, or a negative perplexity. An end of text counts as a character.
 
         The state is carried from text to text. The mean is per character, so that models with different tokens can be compared.
         But a word or character that the vocabulary lacks is scored as ``<unk>``, which is likelier than the word itself. Compare
@@ -56,12 +57,16 @@ class TextModel(ZooEstimator):
         Args:
             texts: As for :meth:`fit`.
             y: Ignored; scikit-learn's searches pass it.
+            metric: A key of :meth:`evaluate`. Perplexities are negative, so that greater is better.
 
         Raises:
             NotFittedError: If the model is not fitted.
+            UnknownNameError: If the metric is unknown.
             DataError: If the texts are refused.
         """
-        return -self._mean_nll(texts, None)["char"]
+        self.check_metric(metric)
+        value = self.evaluate(texts)[metric]
+        return value if metric == "log_likelihood" else -value
 
     def score_samples(self, texts: Any) -> np.ndarray:
         """Return the log-likelihood ``(n,)`` of each text by itself, its end included, in nats.

@@ -10,12 +10,13 @@ from pydantic import Field
 from lstmzoo.decoding.shapes import SERVED
 from lstmzoo.errors import ConfigError, DataError
 from lstmzoo.estimators._base import ZooEstimator, as_json
-from lstmzoo.metrics import bleu, translation_scores
+from lstmzoo.metrics import bleu, chrf, ter, translation_scores
 from lstmzoo.options import ServingParam, checked_params, served
 from lstmzoo.preprocessing import check_pairs, check_sentences
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 _MAX_CHARACTERS = 10_000
+_METRICS = {"bleu": bleu, "chrf": chrf, "ter": ter}
 _SCHEMA = (
     served("beam_size", 5, "Hypotheses that the beam search keeps", high=SERVED.beams[-1]),
     served("length_penalty", 1.0, "Exponent by which long translations are favored"),
@@ -32,22 +33,27 @@ class SentenceTranslator(ZooEstimator):
 
     task: ClassVar[str] = "translation"
     _saved = as_json("_example")
+    _metrics = tuple(_METRICS)
     _example: str
 
-    def score(self, source: Any, target: Any) -> float:
-        """Return the BLEU of the translations, from 0 to 100, by sacreBLEU: cased and detokenized.
+    def score(self, source: Any, target: Any, *, metric: str = "bleu") -> float:
+        """Return the BLEU of the translations, from 0 to 100, or another metric, by sacreBLEU: cased and detokenized.
 
         Args:
             source: Sentences.
             target: Reference translations.
+            metric: ``bleu``, ``chrf``, or ``ter``, which is negated, so that greater is better.
 
         Raises:
             NotFittedError: If the translator is not fitted.
+            UnknownNameError: If the metric is unknown.
             DataError: If the sentences are refused.
         """
         self._check_fitted()
+        self.check_metric(metric)
         sources, targets = check_pairs(source, target)
-        return bleu(targets, self.predict(sources))
+        value = _METRICS[metric](targets, self.predict(sources))
+        return -value if metric == "ter" else value
 
     def evaluate(self, source: Any, target: Any, **options: Any) -> dict[str, Any]:
         """Return BLEU, chrF and TER of the translations, by sacreBLEU, and the signature of BLEU.
