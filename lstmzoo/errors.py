@@ -7,11 +7,12 @@ A message refers to a parameter by :func:`arg`, so that each interface can spell
 import ast
 import difflib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 _REFERENCE = re.compile("\ue000([a-z_]+)(?:(=)([^\ue001]*))?\ue001")
 NO_VALUE: Any = object()
+_LISTED = 20  # categories
 Spelling = Callable[[str, Any], str]
 
 
@@ -99,6 +100,17 @@ class UnknownNameError(LstmzooError, LookupError):
 
 class DataError(LstmzooError, ValueError):
     """Data cannot be used."""
+
+
+def unseen_category(found: str, categories: Sequence[str]) -> DataError:
+    """Return the error of a category that is not in the training data.
+
+    Args:
+        found: Which category was found, and where.
+        categories: Those of the training data.
+    """
+    known = ", ".join(map(repr, categories[:_LISTED]))
+    return DataError(f"{found}, a category that is not in the training data; known: {known}")
 
 
 class TrainingError(LstmzooError, FloatingPointError):

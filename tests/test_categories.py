@@ -90,8 +90,10 @@ def test_categories_are_read_from_text_of_any_kind(kind):
     np.testing.assert_array_equal(again.known, panel.known)
     channels = Channels(known=["promo", "price"], past=["weather"]).fit(panel)
     assert (channels.num_known_, channels.num_past_) == (4, 2)
-    np.testing.assert_array_equal(channels.known(panel)[:, :3], pd.get_dummies(rows["promo"]).to_numpy(dtype=float))
-    np.testing.assert_array_equal(channels.past(panel), pd.get_dummies(rows["weather"]).to_numpy(dtype=float))
+    np.testing.assert_array_equal(
+        channels.known_channels(panel)[:, :3], pd.get_dummies(rows["promo"]).to_numpy(dtype=float)
+    )
+    np.testing.assert_array_equal(channels.past_channels(panel), pd.get_dummies(rows["weather"]).to_numpy(dtype=float))
 
 
 def test_integers_as_categories_are_text():
@@ -242,17 +244,19 @@ def test_holidays_are_days_of_local_time():
     channels = Channels(calendar=["holidays:DE", "hour", "holidays:US-CA"]).fit(panel)
     assert channels.num_known_ == 4
     christmas = [time.day == 25 and time.month == 12 for time in rows["ds"]]
-    np.testing.assert_array_equal(channels.known(panel)[:, 2], np.array(christmas) | (rows["ds"].dt.day == 26))
-    np.testing.assert_array_equal(channels.known(panel)[:, 3], christmas)
-    np.testing.assert_array_equal(Channels.from_json(channels.to_json()).known(panel), channels.known(panel))
-    assert channels.known_ahead(panel, panel.future_times(24), None)[0, -1, 2:].tolist() == [0, 0]
+    np.testing.assert_array_equal(channels.known_channels(panel)[:, 2], np.array(christmas) | (rows["ds"].dt.day == 26))
+    np.testing.assert_array_equal(channels.known_channels(panel)[:, 3], christmas)
+    np.testing.assert_array_equal(
+        Channels.from_json(channels.to_json()).known_channels(panel), channels.known_channels(panel)
+    )
+    assert channels.known_channels_ahead(panel, panel.future_times(24), None)[0, -1, 2:].tolist() == [0, 0]
 
 
 def test_holidays_of_days_and_business_days():
     for freq, expected in (("D", [0, 0, 0, 1, 0]), ("B", [0, 0, 0, 1, 0])):
         times = pd.date_range("2024-04-28" if freq == "D" else "2024-04-26", periods=5, freq=freq)
         panel, _ = read_panel(pd.DataFrame({"unique_id": "a", "ds": times, "y": 1.0}), Columns(), freq)
-        assert Channels(calendar=["holidays:DE"]).fit(panel).known(panel)[:, 0].tolist() == expected
+        assert Channels(calendar=["holidays:DE"]).fit(panel).known_channels(panel)[:, 0].tolist() == expected
 
 
 @pytest.mark.parametrize(("names", "error", "message"), [

@@ -84,7 +84,9 @@ def test_covariates_of_a_lifted_series_are_those_of_its_twin():
         frame = pd.DataFrame({"id": np.repeat([1, 2], 60), "t": np.tile(np.arange(60), 2), "y": 1.0, "p": y, "k": y})
         panel, _ = read_panel(frame.assign(s=np.repeat(y[[5, 80]], 60)), columns)
         channels = Channels(past=["p"], known=["k"], static=["s"]).fit(panel)
-        answers.append((channels.past(panel), channels.known(panel), channels.static(panel)["static"]))
+        answers.append(
+            (channels.past_channels(panel), channels.known_channels(panel), channels.static(panel)["static"])
+        )
     for plain, lifted in zip(*answers, strict=True):
         assert plain.std() == pytest.approx(1)
         np.testing.assert_allclose(lifted, plain, atol=1e-5)

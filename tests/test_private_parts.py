@@ -7,6 +7,7 @@ from importlib.metadata import version
 import keras
 import keras_tuner
 import pytest
+from mlflow.data.dataset import Dataset
 from mlflow.store.db import utils
 from mlflow.tracking import fluent
 from mlflow.utils import validation
@@ -19,6 +20,7 @@ PRIVATE = [
     ("mlflow", validation, "_validate_model_alias_name_reserved", "mlflow/names.py", "to check names early"),
     ("mlflow", validation, "_validate_experiment_name", "mlflow/names.py", "to check names early"),
     ("mlflow", fluent, "_get_experiment_id", "mlflow/autologging.py", "to find the active experiment"),
+    ("mlflow", Dataset, "_compute_digest", "mlflow/provenance.py", "to name data by the digest of a fit"),
     ("mlflow", utils, "MAX_RETRY_COUNT", "mlflow/_stores.py", "to try a database once"),
 ]
 

@@ -202,7 +202,7 @@ def test_a_stream_is_the_whole_window(name, hourly, tiny):
         inputs, _ = pre.last_windows(forecaster.params_.filled(forecaster.params_.read(y[: i + 1])[0]))
         own = pre.last_windows(forecaster.params_.filled(forecaster.params_.read(y[: i + 1])[0]))[1]
         future = scale.apply(own.shift[..., None] + own.scale[..., None] * inputs["future"]).astype("float32")
-        expected = pre.invert(network.predict_on_batch({"window": whole, "future": future}), scale)
+        expected = pre.scaler.invert(network.predict_on_batch({"window": whole, "future": future}), scale)
         np.testing.assert_allclose(forecast[:, [1, 0, 2]], expected[0], rtol=2e-4, atol=2e-3)
 
 

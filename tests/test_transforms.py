@@ -39,7 +39,7 @@ def test_transforms_are_inverted(transform, shift, scaling):
     panel = panel_of(counts() + shift, counts(factor=1000.0) + shift)
     pre = preprocessor(transform, scaling=scaling).fit(panel.head(3))
     inputs, scale = pre.last_windows(panel.head(3))
-    again = pre.invert(inputs["window"][..., 0].astype(float), scale)
+    again = pre.scaler.invert(inputs["window"][..., 0].astype(float), scale)
     np.testing.assert_allclose(again, panel.head(3).tail(6).values.reshape(2, 6), rtol=1e-4, atol=1e-3)
 
 

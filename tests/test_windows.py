@@ -81,7 +81,7 @@ def test_perfect_outputs_invert_to_the_truth(scaling, transform, period):
     pre = make(period, scaling, transform).fit(panel)
     windows = Windows(pre, panel)
     _, target, scale = windows.batch(np.arange(len(windows)))
-    forecast = pre.invert(target, scale)[..., 0]
+    forecast = pre.scaler.invert(target, scale)[..., 0]
     truth = [panel.series(i)[o : o + 4] for i in range(2) for o in range(pre.context, panel.lengths[i] - 3)]
     np.testing.assert_allclose(forecast, truth, rtol=1e-5)
 

@@ -1,7 +1,6 @@
 """Preprocessing that is fitted and can be inverted: panels, windows, texts and pairs."""
 
 from lstmzoo.panel import Columns, Panel, stack
-from lstmzoo.preprocessing.ahead import Ahead, ahead_of
 from lstmzoo.preprocessing.buckets import LengthBatches, PairBatches, batches_by_length, padded_sentences
 from lstmzoo.preprocessing.channels import CALENDAR, Channels, calendar_features, check_calendar, usual_calendar
 from lstmzoo.preprocessing.corpus import Corpus, TextSizes, check_pairs, check_sentences
@@ -17,7 +16,7 @@ from lstmzoo.preprocessing.frames import (
     series_times,
     user_time,
 )
-from lstmzoo.preprocessing.future import make_future_frame, read_future
+from lstmzoo.preprocessing.future import Ahead, ahead_of, make_future_frame, read_future
 from lstmzoo.preprocessing.missing import filled, with_known_filled
 from lstmzoo.preprocessing.observed import check_observed, observed_values
 from lstmzoo.preprocessing.reading import continued, read_panel

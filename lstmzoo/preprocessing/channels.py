@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lstmzoo.errors import DataError, UnknownNameError, arg
+from lstmzoo.errors import DataError, UnknownNameError, arg, unseen_category
 from lstmzoo.panel import Panel
 from lstmzoo.public_holidays import PREFIX, are_holidays, check_region
 from lstmzoo.scales import LARGEST_INPUT, mean_and_deviation
@@ -118,7 +118,7 @@ class Channels:
         """The number of categories of each categorical static covariate."""
         return tuple(len(learned["values"]) for learned in self.static_ if "values" in learned)
 
-    def known(self, panel: Panel) -> np.ndarray:
+    def known_channels(self, panel: Panel) -> np.ndarray:
         """Return the known channels, ``(R, K)`` float32: calendar, future covariates, time differences."""
         parts = [
             self._calendar(panel.times, panel),
@@ -131,7 +131,7 @@ class Channels:
             parts.append(np.log(ratio)[:, None])
         return np.concatenate(parts, axis=1).astype(np.float32)
 
-    def known_ahead(self, panel: Panel, times: np.ndarray, known: np.ndarray | None) -> np.ndarray:
+    def known_channels_ahead(self, panel: Panel, times: np.ndarray, known: np.ndarray | None) -> np.ndarray:
         """Return the known channels of the steps to forecast, ``(N, H, K)`` float32.
 
         Args:
@@ -156,7 +156,7 @@ class Channels:
             parts.append(np.log(_ratio(steps.ravel(), panel.freq))[:, None])
         return np.concatenate(parts, axis=1).astype(np.float32).reshape(*times.shape, self.num_known_)
 
-    def past(self, panel: Panel) -> np.ndarray:
+    def past_channels(self, panel: Panel) -> np.ndarray:
         """Return the past channels, ``(R, P)`` float32: past covariates, and whether a value was observed."""
         parts = self._covariates(panel, panel.past, self.past_names, panel.times)
         if self.mask:
@@ -234,8 +234,7 @@ class Channels:
         unseen = np.flatnonzero(places[codes] < 0)
         if len(unseen):
             row = int(unseen[0])
-            raise DataError(f"{name!r} is {labels[codes[row]]!r} at {time_text(times[row])}, a category that is not in the "
-                            f"training data; known: {', '.join(map(repr, learned[:20]))}")  # fmt: skip
+            raise unseen_category(f"{name!r} is {labels[codes[row]]!r} at {time_text(times[row])}", learned)
         return np.eye(len(learned), dtype=np.float32)[places[codes]]
 
     @property
@@ -271,8 +270,7 @@ class Channels:
         unseen = [i for i, value in enumerate(column) if value not in codes]
         if unseen:
             i = unseen[0]
-            raise DataError(f"{name!r} of series {ids[i]!r} is {column[i]!r}, a category that is not in the training data; "
-                            f"known: {', '.join(map(repr, values[:20]))}")  # fmt: skip
+            raise unseen_category(f"{name!r} of series {ids[i]!r} is {column[i]!r}", values)
         return np.array([codes[value] for value in column])
 
 

@@ -1,19 +1,48 @@
-"""Frames of future covariates: an empty one to fill in, and reading the filled one."""
+"""The steps to forecast: their times, and frames of their future covariates, empty and filled in."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from lstmzoo.errors import DataError, arg
+from lstmzoo.errors import DataError, arg, unseen_category
 from lstmzoo.panel import Columns, Panel
 from lstmzoo.preprocessing.covariates import read_covariates
 from lstmzoo.preprocessing.frames import Form, assemble, eager_frame, read_ids, read_time_column
 from lstmzoo.scales import LARGEST, odd_number
 from lstmzoo.timestamps import as_times, wall_times
 from lstmzoo.timesteps import is_shorter_than_a_day, time_kind, time_text
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """The steps to forecast.
+
+    Attributes:
+        times: ``(N, H)``.
+        known: Future covariates ``(N, H, covariates)``; None if there are none, or if they were not passed.
+    """
+
+    times: np.ndarray
+    known: np.ndarray | None
+
+    def part(self, first: int, last: int) -> "Ahead":
+        """Return the steps from ``first`` up to ``last``."""
+        return Ahead(self.times[:, first:last], None if self.known is None else self.known[:, first:last])
+
+    def of(self, series: np.ndarray) -> "Ahead":
+        """Return the steps of some series, by number."""
+        return Ahead(self.times[series], None if self.known is None else self.known[series])
+
+
+def ahead_of(tail: Panel, horizon: int) -> Ahead:
+    """Return the last ``horizon`` steps of each series as steps to forecast."""
+    return Ahead(
+        tail.times.reshape(len(tail), horizon),
+        tail.known.reshape(len(tail), horizon, -1) if tail.known.shape[1] else None,
+    )
 
 
 def make_future_frame(panel: Panel, horizon: int, form: Form, columns: Columns) -> Any:
@@ -111,8 +140,7 @@ def _check_labels(columns: Columns, known: np.ndarray, labels: dict[str, list[st
         new = labels[name][len(fitted) :] if name in labels else []
         if new:
             row = int((known[:, i] == len(fitted)).argmax())
-            raise DataError(f"{arg('future')}: {name!r} is {new[0]!r} in row {row}, a category that is not in the "
-                            f"training data; known: {', '.join(map(repr, fitted[:20]))}")  # fmt: skip
+            raise unseen_category(f"{arg('future')}: {name!r} is {new[0]!r} in row {row}", fitted)
 
 
 def _series_of(frame: nw.DataFrame[Any], panel: Panel, columns: Columns) -> np.ndarray:

@@ -70,8 +70,8 @@ class HyperModel(keras_tuner.HyperModel):
         self.config, self.spec = config, spec
         self.ranges = _ranges(config, search_space or {})
         if loss is None:
-            known = network_estimator(config.task).loss_of_spec if estimator is None else estimator.network_loss
-            loss = known(spec)
+            loss_of = network_estimator(config.task).loss_of_spec if estimator is None else estimator.network_loss
+            loss = loss_of(spec)
         self._loss = loss
         self._metrics = metrics
 

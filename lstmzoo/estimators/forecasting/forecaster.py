@@ -23,7 +23,6 @@ from lstmzoo.estimators.forecasting.network.framing import (
     kept_rows,
     long_enough,
     training_windows,
-    warned_of_short,
     window_preprocessor,
 )
 from lstmzoo.estimators.forecasting.search_space import meaningful_space
@@ -285,11 +284,10 @@ class Forecaster(NetworkForecaster):
         panel = params.filled(read, held_out)
         seasons = self._seasons(panel, log=True)
         preprocessor = window_preprocessor(config.data, params, seasons, lookback, self.calendar)
-        if self.pad_short is None:
-            params = replace(params, pad_short=warned_of_short(panel, preprocessor, held_out))
-        panel = long_enough(panel, preprocessor, held_out, pad_short=params.pad_short)
+        given, panel = panel, long_enough(panel, preprocessor, held_out, pad_short=self.pad_short)
+        params = replace(params, pad_short=bool(self.pad_short) or panel is not given)
         preprocessor.fit(panel.head(held_out))
-        kept = kept_rows(long_enough(whole, preprocessor, held_out, pad_short=params.pad_short), preprocessor)
+        kept = kept_rows(whole.padded(preprocessor.min_length + held_out), preprocessor)
         return PreparedSeries(
             preprocessor=preprocessor, spec=preprocessor.spec_, digest=panel_digest(whole), params=params,
             windows=training_windows(preprocessor, panel, held_out), tail=kept, form=form, seasons=seasons,

@@ -74,7 +74,7 @@ class _Lattice:
         return np.bincount(self._piece, np.exp(chance) * counts[self._word], minlength=len(scores))
 
     def best(self, scores: np.ndarray) -> np.ndarray:
-        """Return ``(W,)``, the log probability of the most likely cut of each word."""
+        """Return ``(W,)``, the log probability of the most probable cut of each word."""
         return self._swept(scores, np.maximum, self._first, self._source, self._ahead)[self._last]
 
     def _swept(

@@ -185,7 +185,7 @@ class Bpe(Pieces):
 
 
 class Unigram(Pieces):
-    """A unigram language model of pieces: a word is cut in the most likely way.
+    """A unigram language model of pieces: a word is cut in the most probable way.
 
     Training starts with four times as many pieces, from byte-pair encoding. It fits their probabilities by expectation
     maximization and drops the pieces whose absence costs the least likelihood, until the size is reached.

@@ -58,8 +58,9 @@ class Windows:
         if panel.observed is not None:
             self._observed = _sliding(panel.observed, width)
             self._last_values = _sliding(values[last_observed(panel)], width)
-        self._known = _sliding(preprocessor.channels.known(panel), preprocessor.lookback + preprocessor.horizon)
-        self._past_channels = _sliding(preprocessor.channels.past(panel), preprocessor.lookback)
+        channels, whole = preprocessor.channels, preprocessor.lookback + preprocessor.horizon
+        self._known_channels = _sliding(channels.known_channels(panel), whole)
+        self._past_channels = _sliding(channels.past_channels(panel), preprocessor.lookback)
         self._scales = preprocessor.series_scales(panel)
         self._static = preprocessor.static(panel)
         self._chosen = None if panel.observed is None else self._with_target(panel.observed)
@@ -112,7 +113,9 @@ class Windows:
         spans, context = self._spans[rows], self._pre.context
         first = rows + context - self._pre.lookback
         scale = None if self._scales is None else Scale(self._scales.shift[series], self._scales.scale[series])
-        inputs, scale = self._pre.inputs(self._past(rows), scale, self._known[first], self._past_channels[first])
+        inputs, scale = self._pre.inputs(
+            self._past(rows), scale, self._known_channels[first], self._past_channels[first]
+        )
         targets = self._pre.scaler.targets(spans[:, context:], scale)
         inputs["previous"] = self._pre.scaler.targets(self._last_values[rows][:, context - 1 : -1], scale)
         inputs |= {name: array[series] for name, array in self._static.items()}

@@ -153,7 +153,7 @@ class WindowPreprocessor:
             known: ``(N, H, covariates)`` the future covariates, if there are any.
 
         Returns:
-            The inputs by name, see :class:`Windows`, and the scales for :meth:`invert`.
+            The inputs by name, see :class:`Windows`, and the scales for :meth:`Scaler.invert`.
 
         Raises:
             DataError: If a series is shorter than the context.
@@ -171,8 +171,9 @@ class WindowPreprocessor:
         units = self.scaler.units(panel)
         values = self.scaler.transformed(panel, units).values.reshape(len(panel), self.context)
         rows = near.offsets[1:, None] + np.arange(-self.lookback, 0)
-        before, past = self.channels.known(near)[rows], self.channels.past(near)[rows]
-        ahead = self.channels.known_ahead(panel, panel.future_times(self.horizon) if times is None else times, known)
+        before, past = self.channels.known_channels(near)[rows], self.channels.past_channels(near)[rows]
+        times = panel.future_times(self.horizon) if times is None else times
+        ahead = self.channels.known_channels_ahead(panel, times, known)
         known_channels = np.concatenate([before, ahead], axis=1)
         inputs, scale = self.inputs(values, self.series_scales(panel), known_channels, past)
         return inputs | self.static(panel), replace(scale, unit=units, least=least)
@@ -191,11 +192,11 @@ class WindowPreprocessor:
         near, panel = panel.tail(2), panel.tail(self.context)
         values = self.scaler.transformed(panel, scale.unit).values.reshape(len(panel), self.context)
         rows = near.offsets[1:, None] - 1
-        before, past = self.channels.known(near)[rows], self.channels.past(near)[rows]
+        before, past = self.channels.known_channels(near)[rows], self.channels.past_channels(near)[rows]
         references = scale.apply(self._references(values))
         return {
             "window": _joined(scale.apply(values[:, -1:])[..., None], before, past),
-            "future": _joined(references, self.channels.known_ahead(panel, times, known)),
+            "future": _joined(references, self.channels.known_channels_ahead(panel, times, known)),
             **self.static(panel),
         }
 
@@ -213,35 +214,27 @@ class WindowPreprocessor:
             return None
         return self.scaler.of_series(panel.ids, observed_series(self.scaler.transformed(panel)))
 
-    def check_value(self, value: float, at: str) -> None:
-        """Refuse a value that the transform or the distribution cannot take; see :meth:`Scaler.check_value`."""
-        self.scaler.check_value(value, at)
-
-    def invert(self, values: np.ndarray, scale: Scale) -> np.ndarray:
-        """Return scaled forecasts in the units of the data; see :meth:`Scaler.invert`."""
-        return self.scaler.invert(values, scale)
-
     def static(self, panel: Panel) -> dict[str, np.ndarray]:
         """Return the inputs that do not vary in time: the numbers of the series, 0 if unknown, and static covariates."""
         numbers = np.array([self.series_.get(name, 0) for name in panel.ids], dtype=np.int32)
         return {"series": numbers, **self.channels.static(panel)}
 
     def inputs(
-        self, values: np.ndarray, scale: Scale | None, known: np.ndarray, past: np.ndarray
+        self, values: np.ndarray, scale: Scale | None, known_channels: np.ndarray, past_channels: np.ndarray
     ) -> tuple[dict[str, np.ndarray], Scale]:
         """Return the inputs of windows that vary in time, and the windows' scales.
 
         Args:
             values: ``(B, context)``.
             scale: Scales of the windows' series; computed from the windows if None.
-            known: Known channels ``(B, T + H, K)``.
-            past: Past channels ``(B, T, P)``.
+            known_channels: ``(B, T + H, K)``.
+            past_channels: ``(B, T, P)``.
         """
         window = values[:, -self.lookback :]
         scale = self.scaler.of_windows(window) if scale is None else scale
         return {
-            "window": _joined(scale.apply(window)[..., None], known[:, : self.lookback], past),
-            "future": _joined(scale.apply(self._references(values)), known[:, self.lookback :]),
+            "window": _joined(scale.apply(window)[..., None], known_channels[:, : self.lookback], past_channels),
+            "future": _joined(scale.apply(self._references(values)), known_channels[:, self.lookback :]),
         }, scale
 
     def _references(self, values: np.ndarray) -> np.ndarray:

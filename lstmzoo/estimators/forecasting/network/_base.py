@@ -118,7 +118,7 @@ class Projection:
         """Return scaled quantiles ``(N, H, L)`` in the data's own units, corrected if conformal, which needs all levels."""
         if self.offsets is not None:
             quantiles = corrected_quantiles(quantiles, self.offsets, self.levels)
-        return self.preprocessor.invert(quantiles, scale)
+        return self.preprocessor.scaler.invert(quantiles, scale)
 
     def _whole(self, panel: Panel, ahead: Ahead) -> Ahead:
         """The steps ahead, extended to the horizon trained for by repeating the future covariates of the last."""
@@ -166,4 +166,4 @@ class Projection:
         if self.offsets is not None:
             before = self.outlook.quantiles(inputs, scale.scale, self.levels, names)
             paths = corrected_paths(paths, before, corrected_quantiles(before, self.offsets, self.levels))
-        return self.preprocessor.invert(paths, scale)
+        return self.preprocessor.scaler.invert(paths, scale)

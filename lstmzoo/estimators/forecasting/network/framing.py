@@ -88,39 +88,36 @@ def check_counts(data: ForecastingData, missing: str) -> None:
         raise ConfigError(f"{counts} interpolated values: pass {arg(missing='mask')}")
 
 
-def long_enough(panel: Panel, preprocessor: WindowPreprocessor, held_out: int, *, pad_short: bool) -> Panel:
+def long_enough(panel: Panel, preprocessor: WindowPreprocessor, held_out: int, *, pad_short: bool | None) -> Panel:
     """Return series that are long enough for a training window each, padded to the left if they may be.
 
+    Args:
+        panel: N series.
+        preprocessor: Its windows have to fit into the series.
+        held_out: Steps held out for validation.
+        pad_short: Whether short series are padded; if None, they are, after a warning, unless all are too short.
+
     Raises:
-        DataError: If one is too short.
+        DataError: If one is too short and may not be padded.
     """
     needed = preprocessor.min_length + held_out
-    short = panel.lengths < needed
-    if not short.any():
-        return panel
-    if pad_short:
+    short = int((panel.lengths < needed).sum())
+    if not short or pad_short:
+        return panel.padded(needed)
+    if pad_short is None and short < len(panel):
+        _logger.warning(
+            "%d of %d series have fewer than %d observations (%d to look back, %d to forecast, %d for validation): they are "
+            "padded before their start, where nothing counts as observed; pad_short=False refuses them",
+            short, len(panel), needed, preprocessor.context, preprocessor.horizon, held_out,
+        )  # fmt: skip
         return panel.padded(needed)
     i = int(panel.lengths.argmin())
     raise DataError(
         f"series {panel.ids[i]!r} has {panel.lengths[i]} observations, but {needed} are needed "
-        f"({int(short.sum())} such series): {preprocessor.context} for the lookback, {preprocessor.horizon} to forecast, "
+        f"({short} such series): {preprocessor.context} for the lookback, {preprocessor.horizon} to forecast, "
         f"{held_out} for validation: lower {arg('lookback')}, {arg('season_length')}, {arg('horizon')} or "
         f"{arg('validation_size')}, pass {arg(pad_short=True)}, or drop the series"
     )
-
-
-def warned_of_short(panel: Panel, preprocessor: WindowPreprocessor, held_out: int) -> bool:
-    """Return whether some series, but not all, are too short for a training window, after a warning that they are padded."""
-    needed = preprocessor.min_length + held_out
-    short = int((panel.lengths < needed).sum())
-    if not 0 < short < len(panel):
-        return False
-    _logger.warning(
-        "%d of %d series have fewer than %d observations (%d to look back, %d to forecast, %d for validation): they are padded "
-        "before their start, where nothing counts as observed; pad_short=False refuses them",
-        short, len(panel), needed, preprocessor.context, preprocessor.horizon, held_out,
-    )  # fmt: skip
-    return True
 
 
 def training_windows(preprocessor: WindowPreprocessor, panel: Panel, held_out: int) -> Windows:

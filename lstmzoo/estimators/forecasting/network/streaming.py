@@ -6,7 +6,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from lstmzoo.errors import DataError, arg
+from lstmzoo.errors import DataError, arg, unseen_category
 from lstmzoo.estimators.forecasting._base import ForecastParams
 from lstmzoo.estimators.forecasting.network._base import Projection
 from lstmzoo.preprocessing import (
@@ -165,7 +165,7 @@ class ForecastStream:
         if abs(value) > LARGEST:
             what, way_out = odd_number(value)
             raise DataError(f"stream: the value at {time_text(at)} {what}: {way_out}")
-        self._preprocessor.check_value(value, time_text(at))
+        self._preprocessor.scaler.check_value(value, time_text(at))
         return value, True
 
     def _checked_future(self, future: Any, panel: Panel) -> Ahead:
@@ -223,8 +223,7 @@ def _entry(value: Any, labels: list[str] | None, what: str) -> float:
     if labels is None:
         return _number(value, what)
     if str(value) not in labels:
-        raise DataError(f"stream: {what} is {shortened(value)}, a category that is not in the training data; known: "
-                        f"{', '.join(map(repr, labels[:20]))}")  # fmt: skip
+        raise unseen_category(f"stream: {what} is {shortened(value)}", labels)
     return float(labels.index(str(value)))
 
 
