@@ -1,5 +1,6 @@
 """The package as it is installed, imported and documented."""
 
+import ast
 import dataclasses
 import importlib
 import json
@@ -48,10 +49,21 @@ def test_an_unknown_name_lists_the_public_ones():
         lstmzoo.Forcaster  # noqa: B018
 
 
+def test_files_and_functions_are_short():
+    """At most 400 lines, and 40 lines of code; those of a signature do not count."""
+    for path in sorted((ROOT / "lstmzoo").rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        lines = text.splitlines()
+        assert len(lines) <= 400, path
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef):
+                body = node.body[1:] if ast.get_docstring(node) else node.body
+                code = lines[body[0].lineno - 1 : node.end_lineno] if body else []
+                assert sum(bool(line.strip()) for line in code) <= 40, f"{path}: {node.name}"
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "lstmzoo").rglob("*.py")), ids=lambda p: str(p.relative_to(ROOT)))
 def test_public_definitions_have_docstrings(path):
-    import ast
-
     tree = ast.parse(path.read_text(encoding="utf-8"))
     if path.stem != "_version":
         assert ast.get_docstring(tree), "the module has no docstring"
