@@ -64,9 +64,42 @@ def derived_seed(entropy: int, *place: int) -> int:
 
 
 def best_record(records: list[Record]) -> Record | None:
-    """Return the record with the highest score, the earliest of equals; None if every trial failed."""
+    """Return the record with the highest score; of equals the one with fewest weights, then the earliest; None if all failed."""
     scored = [r for r in records if r["score"] is not None]
-    return max(scored, key=lambda r: r["score"] or 0.0) if scored else None
+    return max(scored, key=lambda r: (r["score"] or 0.0, -(r["num_parameters"] or 0), -r["number"]), default=None)
+
+
+def winning_record(records: list[Record], *, allow_worse_than_baseline: bool = False) -> Record | None:
+    """Return the record that wins a search; None if every trial failed.
+
+    The network with the highest score wins if it beats the best baseline by more than one standard error, as estimated from the
+    differences of the two in each window; with a single window, if it has the higher score. Otherwise the baseline wins.
+
+    Args:
+        records: All trials.
+        allow_worse_than_baseline: Whether the best network wins whatever the baselines' scores.
+
+    References:
+        Breiman et al., "Classification and Regression Trees", 1984 (the one-standard-error rule).
+    """
+    network = best_record([r for r in records if not r["baseline"]])
+    baseline = best_record([r for r in records if r["baseline"]])
+    if network is None or baseline is None:
+        return network or baseline
+    margin, error = margin_between(network, baseline)
+    return network if allow_worse_than_baseline or margin > error else baseline
+
+
+def margin_between(record: Record, other: Record) -> tuple[float, float]:
+    """Return by how much the score of a record is above that of another, and the standard error of it over the windows.
+
+    Returns:
+        The difference, and its standard error; 0 if there is a single window.
+    """
+    differences = np.subtract(record["window_scores"], other["window_scores"])
+    if len(differences) < 2:
+        return float(differences.mean()), 0.0
+    return float(differences.mean()), float(differences.std(ddof=1) / math.sqrt(len(differences)))
 
 
 def to_json(value: Any) -> Any:

@@ -7,6 +7,8 @@ import pytest
 from lstmzoo import BaselineForecaster, BaselineTranslator, Forecaster, ForecastScorer, LanguageModel, ZooSearchCV
 from lstmzoo.errors import ConfigError, UnknownNameError
 from lstmzoo.estimators import BaselineLanguageModel, Translator
+from lstmzoo.records import best_record, winning_record
+from lstmzoo.tuning.trials import blank_record
 
 pytestmark = pytest.mark.usefixtures("without_xla")
 Y = 10 + np.sin(np.arange(120) * np.pi / 6)
@@ -80,3 +82,72 @@ def test_metrics_of_texts_and_translations():
     assert [translator.score(*pairs, metric=name) for name in ("bleu", "chrf", "ter")] == pytest.approx(
         [scores["bleu"], scores["chrf"], -scores["ter"]]
     )
+
+
+# the winner
+
+
+def record(number, *scores, baseline=False, weights=10):
+    made = blank_record(number, f"model{number}", {}, baseline=baseline, seed=1)
+    return {**made, "window_scores": list(scores), "score": float(np.mean(scores)), "num_parameters": weights}
+
+
+BASELINE = record(1, -1.0, -2.0, -3.0, baseline=True, weights=0)
+
+
+@pytest.mark.parametrize(("scores", "wins"), [
+    ((-0.9, -1.9, -2.9), True),  # always a little better
+    ((-0.5, -2.1, -2.9), False),  # better on average, but by chance
+    ((-1.1, -2.1, -3.1), False),
+    ((-1.0, -2.0, -3.0), False),
+])  # fmt: skip
+def test_a_network_has_to_beat_the_best_baseline_by_more_than_chance(scores, wins):
+    worse = record(2, -9.0, -9.0, -9.0, baseline=True)
+    network, loser = record(3, *scores), record(4, -9.0, -9.0, -9.0)
+    records = [BASELINE, worse, network, loser]
+    assert winning_record(records)["number"] == (3 if wins else 1)
+    assert winning_record(records, allow_worse_than_baseline=True) is network
+    assert winning_record([network, loser], allow_worse_than_baseline=False) is network
+    assert winning_record([]) is None
+
+
+def test_with_one_window_the_higher_score_wins():
+    baseline = record(1, -1.0, baseline=True, weights=0)
+    assert winning_record([baseline, record(2, -0.999)])["number"] == 2
+    assert winning_record([baseline, record(2, -1.0)])["number"] == 1
+
+
+def test_of_equal_networks_the_smaller_one_wins_and_then_the_earlier_one():
+    assert best_record([record(1, -1.0, weights=20), record(2, -1.0), record(3, -1.0)])["number"] == 2
+    assert best_record([record(1, -1.0), record(2, -0.99, weights=10**6)])["number"] == 2
+
+
+class Scored(Forecaster):
+    """A forecaster with given scores."""
+
+    def score(self, y):
+        return (-0.5, -2.1, -2.9)[(len(y.panel.values) - 108) // 6]
+
+    def baselines(self):
+        return {"naive": Given("naive", horizon=6)}
+
+
+class Given(BaselineForecaster):
+    """A baseline with given scores."""
+
+    def score(self, y):
+        return (-1.0, -2.0, -3.0)[(len(y.panel.values) - 108) // 6]
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_all_that_a_search_has_learned_agrees_on_the_winner(allowed, caplog):
+    estimator = Scored(horizon=6, hyperparameters=TINY, season_length=12, verbose=0)
+    found = search(estimator, allow_worse_than_baseline=allowed).fit(Y)
+    winner = "segment_gru" if allowed else "naive"
+    best = found.records_[found.best_index_]
+    assert [best["model"], found.best_params_["model"], found.leaderboard_["model"][0]] == [winner] * 3
+    assert found.leaderboard_["rank"].tolist() == [1, 2]
+    assert found.best_score_ == best["score"] == found.leaderboard_["score"][0]
+    assert found.best_estimator_.model == winner if allowed else isinstance(found.best_estimator_, Given)
+    said = "segment_gru beats the baseline naive by 0.167, but the standard error of that difference is 0.176"
+    assert (said in caplog.text) is not allowed

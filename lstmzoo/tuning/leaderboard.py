@@ -10,14 +10,18 @@ from lstmzoo.records import Record
 _NAN = float("nan")
 
 
-def leaderboard(records: list[Record]) -> pd.DataFrame:
-    """Return a row per trial and baseline, the best first and failed ones last.
+def leaderboard(records: list[Record], winner: Record | None) -> pd.DataFrame:
+    """Return a row per trial and baseline: the winner, then the others by their scores; failed ones are last.
+
+    Args:
+        records: All trials.
+        winner: The winner; None if every trial failed.
 
     Returns:
         The columns ``rank``, ``model``, ``score``, ``seconds``, ``parameters``, ``epochs``, ``trial``, ``status``
         (``completed``, ``baseline`` or ``failed``) and ``error``.
     """
-    order = sorted(records, key=lambda r: (r["score"] is None, -(r["score"] or 0.0), r["number"]))
+    order = sorted(records, key=lambda r: (r is not winner, r["score"] is None, -(r["score"] or 0.0), r["number"]))
     frame = pd.DataFrame(
         {
             "rank": [None if r["score"] is None else i for i, r in enumerate(order, start=1)],

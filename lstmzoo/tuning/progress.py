@@ -22,6 +22,7 @@ class Progress:
         time_limit: Limit of seconds, if there is one.
         max_trials: Limit of trials, if there is one.
         records: Trials that have ended.
+        best: Returns the best of the trials.
         running: The model in training, and the seconds at its start.
         refresh: Updates the display.
     """
@@ -30,6 +31,7 @@ class Progress:
     time_limit: float | None
     max_trials: int | None
     records: list[Record] = field(default_factory=list)
+    best: Callable[[list[Record]], Record | None] = best_record
     running: tuple[str, float] | None = None
     refresh: Callable[[], None] = lambda: None
 
@@ -55,7 +57,7 @@ class _Lines(Progress):
     def end(self, record: Record) -> None:
         super().end(record)
         result = record["error"] if record["score"] is None else f"{record['score']:.4g}"
-        best = "  best so far" if best_record(self.records) is record else ""
+        best = "  best so far" if self.best(self.records) is record else ""
         line = f"trial {record['number']}  {record['model']}  {result}  {record['seconds']:.1f} s  ({_summary(self)}){best}"
         self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
@@ -67,24 +69,25 @@ def show_progress(
     time_limit: float | None,
     max_trials: int | None,
     records: list[Record],
+    best: Callable[[list[Record]], Record | None],
     verbose: int,
 ) -> Iterator[Progress]:
     """Show a search until the context ends, or nothing if ``verbose`` is 0."""
     console = Console()
     if not verbose:
-        yield Progress(elapsed, time_limit, max_trials, records)
+        yield Progress(elapsed, time_limit, max_trials, records, best)
     elif console.is_terminal or in_notebook():
-        progress = Progress(elapsed, time_limit, max_trials, records)
+        progress = Progress(elapsed, time_limit, max_trials, records, best)
         with live(lambda: progress) as progress.refresh:
             yield progress
     else:
-        lines = _Lines(elapsed, time_limit, max_trials, records)
+        lines = _Lines(elapsed, time_limit, max_trials, records, best)
         lines.console = console
         yield lines
 
 
 def _table(progress: Progress) -> Table:
-    best = best_record(progress.records)
+    best = progress.best(progress.records)
     table = Table(caption=_summary(progress), caption_justify="left", box=None, header_style="bold")
     for name in ("trial", "model", "score", "seconds", "status"):
         table.add_column(name, justify="left" if name in ("model", "status") else "right", no_wrap=True)

@@ -17,7 +17,7 @@ from lstmzoo.contracts import Data, Pausable, Searchable, check_contract
 from lstmzoo.errors import ConfigError, UnknownNameError, arg
 from lstmzoo.mlflow.defaults import Status
 from lstmzoo.outputs import check_folder, check_picture
-from lstmzoo.records import Record, best_record
+from lstmzoo.records import Record, best_record, margin_between, winning_record
 from lstmzoo.tuning._base import SEARCHERS, Run
 from lstmzoo.tuning.delegation import WinnerMethods
 from lstmzoo.tuning.journal import Journal
@@ -40,7 +40,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
 
     Each architecture is first tried with the values of its zoo entry, builders in turn; then an oracle of keras-tuner
     proposes values. Trials and the task's baselines are scored on held-out data. The winner is refitted on all data. If no
-    network beats a baseline, that baseline is the winner, and a warning is logged.
+    network beats a baseline by more than chance, that baseline is the winner, and a warning is logged.
 
     Args:
         estimator: An estimator of any task. Settings in its ``hyperparameters`` are not searched.
@@ -63,6 +63,8 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         tracking_uri: MLflow store.
         registered_model_name: Register the winner in MLflow under this name.
         refit: Whether to train the winner on all data.
+        allow_worse_than_baseline: Whether the best network wins whatever the baselines' scores. Otherwise it has to beat the best
+            baseline by more than one standard error over the windows.
         random_state: Seed of the search. An estimator without a ``random_state`` gets one for each trial.
         verbose: 0 for silence, 1 for a live table, or for lines without a terminal.
 
@@ -73,8 +75,8 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         scorer_: The function ``(estimator, *data) -> float`` that scored the trials.
         best_index_: The winner's index in ``cv_results_``.
         cv_results_: Arrays by name, as in scikit-learn's searches.
-        leaderboard_: A frame, best first: ``rank``, ``model``, ``score``, ``seconds``, ``parameters``, ``epochs``,
-            ``trial``, ``status``, ``error``.
+        leaderboard_: A frame, the winner first, the others by score: ``rank``, ``model``, ``score``, ``seconds``, ``parameters``,
+            ``epochs``, ``trial``, ``status``, ``error``.
         records_: The rows of the journal: each trial with hyperparameters, history, and traceback if it failed.
         directory_: Directory of the journal; None if it was temporary and is removed.
         refit_time_: Seconds of the refit.
@@ -107,6 +109,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         tracking_uri: str | None = None,
         registered_model_name: str | None = None,
         refit: bool = True,
+        allow_worse_than_baseline: bool = False,
         random_state: Annotated[int, Field(ge=0)] | None = None,
         verbose: int = 1,
     ) -> None:
@@ -123,6 +126,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         self.tracking_uri = tracking_uri
         self.registered_model_name = registered_model_name
         self.refit = refit
+        self.allow_worse_than_baseline = allow_worse_than_baseline
         self.random_state = random_state
         self.verbose = verbose
 
@@ -240,8 +244,11 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
 
     def _search(self, run: Run) -> None:
         records = list(run.journal.records)
-        limits: dict[str, Any] = {"time_limit": self.time_limit, "max_trials": self.max_trials}
-        with show_progress(run.elapsed, records=records, verbose=self.verbose, **limits) as run.progress:
+        progress = show_progress(
+            run.elapsed, time_limit=self.time_limit, max_trials=self.max_trials, records=records, best=self._winning,
+            verbose=self.verbose,
+        )  # fmt: skip
+        with progress as run.progress:
             done = {r["model"] for r in records if r["baseline"]}
             for name, baseline in self.estimator.baselines().items():
                 if name not in done:
@@ -252,8 +259,8 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         self.records_ = journal.records
         self.directory_: Path | None = journal.directory
         self.cv_results_ = cv_results(journal.records)
-        self.leaderboard_: pd.DataFrame = leaderboard(journal.records)
-        best = best_record(journal.records)
+        best = self._winning(journal.records)
+        self.leaderboard_: pd.DataFrame = leaderboard(journal.records, best)
         if best is not None:
             self.best_index_ = best["number"] - 1
             self.best_score_ = best["score"]
@@ -270,7 +277,19 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
             self.best_estimator_ = run.searcher.winner(best, verbose)
         self.refit_time_ = time.monotonic() - began
 
+    def _winning(self, records: list[Record]) -> Record | None:
+        return winning_record(records, allow_worse_than_baseline=self.allow_worse_than_baseline)
+
     def _warn_of_baseline(self, best: Record) -> None:
+        network = best_record([r for r in self.records_ if not r["baseline"]])
+        margin, error = (0.0, 0.0) if network is None else margin_between(network, best)
+        if network is not None and margin > 0:
+            _logger.warning(
+                "the network %s beats the baseline %s by %.3g, but the standard error of that difference is %.3g: the "
+                "baseline is the winner; allow_worse_than_baseline=True keeps the network",
+                network["model"], best["model"], margin, error,
+            )  # fmt: skip
+            return
         short = sum(r["epochs"] == 1 and not r["baseline"] for r in self.records_)
         advice = f"; {short} of the trials had time for one epoch only: give more time, or fewer models"
         hint = advice if self.time_limit is not None and short else ""
@@ -300,7 +319,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
 
         track_outcome(
             self.mlflow_run_id_, records, header=header, task=self.estimator.task, data=run.unread,
-            leaderboard=leaderboard(records), figure=plot_search(records),
+            best=self._winning(records), leaderboard=self.leaderboard_, figure=plot_search(records),
             winner=self.best_estimator_ if won else None, refit_seconds=self.refit_time_ if won else None,
             limits={"max_trials": self.max_trials, "time_limit": self.time_limit}, tracking_uri=self.tracking_uri,
         )  # fmt: skip

@@ -73,6 +73,7 @@ def track_outcome(
     header: dict[str, Any],
     task: str,
     data: Data,
+    best: Record | None,
     leaderboard: pd.DataFrame,
     figure: "Figure",
     winner: Trackable | None,
@@ -88,6 +89,7 @@ def track_outcome(
         header: Header of the journal.
         task: The estimator's task.
         data: The data of the search; its rows are counted.
+        best: The winning trial; None if every trial failed.
         leaderboard: A row per trial.
         figure: The figure of the search.
         winner: The fitted winner, or None without one.
@@ -98,7 +100,6 @@ def track_outcome(
     from lstmzoo.mlflow.outcome import Outcome, log_outcome
     from lstmzoo.mlflow.provenance import FittedData
 
-    best = best_record(records)
     outcome = Outcome(
         best={} if best is None else {"model": best["model"], "trial": best["number"], **best["params"]},
         metrics=_numbers(records, best, refit_seconds),
