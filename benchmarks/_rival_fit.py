@@ -2,7 +2,7 @@
 
 python _rival_fit.py settings.json data.npz forecast.npz        # prints one line of JSON
 
-The settings are ``method``, ``horizon``, ``season``, ``freq`` (pandas' alias; None for integer steps), ``seconds`` (None
+The settings are ``method``, ``horizon``, ``season``, ``freq`` (pandas' alias), ``seconds`` (None
 without a limit), ``threads`` and ``seed``. Everything else is the library's default, but for models that are downloaded,
 which are left out.
 """
@@ -77,9 +77,9 @@ def auto_lstm(s: dict[str, Any], frame: pd.DataFrame) -> tuple[pd.DataFrame, str
         if now - began + 2 * longest > s["seconds"]:
             study.stop()
 
-    model = AutoLSTM(h=s["horizon"], num_samples=10_000, backend="optuna", callbacks=[stop], cpus=s["threads"], gpus=0)
-    forecaster = NeuralForecast(models=[model], freq=1 if s["freq"] is None else s["freq"])
-    forecaster.fit(frame, val_size=s["horizon"])
+    model = AutoLSTM(h=s["horizon"], num_samples=10_000, backend="optuna", callbacks=[stop])
+    forecaster = NeuralForecast(models=[model], freq=1)
+    forecaster.fit(numbered(frame), val_size=s["horizon"])
     found = forecaster.predict()
     column = next(name for name in ("AutoLSTM-median", "AutoLSTM") if name in found)
     return found.rename(columns={column: "y_hat"}), f"{count} trials"
@@ -92,10 +92,15 @@ def statistical(s: dict[str, Any], frame: pd.DataFrame) -> tuple[pd.DataFrame, s
     name = {"autoets": "AutoETS", "autotheta": "AutoTheta"}[s["method"]]
     model = getattr(models, name)(season_length=s["season"])
     fallback = models.SeasonalNaive(season_length=s["season"])
-    found = StatsForecast(
-        models=[model], freq=1 if s["freq"] is None else s["freq"], n_jobs=1, fallback_model=fallback
-    ).forecast(df=frame, h=s["horizon"])
+    found = StatsForecast(models=[model], freq=1, n_jobs=1, fallback_model=fallback).forecast(
+        df=numbered(frame), h=s["horizon"]
+    )
     return found.rename(columns={name: "y_hat"}), name
+
+
+def numbered(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return series with the number of the step as their time."""
+    return frame.assign(ds=frame.groupby("unique_id", sort=False).cumcount())
 
 
 def dates(frame: pd.DataFrame, freq: str) -> pd.Series:

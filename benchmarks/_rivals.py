@@ -50,7 +50,7 @@ def method_and_python(text: str) -> tuple[str, str]:
 
 
 def forecast_by(
-    method: str, python: str, history: pd.DataFrame, future: pd.DataFrame, *, season: int, freq: str | None,
+    method: str, python: str, history: pd.DataFrame, future: pd.DataFrame, *, season: int, freq: str,
     seconds: float = math.inf, seed: int = 0, threads: int = 1,
 ) -> Rival:  # fmt: skip
     """Forecast the steps after a history.
@@ -61,7 +61,7 @@ def forecast_by(
         history: ``unique_id``, ``ds``, ``y``.
         future: ``unique_id`` and ``ds`` of the steps to forecast, sorted, equally many for each series.
         season: Length of the season, 1 for none.
-        freq: pandas' alias of the frequency; None if only the steps' order is known.
+        freq: pandas' alias of the frequency.
         seconds: Time limit.
         seed: Seed.
         threads: Threads to compute with.
