@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lstmzoo.estimators import BaselineForecaster as BaselineForecaster
     from lstmzoo.estimators import BaselineLanguageModel as BaselineLanguageModel
     from lstmzoo.estimators import BaselineTranslator as BaselineTranslator
+    from lstmzoo.estimators import ForecastEnsemble as ForecastEnsemble
     from lstmzoo.estimators import Forecaster as Forecaster
     from lstmzoo.estimators import ForecastScorer as ForecastScorer
     from lstmzoo.estimators import LanguageModel as LanguageModel

@@ -7,7 +7,7 @@ An estimator meets a contract by having its methods; it need not inherit from it
 """
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from lstmzoo.config import ModelConfig
@@ -15,6 +15,7 @@ from lstmzoo.errors import ConfigError, arg
 from lstmzoo.options import ServingParam
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 Data = tuple[Any, ...]
@@ -109,6 +110,33 @@ class Pausable(Searchable, Protocol):
 
     def continue_from(self, *data: Any) -> None:
         """Go on from data that is longer than what the estimator was fitted on, without training."""
+
+
+class Ensemblable(Pausable, Protocol):
+    """An estimator whose fitted copies can be averaged, for a search that chooses an ensemble.
+
+    Attributes:
+        scores_predictions: Whether :meth:`prediction_scorer` gives the numbers of ``score``; otherwise it only ranks ensembles.
+    """
+
+    scores_predictions: ClassVar[bool]
+
+    def held_out_predictions(self, *data: Any) -> "np.ndarray":
+        """Return what the fitted estimator predicts for held-out data.
+
+        The weighted mean of the arrays of several estimators is what their ensemble predicts.
+        """
+
+    def prediction_scorer(self, *data: Any, metric: str | None = None) -> "Callable[[np.ndarray], float]":
+        """Return a function from the array of :meth:`held_out_predictions` for the same data to a score; greater is better.
+
+        Args:
+            *data: Held-out data.
+            metric: Name of a metric that ``score`` takes; its default one if None.
+        """
+
+    def ensemble(self, members: Sequence[Any], weights: Sequence[float]) -> Trainable:
+        """Return the fitted estimator that predicts the weighted mean of fitted members."""
 
 
 class Sizable(Protocol):

@@ -5,6 +5,7 @@
     preprocessor.json    learned state of the preprocessor
     state.safetensors    arrays that predictions need
     weights.safetensors  variables of the network by path; absent without a network
+    member<N>.<file>     the files of an ensemble's member N, from 1
     signature            HMAC-SHA-256 of manifest.json, in hex; absent if the model was saved without a key
 
 A folder is written completely or not at all, and read completely or refused. A reader gets the old model or the new one if it
@@ -19,6 +20,7 @@ import hmac
 import json
 import math
 import os
+import re
 import stat
 from pathlib import Path
 from typing import Any
@@ -39,6 +41,7 @@ KEY_FILE = "LSTMZOO_KEY_FILE"
 _MANIFEST, _SIGNATURE = "manifest.json", "signature"
 _MAX_MANIFEST_BYTES = 1 << 20
 _ALLOWED = {"params.json", "preprocessor.json", "state.safetensors", "weights.safetensors"}
+_MEMBER = re.compile(r"member[1-9][0-9]{0,2}\.(.+)")
 
 Bundle = dict[str, Any]
 
@@ -164,6 +167,32 @@ def _read_once(path: Path, key: bytes | None) -> tuple[dict[str, Any], Bundle]:
     return manifest, contents
 
 
+def with_members(files: Bundle, members: list[Bundle]) -> Bundle:
+    """Return the files of an ensemble and of its members, in one folder.
+
+    Examples:
+        >>> with_members({"params.json": 1}, [{"params.json": 2}])
+        {'params.json': 1, 'member1.params.json': 2}
+    """
+    own = {_member_file(i, name): value for i, part in enumerate(members, 1) for name, value in part.items()}
+    return {**files, **own}
+
+
+def member_files(files: Bundle, number: int) -> Bundle:
+    """Return the files of an ensemble's member by number, from 1; see :func:`with_members`."""
+    start = _member_file(number, "")
+    return {name.removeprefix(start): value for name, value in files.items() if name.startswith(start)}
+
+
+def _member_file(number: int, name: str) -> str:
+    return f"member{number}.{name}"
+
+
+def _is_allowed(name: str) -> bool:
+    of_member = _MEMBER.fullmatch(name)
+    return (of_member.group(1) if of_member else name) in _ALLOWED
+
+
 def _manifest(header: dict[str, Any], contents: dict[str, bytes]) -> bytes:
     listing = {name: {"sha256": hashlib.sha256(raw).hexdigest(), "bytes": len(raw)} for name, raw in contents.items()}
     manifest = {"format": FORMAT, "min_reader": FORMAT, "lstmzoo": __version__, **header, "files": listing}
@@ -192,7 +221,7 @@ def _checked_listing(path: Path, manifest: Any) -> dict[str, dict[str, Any]]:
     listing = manifest.get("files")
     if (
         not isinstance(listing, dict)
-        or not set(listing) <= _ALLOWED
+        or not all(map(_is_allowed, listing))
         or not all(isinstance(e, dict) and type(e.get("bytes")) is int for e in listing.values())
     ):
         raise SavedModelError(f"{path / _MANIFEST} is not a manifest: its file list is wrong")

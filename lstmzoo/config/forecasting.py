@@ -39,6 +39,6 @@ class ForecastingConfig(ModelConfig):
     """A zoo entry for forecasting."""
 
     task: ClassVar[str] = "forecasting"
-    estimators: ClassVar[tuple[str, ...]] = ("Forecaster", "BaselineForecaster", "ForecastScorer")
+    estimators: ClassVar[tuple[str, ...]] = ("Forecaster", "BaselineForecaster", "ForecastEnsemble", "ForecastScorer")
     spec: ClassVar[type[DataSpec]] = ForecastingSpec
     data: ForecastingData

@@ -1,14 +1,14 @@
 """Estimators in scikit-learn's manner, one package per task."""
 
 from lstmzoo.estimators._base import Networks, ZooEstimator, mean_nll
-from lstmzoo.estimators.forecasting import BaselineForecaster, Forecaster, ForecastScorer
+from lstmzoo.estimators.forecasting import BaselineForecaster, ForecastEnsemble, Forecaster, ForecastScorer
 from lstmzoo.estimators.language_modelling import BaselineLanguageModel, LanguageModel
 from lstmzoo.estimators.loading import load, network_estimator
 from lstmzoo.estimators.translation import Alignment, BaselineTranslator, Translator
 from lstmzoo.outputs import check_picture
 
 __all__ = [
-    "Alignment", "BaselineForecaster", "BaselineLanguageModel", "BaselineTranslator", "ForecastScorer", "Forecaster",
-    "LanguageModel", "Networks", "Translator", "ZooEstimator", "check_picture", "load", "mean_nll",
+    "Alignment", "BaselineForecaster", "BaselineLanguageModel", "BaselineTranslator", "ForecastEnsemble", "ForecastScorer",
+    "Forecaster", "LanguageModel", "Networks", "Translator", "ZooEstimator", "check_picture", "load", "mean_nll",
     "network_estimator",
 ]  # fmt: skip

@@ -5,9 +5,8 @@ from typing import Any
 
 from lstmzoo import saving
 from lstmzoo.config import schema_of
-from lstmzoo.errors import ConfigError, SavedModelError, unknown_name
-from lstmzoo.estimators._base import CLASSES, ZooEstimator, ZooNetworkEstimator
-from lstmzoo.migrations import migrate
+from lstmzoo.errors import ConfigError, SavedModelError
+from lstmzoo.estimators._base import CLASSES, ZooEstimator, ZooNetworkEstimator, class_named
 from lstmzoo.plugins import WAY_OUT, look_for
 
 
@@ -25,16 +24,16 @@ def load(path: str | Path, *, key: str | bytes | None = None) -> ZooEstimator:
             key.
     """
     manifest, files = saving.read_bundle(path, saving.signing_key(key))
-    cls = _class_of(path, str(manifest.get("class")))
+    name = str(manifest.get("class"))
     try:
-        migrate(files, manifest["format"], [base.__name__ for base in cls.__mro__])
-        estimator = cls(**files["params.json"]["params"])
-        estimator._check_params()
+        cls = class_named(name)
+        cls._migrate(files, manifest["format"])
+        estimator = cls._unfitted(files)
         estimator._from_bundle(files)
     except SavedModelError as error:
         raise SavedModelError(f"{path}: {error}") from error
     except (ConfigError, LookupError, TypeError, ValueError, AttributeError) as error:
-        raise SavedModelError(f"{path} does not hold a consistent {cls.__name__}: {error}") from error
+        raise SavedModelError(f"{path} does not hold a consistent {name}: {error}") from error
     return estimator
 
 
@@ -53,10 +52,3 @@ def network_estimator(task: str) -> type[Any]:
             f"the task {task!r} names {name!r}, which is no estimator of networks that is known here: {WAY_OUT}"
         )
     return cls
-
-
-def _class_of(path: str | Path, name: str) -> type[ZooEstimator]:
-    look_for(name, CLASSES, "lstmzoo.estimators")
-    if name not in CLASSES:
-        raise SavedModelError(f"{path}: {unknown_name('class', name, CLASSES)}; for one of your own, {WAY_OUT}")
-    return CLASSES[name]

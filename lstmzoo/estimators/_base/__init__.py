@@ -1,5 +1,6 @@
 """Bases of the estimators: saving, the one fit of networks, and tokenizers."""
 
+from lstmzoo.estimators._base.ensemble import Ensemble
 from lstmzoo.estimators._base.estimator import (
     CLASSES,
     PREPROCESSOR,
@@ -12,6 +13,7 @@ from lstmzoo.estimators._base.estimator import (
     Untrained,
     ZooEstimator,
     as_json,
+    class_named,
     preprocessor,
     spec,
 )  # fmt: skip
@@ -19,7 +21,7 @@ from lstmzoo.estimators._base.network import Prepared, TokenizingEstimator, ZooN
 from lstmzoo.estimators._base.sharing import Networks
 
 __all__ = [
-    "CLASSES", "PREPROCESSOR", "STATE", "Learned", "LearnedArray", "LearnedArrays", "Networks", "Parts", "Prepared", "Tokenizing",
-    "TokenizingEstimator", "Untrained", "ZooEstimator", "ZooNetworkEstimator", "as_json", "mean_nll",
+    "CLASSES", "PREPROCESSOR", "STATE", "Ensemble", "Learned", "LearnedArray", "LearnedArrays", "Networks", "Parts", "Prepared",
+    "Tokenizing", "TokenizingEstimator", "Untrained", "ZooEstimator", "ZooNetworkEstimator", "as_json", "class_named", "mean_nll",
     "preprocessor", "spec",
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import keras
 import numpy as np
@@ -15,9 +15,9 @@ from lstmzoo import saving
 from lstmzoo._version import __version__
 from lstmzoo.config import ModelConfig, parse_config
 from lstmzoo.contracts import Servable
-from lstmzoo.errors import ConfigError, SavedModelError, UnknownNameError, arg
+from lstmzoo.errors import ConfigError, SavedModelError, UnknownNameError, arg, unknown_name
 from lstmzoo.migrations import FORMAT, migrate
-from lstmzoo.plugins import WAY_OUT
+from lstmzoo.plugins import WAY_OUT, look_for
 from lstmzoo.rebuilding import build_like, check_settings
 from lstmzoo.registry import build_model, get_builder
 from lstmzoo.seeding import seeded
@@ -233,6 +233,18 @@ class ZooEstimator(BaseEstimator):
             files["weights.safetensors"] = {v.path: np.asarray(v.numpy()) for v in self.model_.weights}
         return header, files
 
+    @classmethod
+    def _migrate(cls, files: saving.Bundle, format: int) -> None:
+        """Migrate the files of a saved model, in place, from an earlier format."""
+        migrate(files, format, [base.__name__ for base in cls.__mro__])
+
+    @classmethod
+    def _unfitted(cls, files: saving.Bundle) -> Self:
+        """Return an estimator with the parameters of a saved model, checked."""
+        estimator = cls(**files[PARAMS]["params"])
+        estimator._check_params()
+        return estimator
+
     def _from_bundle(self, files: saving.Bundle) -> None:
         document = files[PARAMS]
         if "config" in document:
@@ -282,7 +294,7 @@ class ZooEstimator(BaseEstimator):
                                   f"which reads up to {FORMAT}: upgrade lstmzoo")  # fmt: skip
         for name, value in state["params"].items():
             setattr(self, name, value)
-        migrate(state["bundle"], format, [base.__name__ for base in type(self).__mro__])
+        self._migrate(state["bundle"], format)
         for name, value in state["bundle"][PARAMS]["params"].items():
             if name not in state["params"]:
                 setattr(self, name, value)
@@ -327,6 +339,18 @@ class Untrained:
     def history_(self) -> list[dict[str, float]]:
         """The rows of the epochs: none."""
         return []
+
+
+def class_named(name: str) -> type[ZooEstimator]:
+    """Return the class of a saved model by name.
+
+    Raises:
+        SavedModelError: If there is no such class; the message lists them.
+    """
+    look_for(name, CLASSES, "lstmzoo.estimators")
+    if name not in CLASSES:
+        raise SavedModelError(f"{unknown_name('class', name, CLASSES)}; for one of your own, {WAY_OUT}")
+    return CLASSES[name]
 
 
 def _check_builder(name: str) -> None:

@@ -24,6 +24,7 @@ from lstmzoo.estimators.forecasting.scoring import (
     read_backtest,
 )
 from lstmzoo.estimators.forecasting.serving import ServedForecaster
+from lstmzoo.options import checked_options
 from lstmzoo.outputs import check_picture
 from lstmzoo.preprocessing import (
     Ahead,
@@ -345,6 +346,21 @@ class PanelForecaster(ServedForecaster, ScoredForecaster):
             numbers = series_numbers(ids, panel.ids)
             panel, future = panel.select(numbers), future_of(future, panel, numbers, self.params_.columns)
         return panel, form, self.params_.ahead(panel, steps, future)
+
+    def _sampled(self, n: Any, horizon: Any, history: Any, future: Any, random_state: Any) -> Any:
+        """Return sample paths; see :meth:`lstmzoo.Forecaster.sample_paths`."""
+        self._check_fitted()
+        checked_options(n=n, random_state=random_state)
+        panel, form, ahead = self._to_forecast(history, self.params_.checked_horizon(horizon), future)
+        seed = int(np.random.SeedSequence(random_state).generate_state(1)[0])
+        model: Any = self._panel_model
+        paths = model.seeded(seed).paths(panel, ahead, int(n))
+        check_finite(panel, paths)
+        if form.kind == "array":
+            return paths[0].T
+        return forecast_frame(
+            panel, {f"y_hat_path{i}": paths[:, i] for i in range(n)}, form, self.params_.columns, ahead.times
+        )
 
     def _history(self, history: Any) -> tuple[Panel, Form]:
         """Return the series to forecast and the form of the result; the training series if ``history`` is None."""

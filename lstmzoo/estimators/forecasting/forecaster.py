@@ -16,6 +16,7 @@ from lstmzoo.config.ranges import SearchParameter
 from lstmzoo.errors import ConfigError, arg
 from lstmzoo.estimators.forecasting._base import Level, Missing, Positive, Seasons, panel_digest
 from lstmzoo.estimators.forecasting.baselines import METHODS, BaselineForecaster
+from lstmzoo.estimators.forecasting.ensemble import ForecastEnsemble
 from lstmzoo.estimators.forecasting.network import NetworkForecaster
 from lstmzoo.estimators.forecasting.network.framing import (
     PreparedSeries,
@@ -209,6 +210,10 @@ class Forecaster(NetworkForecaster):
             "past_covariates", "future_covariates", "static_covariates", "id_col", "time_col", "target_col",
         )  # fmt: skip
         return {method: BaselineForecaster(method, **{n: getattr(self, n) for n in names}) for method in METHODS}
+
+    def ensemble(self, members: Sequence[Any], weights: Sequence[float]) -> ForecastEnsemble:
+        """Return the fitted ensemble of fitted members; see :class:`lstmzoo.ForecastEnsemble`."""
+        return ForecastEnsemble.of(members, weights)
 
     def restrict(self, search_space: dict[str, SearchParameter], y: Any) -> dict[str, SearchParameter]:
         """Return a search space without the ranges that this estimator's parameters or the data make meaningless.

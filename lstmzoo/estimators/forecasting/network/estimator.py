@@ -10,7 +10,7 @@ import numpy as np
 from lstmzoo.config import ModelConfig, list_models
 from lstmzoo.errors import ConfigError, DataError, SavedModelError, arg
 from lstmzoo.estimators._base import LearnedArray, ZooNetworkEstimator, as_json, preprocessor
-from lstmzoo.estimators.forecasting._base import PanelForecaster, check_finite
+from lstmzoo.estimators.forecasting._base import PanelForecaster
 from lstmzoo.estimators.forecasting.network._base import Projection
 from lstmzoo.estimators.forecasting.network.conformal import check_held_out, conformal_offsets
 from lstmzoo.estimators.forecasting.network.framing import PreparedSeries
@@ -26,9 +26,8 @@ from lstmzoo.estimators.forecasting.network.streaming import ForecastStream
 from lstmzoo.exporting import ExportFormat, ExportReport, export_model
 from lstmzoo.layers import distribution_loss, pinball_loss
 from lstmzoo.models._base import SteppingModel
-from lstmzoo.options import checked_options
 from lstmzoo.overrides import Overrides, measured, point_loss
-from lstmzoo.preprocessing import Scale, WindowPreprocessor, Windows, forecast_frame
+from lstmzoo.preprocessing import Scale, WindowPreprocessor, Windows
 from lstmzoo.saving import check_arrays_finite
 from lstmzoo.spec import ForecastingSpec
 from lstmzoo.training import Batches, Trained, Validate, predict_padded
@@ -75,17 +74,7 @@ class NetworkForecaster(ZooNetworkEstimator[PreparedSeries], PanelForecaster):
                 conformal and the horizon is longer than the one trained for; or if a number is out of range.
             DataError: If the history or the future is refused.
         """
-        self._check_fitted()
-        checked_options(n=n, random_state=random_state)
-        panel, form, ahead = self._to_forecast(history, self.params_.checked_horizon(horizon), future)
-        seed = int(np.random.SeedSequence(random_state).generate_state(1)[0])
-        paths = self._panel_model.seeded(seed).paths(panel, ahead, int(n))
-        check_finite(panel, paths)
-        if form.kind == "array":
-            return paths[0].T
-        return forecast_frame(
-            panel, {f"y_hat_path{i}": paths[:, i] for i in range(n)}, form, self.params_.columns, ahead.times
-        )
+        return self._sampled(n, horizon, history, future, random_state)
 
     def stream(self, history: Any = None) -> ForecastStream:
         """Forecast one series as it is observed; each observation costs one step of the network.

@@ -1,6 +1,7 @@
 """Evaluation of forecasters: scores, in-sample forecasts, residuals."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ class ScoredForecaster(ZooEstimator):
     :attr:`_panel_model`.
     """
 
+    scores_predictions: ClassVar[bool] = True
     params_: Any
     season_length_: int
 
@@ -61,6 +63,45 @@ class ScoredForecaster(ZooEstimator):
         (values,) = scores_by_series(actual, forecasts, past, self.season_length_, [metric]).values()
         return -mean_over_series(np.abs(values), metric)
 
+    def held_out_predictions(self, y: Any) -> np.ndarray:
+        """Return forecasts ``(N, H, L)`` of the last ``horizon`` observations of N series, made from those before, by level.
+
+        Args:
+            y: As for :meth:`score`.
+
+        Raises:
+            NotFittedError: If the estimator is not fitted.
+            DataError: If a series is too short.
+        """
+        _, _, _, forecasts = self._last_horizon(y, self.levels_)
+        return np.stack([forecasts[level] for level in self.levels_], axis=-1)
+
+    def prediction_scorer(self, y: Any, *, metric: str | None = None) -> Callable[[np.ndarray], float]:
+        """Return a function from forecasts ``(N, H, L)``, as of :meth:`held_out_predictions`, to what :meth:`score` would return.
+
+        Args:
+            y: As for :meth:`score`.
+            metric: As for :meth:`score`; ``mase`` if None.
+
+        Raises:
+            NotFittedError: If the estimator is not fitted.
+            UnknownNameError: If the metric is unknown.
+            ConfigError: If the metric needs quantiles, and none are forecast.
+            DataError: If a series is too short.
+        """
+        self._check_fitted()
+        name = "mase" if metric is None else check_scored(metric)
+        checked_metrics([name], self.levels_)
+        history, actual = self._parted(y)
+        observed, past = observed_values(actual, self.horizon_), _each(history)
+
+        def scored(predictions: np.ndarray) -> float:
+            forecasts = {level: predictions[..., i] for i, level in enumerate(self.levels_)}
+            (values,) = scores_by_series(observed, forecasts, past, self.season_length_, [name]).values()
+            return -mean_over_series(np.abs(values), name)
+
+        return scored
+
     def evaluate(self, y: Any, X: None = None, *, metrics: list[str] | None = None) -> pd.DataFrame:
         """Score forecasts of the last ``horizon`` observations of each series by several metrics.
 
@@ -94,18 +135,22 @@ class ScoredForecaster(ZooEstimator):
         self, y: Any, levels: list[float]
     ) -> tuple[np.ndarray, np.ndarray, list[np.ndarray], dict[float, np.ndarray]]:
         """Ids, the last ``horizon`` values ``(N, H)``, the N histories before them, and forecasts ``(N, H)`` by level."""
-        self._check_fitted()
-        panel, horizon = self._read_like_fitted(y)[0], self.horizon_
-        panel.check_lengths(horizon + 1, f"; scores need more than {horizon}")
-        check_observed(panel, horizon, "to be scored", "give observed values, or drop those rows")
-        history, actual = self.params_.parted(panel)
+        history, actual = self._parted(y)
+        horizon = self.horizon_
         try:
             model = self._panel_model
             forecasts = model.forecast(model.prepared(history), levels, ahead_of(actual, horizon))
         except DataError as error:
             raise DataError(f"without the last {horizon} observations, which are scored: {error.message}") from None
-        past = np.split(observed_values(history), history.offsets[1:-1])
-        return panel.ids, observed_values(actual, horizon), past, forecasts
+        return history.ids, observed_values(actual, horizon), _each(history), forecasts
+
+    def _parted(self, y: Any) -> tuple[Panel, Panel]:
+        """Read series, and return histories and the last ``horizon`` rows, which are scored."""
+        self._check_fitted()
+        panel, horizon = self._read_like_fitted(y)[0], self.horizon_
+        panel.check_lengths(horizon + 1, f"; scores need more than {horizon}")
+        check_observed(panel, horizon, "to be scored", "give observed values, or drop those rows")
+        return self.params_.parted(panel)
 
     def fitted_values(self, y: Any, *, step: int = 1) -> Any:
         """Forecast each observation of a series from those before it.
@@ -187,3 +232,8 @@ class ScoredForecaster(ZooEstimator):
     def _panel_model(self) -> PanelModel:
         """The model that forecasts the series that were read."""
         raise NotImplementedError
+
+
+def _each(panel: Panel) -> list[np.ndarray]:
+    """Return the observed values of each series; missing ones are NaN."""
+    return np.split(observed_values(panel), panel.offsets[1:-1])
