@@ -72,7 +72,7 @@ def benchmark(
         >>> forecaster = Forecaster(horizon=6, hyperparameters={"epochs": 1, "units": 4}, random_state=0)
         >>> table = benchmark(forecaster, y, models="gru", verbose=0)
         >>> sorted(table["model"])
-        ['drift', 'forecasting/gru', 'naive', 'seasonal_naive', 'window_average']
+        ['damped', 'drift', 'forecasting/gru', 'naive', 'seasonal_naive', 'theta', 'window_average']
     """
     rows = []
     for row in compare(estimator, data, models=models, time_limit=time_limit):

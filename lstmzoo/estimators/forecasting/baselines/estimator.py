@@ -1,4 +1,4 @@
-"""Naive forecasts."""
+"""The estimator of the baselines."""
 
 import time
 from dataclasses import dataclass, replace
@@ -17,15 +17,16 @@ from lstmzoo.estimators.forecasting._base import (
     Seasons,
     panel_digest,
 )
+from lstmzoo.estimators.forecasting.baselines.naive import naive_forecast
+from lstmzoo.estimators.forecasting.baselines.smoothing import FORECASTS, smoothed_forecasts
 from lstmzoo.preprocessing import Ahead, Panel
-from lstmzoo.scales import mean_and_deviation
 
-Method = Literal["naive", "seasonal_naive", "drift", "window_average"]
+Method = Literal["naive", "seasonal_naive", "drift", "window_average", "theta", "damped"]
 METHODS: tuple[Method, ...] = get_args(Method)
 
 
 class BaselineForecaster(Untrained, PanelForecaster):
-    """A naive forecast with the interface of :class:`lstmzoo.Forecaster`.
+    """A simple forecast of each series by itself, with the interface of :class:`lstmzoo.Forecaster`.
 
     ==================  =====================================================  ===========================================
     method              forecast of step h                                     standard deviation (s: of the residuals)
@@ -34,12 +35,21 @@ class BaselineForecaster(Untrained, PanelForecaster):
     ``seasonal_naive``  the value at the same place in the last season         ``s sqrt(floor((h - 1) / m) + 1)``
     ``drift``           the line through the first and the last value          ``s sqrt(h (1 + h / (T - 1)))``
     ``window_average``  the mean of the last season (of the last H values)     ``s sqrt(1 + 1 / w)``
+    ``theta``           the mean of the trend line and of a smoothed series    ``s sqrt(1 + (h - 1) alpha^2)``
+    ``damped``          exponential smoothing with a damped trend              ``s sqrt(1 + sum_j<h (alpha + beta phi_j)^2)``
     ==================  =====================================================  ===========================================
+
+    ``theta`` and ``damped`` first remove the seasons, shortest first, and restore them in the forecast. A season is removed from
+    a series if it fits three times and its autocorrelation is significant at 90 %. It is multiplied if all values are above 0,
+    all factors are at least 0.1, and it fits better than a season that is added. The parameters of both methods maximize the
+    likelihood of the history to forecast from. ``theta`` smooths the series after doubling the distances from its trend line.
+    ``damped`` has no trend for a series of fewer than ten values. ``phi_j`` is ``phi + ... + phi^j``, with ``phi`` from 0.8 to
+    0.98.
 
     Args:
         method: A method of the table.
         horizon: H, steps to forecast.
-        season_length: As for :class:`lstmzoo.Forecaster`; the shortest season is used.
+        season_length: As for :class:`lstmzoo.Forecaster`; ``theta`` and ``damped`` use all seasons, other methods the shortest.
         freq: As for :class:`lstmzoo.Forecaster`.
         quantiles: Levels to forecast besides the mean; quantiles are those of a normal distribution.
         pad_short: As for :class:`lstmzoo.Forecaster`, but without a warning.
@@ -59,12 +69,15 @@ class BaselineForecaster(Untrained, PanelForecaster):
         levels_: Quantile levels to forecast, 0.5 among them.
         method_: The method.
         seasons_: As for :class:`lstmzoo.Forecaster`.
-        season_length_: The season that is repeated, and that scales MASE; 1 if there is none.
+        season_length_: The shortest season, which naive methods repeat, and which scales MASE; 1 if there is none.
         seconds_: Seconds of the fit.
         data_digest_: SHA-256 of the training data.
 
     References:
         Hyndman & Athanasopoulos, "Forecasting: Principles and Practice", 3rd ed., sections 5.2 and 5.5.
+        Assimakopoulos & Nikolopoulos, "The theta model: a decomposition approach to forecasting", International Journal of
+        Forecasting 16(4), 2000.
+        Gardner & McKenzie, "Forecasting Trends in Time Series", Management Science 31(10), 1985.
 
     Examples:
         >>> BaselineForecaster("drift", horizon=2).fit([1.0, 2.0, 3.0]).predict()
@@ -126,21 +139,20 @@ class BaselineForecaster(Untrained, PanelForecaster):
         read, form = params.read(y)
         panel = params.filled(read)
         self.seasons_ = self._seasons(panel)
-        season = self.seasons_[0]
-        naive = _Naive(self.method, params.horizon, season, params.pad_short, params.allow_negative)
-        short = panel.lengths < naive.fewest_rows
+        local = _Local(self.method, params.horizon, self.seasons_, params.pad_short, params.allow_negative)
+        short = panel.lengths < local.fewest_rows
         if self.pad_short is None and short.any() and not short.all():
-            params, naive = replace(params, pad_short=True), replace(naive, pad_short=True)
-        self.tail_, self.form_ = naive.prepared(panel), form
-        self.params_, self.method_, self.season_length_ = params, self.method, season
+            params, local = replace(params, pad_short=True), replace(local, pad_short=True)
+        self.tail_, self.form_ = local.prepared(panel), form
+        self.params_, self.method_, self.season_length_ = params, self.method, self.seasons_[0]
         self.data_digest_ = panel_digest(panel)
         self.seconds_ = time.perf_counter() - started
         return self
 
     @property
-    def _panel_model(self) -> "_Naive":
+    def _panel_model(self) -> "_Local":
         params = self.params_
-        return _Naive(self.method_, self.horizon_, self.season_length_, params.pad_short, params.allow_negative)
+        return _Local(self.method_, self.horizon_, self.seasons_, params.pad_short, params.allow_negative)
 
     def _complete(self) -> None:
         if self.method_ not in METHODS:
@@ -148,20 +160,20 @@ class BaselineForecaster(Untrained, PanelForecaster):
 
 
 @dataclass(frozen=True)
-class _Naive:
-    """The naive forecasts of panels.
+class _Local:
+    """Forecasts of panels, each series from its own history alone.
 
     Attributes:
         method: One of :data:`METHODS`.
         horizon: H.
-        season: The season that is repeated.
+        seasons: Season lengths, shortest first.
         pad_short: Whether series that are too short are padded to the left.
         allow_negative: Whether series without negative values may be forecast negative.
     """
 
     method: Method
     horizon: int
-    season: int
+    seasons: list[int]
     pad_short: bool
     allow_negative: bool
 
@@ -192,33 +204,19 @@ class _Naive:
 
     def forecast(self, panel: Panel, levels: list[float], ahead: Ahead) -> dict[float, np.ndarray]:
         """Return forecasts ``(N, H)`` by quantile level."""
-        steps = np.arange(1, ahead.times.shape[1] + 1)
-        rows = [self._mean_and_deviation(panel.series(i), steps) for i in range(len(panel))]
-        mean, deviation = np.array([r[0] for r in rows]), np.array([r[1] for r in rows])
+        mean, deviation = self._mean_and_deviation(panel, ahead.times.shape[1])
         lowest = np.minimum.reduceat(panel.values, panel.offsets[:-1])
         least = np.where((lowest < 0) | self.allow_negative, -np.inf, 0.0)[:, None]
         return {level: np.maximum(mean + norm.ppf(level) * deviation, least) for level in levels}
 
-    def _mean_and_deviation(self, y: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        season = self.season
-        if self.method == "naive":
-            return np.full(len(steps), y[-1]), _spread(y[1:] - y[:-1]) * np.sqrt(steps)
-        if self.method == "seasonal_naive":
-            seasons = (steps - 1) // season + 1
-            return y[len(y) - season + (steps - 1) % season], _spread(y[season:] - y[:-season]) * np.sqrt(seasons)
-        if self.method == "drift":
-            slope = (y[-1] - y[0]) / (len(y) - 1)
-            return y[-1] + slope * steps, _spread(np.diff(y) - slope) * np.sqrt(steps * (1 + steps / (len(y) - 1)))
-        width = min(season if season > 1 else self.horizon, len(y))
-        mean, deviation = (float(x[0]) for x in mean_and_deviation(y[-width:]))
-        return np.full(len(steps), mean), np.full(len(steps), deviation * np.sqrt(1 + 1 / width))
+    def _mean_and_deviation(self, panel: Panel, steps: int) -> tuple[np.ndarray, np.ndarray]:
+        if self.method in FORECASTS:
+            return smoothed_forecasts(self.method, panel, steps, self.seasons)
+        season = self.seasons[0]
+        width = season if season > 1 else self.horizon
+        rows = [naive_forecast(self.method, panel.series(i), steps, season, width) for i in range(len(panel))]
+        return np.array([mean for mean, _ in rows]), np.array([deviation for _, deviation in rows])
 
     @property
     def _rows(self) -> int:
-        return {"seasonal_naive": self.season, "drift": 2}.get(self.method, 1)
-
-
-def _spread(residuals: np.ndarray) -> float:
-    """Root mean square of residuals; 0 if there are none."""
-    largest = float(np.abs(residuals).max(initial=0.0))
-    return largest * float(np.sqrt(np.mean((residuals / largest) ** 2))) if largest > 0 else 0.0
+        return {"seasonal_naive": self.seasons[0], "drift": 2}.get(self.method, 1)
