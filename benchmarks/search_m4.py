@@ -95,7 +95,7 @@ def searched(history: Any, group: Group, seconds: float, seed: int) -> tuple[Any
     )
     forecast = search.predict()
     taken = time.perf_counter() - began
-    networks = sum(not record["baseline"] for record in search.records_)
+    networks = sum(not record["baseline"] and not record["members"] for record in search.records_)
     best = search.best_params_
     progress(f"{seconds:g} s, seed {seed}: {taken:.1f} s, {networks} networks, winner {best}")
     return forecast, taken, networks, best["model"]

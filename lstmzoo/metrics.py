@@ -10,8 +10,8 @@ from lstmzoo.errors import ConfigError, DataError
 from lstmzoo.translation_metrics import bleu, chrf, ter, translation_scores
 
 __all__ = [
-    "bias", "bleu", "chrf", "coverage", "crps", "mae", "mape", "mase", "mean_over_series", "msis", "rmse", "rmsse", "smape",
-    "ter", "translation_scores", "wape", "weighted_quantile_loss",
+    "bias", "bleu", "chrf", "coverage", "crps", "mae", "mape", "mase", "mean_over_series", "msis", "naive_error", "rmse", "rmsse",
+    "smape", "ter", "translation_scores", "wape", "weighted_quantile_loss",
 ]  # fmt: skip
 
 
@@ -240,7 +240,7 @@ def msis(
         raise ConfigError(f"level: expected a number between 0 and 1, such as 0.95, got {level}")
     outside = np.maximum(low - actual, 0) + np.maximum(actual - high, 0)
     scores = _frame(actual, y_hat=high - low + 2 / (1 - level) * outside).groupby("unique_id", as_index=False).mean()
-    naive = _naive_error(history, season_length)
+    naive = naive_error(history, season_length)
     return _by_series(scores, actual, low, high) / np.where(naive > 0, naive, np.nan)
 
 
@@ -277,7 +277,7 @@ def _scaled_error(
     """``(N,)`` a loss of utilsforecast that is scaled by the history; NaN where the history does not vary."""
     actual, forecast, history = _in_units(actual, forecast, history)
     table = loss(_frame(actual, y_hat=forecast), ["y_hat"], season_length, _past(history))
-    return np.where(_naive_error(history, season_length) > 0, _by_series(table, actual, forecast), np.nan)
+    return np.where(naive_error(history, season_length) > 0, _by_series(table, actual, forecast), np.nan)
 
 
 def _in_units(
@@ -307,8 +307,17 @@ def _past(history: Sequence[np.ndarray]) -> pd.DataFrame:
     return pd.DataFrame({"unique_id": numbers, "y": np.concatenate(list(history))})
 
 
-def _naive_error(history: Sequence[np.ndarray], season_length: int) -> np.ndarray:
-    """``(N,)`` the mean absolute in-sample error of the seasonal naive forecast; NaN if it has none."""
+def naive_error(history: Sequence[np.ndarray], season_length: int) -> np.ndarray:
+    """Return the mean absolute in-sample error ``(N,)`` of the seasonal naive forecast, which scales MASE; NaN if it has none.
+
+    Args:
+        history: N arrays of any lengths; NaN is left out.
+        season_length: Season of the forecast.
+
+    Examples:
+        >>> naive_error([np.array([1.0, 2.0, 5.0])], season_length=1)
+        array([2.])
+    """
     errors = [np.abs(h[season_length:] - h[:-season_length]) for h in history]
     return np.array([np.nanmean(e) if np.isfinite(e).any() else np.nan for e in errors])
 

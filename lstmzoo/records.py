@@ -30,6 +30,7 @@ class Record(TypedDict):
         epochs: Number of epochs trained.
         best_epoch: The epoch whose weights were kept.
         history: A row per epoch.
+        members: The weights of an ensemble's members, by the number of their trial; empty for a single model.
         refit: The parameters of the refit that differ from those of the search's estimator.
         error: Type and message of the exception, if the trial failed.
         traceback: Traceback of the exception, if the trial failed.
@@ -53,9 +54,15 @@ class Record(TypedDict):
     epochs: int | None
     best_epoch: int | None
     history: list[dict[str, Any]]
+    members: dict[str, float]
     refit: dict[str, Any]
     error: str | None
     traceback: str | None
+
+
+def is_network(record: Record) -> bool:
+    """Return whether a record is that of a single network: neither of a baseline nor of an ensemble."""
+    return not record["baseline"] and not record["members"]
 
 
 def derived_seed(entropy: int, *place: int) -> int:

@@ -490,8 +490,8 @@ def test_a_damaged_line_and_a_newer_format_are_named(tmp_path):
     path.write_text(text[:-20])
     with pytest.raises(LstmzooError, match=r"line 5: not the journal"):
         searcher(directory=tmp_path).fit(Y)
-    path.write_text(text.replace('"format": 2', '"format": 3'))
-    with pytest.raises(LstmzooError, match="format 3"):
+    path.write_text(text.replace('"format": 3', '"format": 4'))
+    with pytest.raises(LstmzooError, match="format 4"):
         searcher(directory=tmp_path).fit(Y)
 
 

@@ -1,6 +1,6 @@
 """Estimators in scikit-learn's manner, one package per task."""
 
-from lstmzoo.estimators._base import Networks, ZooEstimator, mean_nll
+from lstmzoo.estimators._base import Networks, ZooEstimator, mean_nll, unshare
 from lstmzoo.estimators.forecasting import BaselineForecaster, ForecastEnsemble, Forecaster, ForecastScorer
 from lstmzoo.estimators.language_modelling import BaselineLanguageModel, LanguageModel
 from lstmzoo.estimators.loading import load, network_estimator
@@ -10,5 +10,5 @@ from lstmzoo.outputs import check_picture
 __all__ = [
     "Alignment", "BaselineForecaster", "BaselineLanguageModel", "BaselineTranslator", "ForecastEnsemble", "ForecastScorer",
     "Forecaster", "LanguageModel", "Networks", "Translator", "ZooEstimator", "check_picture", "load", "mean_nll",
-    "network_estimator",
+    "network_estimator", "unshare",
 ]  # fmt: skip

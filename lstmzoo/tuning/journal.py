@@ -15,7 +15,7 @@ from lstmzoo.outputs import replacing
 from lstmzoo.records import Record
 
 _NAME = "search.jsonl"
-_FORMAT = 2
+_FORMAT = 3
 _logger = logging.getLogger(__name__)
 
 

@@ -8,7 +8,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 
 from lstmzoo.live import in_notebook, live
-from lstmzoo.records import Record, best_record
+from lstmzoo.records import Record, best_record, is_network
 
 _ROWS = 12
 
@@ -106,7 +106,7 @@ def _table(progress: Progress) -> Table:
 
 
 def _summary(progress: Progress) -> str:
-    networks = sum(not r["baseline"] for r in progress.records)
+    networks = sum(map(is_network, progress.records))
     most = f" of {progress.max_trials}" if progress.max_trials else ""
     of_time = f" of {_clock(progress.time_limit)}" if progress.time_limit else ""
     noun = "network" if networks == 1 and not most else "networks"

@@ -17,7 +17,7 @@ from sklearn.base import clone
 from lstmzoo.contracts import Data, Pausable, Searchable, Trainable
 from lstmzoo.errors import LstmzooError, SavedModelError, arg
 from lstmzoo.estimators import Networks
-from lstmzoo.records import Record, best_record, to_json
+from lstmzoo.records import Record, best_record, is_network, to_json
 
 _logger = logging.getLogger(__name__)
 T = TypeVar("T", bound=Trainable)
@@ -214,6 +214,7 @@ def blank_record(number: int, model: str, params: dict[str, Any], *, baseline: b
         "epochs": None,
         "best_epoch": None,
         "history": [],
+        "members": {},
         "refit": {},
         "error": None,
         "traceback": None,
@@ -226,7 +227,7 @@ def check_any_succeeded(records: list[Record]) -> None:
     Raises:
         LstmzooError: If every network failed, with the first error; or if nothing was scored at all.
     """
-    networks = [r for r in records if not r["baseline"]]
+    networks = [r for r in records if is_network(r)]
     if not networks and best_record(records) is not None:
         _logger.warning("time_limit is too short for a single network: the best baseline is the winner")
         return

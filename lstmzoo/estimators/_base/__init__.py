@@ -18,10 +18,10 @@ from lstmzoo.estimators._base.estimator import (
     spec,
 )  # fmt: skip
 from lstmzoo.estimators._base.network import Prepared, TokenizingEstimator, ZooNetworkEstimator, mean_nll
-from lstmzoo.estimators._base.sharing import Networks
+from lstmzoo.estimators._base.sharing import Networks, unshare
 
 __all__ = [
     "CLASSES", "PREPROCESSOR", "STATE", "Ensemble", "Learned", "LearnedArray", "LearnedArrays", "Networks", "Parts", "Prepared",
     "Tokenizing", "TokenizingEstimator", "Untrained", "ZooEstimator", "ZooNetworkEstimator", "as_json", "class_named", "mean_nll",
-    "preprocessor", "spec",
+    "preprocessor", "spec", "unshare",
 ]  # fmt: skip

@@ -5,7 +5,8 @@ from typing import Any
 
 import keras
 
-from lstmzoo.training import Program
+from lstmzoo.seeding import seeded
+from lstmzoo.training import Program, compile_for_prediction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,3 +51,12 @@ class Networks:
         self._kept[key] = model, program
         while len(self._kept) > self._most:
             del self._kept[next(iter(self._kept))]
+
+
+def unshare(estimator: Any) -> None:
+    """Give a fitted estimator a network of its own, with the weights of the one that it shares with other fits."""
+    with seeded(0):
+        own = estimator._build(estimator.config_, estimator.spec_)
+    own.set_weights(estimator.model_.get_weights())
+    compile_for_prediction(own)
+    estimator.model_ = own

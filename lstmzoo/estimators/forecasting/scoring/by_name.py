@@ -76,6 +76,35 @@ def scores_by_series(
     return scores
 
 
+def score_function(
+    actual: np.ndarray, past: list[np.ndarray], season_length: int, levels: list[float], metric: str
+) -> Callable[[np.ndarray], float]:
+    """Return a function from forecasts ``(N, H, L)`` to their score, for many forecasts of the same series; greater is better.
+
+    Args:
+        actual: Observations ``(N, H)``; NaN if missing.
+        past: The N histories.
+        season_length: Season of the naive forecast that scales the errors.
+        levels: L levels, ascending, 0.5 among them.
+        metric: Name of a metric, checked.
+    """
+    naive = m.naive_error(past, season_length) if metric == "mase" else np.array([])
+    scale = np.where(naive > 0, naive, np.nan)
+    observed = np.isfinite(actual)
+    counts = np.where(observed.any(axis=1), observed.sum(axis=1), np.nan)
+
+    def mase(forecasts: np.ndarray) -> float:
+        errors = np.abs(actual - forecasts[..., levels.index(0.5)])
+        return -m.mean_over_series(errors.sum(axis=1, where=observed) / counts / scale)
+
+    def score(forecasts: np.ndarray) -> float:
+        by_level = {level: forecasts[..., i] for i, level in enumerate(levels)}
+        (values,) = scores_by_series(actual, by_level, past, season_length, [metric]).values()
+        return -m.mean_over_series(np.abs(values), metric)
+
+    return mase if metric == "mase" else score
+
+
 def check_scored(metric: Any) -> str:
     """Return the name of a metric by which forecasts can be ranked.
 

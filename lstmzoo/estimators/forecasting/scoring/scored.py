@@ -9,7 +9,12 @@ import pandas as pd
 from lstmzoo.errors import ConfigError, DataError, arg
 from lstmzoo.estimators._base import ZooEstimator
 from lstmzoo.estimators.forecasting.scoring._base import PanelModel
-from lstmzoo.estimators.forecasting.scoring.by_name import check_scored, checked_metrics, scores_by_series
+from lstmzoo.estimators.forecasting.scoring.by_name import (
+    check_scored,
+    checked_metrics,
+    score_function,
+    scores_by_series,
+)
 from lstmzoo.estimators.forecasting.scoring.insample import insample_forecasts
 from lstmzoo.metrics import mean_over_series
 from lstmzoo.options import require_counts
@@ -93,14 +98,8 @@ class ScoredForecaster(ZooEstimator):
         name = "mase" if metric is None else check_scored(metric)
         checked_metrics([name], self.levels_)
         history, actual = self._parted(y)
-        observed, past = observed_values(actual, self.horizon_), _each(history)
-
-        def scored(predictions: np.ndarray) -> float:
-            forecasts = {level: predictions[..., i] for i, level in enumerate(self.levels_)}
-            (values,) = scores_by_series(observed, forecasts, past, self.season_length_, [name]).values()
-            return -mean_over_series(np.abs(values), name)
-
-        return scored
+        observed = observed_values(actual, self.horizon_)
+        return score_function(observed, _each(history), self.season_length_, self.levels_, name)
 
     def evaluate(self, y: Any, X: None = None, *, metrics: list[str] | None = None) -> pd.DataFrame:
         """Score forecasts of the last ``horizon`` observations of each series by several metrics.
