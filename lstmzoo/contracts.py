@@ -87,6 +87,10 @@ class PausedFit(Protocol):
     def trained_seconds(self) -> float:
         """Seconds of training so far."""
 
+    @property
+    def seconds(self) -> float:
+        """Seconds of all work so far, without pauses."""
+
     def run(self, until: float = 1.0) -> None:
         """Train until a share of the training is over, or to its end."""
 

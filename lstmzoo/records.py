@@ -21,6 +21,7 @@ class Record(TypedDict):
         score: The held-out score, the mean over the windows, at the best rung; None if the trial failed.
         window_scores: The score on each held-out window, at the best rung.
         rungs: The scores at the rungs of successive halving that were reached; a trial that is not paused has one.
+        begin_seconds: Seconds until the first step was taken, most of them for compilation; None if the trial was not paused.
         fit_seconds: Seconds of ``fit``.
         score_seconds: Seconds of ``score``.
         seconds: Seconds of the whole trial.
@@ -45,6 +46,7 @@ class Record(TypedDict):
     score: float | None
     window_scores: list[float]
     rungs: list[float]
+    begin_seconds: float | None
     fit_seconds: float | None
     score_seconds: float | None
     seconds: float

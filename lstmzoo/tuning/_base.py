@@ -144,8 +144,10 @@ class Run:
     def recorded(self, record: Record) -> Iterator[None]:
         """Run a part of a trial; an error becomes the record's."""
         self.progress.begin(record["model"])
+        began = time.monotonic()
         with recorded(record):
             yield
+        record["seconds"] += time.monotonic() - began
         self.put(record)
 
     def put(self, record: Record) -> Record:

@@ -85,6 +85,10 @@ class Halving:
             self._left -= 1
             failures = 0 if self._begin(*candidate) else failures + 1
         self._finish()
+        beginning = sum(r["begin_seconds"] or 0.0 for r in self._networks)
+        _logger.info(
+            "%.0f of %.0f seconds went into first steps, most of them for compilation", beginning, self._run.elapsed()
+        )
 
     def is_settled(self, record: Record) -> bool:
         """Return whether a trial cannot be continued: a baseline, a failed one, or one that is trained to its end."""

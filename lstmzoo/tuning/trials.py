@@ -136,14 +136,14 @@ class Trial:
         self, record: Record, estimator: Pausable, train: Data, score: Score, *, searched: Searchable,
         networks: Networks, checkpoint_dir: Path, most_seconds: float,
     ) -> None:  # fmt: skip
-        began = time.perf_counter()
         self.record, self.estimator = record, estimator
         self._score = score
         self._best: list[np.ndarray] | None = None
         self._fit = estimator.begin_fit(*train, networks=networks, checkpoint_dir=checkpoint_dir)
         record["refit"] = refit_params(estimator, searched)
         self._fit.run(_ONE_STEP)
-        self.begin_seconds = time.perf_counter() - began
+        self.begin_seconds, self._earlier = self._fit.seconds, record["fit_seconds"] or 0.0
+        record["begin_seconds"] = (record["begin_seconds"] or 0.0) + self.begin_seconds
         self.full_seconds = self.limited = math.inf
         self._most = most_seconds
         if most_seconds < math.inf:
@@ -175,13 +175,11 @@ class Trial:
 
     def advance(self, until: float) -> None:
         """Train until a share of the training is over, score, and fill in the record."""
-        began, before = time.perf_counter(), self.record["seconds"]
         self.run(until)
         self._fit.keep()
-        self.record["fit_seconds"] = (self.record["fit_seconds"] or 0.0) + time.perf_counter() - began
+        self.record["fit_seconds"] = self._earlier + self._fit.seconds
         fill_in(self.record, self.estimator, self._score)
         self.score_seconds = self.record["score_seconds"] or 0.0
-        self.record["seconds"] = before + time.perf_counter() - began
         self.record["status"] = "completed"
         if self.record["rungs"][-1] == self.record["score"]:
             self._best = self.estimator.model_.get_weights()
@@ -205,6 +203,7 @@ def blank_record(number: int, model: str, params: dict[str, Any], *, baseline: b
         "score": None,
         "window_scores": [],
         "rungs": [],
+        "begin_seconds": None,
         "fit_seconds": None,
         "score_seconds": None,
         "seconds": 0.0,
