@@ -7,7 +7,7 @@ series of M4 Weekly and Hourly: their training parts alone. A loss is the mean M
 forecast. Seconds are those of the processor, as other programs may run.
 
 The portfolio is then chosen item by item. Each next one lowers the mean over the sets of the best loss so far the most, per
-second that it took; the seasonal naive forecast, which each search tries, comes before the first.
+second that it took; the baselines, which each search tries, come before the first.
 
 A run continues an earlier one: `--results` has a line for each candidate and set. `--seconds` ends it; candidates that have
 not seen all sets by then are left out.
@@ -42,9 +42,10 @@ from lstmzoo.tuning.space import ModelSpace, make_space
 
 PATH = Path(__file__).resolve().parent.parent / "zoo_configs" / "forecasting" / "_portfolio.yaml"
 BUDGET = {"epochs": 8, "steps_per_epoch": 50}  # of each candidate on each set
-CHEAPEST = ("segment_lstm", "segment_gru", "simple_rnn", "gru", "lstm", "seq2seq_gru")  # most epochs in equal seconds
+CHEAPEST = ("segment_lstm", "segment_gru", "simple_rnn", "gru")  # most epochs in equal seconds
 MOST = 12  # items of a portfolio
 LEAST_GAIN = 0.002  # by which an item lowers the mean loss
+BASELINES = "baselines"  # in the place of a candidate
 
 
 class Task(NamedTuple):
@@ -77,21 +78,25 @@ def main() -> None:
     tasks = list(all_tasks(args.smoke))
     found = read_results(args.results)
     candidates = all_candidates(args.draws)
+    for task in tasks:
+        if (BASELINES, task.name) not in found:
+            found[BASELINES, task.name] = best_baseline(task, args.results)
     complete = []
     for candidate in candidates:
-        if time.monotonic() - began > args.seconds:
-            break
+        left = [task for task in tasks if (key(candidate), task.name) not in found]
+        if left and time.monotonic() - began > args.seconds:
+            continue
         networks = Networks(4)
-        for task in tasks:
-            if (key(candidate), task.name) not in found:
-                found[key(candidate), task.name] = tried(candidate, task, networks, args.results)
+        for task in left:
+            found[key(candidate), task.name] = tried(candidate, task, networks, args.results)
         complete.append(candidate)
         losses = [found[key(candidate), task.name].loss for task in tasks]
         progress(f"{len(complete)}: {candidate}: mean loss {np.mean(np.minimum(losses, 2)):.3f}")
     losses = np.array([[found[key(c), task.name].loss for task in tasks] for c in complete])
     costs = np.array([np.mean([found[key(c), task.name].seconds for task in tasks]) for c in complete])
-    chosen = greedy(losses, costs)
-    print(report(complete, chosen, losses, costs, tasks) + "\n")
+    floor = np.array([found[BASELINES, task.name].loss for task in tasks])
+    chosen = greedy(losses, costs, floor)
+    print(report(complete, chosen, losses, costs, floor) + "\n")
     print(setting(seeds=[0], smoke=args.smoke))
     if args.write:
         PATH.write_text(as_yaml([complete[i] for i in chosen], len(complete), len(tasks)), encoding="utf-8")
@@ -163,16 +168,33 @@ def generated() -> Iterator[tuple[str, pd.DataFrame, int, int]]:
     yield "changes_of_level", level.assign(y=level["y"] + jumps.groupby(level["unique_id"]).cumsum()), 8, 4
 
 
+def best_baseline(task: Task, path: Path) -> Result:
+    """Return the lowest loss of the baselines, and write it down."""
+    began, losses = time.process_time(), []
+    for name, baseline in Forecaster(horizon=task.horizon).baselines().items():
+        try:
+            losses.append(relative_loss(baseline.fit(task.history).predict(), task))
+        except LstmzooError as error:
+            progress(f"{name}, {task.name}: {error}")
+    return written(
+        path, {"model": BASELINES, "set": task.name}, Result(min(losses), 0.0, time.process_time() - began, 0.0)
+    )
+
+
 def tried(candidate: Candidate, task: Task, networks: Networks, path: Path) -> Result:
     """Train a candidate on a set, forecast, and write down the result; one that fails has an infinite loss."""
-    keys = {"model": candidate.model, "hyperparameters": candidate.hyperparameters, "set": task.name}
+    row = {"model": candidate.model, "hyperparameters": candidate.hyperparameters, "set": task.name, "error": None}
     try:
-        result, error = fitted(candidate, task, networks), None
-    except (LstmzooError, FloatingPointError) as failure:
-        result, error = Result(np.inf, 0.0, 0.0, 0.0), str(failure)
-    progress(f"{candidate.model}, {task.name}: {result}")
+        result = fitted(candidate, task, networks)
+    except (LstmzooError, FloatingPointError) as error:
+        result, row["error"] = Result(np.inf, 0.0, 0.0, 0.0), str(error)
+    return written(path, row, result)
+
+
+def written(path: Path, row: dict[str, Any], result: Result) -> Result:
+    progress(f"{row['model']}, {row['set']}: {result}")
     with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps({**keys, **result._asdict(), "error": error}) + "\n")
+        file.write(json.dumps({**row, **result._asdict()}) + "\n")
     return result
 
 
@@ -232,23 +254,24 @@ def read_results(path: Path) -> dict[tuple[str, str], Result]:
     found = {}
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
         row = json.loads(line)
-        place = key(Candidate(row["model"], row["hyperparameters"])), row["set"]
-        found[place] = Result(*(row[field] for field in Result._fields))
+        name = BASELINES if row["model"] == BASELINES else key(Candidate(row["model"], row["hyperparameters"]))
+        found[name, row["set"]] = Result(*(row[field] for field in Result._fields))
     return found
 
 
-def greedy(losses: np.ndarray, costs: np.ndarray) -> list[int]:
+def greedy(losses: np.ndarray, costs: np.ndarray, floor: np.ndarray) -> list[int]:
     """Choose candidates one after the other: each lowers the mean best loss the most per second.
 
     Args:
         losses: ``(candidates, sets)``.
         costs: ``(candidates,)`` seconds.
+        floor: ``(sets,)`` losses of the best baseline.
 
     Examples:
-        >>> greedy(np.array([[0.5, 1.0], [1.0, 0.4], [0.9, 0.9]]), np.array([1.0, 1.0, 9.0]))
+        >>> greedy(np.array([[0.5, 1.0], [1.0, 0.4], [0.9, 0.9]]), np.array([1.0, 1.0, 9.0]), np.ones(2))
         [1, 0]
     """
-    best, chosen = np.ones(losses.shape[1]), []  # the seasonal naive forecast
+    best, chosen = floor, []
     while len(chosen) < min(MOST, len(losses)):
         gains = (best - np.minimum(best, losses)).mean(axis=1)
         gains[chosen] = 0.0
@@ -260,10 +283,12 @@ def greedy(losses: np.ndarray, costs: np.ndarray) -> list[int]:
     return chosen
 
 
-def report(candidates: list[Candidate], chosen: list[int], losses: np.ndarray, costs: np.ndarray, tasks: Any) -> str:
+def report(
+    candidates: list[Candidate], chosen: list[int], losses: np.ndarray, costs: np.ndarray, floor: np.ndarray
+) -> str:
     """Return a table of the chosen candidates."""
     present = {key(candidate) for candidate in load_portfolio("forecasting")}
-    rows, best = [], np.ones(losses.shape[1])
+    rows, best = [], floor
     for place, i in enumerate(chosen, 1):
         best = np.minimum(best, losses[i])
         settings = ", ".join(f"{k} {v}" for k, v in candidates[i].hyperparameters.items()) or "defaults"
@@ -273,11 +298,11 @@ def report(candidates: list[Candidate], chosen: list[int], losses: np.ndarray, c
             [str(place), f"`{candidates[i].model}`", settings, known, f"{costs[i]:.1f}", mean, f"{best.mean():.3f}"]
         )
     before = [i for i, candidate in enumerate(candidates) if key(candidate) in present]
-    lowest = np.minimum(1.0, losses[before].min(axis=0)).mean()
+    lowest = np.minimum(floor, losses[before].min(axis=0)).mean()
     columns = ["place", "entry", "settings", "in the last portfolio", "s per set", "loss", "best loss so far"]
     return (
-        f"{len(candidates)} candidates on {len(tasks)} sets; the {len(before)} items of the last portfolio have together "
-        f"{lowest:.3f}.\n\n" + table(columns, rows)
+        f"{len(candidates)} candidates on {len(floor)} sets. The best baselines have a mean loss of {floor.mean():.3f}; "
+        f"with all {len(before)} items of the last portfolio, {lowest:.3f}.\n\n" + table(columns, rows)
     )
 
 
