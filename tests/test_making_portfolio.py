@@ -39,7 +39,7 @@ def test_the_file_is_read_as_it_was_written(tmp_path, monkeypatch):
     items = [Candidate("gru", {"learning_rate": 1e-4, "transform": "log"}), Candidate("lstm", {})]
     (tmp_path / "forecasting").mkdir()
     (tmp_path / "forecasting" / "_portfolio.yaml").write_text(portfolio.as_yaml(items, 30, 24))
-    monkeypatch.setenv("LSTMZOO_CONFIGS", str(tmp_path))
+    monkeypatch.setattr("lstmzoo.config.portfolio.config_directories", lambda: [tmp_path])
     assert load_portfolio("forecasting") == items
 
 
