@@ -60,7 +60,7 @@ def setting(*, seeds: Sequence[int], smoke: bool, others: dict[str, str] | None 
     """Return a line with machine, versions, seeds, date and command.
 
     Args:
-        seeds: The seeds used.
+        seeds: The seeds used; none if nothing is random.
         smoke: Whether the settings are tiny, so that the numbers mean nothing.
         others: Versions in other environments, by package.
     """
@@ -72,7 +72,7 @@ def setting(*, seeds: Sequence[int], smoke: bool, others: dict[str, str] | None 
     parts = [
         _machine(),
         ", ".join(f"{name} {number}" for name, number in versions.items()),
-        f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}",
+        *([f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"] if seeds else []),
         datetime.datetime.now(datetime.UTC).date().isoformat(),
         f"load {_LOAD:.1f} at the start",
         f"`python benchmarks/{Path(sys.argv[0]).name}{''.join(f' {a}' for a in sys.argv[1:])}`",

@@ -2,8 +2,7 @@
 
 One Forecaster per seed is fitted on the train part alone. The test part is read after the last forecast is made. With
 --validate, it is never read: the last steps of the train part are forecast, and settings are chosen this way.
-(`fetch_m4` always parses both files; its `.test` is discarded unread until then.) The published Naive2 needs `pip
-install statsmodels`.
+(`fetch_m4` always parses both files; its `.test` is discarded unread until then.)
 
     python benchmarks/m4.py --group Hourly --validate --model segment_lstm --set residual=long_seasonal_naive
     python benchmarks/m4.py --group Weekly --model segment_lstm --seeds 0 1 2
@@ -20,6 +19,7 @@ from _report import key_value, parser, progress, setting, table
 
 from lstmzoo import BaselineForecaster, Forecaster
 from lstmzoo.datasets import fetch_m4
+from lstmzoo.estimators.forecasting.baselines.smoothing import is_seasonal, seasonal_pattern
 from lstmzoo.metrics import mase, mean_over_series, smape
 
 
@@ -180,27 +180,17 @@ def naive(history: pd.DataFrame, group: Group, season: int | None = None) -> pd.
 
 def naive2(history: pd.DataFrame, group: Group) -> pd.DataFrame:
     """Forecast by M4's Naive2: the last value, seasonally adjusted if the season is significant at 90 %."""
-    from statsmodels.tsa.seasonal import seasonal_decompose
-
     factors = {}
     for name, y in history.groupby("unique_id")["y"]:
         factors[name] = np.ones(group.horizon)
-        if group.season > 1 and is_seasonal(y.to_numpy(), group.season):
-            season = seasonal_decompose(y.to_numpy(), model="multiplicative", period=group.season).seasonal
-            factors[name] = np.resize(season[-group.season :], group.horizon) / season[-1]
+        values, length = y.to_numpy()[None], np.array([len(y)])
+        if group.season > 1 and is_seasonal(values, length, group.season)[0]:
+            (pattern,), _ = seasonal_pattern(values, length, group.season, multiplicative=True)
+            places = (len(y) + np.arange(group.horizon)) % group.season
+            factors[name] = pattern[places] / pattern[(len(y) - 1) % group.season]
     frame = naive(history, group, 1)
     ids = frame["unique_id"].iloc[:: group.horizon]
     return frame.assign(y_hat=frame["y_hat"] * np.concatenate([factors[name] for name in ids]))
-
-
-def is_seasonal(y: np.ndarray, season: int) -> bool:
-    """Test whether a series is seasonal, as M4's benchmarks do."""
-    if len(y) < 3 * season or np.ptp(y) == 0:
-        return False
-    centred = y - y.mean()
-    acf = np.array([centred[lag:] @ centred[:-lag] for lag in range(1, season + 1)]) / (centred @ centred)
-    limit = 1.645 / np.sqrt(len(y)) * np.sqrt(1 + 2 * np.sum(acf[:-1] ** 2))
-    return bool(abs(acf[-1]) > limit)
 
 
 def check_published(scores: dict[str, tuple[float, float]], group: Group) -> None:

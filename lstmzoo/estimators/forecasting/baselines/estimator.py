@@ -43,8 +43,8 @@ class BaselineForecaster(Untrained, PanelForecaster):
     a series if it fits three times and its autocorrelation is significant at 90 %. It is multiplied if all values are above 0,
     all factors are at least 0.1, and it fits better than a season that is added. The parameters of both methods maximize the
     likelihood of the history to forecast from. ``theta`` smooths the series after doubling the distances from its trend line.
-    ``damped`` has no trend for a series of fewer than ten values. ``phi_j`` is ``phi + ... + phi^j``, with ``phi`` from 0.8 to
-    0.98.
+    Both smooth the last 500 values of longer series. ``damped`` has no trend for a series of fewer than ten values. ``phi_j`` is
+    ``phi + ... + phi^j``, with ``phi`` from 0.8 to 0.98.
 
     Args:
         method: A method of the table.

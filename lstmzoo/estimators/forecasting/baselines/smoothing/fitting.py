@@ -8,6 +8,7 @@ from scipy.signal import lfilter
 from scipy.special import expit, logit
 
 FEWEST = 10  # values of a series with a trend
+_MOST = 500  # last values that are read; earlier ones have no effect but cost time
 _WEIGHT = (0.0001, 0.9999)  # bounds of alpha, and of beta / alpha
 _DAMPING = (0.8, 0.98)  # bounds of phi
 _LOW, _HIGH = np.array([_WEIGHT, _WEIGHT, _DAMPING]).T
@@ -29,7 +30,7 @@ class Smoothed:
         alpha: ``(N,)`` the weight of an error in the level.
         beta: ``(N,)`` the weight of an error in the slope.
         phi: ``(N,)`` the factor of the slope from step to step; 0 without a trend.
-        error: ``(N,)`` the root of the sum of the squared errors one step ahead.
+        error: ``(N,)`` the root mean square of the errors one step ahead.
     """
 
     level: np.ndarray
@@ -55,7 +56,8 @@ def smoothed(values: np.ndarray, lengths: np.ndarray, *, trend: bool) -> Smoothe
     """Fit simple exponential smoothing, or smoothing with a damped trend, to each series.
 
     The weights and the first state minimize the squared errors one step ahead, which is the maximum likelihood of normal errors:
-    the best of a grid is refined by Levenberg-Marquardt steps. Without a trend, beta and phi are 0.
+    the best of a grid is refined by Levenberg-Marquardt steps. Without a trend, beta and phi are 0. Only the last 500 values of
+    a series are read.
 
     Args:
         values: ``(N, T)`` series, from the left.
@@ -70,6 +72,9 @@ def smoothed(values: np.ndarray, lengths: np.ndarray, *, trend: bool) -> Smoothe
         >>> fit.level.round(2), fit.alpha.round(2)
         (array([9.]), array([1.]))
     """
+    if values.shape[1] > _MOST:
+        places = np.maximum(lengths - _MOST, 0)[:, None] + np.arange(_MOST)
+        values, lengths = np.take_along_axis(values, places, axis=1), np.minimum(lengths, _MOST)
     known = np.arange(values.shape[1]) < lengths[:, None]
     inner = np.where(known, values - values[:, :1], 0.0)
     unit = np.abs(inner).max(axis=1)
@@ -77,7 +82,8 @@ def smoothed(values: np.ndarray, lengths: np.ndarray, *, trend: bool) -> Smoothe
     problem = _Problem(inner / unit[:, None], known, trend)
     end, place = problem.solved()
     alpha, beta, phi = problem.weights(place)
-    return Smoothed(values[:, 0] + unit * end.level, unit * end.slope, alpha, beta, phi, unit * np.sqrt(end.squares))
+    error = unit * np.sqrt(end.squares / lengths)
+    return Smoothed(values[:, 0] + unit * end.level, unit * end.slope, alpha, beta, phi, error)
 
 
 @dataclass

@@ -50,7 +50,7 @@ def theta(values: np.ndarray, lengths: np.ndarray, freedom: np.ndarray, steps: i
     fit = smoothed(np.where(known, 2 * values - line, 0.0), lengths, trend=False)
     mean, spread = fit.forecast(steps)
     ahead = (lengths[:, None] - 1) / 2 + np.arange(1, steps + 1)
-    error = fit.error / 2 / np.sqrt(np.maximum(freedom - 3, 1))
+    error = fit.error / 2 * np.sqrt(lengths / np.maximum(freedom - 3, 1))
     return (mean + middle[:, None] + slope[:, None] * ahead) / 2, spread * error[:, None]
 
 
@@ -69,7 +69,7 @@ def damped(values: np.ndarray, lengths: np.ndarray, freedom: np.ndarray, steps: 
         if len(rows):
             fit = smoothed(values[rows], lengths[rows], trend=trend)
             mean[rows], spread = fit.forecast(steps)
-            error = fit.error / np.sqrt(np.maximum(freedom[rows] - (5 if trend else 2), 1))
+            error = fit.error * np.sqrt(lengths[rows] / np.maximum(freedom[rows] - (5 if trend else 2), 1))
             deviation[rows] = spread * error[:, None]
     return mean, deviation
 
