@@ -198,11 +198,6 @@ def test_the_time_limit_of_the_estimator_bounds_each_trial():
     assert sum(row["seconds"] for row in record["history"]) < 5
 
 
-def test_cv_is_for_halving_alone():
-    with pytest.raises(ConfigError, match="cv.*only oracle='halving'"):
-        search(oracle="random", cv=2).fit(Y)
-
-
 @pytest.mark.parametrize("task", ["forecasting", "language_modelling", "translation"])
 def test_portfolios_name_entries_and_settings(task):
     portfolio = load_portfolio(task)

@@ -3,11 +3,15 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
+from sklearn.model_selection import GroupKFold, KFold, TimeSeriesSplit
 
 from lstmzoo import BaselineForecaster, BaselineTranslator, Forecaster, ForecastScorer, LanguageModel, ZooSearchCV
 from lstmzoo.errors import ConfigError, UnknownNameError
 from lstmzoo.estimators import BaselineLanguageModel, Translator
+from lstmzoo.model_selection import RollingOriginSplit
 from lstmzoo.records import best_record, winning_record
+from lstmzoo.tuning.folds import make_folds
 from lstmzoo.tuning.trials import blank_record
 
 pytestmark = pytest.mark.usefixtures("without_xla")
@@ -151,3 +155,109 @@ def test_all_that_a_search_has_learned_agrees_on_the_winner(allowed, caplog):
     assert found.best_estimator_.model == winner if allowed else isinstance(found.best_estimator_, Given)
     said = "segment_gru beats the baseline naive by 0.167, but the standard error of that difference is 0.176"
     assert (said in caplog.text) is not allowed
+
+
+# the windows
+
+
+def panel(*lengths):
+    frames = [
+        pd.DataFrame({"unique_id": f"s{n:03}", "ds": np.arange(n), "y": 10 + np.sin(np.arange(n) * np.pi / 6)})
+        for n in lengths
+    ]
+    return pd.concat(frames, ignore_index=True)
+
+
+def steps(read):
+    """The lengths of series, and their last times."""
+    series = read[0].panel
+    return series.lengths.tolist(), series.times[series.offsets[1:] - 1].tolist()
+
+
+def test_time_steps_are_split_from_the_end_of_each_series():
+    data, estimator = panel(60, 100), forecaster()
+    folds, _ = make_folds(estimator, TimeSeriesSplit(n_splits=2, test_size=12), estimator.read_once(data), rolling=True)
+    told = [(steps(train), [steps(window) for window in windows]) for train, windows in folds]
+    assert told == [
+        (([36, 76], [35, 75]), [([42, 82], [41, 81]), ([48, 88], [47, 87])]),
+        (([48, 88], [47, 87]), [([54, 94], [53, 93]), ([60, 100], [59, 99])]),
+    ]
+    sliding = TimeSeriesSplit(n_splits=2, test_size=6, max_train_size=20, gap=3)
+    (_, (train, (window,))), _ = make_folds(estimator, sliding, estimator.read_once(data), rolling=True)
+    assert (steps(train), steps(window)) == (([20, 20], [50, 90]), ([60, 100], [59, 99]))
+    ours = RollingOriginSplit(n_splits=2, horizon=6)
+    told = [
+        (steps(train), *map(steps, windows)) for train, windows in make_folds(estimator, ours, (data,), rolling=True)[0]
+    ]
+    assert told == [
+        (([48, 88], [47, 87]), ([54, 94], [53, 93])),
+        (([54, 94], [53, 93]), ([60, 100], [59, 99])),
+    ]
+
+
+def test_texts_and_pairs_are_split_by_items():
+    texts = [f"text {i}" for i in range(6)]
+    folds, _ = make_folds(LanguageModel(), KFold(3), LanguageModel().read_once(iter(texts)), rolling=True)
+    assert [list(windows[0][0]) for _, windows in folds] == [texts[:2], texts[2:4], texts[4:]]
+    assert list(folds[1][0][0]) == texts[:2] + texts[4:]
+    pairs = texts, [text.upper() for text in texts]
+    (fold,), identity = make_folds(Translator(), [([0, 1, 2], [5])], pairs, rolling=True)
+    assert fold == ((texts[:3], pairs[1][:3]), [(["text 5"], ["TEXT 5"])])
+    assert identity.startswith("1 pairs of indices, ")
+
+
+@pytest.mark.parametrize("oracle", ["halving", "random"])
+def test_each_fold_has_a_training_of_its_own(oracle):
+    found = search(oracle=oracle, cv=TimeSeriesSplit(n_splits=2, test_size=6)).fit(Y)
+    assert found.n_splits_ == 2
+    network = next(r for r in found.records_ if not r["baseline"])
+    settings = {**TINY, **network["params"]}
+    more = {"validation_size": 0} if oracle == "halving" else {}
+    estimator = forecaster(hyperparameters=settings, random_state=network["seed"], **more)
+    expected = [clone(estimator).fit(Y[: end - 6]).score(Y[:end]) for end in (114, 120)]
+    assert network["window_scores"] == pytest.approx(expected, rel=1e-5)
+    assert found.cv_results_["split1_test_score"][network["number"] - 1] == network["window_scores"][1]
+    drift = next(r for r in found.records_ if r["model"] == "drift")
+    own = BaselineForecaster("drift", horizon=6, season_length=12)
+    assert drift["window_scores"] == pytest.approx([own.fit(Y[: end - 6]).score(Y[:end]) for end in (114, 120)])
+    assert found.predict().shape == (6,)
+
+
+def test_several_windows_for_every_oracle():
+    found = search(oracle="random", cv=2, refit=False).fit(Y)
+    assert {len(r["window_scores"]) for r in found.records_} == {found.n_splits_} == {2}
+
+
+@pytest.mark.parametrize(("cv", "message"), [
+    (0, "cv: expected a number of windows, a splitter with split .* got 0"),
+    (True, "cv: expected a number"),
+    (2.0, "cv: expected a number"),
+    ("3", "cv: expected a number"),
+    (object(), "cv: expected a number of windows"),
+    ([], "cv: there are no folds"),
+    ([1, 2], "cv: fold 1: expected .* got 1"),
+    ([([0, 1], [2.5])], "cv: fold 1: expected test indices, got"),
+    ([([0, 1], [2]), ([0], [500])], "cv: fold 2: test index 500 is not between 0 and 119"),
+    (KFold(3), "cv: fold 1: a forecaster is trained on steps in a row, .* split with TimeSeriesSplit"),
+    (TimeSeriesSplit(3), "cv: fold 1: there are 30 test steps|are not whole horizons of 7 steps"),
+    (TimeSeriesSplit(30, test_size=7), "cv: a TimeSeriesSplit cannot split 120 items: Too many splits"),
+    (GroupKFold(2), "cv: GroupKFold.* cannot split 120 items: The 'groups' parameter should not be None"),
+])  # fmt: skip
+def test_a_wrong_splitter_is_one_clear_error(cv, message):
+    with pytest.raises(ConfigError, match=message):
+        search(forecaster(horizon=7), cv=cv).fit(Y)
+
+
+def test_texts_have_one_window_without_a_splitter():
+    with pytest.raises(
+        ConfigError, match=r"cv: LanguageModel has one held-out window: pass a splitter, such as KFold\(3\)"
+    ):
+        ZooSearchCV(LanguageModel(), max_trials=1, cv=3).fit(["some text"] * 9)
+
+
+def test_another_splitter_is_another_search(tmp_path):
+    settings = {"directory": tmp_path, "refit": False}
+    search(cv=[(np.arange(100), np.arange(100, 106))], **settings).fit(Y)
+    search(cv=iter([(np.arange(100), np.arange(100, 106))]), **settings).fit(Y)
+    with pytest.raises(ConfigError, match=r'cv \("1 pairs of indices, [0-9a-f]+" there, "1 pairs'):
+        search(cv=[(np.arange(101), np.arange(101, 107))], **settings).fit(Y)

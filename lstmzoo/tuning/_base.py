@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lstmzoo.config import Scalar
@@ -15,7 +16,7 @@ from lstmzoo.tuning.journal import Journal
 from lstmzoo.tuning.progress import Progress
 from lstmzoo.tuning.scoring import Scorer
 from lstmzoo.tuning.space import Space
-from lstmzoo.tuning.trials import Trial, blank_record, recorded, run_trial, with_params
+from lstmzoo.tuning.trials import Fold, Trial, blank_record, recorded, run_trial, with_params
 
 if TYPE_CHECKING:
     from lstmzoo.mlflow.tracking import SearchTracker
@@ -54,8 +55,7 @@ class Run:
         data: The data.
         space: The search space.
         journal: The journal.
-        train: The training set of the trials.
-        windows: The held-out windows that trials are scored on.
+        splits: The training sets of the trials, each with the held-out windows that are scored.
         scorer: Scores the trials.
         began: Time of the start; if the search was resumed, so long before this call as it had taken.
         time_limit: Seconds of the whole search; infinite without a limit.
@@ -72,8 +72,7 @@ class Run:
     data: Data
     space: Space
     journal: Journal
-    train: Data
-    windows: list[Data]
+    splits: list[tuple[Data, list[Data]]]
     scorer: Scorer
     began: float
     time_limit: float
@@ -124,19 +123,21 @@ class Run:
     def whole(self, record: Record, estimator: Trainable) -> Record:
         """Fit, score and record a trial in one part."""
         self.progress.begin(record["model"])
-        run_trial(record, estimator, self.train, self.scores, searched=self.estimator)
+        run_trial(record, estimator, self.folds, searched=self.estimator)
         return self.put(record)
 
-    def scores(self, estimator: Any) -> list[float]:
-        """Return the score of a fitted estimator on each window."""
-        return self.scorer.scores(estimator, self.windows, self.estimator)
+    @property
+    def folds(self) -> list[Fold]:
+        """The training sets of the trials, and how a fitted estimator is scored."""
+        score = self.scorer.scores
+        return [Fold(train, partial(score, windows=windows, searched=self.estimator)) for train, windows in self.splits]
 
     def trial(self, record: Record) -> Trial:
         """Return a trial that can be paused, before its first step."""
         directory = self.journal.directory / "trials" / str(record["number"])
         return Trial(
-            record, self.configured(record, time_limit=None, **without_validation(self.estimator)), self.train,
-            self.scores, searched=self.estimator, networks=self.networks, checkpoint_dir=directory,
+            record, self.configured(record, time_limit=None, **without_validation(self.estimator)), self.folds,
+            searched=self.estimator, networks=self.networks, checkpoint_dir=directory,
             most_seconds=self.given_limit(),
         )  # fmt: skip
 

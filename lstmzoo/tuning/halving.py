@@ -156,7 +156,7 @@ class Halving:
         remaining, full = self._run.remaining(), trial.full_seconds
         if first:
             self._full = full
-            if 2.2 * full > remaining:
+            if full + 1.2 * trial.refit_seconds > remaining:
                 self.refits = False
                 _logger.info("no time to train the winner again on all data: the trial's own network is kept")
             if 1.1 * full > remaining:
@@ -204,7 +204,7 @@ class Halving:
         best = max(records, key=lambda r: r["score"] or 0.0)
         trial = self._trials[best["number"]]
         rest = 1 - RUNGS[len(best["rungs"]) - 1]
-        refit = (1.1 * trial.full_seconds + trial.begin_seconds / 2) if self.refits and self._run.refit else 0.0
+        refit = (1.1 * trial.refit_seconds + trial.begin_seconds / 2) if self.refits and self._run.refit else 0.0
         return trial.full_seconds * rest + 2 * trial.score_seconds + refit
 
     def _all_fail_alike(self) -> bool:

@@ -20,6 +20,7 @@ from lstmzoo.outputs import check_folder, check_picture
 from lstmzoo.records import Record, best_record, margin_between, winning_record
 from lstmzoo.tuning._base import SEARCHERS, Run
 from lstmzoo.tuning.delegation import WinnerMethods
+from lstmzoo.tuning.folds import check_cv, make_folds
 from lstmzoo.tuning.journal import Journal
 from lstmzoo.tuning.leaderboard import cv_results, leaderboard
 from lstmzoo.tuning.progress import show_progress
@@ -52,7 +53,10 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         oracle: ``halving``, which tries a portfolio of settings and pauses trainings: the better third of each rung is continued;
             ``random``; ``bayesian``, a Gaussian process over the scores so far; or ``hyperband``, which trains many
             networks for a few epochs, and the better ones again for more.
-        cv: Number of held-out windows that ``halving`` scores, one after the other in time. If None, as many as cost little.
+        cv: Number of held-out windows, one after the other in time; the trials train on all that is before them. If None,
+            ``halving`` takes as many as cost little, and the other oracles take one. Or a splitter of scikit-learn, or an
+            iterable of (train, test) indices; then each trial is trained once per fold. Indices are those of texts, of pairs of
+            sentences, or of time steps, which are aligned at the ends of the series.
         scoring: None for the estimator's ``score``; the name of a metric that its ``score`` takes, such as ``mae``, ``crps``,
             ``perplexity_word`` or ``chrf``; or a function ``(estimator, *data) -> float``. Greater is better: errors are negated.
         search_space: Ranges by setting, in the form of a zoo entry's YAML, that replace or extend the entries'; None removes
@@ -73,6 +77,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         best_params_: The winner's model and hyperparameters.
         best_score_: The winner's held-out score.
         scorer_: The function ``(estimator, *data) -> float`` that scored the trials.
+        n_splits_: Number of held-out windows.
         best_index_: The winner's index in ``cv_results_``.
         cv_results_: Arrays by name, as in scikit-learn's searches.
         leaderboard_: A frame, the winner first, the others by score: ``rank``, ``model``, ``score``, ``seconds``, ``parameters``,
@@ -101,7 +106,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         max_trials: Annotated[int, Field(gt=0)] | None = None,
         time_limit: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None,
         oracle: str = "halving",
-        cv: Annotated[int, Field(gt=0)] | None = None,
+        cv: Any = None,
         scoring: Any = None,
         search_space: Mapping[str, Any] | None = None,
         directory: str | Path | None = None,
@@ -194,16 +199,17 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         self.scorer_ = make_scorer(self.estimator, self.scoring)
         configs = select_models(self.estimator.task, self.models)
         unread, data = data, self.estimator.read_once(*data)
-        train, windows = self._split(data)
-        space = make_space(self.estimator, configs, self.search_space or {}, self.estimator.read_once(*train))
+        splits, cv = make_folds(self.estimator, self.cv, data, rolling=self.oracle == "halving")
+        self.n_splits_ = sum(len(windows) for _, windows in splits)
+        space = make_space(self.estimator, configs, self.search_space or {}, self.estimator.read_once(*splits[0][0]))
         settings = {
-            "oracle": self.oracle, "cv": self.cv, "scoring": described(self.scoring), "random_state": self.random_state,
+            "oracle": self.oracle, "cv": cv, "scoring": described(self.scoring), "random_state": self.random_state,
         }  # fmt: skip
         identity = search_identity(self.estimator, space, data, **settings)
         seed = int(np.random.SeedSequence(self.random_state).generate_state(1, np.uint64)[0])
         journal = Journal(self.directory, identity, seed)
         run = Run(
-            self.estimator, unread, data, space, journal, train, windows, self.scorer_, began - journal.elapsed,
+            self.estimator, unread, data, space, journal, splits, self.scorer_, began - journal.elapsed,
             math.inf if self.time_limit is None else self.time_limit, self.refit,
         )  # fmt: skip
         run.track = lambda: self._track(run, "RUNNING")
@@ -212,13 +218,6 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
             where = {"experiment": self.experiment, "tracking_uri": self.tracking_uri}
             run.tracker = make_tracker(journal.header, task=self.estimator.task, **where)
         return run
-
-    def _split(self, data: Data) -> tuple[Data, list[Data]]:
-        if self.oracle == "halving":
-            estimator: Any = self.estimator
-            return estimator.rolling_holdout(*data, windows=self.cv)
-        train, valid = self.estimator.holdout_split(*data)
-        return train, [valid]
 
     @property
     def _tracked(self) -> bool:
@@ -235,8 +234,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
             raise UnknownNameError(arg("oracle"), self.oracle, SEARCHERS)
         if self.oracle == "halving":
             check_contract(self.estimator, Pausable)
-        elif self.cv is not None:
-            raise ConfigError(f"{arg('cv')}: only {arg(oracle='halving')} scores several windows")
+        check_cv(self.cv)
         if self.directory is not None:
             check_folder(self.directory, arg("directory"))
         if self._tracked:

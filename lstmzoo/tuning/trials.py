@@ -6,6 +6,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,15 +15,27 @@ import keras
 import numpy as np
 from sklearn.base import clone
 
-from lstmzoo.contracts import Data, Pausable, Searchable, Trainable
+from lstmzoo.contracts import Data, Pausable, PausedFit, Searchable, Trainable
 from lstmzoo.errors import LstmzooError, SavedModelError, arg
 from lstmzoo.estimators import Networks
 from lstmzoo.records import Record, best_record, is_network, to_json
 
 _logger = logging.getLogger(__name__)
 T = TypeVar("T", bound=Trainable)
-Score = Callable[[Any], list[float]]  # of a fitted estimator, on each held-out window
 _ONE_STEP = 1e-9  # share of a training that is over after its first step
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A training set, and the windows that are scored after it.
+
+    Attributes:
+        train: The training set.
+        score: Returns the score of a fitted estimator on each window.
+    """
+
+    train: Data
+    score: Callable[[Any], list[float]]
 
 
 def with_params(estimator: T, **params: Any) -> T:
@@ -31,24 +44,30 @@ def with_params(estimator: T, **params: Any) -> T:
     return clone(estimator).set_params(**{k: v for k, v in params.items() if k in known})
 
 
-def run_trial(record: Record, estimator: Trainable, train: Data, score: Score, *, searched: Searchable) -> None:
+def run_trial(record: Record, estimator: Trainable, folds: list[Fold], *, searched: Searchable) -> None:
     """Fit and score an estimator, and fill in the record; an exception or a score that is not finite becomes its error.
 
     Args:
         record: A :func:`blank_record`.
         estimator: The unfitted estimator of the trial.
-        train: The training set of the trial.
-        score: Scores the fitted estimator on each window.
+        folds: The folds; a copy is fitted on each.
         searched: The search's own estimator; the record's ``refit`` holds differences from it.
     """
     if not record["baseline"]:
         _clear_session()
     began = time.perf_counter()
     with recorded(record):
-        estimator.fit(*train)
-        fitted = time.perf_counter()
-        record["fit_seconds"] = fitted - began
-        fill_in(record, estimator, score)
+        scores, fit_seconds, score_seconds = list[float](), 0.0, 0.0
+        for number, fold in enumerate(folds):
+            estimator = clone(estimator) if number else estimator
+            started = time.perf_counter()
+            estimator.fit(*fold.train)
+            fitted = time.perf_counter()
+            scores += fold.score(estimator)
+            fit_seconds += fitted - started
+            score_seconds += time.perf_counter() - fitted
+        record["fit_seconds"], record["score_seconds"] = fit_seconds, score_seconds
+        fill_in(record, estimator, scores)
         if isinstance(estimator, type(searched)):
             record["refit"] = refit_params(estimator.refit_clone(), searched)
         record["status"] = "completed"
@@ -91,19 +110,16 @@ def recorded(record: Record) -> Iterator[None]:
         record["traceback"] = traceback.format_exc()
 
 
-def fill_in(record: Record, estimator: Trainable, score: Score) -> None:
-    """Score a fitted estimator on each window, and enter scores and history into the record.
+def fill_in(record: Record, estimator: Trainable, scores: list[float]) -> None:
+    """Enter the scores of the windows, and the history of a fitted estimator, into its record.
 
     Raises:
         FloatingPointError: If a score is not finite.
     """
-    began = time.perf_counter()
     record["history"] = to_json(estimator.history_)
     record["epochs"] = len(record["history"])
     record["best_epoch"] = to_json(getattr(estimator, "best_epoch_", None))  # of networks
     record["num_parameters"] = to_json(estimator.num_parameters_)
-    scores = score(estimator)
-    record["score_seconds"] = time.perf_counter() - began
     mean = sum(scores) / len(scores)
     if not math.isfinite(mean):
         raise FloatingPointError(f"the score is {mean}")
@@ -112,81 +128,114 @@ def fill_in(record: Record, estimator: Trainable, score: Score) -> None:
         record["score"], record["window_scores"] = mean, scores
 
 
+@dataclass(frozen=True)
+class _Part:
+    """The training of a trial on one fold."""
+
+    estimator: Pausable
+    fit: PausedFit
+    fold: Fold
+
+
 class Trial:
     """A network that is trained in parts.
 
     Args:
         record: Its record, which each part fills in.
         estimator: The unfitted estimator, of networks.
-        train: The training set.
-        score: Scores the fitted estimator on each window.
+        folds: The folds; a copy of the estimator is trained on each, and the estimator itself on the last.
         searched: The search's own estimator; the record's ``refit`` holds differences from it.
         networks: Networks that trials share.
         checkpoint_dir: Directory of its checkpoint.
-        most_seconds: Seconds that its training may take at most; infinite without a limit.
+        most_seconds: Seconds that one training may take at most; infinite without a limit.
 
     Attributes:
         begin_seconds: Seconds until the first step was taken, most of them for compiling.
-        full_seconds: Seconds of the whole training, by the speed so far.
+        full_seconds: Seconds of the whole training on all folds, by the speed so far.
         score_seconds: Seconds of the last scores.
-        limited: Seconds that the whole training may take.
+        limited: Seconds that the training on one fold may take.
     """
 
     def __init__(
-        self, record: Record, estimator: Pausable, train: Data, score: Score, *, searched: Searchable,
+        self, record: Record, estimator: Pausable, folds: list[Fold], *, searched: Searchable,
         networks: Networks, checkpoint_dir: Path, most_seconds: float,
     ) -> None:  # fmt: skip
         self.record, self.estimator = record, estimator
-        self._score = score
         self._best: list[np.ndarray] | None = None
-        self._fit = estimator.begin_fit(*train, networks=networks, checkpoint_dir=checkpoint_dir)
+        self._parts: list[_Part] = []
+        for number, fold in enumerate(folds, start=1):
+            own = estimator if number == len(folds) else clone(estimator)
+            directory = checkpoint_dir if len(folds) == 1 else checkpoint_dir / str(number)
+            fit = own.begin_fit(*fold.train, networks=networks, checkpoint_dir=directory)
+            fit.run(_ONE_STEP)
+            self._parts.append(_Part(own, fit, fold))
         record["refit"] = refit_params(estimator, searched)
-        self._fit.run(_ONE_STEP)
-        self.begin_seconds, self._earlier = self._fit.seconds, record["fit_seconds"] or 0.0
+        self.begin_seconds, self._earlier = self._fit_seconds, record["fit_seconds"] or 0.0
         record["begin_seconds"] = (record["begin_seconds"] or 0.0) + self.begin_seconds
         self.full_seconds = self.limited = math.inf
         self._most = most_seconds
         if most_seconds < math.inf:
-            self.limit(most_seconds)
+            self.limit(most_seconds * len(folds))
         self.score_seconds = 0.0
+
+    @property
+    def refit_seconds(self) -> float:
+        """Seconds of one more training, on all data."""
+        return self.full_seconds / len(self._parts)
+
+    @property
+    def _share(self) -> float:
+        return min(part.fit.share for part in self._parts)
+
+    @property
+    def _fit_seconds(self) -> float:
+        return sum(part.fit.seconds for part in self._parts)
+
+    @property
+    def _trained_seconds(self) -> float:
+        return sum(part.fit.trained_seconds for part in self._parts)
 
     def run(self, until: float) -> None:
         """Train until a share of the training is over."""
-        share, began = self._fit.share, time.perf_counter()
-        self._fit.run(until)
-        if self._fit.share > share:
-            self.full_seconds = (time.perf_counter() - began) / (self._fit.share - share)
+        share, began = self._share, time.perf_counter()
+        for part in self._parts:
+            part.fit.run(until)
+        if self._share > share:
+            self.full_seconds = (time.perf_counter() - began) / (self._share - share)
 
     def sample(self, until: float) -> None:
         """Train until a share of the training is over, at least one more step, to learn its speed."""
-        self.full_seconds = self._fit.trained_seconds
-        self.run(max(until, self._fit.share + _ONE_STEP))
+        self.full_seconds = self._trained_seconds
+        self.run(max(until, self._share + _ONE_STEP))
 
     def limit(self, seconds: float) -> None:
         """Let the whole training take no more than so many seconds; its schedule ends with it."""
-        seconds = min(seconds, self._most)
-        self._fit.limit(seconds)
-        self.limited = seconds
-        self.full_seconds = min(self.full_seconds, seconds)
+        self.limited = min(seconds / len(self._parts), self._most)
+        for part in self._parts:
+            part.fit.limit(self.limited)
+        self.full_seconds = min(self.full_seconds, self.limited * len(self._parts))
 
     def limit_rest(self, seconds: float) -> None:
         """Let the rest of the training take no more than so many seconds."""
-        self.limit(max(self._fit.trained_seconds + seconds, 1e-3))
+        self.limit(max(self._trained_seconds + seconds, 1e-3))
 
     def advance(self, until: float) -> None:
         """Train until a share of the training is over, score, and fill in the record."""
         self.run(until)
-        self._fit.keep()
-        self.record["fit_seconds"] = self._earlier + self._fit.seconds
-        fill_in(self.record, self.estimator, self._score)
-        self.score_seconds = self.record["score_seconds"] or 0.0
+        trained, scores = time.perf_counter(), list[float]()
+        for part in self._parts:  # which may share a network, so that each is scored before the next is kept
+            part.fit.keep()
+            scores += part.fold.score(part.estimator)
+        self.record["fit_seconds"] = self._earlier + self._fit_seconds
+        self.record["score_seconds"] = self.score_seconds = time.perf_counter() - trained
+        fill_in(self.record, self.estimator, scores)
         self.record["status"] = "completed"
         if self.record["rungs"][-1] == self.record["score"]:
             self._best = self.estimator.model_.get_weights()
 
     def keep(self) -> None:
         """Give the estimator the weights that this trial had at its best rung."""
-        self._fit.keep()
+        self._parts[-1].fit.keep()
         if self._best is not None:
             self.estimator.model_.set_weights(self._best)
 

@@ -87,7 +87,7 @@ class Whole:
     def _trial(self, model: str, params: dict[str, Scalar], limit: float) -> Record:
         record = self._run.new_record(model, params)
         limit = min(limit, self._run.given_limit())
-        time_limit = None if limit == math.inf else float(limit)
+        time_limit = None if limit == math.inf else float(limit) / len(self._run.splits)
         return self._run.whole(record, self._run.configured(record, time_limit=time_limit))
 
 

@@ -16,6 +16,7 @@ from lstmzoo._version import __version__
 from lstmzoo.config import ModelConfig, parse_config
 from lstmzoo.contracts import Servable
 from lstmzoo.errors import ConfigError, SavedModelError, UnknownNameError, arg, unknown_name
+from lstmzoo.estimators._base.searched import Searched
 from lstmzoo.migrations import FORMAT, migrate
 from lstmzoo.plugins import WAY_OUT, look_for
 from lstmzoo.rebuilding import build_like, check_settings
@@ -123,7 +124,7 @@ def preprocessor(cls: Any, key: str) -> Learned:
     return Learned("preprocessor_", PREPROCESSOR, key, cls.to_json, cls.from_json)
 
 
-class ZooEstimator(BaseEstimator):
+class ZooEstimator(Searched, BaseEstimator):
     """Base of the estimators: ``__init__`` stores parameters, ``fit`` checks them, and a fitted estimator can be saved.
 
     A subclass declares in ``_saved`` what it learns beside what its bases do.
@@ -131,7 +132,6 @@ class ZooEstimator(BaseEstimator):
 
     task: ClassVar[str]
     _saved: ClassVar[tuple[Learned, ...]] = as_json("seconds_", "data_digest_")
-    _metrics: ClassVar[tuple[str, ...]] = ()  # that ``score`` takes by name
     seconds_: float
     data_digest_: str
     spec_: Any
@@ -177,35 +177,6 @@ class ZooEstimator(BaseEstimator):
     def serving_warmup(self) -> list[dict[str, Any]]:
         """Return the parameters of requests that compile what usual requests need; by default of one with all defaults."""
         return [{}]
-
-    def rolling_holdout(self, *data: Any, windows: int | None = None) -> tuple[tuple, list[tuple]]:
-        """Split data into a training set and held-out windows to score, for a search; one window if the task has no time.
-
-        Args:
-            *data: As for ``fit``.
-            windows: Number of windows; None for as many as suit the data.
-        """
-        train, valid = self.holdout_split(*data)
-        return train, [valid]
-
-    def continue_from(self, *data: Any) -> None:
-        """Go on from data that is longer than what the estimator was fitted on, without training."""
-
-    def check_metric(self, metric: str) -> None:
-        """Refuse a metric that ``score(metric=...)`` does not take.
-
-        Raises:
-            ConfigError: If the estimator has no metrics by name.
-            UnknownNameError: If there is no such metric; the message lists them.
-        """
-        if not self._metrics:
-            raise ConfigError(f"{type(self).__name__} has no metrics by name: pass {arg(scoring=None)} or a function")
-        if metric not in self._metrics:
-            raise UnknownNameError("metric", metric, self._metrics)
-
-    def as_given(self, *data: Any) -> tuple:
-        """Return data of ``read_once`` in the form that the user gave it, for a function that scores."""
-        return data
 
     def _check_fitted(self) -> None:
         if not self.__sklearn_is_fitted__():

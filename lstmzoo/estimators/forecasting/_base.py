@@ -24,13 +24,13 @@ from lstmzoo.estimators.forecasting.scoring import (
     read_backtest,
 )
 from lstmzoo.estimators.forecasting.serving import ServedForecaster
+from lstmzoo.estimators.forecasting.splitting import SplitForecaster
 from lstmzoo.options import checked_options
 from lstmzoo.outputs import check_picture
 from lstmzoo.preprocessing import (
     Ahead,
     Form,
     Panel,
-    check_observed,
     find_seasons,
     forecast_frame,
     future_of,
@@ -56,7 +56,6 @@ Missing = Literal["error", "mask", "interpolate"]
 
 _logger = logging.getLogger(__name__)
 _DRAWN = 6  # series
-_MOST_WINDOWS = 3  # that a search scores by default
 
 
 def panel_digest(panel: Panel) -> str:
@@ -68,7 +67,7 @@ def panel_digest(panel: Panel) -> str:
     return digest(panel.ids, panel.offsets, panel.values, panel.times, *more)
 
 
-class PanelForecaster(ServedForecaster, ScoredForecaster):
+class PanelForecaster(ServedForecaster, SplitForecaster, ScoredForecaster):
     """Base of the forecasters.
 
     A subclass has the parameters ``horizon``, ``season_length``, ``freq``, ``quantiles``, ``allow_negative``, ``missing``,
@@ -228,40 +227,6 @@ class PanelForecaster(ServedForecaster, ScoredForecaster):
         from lstmzoo.estimators.forecasting.drawing import draw_forecast
 
         return draw_forecast(panel, observed_values(panel), ahead.times, forecast, 5 * steps).saved(path)
-
-    def holdout_split(self, y: Any) -> tuple[tuple[Any], tuple[Any]]:
-        """Return ``(training data,), (data to score,)`` for a search; ``horizon`` steps of each series are held out."""
-        self._check_params()
-        params = self._given_params
-        panel, form = params.read(y)
-        panel.check_lengths(params.horizon + 1, f", too few to hold out {params.horizon}")
-        check_observed(panel, params.horizon, "held out for scores", "give observed values, or drop those rows")
-        return (panel_frame(panel.head(params.horizon), form, params.columns),), (y,)
-
-    def rolling_holdout(self, *data: Any, windows: int | None = None) -> tuple[tuple, list[tuple]]:
-        """Hold out the last horizons of each series, for a search.
-
-        Args:
-            *data: Series, as for ``fit``.
-            windows: Number of horizons to hold out. If None, at most three, a fifth of the median length, and half of the
-                shortest series.
-
-        Returns:
-            The series without the held-out steps, and for each window the series up to its end, the earliest first.
-        """
-        (y,) = data
-        self._check_params()
-        params = self._given_params
-        panel, form = params.read(y)
-        horizon = params.horizon
-        if windows is None:
-            most = min(0.2 * float(np.median(panel.lengths)), 0.5 * int(panel.lengths.min()))
-            windows = int(min(max(most // horizon, 1), _MOST_WINDOWS))
-        panel.check_lengths(windows * horizon + 1, f", too few to hold out {windows * horizon}")
-        check_observed(panel, horizon, "held out for scores", "give observed values, or drop those rows")
-        parts = [panel_frame(panel.head(horizon * left), form, params.columns) for left in range(windows, 0, -1)]
-        train, *ends = [self.read_once(part) for part in parts]
-        return train, [*ends, self.read_once(y)]
 
     def read_once(self, y: Any) -> tuple["SeriesRead"]:
         """Read and check series once; ``fit``, ``score`` and the methods that a search calls take the result in their place.
