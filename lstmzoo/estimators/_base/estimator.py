@@ -16,7 +16,7 @@ from lstmzoo._version import __version__
 from lstmzoo.config import ModelConfig, parse_config
 from lstmzoo.contracts import Servable
 from lstmzoo.errors import ConfigError, SavedModelError, UnknownNameError, arg, unknown_name
-from lstmzoo.estimators._base.searched import Searched
+from lstmzoo.estimators._base._base import Searched
 from lstmzoo.migrations import FORMAT, migrate
 from lstmzoo.plugins import WAY_OUT, look_for
 from lstmzoo.rebuilding import build_like, check_settings
