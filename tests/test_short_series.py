@@ -36,6 +36,7 @@ def test_a_mixture_of_long_and_short_series_is_padded_with_a_warning(caplog):
     fitted = forecaster().fit(data)
     assert fitted.predict().groupby("unique_id").size().eq(6).all()
     assert fitted.params_.pad_short
+    assert fitted.preprocessor_.channels.past_variables_ == ["observed"], "the network sees what is padding"
     assert (
         "2 of 5 series have fewer than 30 observations (18 to look back, 6 to forecast, 6 for validation)"
         in caplog.text
@@ -49,6 +50,7 @@ def test_where_all_are_long_enough_nothing_changes(caplog):
     fitted, strict = forecaster().fit(data), forecaster(pad_short=False).fit(data)
     assert all(np.array_equal(a, b) for a, b in zip(weights(fitted), weights(strict), strict=True))
     assert not fitted.params_.pad_short
+    assert not fitted.spec_.num_past
     assert not [r for r in caplog.records if r.levelno >= logging.WARNING]
 
 

@@ -63,8 +63,8 @@ class Forecaster(NetworkForecaster):
         validation_size: Steps at each series' end that are held out of training and choose the best epoch; the horizon if None.
             With 0, the network is trained on all data for all epochs.
         pad_short: Whether series that are too short for lookback, horizon and validation are padded to the left with their first
-            value, which counts as not observed. If None, they are, with a warning, unless all are too short; and a lookback and a
-            validation set that were not asked for are as small as half of the series need. False refuses them.
+            value, which the network sees as not observed. If None, they are, with a warning, unless all are too short; and a
+            lookback and a validation set that were not asked for are as small as half of the series need. False refuses them.
         allow_negative: Whether series that were never negative may be forecast negative. Otherwise their forecasts, quantiles and
             sample paths are at least 0.
         id_col: Column that names the series; None if the frame holds one series.
@@ -291,6 +291,7 @@ class Forecaster(NetworkForecaster):
         preprocessor = window_preprocessor(config.data, params, seasons, lookback, self.calendar)
         given, panel = panel, long_enough(panel, preprocessor, held_out, pad_short=self.pad_short)
         params = replace(params, pad_short=bool(self.pad_short) or panel is not given)
+        preprocessor.channels.mask |= panel is not given  # the network sees which values are padding
         preprocessor.fit(panel.head(held_out))
         kept = kept_rows(whole.padded(preprocessor.min_length + held_out), preprocessor)
         return PreparedSeries(
