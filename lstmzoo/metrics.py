@@ -258,7 +258,8 @@ def mean_over_series(values: np.ndarray, name: str = "mase") -> float:
         scaled = "no series varies in its history, or none is longer than a season, or "
         relative = "all values of the forecast steps are zero, or "
         why = {"mase": scaled, "rmsse": scaled, "mape": relative, "wape": relative, "crps": relative}.get(name, "")
-        raise DataError(f"{name.upper()} is undefined: {why}none of the forecast steps was observed")
+        instead = "; score by mae instead" if why else ""
+        raise DataError(f"{name.upper()} is undefined: {why}none of the forecast steps was observed{instead}")
     return float(np.nanmean(values))
 
 

@@ -215,7 +215,7 @@ def test_help(args):
     (["fit", "gru", "sales.csv", "--horizon", "4", "--checkpoint-dir", "c"], ["--checkpoint-dir needs a --random-state"]),
     (["tune", "sales.csv", "--horizon", "4", "--static-covariates", "a"], ["no column 'a'", "--static-covariates"]),
     (["benchmark", "sales.csv", "--horizon", "4", "--future-covariates", "a"], ["no column 'a'", "--future-covariates"]),
-    (["benchmark", "sales.csv", "--horizon", "60"], ["too few to hold out 60"]),
+    (["benchmark", "sales.csv", "--horizon", "60"], ["too few to hold out 60", "lower --horizon"]),
 ])  # fmt: skip
 def test_wrong_usage_settings_and_data_exit_with_2(files, args, fragments):
     assert_refused(run(*args), 2, *fragments)
@@ -650,7 +650,7 @@ def test_tune(files):
     assert set(report["best_params"]) >= {"model"}
     board = report["leaderboard"]
     assert sum(row["status"] == "completed" for row in board) == 2
-    assert sum(row["status"] == "baseline" for row in board) == 4
+    assert sum(row["status"] == "baseline" for row in board) == 6
     assert board[0]["score"] == report["best_score"] == max(row["score"] for row in board)
     assert lstmzoo.load("best").horizon == 4
     assert_refused(run(*args, "--max-trials", "2", "--quantiles", "0.9"), 2, "journal", "quantiles")

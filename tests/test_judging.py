@@ -7,7 +7,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GroupKFold, KFold, TimeSeriesSplit
 
 from lstmzoo import BaselineForecaster, BaselineTranslator, Forecaster, ForecastScorer, LanguageModel, ZooSearchCV
-from lstmzoo.errors import ConfigError, UnknownNameError
+from lstmzoo.errors import ConfigError, DataError, LstmzooError, UnknownNameError
 from lstmzoo.estimators import BaselineLanguageModel, Translator
 from lstmzoo.model_selection import RollingOriginSplit
 from lstmzoo.records import best_record, winning_record
@@ -261,3 +261,85 @@ def test_another_splitter_is_another_search(tmp_path):
     search(cv=iter([(np.arange(100), np.arange(100, 106))]), **settings).fit(Y)
     with pytest.raises(ConfigError, match=r'cv \("1 pairs of indices, [0-9a-f]+" there, "1 pairs'):
         search(cv=[(np.arange(101), np.arange(101, 107))], **settings).fit(Y)
+
+
+# as scikit-learn's searches
+
+
+def test_a_failing_network_is_a_row_or_ends_the_search(tmp_path):
+    broken = forecaster(lookback=500)
+    found = search(broken, oracle="random", directory=tmp_path)
+    with pytest.raises(LstmzooError, match="every trial failed"):
+        found.fit(Y)
+    assert np.isnan(found.cv_results_["mean_test_score"][-1])
+    with pytest.raises(DataError, match="observations") as caught:
+        search(broken, oracle="random", error_score="raise").fit(Y)
+    assert any("segment_gru failed with" in note for note in caught.value.__notes__)
+    with pytest.raises(ConfigError, match="error_score: expected 'raise' or nan, got 0.0"):
+        search(error_score=0.0).fit(Y)
+
+
+def test_the_attributes_of_scikit_learn_s_searches():
+    found = search(cv=2, refit=False).fit(Y)
+    results, best = found.cv_results_, found.best_index_
+    names = ["mean_fit_time", "std_fit_time", "mean_score_time", "std_score_time", "params", "mean_test_score"]
+    assert {*names, "std_test_score", "rank_test_score", "split0_test_score", "split1_test_score"} <= set(results)
+    by_split = np.array([results["split0_test_score"], results["split1_test_score"]])
+    np.testing.assert_allclose(results["mean_test_score"], by_split.mean(axis=0))
+    np.testing.assert_allclose(results["std_test_score"], by_split.std(axis=0))
+    assert (found.n_splits_, found.multimetric_) == (2, False)
+    assert found.best_score_ == results["mean_test_score"][best]
+    assert found.best_params_ == results["params"][best]
+
+
+# bad input
+
+
+@pytest.mark.parametrize(("space", "message"), [
+    ({"units": {"type": "categorical", "values": []}}, "search_space: units.values: .*at least 1 item"),
+    ({"units": {"type": "float", "min": 0.5, "max": 2.5}}, "search_space: .*units must be int, as 4 is; got 0.5"),
+    ({"units": {"type": "int", "min": "a", "max": 3}}, "search_space: units.min: .*valid integer, got 'a'"),
+    ({"units": {"type": "int", "min": 9, "max": 3}}, "search_space: units: .*min 9 must be below max 3"),
+    ({"units": {"type": "integer"}}, "search_space: units: expected a range with the type int, float, categorical"),
+    ({"units": [8, 16]}, r"search_space: units: expected a range .*got \[8, 16\]"),
+    ({"learning_rate": {"type": "float", "min": -1.0, "max": 1.0}}, "learning_rate.*greater than 0, got -1.0"),
+    (["units"], "search_space: Input should be a valid dictionary"),
+])  # fmt: skip
+def test_wrong_ranges_are_named(space, message):
+    with pytest.raises(ConfigError, match=message):
+        search(search_space=space).fit(Y)
+
+
+def test_without_time_for_any_trial_the_best_baseline_is_the_result(caplog):
+    found = search(max_trials=None, time_limit=0.001).fit(Y)
+    assert isinstance(found.best_estimator_, BaselineForecaster)
+    warnings = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert warnings == ["time_limit is too short for a single network: the best baseline is the winner"]
+
+
+def test_constant_series_need_another_metric():
+    constant = np.ones(60)
+    with pytest.raises(LstmzooError, match="MASE is undefined: no series varies.*; score by mae instead"):
+        search(forecaster(season_length=None)).fit(constant)
+    found = search(forecaster(season_length=None), scoring="mae").fit(constant)
+    np.testing.assert_allclose(found.predict(), 1.0, atol=1e-5)
+
+
+def test_zeros_and_negative_values_and_constant_series_beside_others():
+    rng = np.random.default_rng(0)
+    data = panel(40, 60, 61)
+    data.loc[data["unique_id"] == "s040", "y"] = 0.0
+    data.loc[data["unique_id"] == "s060", "y"] = rng.poisson(0.3, 60)
+    data.loc[data["unique_id"] == "s061", "y"] = rng.normal(size=61)
+    found = search(forecaster(season_length=None)).fit(data)
+    assert not any(r["error"] for r in found.records_)
+    forecast = found.predict()
+    assert np.isfinite(forecast["y_hat"]).all()
+    assert (forecast.loc[forecast["unique_id"] != "s061", "y_hat"] >= 0).all()
+
+
+def test_series_of_single_values_are_named():
+    with pytest.raises(
+        DataError, match="series 's001' has 1 observations, too few to hold out 6: leave out such series"
+    ):
+        search().fit(panel(1, 60))

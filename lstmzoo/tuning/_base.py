@@ -65,6 +65,7 @@ class Run:
         progress: The display.
         searcher: The algorithm.
         networks: Networks that trials share.
+        raises: Whether an exception of a network ends the search.
     """
 
     estimator: Any
@@ -82,6 +83,7 @@ class Run:
     progress: Progress = field(init=False)
     searcher: Searcher = field(init=False)
     networks: Networks = field(default_factory=Networks)
+    raises: bool = False
 
     @property
     def task(self) -> str:
@@ -123,7 +125,7 @@ class Run:
     def whole(self, record: Record, estimator: Trainable) -> Record:
         """Fit, score and record a trial in one part."""
         self.progress.begin(record["model"])
-        run_trial(record, estimator, self.folds, searched=self.estimator)
+        run_trial(record, estimator, self.folds, searched=self.estimator, raises=self.raises and not record["baseline"])
         return self.put(record)
 
     @property
@@ -146,7 +148,7 @@ class Run:
         """Run a part of a trial; an error becomes the record's."""
         self.progress.begin(record["model"])
         began = time.monotonic()
-        with recorded(record):
+        with recorded(record, raises=self.raises):
             yield
         record["seconds"] += time.monotonic() - began
         self.put(record)

@@ -66,6 +66,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         experiment: MLflow experiment. MLflow is used if this or one of the next two is given.
         tracking_uri: MLflow store.
         registered_model_name: Register the winner in MLflow under this name.
+        error_score: Whether a failing network ends the search with its exception (``raise``), or is a row with its error (nan).
         refit: Whether to train the winner on all data.
         allow_worse_than_baseline: Whether the best network wins whatever the baselines' scores. Otherwise it has to beat the best
             baseline by more than one standard error over the windows.
@@ -78,6 +79,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         best_score_: The winner's held-out score.
         scorer_: The function ``(estimator, *data) -> float`` that scored the trials.
         n_splits_: Number of held-out windows.
+        multimetric_: False, as one score decides.
         best_index_: The winner's index in ``cv_results_``.
         cv_results_: Arrays by name, as in scikit-learn's searches.
         leaderboard_: A frame, the winner first, the others by score: ``rank``, ``model``, ``score``, ``seconds``, ``parameters``,
@@ -113,6 +115,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         experiment: str | None = None,
         tracking_uri: str | None = None,
         registered_model_name: str | None = None,
+        error_score: float | str = math.nan,
         refit: bool = True,
         allow_worse_than_baseline: bool = False,
         random_state: Annotated[int, Field(ge=0)] | None = None,
@@ -130,6 +133,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         self.experiment = experiment
         self.tracking_uri = tracking_uri
         self.registered_model_name = registered_model_name
+        self.error_score = error_score
         self.refit = refit
         self.allow_worse_than_baseline = allow_worse_than_baseline
         self.random_state = random_state
@@ -200,6 +204,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         configs = select_models(self.estimator.task, self.models)
         unread, data = data, self.estimator.read_once(*data)
         splits, cv = make_folds(self.estimator, self.cv, data, rolling=self.oracle == "halving")
+        self.multimetric_ = False
         self.n_splits_ = sum(len(windows) for _, windows in splits)
         space = make_space(self.estimator, configs, self.search_space or {}, self.estimator.read_once(*splits[0][0]))
         settings = {
@@ -212,6 +217,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
             self.estimator, unread, data, space, journal, splits, self.scorer_, began - journal.elapsed,
             math.inf if self.time_limit is None else self.time_limit, self.refit,
         )  # fmt: skip
+        run.raises = self.error_score == "raise"
         run.track = lambda: self._track(run, "RUNNING")
         run.searcher = SEARCHERS[self.oracle](run, self.max_trials)
         if self._tracked:
@@ -235,6 +241,8 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         if self.oracle == "halving":
             check_contract(self.estimator, Pausable)
         check_cv(self.cv)
+        if self.error_score != "raise" and not (isinstance(self.error_score, float) and math.isnan(self.error_score)):
+            raise ConfigError(f"{arg('error_score')}: expected 'raise' or nan, got {self.error_score!r}")
         if self.directory is not None:
             check_folder(self.directory, arg("directory"))
         if self._tracked:
@@ -279,6 +287,8 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         return winning_record(records, allow_worse_than_baseline=self.allow_worse_than_baseline)
 
     def _warn_of_baseline(self, best: Record) -> None:
+        if all(r["baseline"] for r in self.records_):
+            return  # said already: there was no time
         network = best_record([r for r in self.records_ if not r["baseline"]])
         margin, error = (0.0, 0.0) if network is None else margin_between(network, best)
         if network is not None and margin > 0:

@@ -30,7 +30,7 @@ from lstmzoo.config import (
 from lstmzoo.contracts import Data, Searchable
 from lstmzoo.errors import ConfigError, UnknownNameError, arg
 from lstmzoo.records import to_json
-from lstmzoo.values import plain
+from lstmzoo.values import plain, shortened
 
 Range = IntRange | FloatRange | Categorical
 _NEAR = 0.25  # standard deviation of a step, as a share of the range
@@ -171,6 +171,7 @@ def search_identity(estimator: Searchable, space: Space, data: Data, **settings:
     return to_json(identity)
 
 
+_TYPES = ("int", "float", "categorical")
 _ADAPTER: TypeAdapter[Range] = TypeAdapter(SearchParameter)
 
 
@@ -186,11 +187,16 @@ def parse_range(key: str, value: Any, configs: list[ModelConfig]) -> Range | Non
         raise UnknownNameError(f"key in {arg('search_space')}:", key, valid)
     if value is None or isinstance(value, Range):
         return value
+    if not isinstance(value, Mapping) or value.get("type") not in _TYPES:
+        raise ConfigError(
+            f"{arg('search_space')}: {key}: expected a range with the type {', '.join(_TYPES)}, such as "
+            f"{{'type': 'int', 'min': 8, 'max': 64}}, or None; got {shortened(value)}"
+        )
     try:
         return _ADAPTER.validate_python(value)
     except ValidationError as error:
         problem = error.errors()[0]
-        where = ".".join(str(part) for part in (key, *problem["loc"]))
+        where = ".".join(str(part) for part in (key, *problem["loc"][1:]))
         raise ConfigError(f"{arg('search_space')}: {where}: {problem['msg']}, got {problem['input']!r}") from None
 
 

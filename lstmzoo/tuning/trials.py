@@ -44,7 +44,9 @@ def with_params(estimator: T, **params: Any) -> T:
     return clone(estimator).set_params(**{k: v for k, v in params.items() if k in known})
 
 
-def run_trial(record: Record, estimator: Trainable, folds: list[Fold], *, searched: Searchable) -> None:
+def run_trial(
+    record: Record, estimator: Trainable, folds: list[Fold], *, searched: Searchable, raises: bool = False
+) -> None:
     """Fit and score an estimator, and fill in the record; an exception or a score that is not finite becomes its error.
 
     Args:
@@ -52,11 +54,12 @@ def run_trial(record: Record, estimator: Trainable, folds: list[Fold], *, search
         estimator: The unfitted estimator of the trial.
         folds: The folds; a copy is fitted on each.
         searched: The search's own estimator; the record's ``refit`` holds differences from it.
+        raises: Whether an exception is raised instead.
     """
     if not record["baseline"]:
         _clear_session()
     began = time.perf_counter()
-    with recorded(record):
+    with recorded(record, raises=raises):
         scores, fit_seconds, score_seconds = list[float](), 0.0, 0.0
         for number, fold in enumerate(folds):
             estimator = clone(estimator) if number else estimator
@@ -98,13 +101,21 @@ def said_once() -> Iterator[None]:
 
 
 @contextmanager
-def recorded(record: Record) -> Iterator[None]:
-    """Turn an exception into the record's error: a failed trial is a row of the leaderboard, and the search continues."""
+def recorded(record: Record, *, raises: bool = False) -> Iterator[None]:
+    """Turn an exception into the record's error: a failed trial is a row of the leaderboard, and the search continues.
+
+    Args:
+        record: The record.
+        raises: Whether the exception is raised instead.
+    """
     try:
         yield
     except SavedModelError:  # a checkpoint cannot be written: no fault of the trial
         raise
     except Exception as error:
+        if raises:
+            error.add_note(f"{record['model']} failed with {record['params']}")
+            raise
         record["score"], record["status"] = None, "failed"
         record["error"] = f"{type(error).__name__}: {error}"
         record["traceback"] = traceback.format_exc()

@@ -9,6 +9,7 @@ from lstmzoo.estimators._base import ZooEstimator
 from lstmzoo.preprocessing import Panel, check_observed, panel_frame
 
 _MOST_WINDOWS = 3  # that a search scores by default
+_WAY_OUT = f": leave out such series, or lower {arg('horizon')}"
 
 
 class SplitForecaster(ZooEstimator):
@@ -19,7 +20,7 @@ class SplitForecaster(ZooEstimator):
         self._check_params()
         params = self._given_params
         panel, form = params.read(y)
-        panel.check_lengths(params.horizon + 1, f", too few to hold out {params.horizon}")
+        panel.check_lengths(params.horizon + 1, f", too few to hold out {params.horizon}{_WAY_OUT}")
         check_observed(panel, params.horizon, "held out for scores", "give observed values, or drop those rows")
         return (panel_frame(panel.head(params.horizon), form, params.columns),), (y,)
 
@@ -39,7 +40,7 @@ class SplitForecaster(ZooEstimator):
         panel, form = params.read(y)
         horizon = params.horizon
         windows = usual_windows(panel, horizon) if windows is None else windows
-        panel.check_lengths(windows * horizon + 1, f", too few to hold out {windows * horizon}")
+        panel.check_lengths(windows * horizon + 1, f", too few to hold out {windows * horizon}{_WAY_OUT}")
         check_observed(panel, horizon, "held out for scores", "give observed values, or drop those rows")
         parts = [panel_frame(panel.head(horizon * left), form, params.columns) for left in range(windows, 0, -1)]
         train, *ends = [self.read_once(part) for part in parts]
