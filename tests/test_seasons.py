@@ -49,6 +49,14 @@ def test_two_seasons_that_are_no_multiples_are_found():
     assert season_lengths([seasonal(rng, 400, 7) + seasonal(rng, 400, 30) for _ in range(5)]) == [7, 30]
 
 
+def test_a_long_smooth_season_beside_a_short_one_is_found():
+    """From one week to the next, a wave of a quarter changes by less than the noise."""
+    rng, steps = np.random.default_rng(0), np.arange(1000)
+    wave = np.sin(2 * np.pi * steps / 90)
+    assert season_lengths([seasonal(rng, 1000, 7) + wave + rng.normal(size=1000) for _ in range(3)]) == [7, 90]
+    assert season_lengths([seasonal(rng, 1000, 7) + np.cumsum(0.1 * rng.normal(size=1000)) for _ in range(3)]) == [7]
+
+
 def test_short_series_count():
     rng = np.random.default_rng(0)
     short = [seasonal(rng, 30, 12, noise=1.0) for _ in range(60)]
@@ -100,6 +108,7 @@ def test_usual_seasons_are_kept_unless_the_data_speaks_against_them():
     assert season_lengths(daily, usual=(24, 168)) == [24]
     assert season_lengths([row + seasonal(rng, 700, 60) for row in daily], usual=(24,)) == [24, 60]
     assert season_lengths(daily, usual=(24, 1000)) == [24, 1000]
+    assert season_lengths(daily, usual=(1,)) == [24], "1 is no season"
 
 
 @pytest.mark.parametrize(("freq", "seasons"), [

@@ -96,11 +96,12 @@ def find_seasons(panel: Panel, usual: Sequence[int] = (), longest: int = LONGEST
     subtracted, which removes levels, trends and random walks without correlating values one season apart. What is left is
     correlated with itself one, two and three seasons later. A season stands out if that correlation is a local maximum, at
     least 0.15 and four standard errors. The shortest season that explains at least 0.7 of the largest seasonal variance is the
-    first, unless it is only a harmonic. The second is found in the differences from one first season to the next.
+    first, unless it is only a harmonic. The second is found in the differences from one first season to the next. If there is
+    none, a long smooth one is found in the moving average over the first season, which removes most noise too.
 
     Args:
         panel: Series; values that were not observed are interpolated.
-        usual: Usual season lengths, shortest first. They are kept unless the correlation is certainly below 0.05.
+        usual: Usual season lengths, shortest first; 1 is none. They are kept unless the correlation is certainly below 0.05.
         longest: Longest season to look for, in steps. One series must repeat it three times; of many series, two times are
             enough. Usual seasons of more than 400 steps are kept.
 
@@ -113,7 +114,7 @@ def find_seasons(panel: Panel, usual: Sequence[int] = (), longest: int = LONGEST
     changes = _changes(panel, longest)
     longest = min(longest, max((len(one.pairs) for one in changes), default=0) // 2)
     found: list[Season] = []
-    for length in usual:
+    for length in (steps for steps in usual if steps > 1):
         known = _changes(panel, length, found[-1].length) if found else changes
         season = _season(known, length) if length <= LONGEST_SEASON else _unknown(length)
         if not season.is_absent:
@@ -161,8 +162,19 @@ def _second(panel: Panel, first: Season, plain: list[Season], longest: int, *, u
     changes = _changes(panel, longest, first.length)
     shorter = [s.length for s in plain if s.length < first.length and first.length % s.length]
     found = [_season(changes, length) for length in shorter] + _peaks(changes, first.length + 2, longest)
-    found = [season for season in found if stands_out(season)]
+    found = [season for season in found if stands_out(season)] or _smooth(panel, first, longest)
     return _first(found) if found else None
+
+
+def _smooth(panel: Panel, first: Season, longest: int) -> list[Season]:
+    """Return the long seasons that hardly change within a first season: those of the moving average over it."""
+    changes = _changes(panel, longest, first.length, averaged=True)
+    peaks = _peaks(changes, _HARMONIC * first.length + 1, longest)
+    least = {True: _LEAST_ODD, False: _LEAST}
+    return [
+        season for season in peaks
+        if season.variance > _WORTH * first.variance and season.correlation > least[season.length % first.length > 0]
+    ]  # fmt: skip
 
 
 def _peaks(changes: "list[_Changes]", shortest: int, longest: int) -> list[Season]:
@@ -267,21 +279,30 @@ def _pooled(changes: list[_Changes], lags: int) -> tuple[np.ndarray, np.ndarray]
     return np.sum([one.products[:lags] for one in long], axis=0) / pairs[0], pairs
 
 
-def _changes(panel: Panel, longest: int, removed: int = 0) -> list[_Changes]:
+def _changes(panel: Panel, longest: int, removed: int = 0, *, averaged: bool = False) -> list[_Changes]:
     """Return the changes of a panel in groups of series of similar lengths.
 
     Args:
         panel: Series.
         longest: Longest season to look for.
         removed: Season whose differences are read instead of the values; 0 for none.
+        averaged: Whether moving averages over that season are read instead of its differences.
     """
     lags, every = (_REPEATS + 1) * longest, 1 + len(panel.values) // _VALUES
     groups: dict[int, list[np.ndarray]] = {}
     for changes in _scaled(panel, range(0, len(panel), every)):
-        rows = changes[removed:] - changes[: max(len(changes) - removed, 0)] if removed else changes
+        rows = _without(changes, removed, averaged=averaged) if removed else changes
         if len(rows) > _SHORTEST:
             groups.setdefault(int(2 * np.log2(len(rows))), []).append(rows)
     return [_Changes.of(group, min(lags, *map(len, group))) for group in groups.values()]
+
+
+def _without(changes: np.ndarray, season: int, *, averaged: bool) -> np.ndarray:
+    """Return the changes of the differences from one season to the next, or of the moving average over a season."""
+    if not averaged:
+        return changes[season:] - changes[: max(len(changes) - season, 0)]
+    values = np.concatenate([[0.0], np.cumsum(changes)])
+    return (values[season:] - values[: max(len(values) - season, 0)]) / season
 
 
 def _scaled(panel: Panel, numbers: Iterable[int]) -> Iterable[np.ndarray]:
