@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from lstmzoo.estimators import ForecastEnsemble as ForecastEnsemble
     from lstmzoo.estimators import Forecaster as Forecaster
     from lstmzoo.estimators import ForecastScorer as ForecastScorer
+    from lstmzoo.estimators import LanguageEnsemble as LanguageEnsemble
     from lstmzoo.estimators import LanguageModel as LanguageModel
+    from lstmzoo.estimators import TranslationEnsemble as TranslationEnsemble
     from lstmzoo.estimators import Translator as Translator
     from lstmzoo.estimators import load as load
     from lstmzoo.model_selection import RollingOriginSplit as RollingOriginSplit

@@ -102,8 +102,14 @@ class PausedFit(Protocol):
 
 
 class Pausable(Searchable, Protocol):
-    """An estimator whose fits can be paused, for a search by successive halving."""
+    """An estimator whose fits can be paused, for a search by successive halving.
 
+    Attributes:
+        newest_held_out: Whether the held-out windows are the newest data. The winner of a search should then be trained again on
+            all data; otherwise that is worth less than a longer training.
+    """
+
+    newest_held_out: ClassVar[bool]
     model_: Any
 
     def begin_fit(self, *data: Any, **options: Any) -> PausedFit:

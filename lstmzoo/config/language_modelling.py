@@ -30,6 +30,6 @@ class LanguageModellingConfig(ModelConfig):
     """A zoo entry for language modelling."""
 
     task: ClassVar[str] = "language_modelling"
-    estimators: ClassVar[tuple[str, ...]] = ("LanguageModel", "BaselineLanguageModel")
+    estimators: ClassVar[tuple[str, ...]] = ("LanguageModel", "BaselineLanguageModel", "LanguageEnsemble")
     spec: ClassVar[type[DataSpec]] = LanguageModellingSpec
     data: LanguageModellingData

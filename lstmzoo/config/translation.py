@@ -35,6 +35,6 @@ class TranslationConfig(ModelConfig):
     """A zoo entry for translation."""
 
     task: ClassVar[str] = "translation"
-    estimators: ClassVar[tuple[str, ...]] = ("Translator", "BaselineTranslator")
+    estimators: ClassVar[tuple[str, ...]] = ("Translator", "BaselineTranslator", "TranslationEnsemble")
     spec: ClassVar[type[DataSpec]] = TranslationSpec
     data: TranslationData

@@ -2,13 +2,14 @@
 
 from lstmzoo.estimators._base import Networks, ZooEstimator, mean_nll, unshare
 from lstmzoo.estimators.forecasting import BaselineForecaster, ForecastEnsemble, Forecaster, ForecastScorer
-from lstmzoo.estimators.language_modelling import BaselineLanguageModel, LanguageModel
+from lstmzoo.estimators.language_modelling import BaselineLanguageModel, LanguageEnsemble, LanguageModel
 from lstmzoo.estimators.loading import load, network_estimator
-from lstmzoo.estimators.translation import Alignment, BaselineTranslator, Translator
+from lstmzoo.estimators.translation import Alignment, BaselineTranslator, TranslationEnsemble, Translator
 from lstmzoo.outputs import check_picture
 
 __all__ = [
     "Alignment", "BaselineForecaster", "BaselineLanguageModel", "BaselineTranslator", "ForecastEnsemble", "ForecastScorer",
-    "Forecaster", "LanguageModel", "Networks", "Translator", "ZooEstimator", "check_picture", "load", "mean_nll",
-    "network_estimator", "unshare",
+    "Forecaster", "LanguageEnsemble", "LanguageModel", "Networks", "TranslationEnsemble", "Translator", "ZooEstimator",
+    "check_picture", "load",
+    "mean_nll", "network_estimator", "unshare",
 ]  # fmt: skip

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
+from keras import ops
 
 from lstmzoo.backend import Arrays, Batch, State, Tensor, Tensors
 from lstmzoo.programs import Programs, named, unnamed
@@ -109,3 +110,15 @@ class SteppingModel(keras.Model):
     """
 
     stepper: Stepper
+
+
+def mixed_log_probs(log_probs: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+    """Return the logarithm of the weighted mean of probabilities.
+
+    Args:
+        log_probs: Logarithms of probabilities, of equal shapes.
+        weights: Their weights, above 0 and of sum 1.
+    """
+    return ops.logsumexp(
+        ops.stack([one + math.log(weight) for one, weight in zip(log_probs, weights, strict=True)]), axis=0
+    )

@@ -17,8 +17,8 @@ from keras import ops
 from lstmzoo.backend import Arrays, State, Tensor, Tensors
 from lstmzoo.decoding import Sampling, generate_tokens
 from lstmzoo.layers import LOG_ZERO, TokenSoftmax, gumbel
-from lstmzoo.models._base import Stepper, SteppingModel
-from lstmzoo.programs import FunctionModel, NetworkTrainer, named, unnamed
+from lstmzoo.models._base import Stepper, SteppingModel, mixed_log_probs
+from lstmzoo.programs import FunctionModel, NetworkTrainer, Programs, named, unnamed
 from lstmzoo.spec import LanguageModellingSpec
 
 SoftmaxKind = Literal["full", "adaptive"]
@@ -60,7 +60,46 @@ def language_model(
     return model
 
 
-class TokenStepper(Stepper):
+class GeneratingStepper(Stepper):
+    """The face of a model that generates tokens. ``step`` reads ``tokens`` (B,) and returns log-probabilities ``(B, V)``."""
+
+    def generate(
+        self, last: np.ndarray, state: Arrays, seen: np.ndarray, sampling: Sampling, *, length: int,
+        position: int, seeds: np.ndarray, banned: np.ndarray,
+    ) -> tuple[np.ndarray, Arrays, np.ndarray]:  # fmt: skip
+        """Generate tokens ``(B, length)``; returns them, the state before the last of them, and ``seen``.
+
+        Args:
+            last: ``(B,)`` the last tokens.
+            state: Before the last tokens.
+            seen: ``(B, V)`` whether a token is in the text already.
+            sampling: How to draw tokens.
+            length: Number of tokens.
+            position: Number of tokens generated before. The noise of a token depends only on its seed and its position.
+            seeds: ``(B, 2)`` int32.
+            banned: ``(V,)`` whether a token may never be drawn.
+        """
+
+        def run(inputs: Tensors) -> Tensors:
+            def step(tokens: Tensor, states: State) -> tuple[Tensor, State]:
+                log_probs, states = self._step({"tokens": tokens}, states, ())
+                return ops.where(inputs["banned"], LOG_ZERO, log_probs), states
+
+            tokens, states, met = generate_tokens(
+                step,
+                lambda i: gumbel(inputs["seeds"], inputs["position"] + i, inputs["seen"].shape[-1]),
+                inputs["last"], self.unpack_state(inputs), inputs["seen"],
+                sampling.given(inputs), length,
+            )  # fmt: skip
+            return {"tokens": tokens, "seen": met, **named(states)}
+
+        given = {"last": last, "seen": seen, "seeds": seeds, "banned": banned, **sampling.numbers(), **named(state)}
+        key = ("generate", length, sampling.filtered, sampling.penalized)
+        answer = self._programs.run(key, run, {**given, "position": np.asarray(position, "int32")})
+        return answer["tokens"], unnamed(answer), answer["seen"]
+
+
+class TokenStepper(GeneratingStepper):
     """The face of a language model that steps. It also scores and generates tokens, from a state.
 
     ``encode`` reads ``tokens`` (B, T). ``step`` reads ``tokens`` (B,) and returns the log-probabilities ``(B, V)`` of the next
@@ -123,41 +162,6 @@ class TokenStepper(Stepper):
         answer = self._programs.run(("score", with_hidden, capacities), run, given, calls)
         return answer["nll"], answer.get("hidden"), unnamed(answer)
 
-    def generate(
-        self, last: np.ndarray, state: Arrays, seen: np.ndarray, sampling: Sampling, *, length: int,
-        position: int, seeds: np.ndarray, banned: np.ndarray,
-    ) -> tuple[np.ndarray, Arrays, np.ndarray]:  # fmt: skip
-        """Generate tokens ``(B, length)``; returns them, the state before the last of them, and ``seen``.
-
-        Args:
-            last: ``(B,)`` the last tokens.
-            state: Before the last tokens.
-            seen: ``(B, V)`` whether a token is in the text already.
-            sampling: How to draw tokens.
-            length: Number of tokens.
-            position: Number of tokens generated before. The noise of a token depends only on its seed and its position.
-            seeds: ``(B, 2)`` int32.
-            banned: ``(V,)`` whether a token may never be drawn.
-        """
-
-        def run(inputs: Tensors) -> Tensors:
-            def step(tokens: Tensor, states: State) -> tuple[Tensor, State]:
-                log_probs, states = self._step({"tokens": tokens}, states, ())
-                return ops.where(inputs["banned"], LOG_ZERO, log_probs), states
-
-            tokens, states, met = generate_tokens(
-                step,
-                lambda i: gumbel(inputs["seeds"], inputs["position"] + i, self.head.vocab_size),
-                inputs["last"], self.unpack_state(inputs), inputs["seen"],
-                sampling.given(inputs), length,
-            )  # fmt: skip
-            return {"tokens": tokens, "seen": met, **named(states)}
-
-        given = {"last": last, "seen": seen, "seeds": seeds, "banned": banned, **sampling.numbers(), **named(state)}
-        key = ("generate", length, sampling.filtered, sampling.penalized)
-        answer = self._programs.run(key, run, {**given, "position": np.asarray(position, "int32")})
-        return answer["tokens"], unnamed(answer), answer["seen"]
-
     def trainer(self, batch_size: int, capacities: Sequence[int] | None = None) -> "StatefulTrainer":
         """Make the model that is trained; it carries its state from batch to batch.
 
@@ -166,6 +170,31 @@ class TokenStepper(Stepper):
             capacities: As for :class:`lstmzoo.layers.TokenSoftmax`.
         """
         return StatefulTrainer(self, batch_size, capacities)
+
+
+class TokenMixture(GeneratingStepper):
+    """Several language models of one vocabulary that read and generate as one: their probabilities are averaged.
+
+    Args:
+        steppers: The faces of the models.
+        weights: Their weights, above 0 and of sum 1.
+    """
+
+    def __init__(self, steppers: Sequence[TokenStepper], weights: Sequence[float]) -> None:
+        def encode(inputs: Tensors, before: State | None) -> tuple[State, State]:
+            states = [None] * len(steppers) if before is None else before
+            return (), [stepper._encode(inputs, one)[1] for stepper, one in zip(steppers, states, strict=True)]
+
+        def step(inputs: Tensors, before: State, _: State) -> tuple[Tensor, State]:
+            answers = [stepper._step(inputs, one, ()) for stepper, one in zip(steppers, before, strict=True)]
+            log_probs, after = zip(*answers, strict=True)
+            return mixed_log_probs(log_probs, weights), list(after)
+
+        super().__init__(
+            steppers[0].network, encode, step, state=[stepper.state for stepper in steppers],
+            sources=["tokens"], inputs=["tokens"],
+        )  # fmt: skip
+        self._programs = Programs(*(stepper.network for stepper in steppers))
 
 
 class StatefulTrainer(NetworkTrainer):

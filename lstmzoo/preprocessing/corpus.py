@@ -48,6 +48,9 @@ class Corpus:
         name: Name of the texts, for messages.
         empty: Whether all texts may be empty.
 
+    Attributes:
+        remembered: What was learned from these texts, by key; all corpora made from this one share it.
+
     Raises:
         DataError: If ``texts`` is something else, an element is not a string, or there is no character. The message names the
             position of the element.
@@ -65,6 +68,7 @@ class Corpus:
         self._texts: tuple[str, ...] | _Spool
         self._count: int
         self._chars: int
+        self.remembered: dict[Any, Any] = texts.remembered if isinstance(texts, Corpus) else {}
         if isinstance(texts, Corpus):
             self._texts, self._count, self._chars = texts._texts, texts._count, texts._chars
             return
@@ -136,7 +140,7 @@ class Corpus:
 
     def _part(self, texts: "tuple[str, ...] | _Spool", count: int, chars: int) -> "Corpus":
         part = object.__new__(Corpus)
-        part.name, part._texts, part._count, part._chars = self.name, texts, count, chars
+        part.name, part._texts, part._count, part._chars, part.remembered = self.name, texts, count, chars, {}
         return part
 
     def _boundary(self, cut: float) -> tuple[int, int]:

@@ -185,6 +185,10 @@ class TextPreprocessor:
         (number,) = checked_ids(id, self.vocab_size_)
         return "<eos>" if number == self.eos_id else self._tokens.token(number)
 
+    def has_vocabulary_of(self, other: "TextPreprocessor") -> bool:
+        """Return whether another preprocessor gives all texts the same ids."""
+        return bool(self.tokenizer == other.tokenizer and self._tokens.saved() == other._tokens.saved())
+
     def to_json(self) -> dict[str, Any]:
         """Return everything that was learned, for :meth:`from_json`."""
         size = None if self.vocab_size is None else int(self.vocab_size)

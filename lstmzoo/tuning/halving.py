@@ -102,7 +102,7 @@ class Halving:
             verbose: Whether the training is shown.
         """
         run = self._run
-        if not self.refits:
+        if not self._refits_now(record):
             trial = self.trial(record)
             trial.keep()
             trial.estimator.continue_from(*run.data)
@@ -116,6 +116,15 @@ class Halving:
         fit.run(RUNGS[int(np.argmax(record["rungs"]))])
         fit.keep()
         return estimator
+
+    def _refits_now(self, record: Record) -> bool:
+        if self._run.estimator.newest_held_out or not self.refits:
+            return self.refits
+        return self._run.remaining() >= 1.1 * (record["fit_seconds"] or 0.0)
+
+    @property
+    def _reserves_refit(self) -> bool:
+        return self.refits and self._run.refit and self._run.estimator.newest_held_out
 
     @property
     def _networks(self) -> list[Record]:
@@ -136,6 +145,8 @@ class Halving:
         first = not self._full
         with run.recorded(record):
             trial = self._trials[record["number"]] = run.trial(record)
+            if run.remaining() < math.inf:
+                trial.limit(max(run.remaining(), 1e-3))  # so that the sample is short if a step is slow
             trial.sample(_SAMPLE)
             if run.remaining() < math.inf:
                 self._set_limit(trial, first=first)
@@ -176,11 +187,18 @@ class Halving:
             best = max(records, key=lambda r: (r["score"] or 0.0, -r["number"]), default=None)
             if best is None or self.is_settled(best):
                 return
-            if self._run.remaining() <= self._cost(best):
+            if not self._reserves_refit and self.trial(best).limited < math.inf and self._run.remaining() > 0:
+                self._fill_time(self.trial(best))
+            elif self._run.remaining() <= self._cost(best):
                 if len(best["rungs"]) > 1 or self._run.remaining() <= 0:
                     return
                 self.trial(best).limit_rest(self._run.remaining())
             self._continue(best)
+
+    def _fill_time(self, trial: Trial) -> None:
+        """Let a trial whose training was shortened have all the time that is left, but for its scores."""
+        scores = (len(RUNGS) - len(trial.record["rungs"])) * trial.score_seconds
+        trial.limit_rest(self._run.remaining() - scores)
 
     def _cost(self, record: Record) -> float:
         """Seconds until a trial's next rung."""
@@ -204,7 +222,7 @@ class Halving:
         best = max(records, key=lambda r: r["score"] or 0.0)
         trial = self._trials[best["number"]]
         rest = 1 - RUNGS[len(best["rungs"]) - 1]
-        refit = (1.1 * trial.refit_seconds + trial.begin_seconds / 2) if self.refits and self._run.refit else 0.0
+        refit = 1.1 * trial.refit_seconds + trial.begin_seconds / 2 if self._reserves_refit else 0.0
         return trial.full_seconds * rest + 2 * trial.score_seconds + refit
 
     def _all_fail_alike(self) -> bool:

@@ -13,8 +13,10 @@ class Searched:
     """Base of the estimators: the methods of a search that are the same for most tasks."""
 
     _metrics: ClassVar[tuple[str, ...]] = ()  # that ``score`` takes by name
+    newest_held_out: ClassVar[bool] = False  # see lstmzoo.contracts.Pausable
+    holdout_split: Any
 
-    def rolling_holdout(self: Searchable, *data: Any, windows: int | None = None) -> tuple[tuple, list[tuple]]:
+    def rolling_holdout(self, *data: Any, windows: int | None = None) -> tuple[tuple, list[tuple]]:
         """Split data into a training set and held-out windows to score, for a search; one window if the task has no time.
 
         Args:
@@ -28,8 +30,13 @@ class Searched:
             raise ConfigError(
                 f"{arg('cv')}: {type(self).__name__} has one held-out window: pass a splitter, such as KFold({windows})"
             )
-        train, valid = self.holdout_split(*data)
+        train, valid = self._holdout_of_search(*data)
         return train, [valid]
+
+    def _holdout_of_search(self, *data: Any) -> tuple[tuple, tuple]:
+        """Split data for a search, into parts of other sizes than those of ``holdout_split`` if scoring takes long."""
+        train, valid = self.holdout_split(*data)
+        return train, valid
 
     def split_size(self: Searchable, *data: Any) -> int:
         """Return the number of items that a splitter of scikit-learn splits: texts, or pairs of sentences."""

@@ -77,6 +77,7 @@ class PanelForecaster(ServedForecaster, SplitForecaster, ScoredForecaster):
     """
 
     task: ClassVar[str] = "forecasting"
+    newest_held_out = True
     _saved = (
         *as_json("season_length_", "seasons_"),
         Learned("params_", dump=ForecastParams.to_json, load=ForecastParams.of),

@@ -1,22 +1,26 @@
 """The base of the language models, networks and baselines: texts in, likelihoods and texts out."""
 
 import itertools
-from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from collections.abc import Generator, Iterator
+from typing import Annotated, Any
 
 import narwhals as nw
 import numpy as np
 import pandas as pd
 from pydantic import Field
+from tokenizers import Tokenizer
 
-from lstmzoo.errors import DataError, UnknownNameError, arg
-from lstmzoo.estimators._base import ZooEstimator, as_json, preprocessor
+from lstmzoo.config import TokenizerName
+from lstmzoo.errors import DataError, arg
+from lstmzoo.estimators._base import as_json
 from lstmzoo.estimators.language_modelling.continuation import Continuation, check_stop
+from lstmzoo.estimators.language_modelling.scoring import ScoredTexts
 from lstmzoo.options import ServingParam, checked_options, checked_params, require_counts, served
 from lstmzoo.preprocessing import Corpus, TextPreprocessor
+from lstmzoo.seeding import row_seeds
 from lstmzoo.turns import pause
 
-Per = Literal["word", "token", "char", "byte"]
+Reader = Generator[np.ndarray, np.ndarray, None]
 Share = Annotated[float, Field(ge=0, lt=1)]
 _SIDE_BY_SIDE = 64  # rows that are generated in one batch
 _SCHEMA = (
@@ -34,79 +38,14 @@ _SCHEMA = (
 )  # fmt: skip
 
 
-class TextModel(ZooEstimator):
-    """Base of the language models: scores, perplexities, generation and the hooks of search and serving.
+class TextModel(ScoredTexts):
+    """Base of the language models: generation, serving, and what :class:`ScoredTexts` has.
 
-    A subclass sets ``preprocessor_``, ``data_digest_`` and ``_example``. It gives likelihoods by
-    :meth:`_carried_nll` and :meth:`_separate_nll`, and tokens by :meth:`_continue`.
+    A subclass sets ``data_digest_`` and ``_example`` too. It gives next tokens by :meth:`_next_log_probs` and :meth:`_read_on`.
     """
 
-    task: ClassVar[str] = "language_modelling"
-    _saved = (*as_json("_example"), preprocessor(TextPreprocessor, "text"))
-    _metrics = ("log_likelihood", *(f"perplexity_{per}" for per in get_args(Per)))
-    preprocessor_: TextPreprocessor
+    _saved = as_json("_example")
     _example: str
-
-    def score(self, texts: Any, y: None = None, *, metric: str = "log_likelihood") -> float:
-        """Return the mean log-likelihood per character, in nats, or a negative perplexity. An end of text counts as a character.
-
-        The state is carried from text to text. The mean is per character, so that models with different tokens can be compared.
-        But a word or character that the vocabulary lacks is scored as ``<unk>``, which is likelier than the word itself. Compare
-        models with such a vocabulary only with models that have the same one.
-
-        Args:
-            texts: As for :meth:`fit`.
-            y: Ignored; scikit-learn's searches pass it.
-            metric: A key of :meth:`evaluate`. Perplexities are negative, so that greater is better.
-
-        Raises:
-            NotFittedError: If the model is not fitted.
-            UnknownNameError: If the metric is unknown.
-            DataError: If the texts are refused.
-        """
-        self.check_metric(metric)
-        value = self.evaluate(texts)[metric]
-        return value if metric == "log_likelihood" else -value
-
-    def score_samples(self, texts: Any) -> np.ndarray:
-        """Return the log-likelihood ``(n,)`` of each text by itself, its end included, in nats.
-
-        Args:
-            texts: As for :meth:`fit`.
-
-        Raises:
-            NotFittedError: If the model is not fitted.
-            DataError: If the texts are refused.
-        """
-        return np.array([-nll.sum() for nll in self._separate_nll(self._encoded_streams(texts))])
-
-    def score_tokens(self, texts: Any) -> pd.DataFrame:
-        """Return the log-likelihood of each token of texts, each text by itself, in nats.
-
-        Args:
-            texts: As for :meth:`fit`.
-
-        Returns:
-            A row per token; the last token of each text is ``<eos>``. The columns are ``text`` (the index of the text),
-            ``position`` (the index in the text), ``id``, ``token`` and ``log_likelihood``. The sums of ``log_likelihood`` over
-            each text are :meth:`score_samples`.
-
-        Raises:
-            NotFittedError: If the model is not fitted.
-            DataError: If the texts are refused.
-        """
-        streams = self._encoded_streams(texts)
-        counts = [len(stream) - 1 for stream in streams]
-        ids = np.concatenate([stream[1:] for stream in streams])
-        return pd.DataFrame(
-            {
-                "text": np.repeat(np.arange(len(streams)), counts),
-                "position": np.concatenate([np.arange(count) for count in counts]),
-                "id": ids,
-                "token": [self.preprocessor_.token(int(i)) for i in ids],
-                "log_likelihood": -np.concatenate(self._separate_nll(streams)),
-            }
-        )
 
     def predict_proba(self, prompts: Any = None) -> np.ndarray:
         """Return the probability ``(n, V)`` of each token id after each prompt; column 0 is the end of the text.
@@ -140,48 +79,6 @@ class TextModel(ZooEstimator):
         ids = np.argsort(-probs, kind="stable")[:n]
         tokens = [self.preprocessor_.token(int(i)) for i in ids]
         return pd.DataFrame({"token": tokens, "id": ids, "probability": probs[ids]})
-
-    def perplexity(self, texts: Any, per: Per = "word", adapt: str | None = None) -> float:
-        """Return the exponential of the mean negative log-likelihood. The state is carried from text to text.
-
-        Args:
-            texts: As for :meth:`fit`.
-            per: Unit of the mean: ``word`` (between white space), ``char``, ``byte`` or ``token``. The first three count the
-                original texts and compare models with different tokens. The end of each text counts as one more unit, as
-                ``<eos>`` does in WikiText.
-            adapt: ``cache`` or ``dynamic`` to let the model adapt to the text that it has read; see
-                :meth:`lstmzoo.LanguageModel.tune_adaptation`.
-
-        Raises:
-            NotFittedError: If the model is not fitted.
-            UnknownNameError: If ``per`` or ``adapt`` is unknown.
-            DataError: If the texts are refused.
-        """
-        if per not in get_args(Per):
-            raise UnknownNameError(arg("per"), per, get_args(Per))
-        with np.errstate(over="ignore"):
-            return float(np.exp(self._mean_nll(texts, adapt)[per]))
-
-    def evaluate(self, texts: Any, adapt: str | None = None) -> dict[str, float]:
-        """Return all perplexities and the score; the texts are read once.
-
-        Args:
-            texts: As for :meth:`fit`.
-            adapt: As for :meth:`perplexity`.
-
-        Returns:
-            ``perplexity_word``, ``perplexity_token``, ``perplexity_char``, ``perplexity_byte``, and ``log_likelihood``, the mean
-            per character.
-
-        Raises:
-            NotFittedError: If the model is not fitted.
-            UnknownNameError: If ``adapt`` is unknown.
-            DataError: If the texts are refused.
-        """
-        means = self._mean_nll(texts, adapt)
-        with np.errstate(over="ignore"):
-            perplexities = {f"perplexity_{per}": float(np.exp(mean)) for per, mean in means.items()}
-        return {**perplexities, "log_likelihood": -means["char"]}
 
     def generate(
         self, prompts: Any = None, *, max_tokens: int = 100, temperature: float = 1.0, top_k: int | None = None,
@@ -252,27 +149,6 @@ class TextModel(ZooEstimator):
         pieces = self._pieces(_prompts(prompt)[0], [row], options)
         return (piece for (piece,) in pieces if piece)
 
-    def holdout_split(self, texts: Any) -> tuple[tuple[Any], tuple[Any]]:
-        """Split texts, as for :meth:`fit`, into a training set and a held-out end, which has a tenth of the characters.
-
-        Raises:
-            DataError: If the texts are refused, or too short to be split.
-        """
-        train, valid = Corpus(texts).split(0.1)
-        return (train,), (valid,)
-
-    def read_once(self, texts: Any) -> tuple[Corpus]:
-        """Read and check texts, as for :meth:`fit`, once, for a search that passes them on many times.
-
-        Raises:
-            DataError: If the texts are refused.
-        """
-        return (Corpus(texts),)
-
-    def data_digest(self, texts: Any) -> str:
-        """Return the SHA-256 of the texts."""
-        return Corpus(texts).digest()
-
     def serving_schema(self) -> tuple[ServingParam, ...]:
         """Declare the parameters that :meth:`serve` takes."""
         return _SCHEMA
@@ -316,25 +192,6 @@ class TextModel(ZooEstimator):
         options |= {"top_k": options["top_k"] or None, "stop": options["stop"] or None}
         return pd.DataFrame({"text": self.generate(texts, **options)})
 
-    def _mean_nll(self, texts: Any, adapt: str | None) -> dict[str, float]:
-        """Return the mean negative log-likelihood by unit."""
-        self._check_fitted()
-        corpus = Corpus(texts)
-        stream, sizes = self._encoded_stream(corpus), corpus.sizes()
-        total = float(self._carried_nll(stream, adapt).sum())
-        units = {"word": sizes.words, "token": len(stream) - 1 - sizes.texts, "char": sizes.chars, "byte": sizes.bytes}
-        return {per: total / (count + sizes.texts) for per, count in units.items()}
-
-    def _encoded_stream(self, texts: Any) -> np.ndarray:
-        """Return the token ids of texts, with an end of text before the first and after each."""
-        pause()
-        return self.preprocessor_.encode_stream(texts, opened=True)
-
-    def _encoded_streams(self, texts: Any) -> list[np.ndarray]:
-        """Return the token ids of each text by itself, with an end of text before and after."""
-        self._check_fitted()
-        return [self._encoded_stream([text]) for text in Corpus(texts, empty=True)]
-
     def _encoded(self, prompt: str | None) -> np.ndarray:
         return np.zeros(0, np.int32) if prompt is None else self.preprocessor_.encode(prompt)
 
@@ -349,14 +206,6 @@ class TextModel(ZooEstimator):
             if all(row.ended for row in rows):
                 return
 
-    def _carried_nll(self, stream: np.ndarray, adapt: str | None) -> np.ndarray:
-        """Return the negative log-likelihood of each token of a stream but the first; the state is carried."""
-        raise NotImplementedError
-
-    def _separate_nll(self, streams: list[np.ndarray]) -> list[np.ndarray]:
-        """Return the negative log-likelihood of each token of each stream but its first; each stream is read by itself."""
-        raise NotImplementedError
-
     def _next_log_probs(self, prompts: list[np.ndarray]) -> np.ndarray:
         """Return the log probabilities ``(n, V)`` of the tokens that follow prompts."""
         raise NotImplementedError
@@ -369,7 +218,48 @@ class TextModel(ZooEstimator):
             options: Arguments of :meth:`generate`, checked.
             first: Number of the first prompt. Sampling depends on the seed and on the prompt's number.
         """
+        rngs = [*map(np.random.default_rng, row_seeds(options["random_state"], range(first, first + len(prompts))))]
+        seen = [np.isin(np.arange(self.preprocessor_.vocab_size_), prompt) for prompt in prompts]
+        reader = self._read_on(prompts)
+        log_probs = next(reader)
+        while True:
+            tokens = np.array([self._draw(*row, options) for row in zip(log_probs, seen, rngs, strict=True)], np.int32)
+            for met, token in zip(seen, tokens, strict=True):
+                met[token] = True
+            yield tokens[:, None]
+            log_probs = reader.send(tokens)
+
+    def _draw(self, log_probs: np.ndarray, seen: np.ndarray, rng: np.random.Generator, options: dict[str, Any]) -> int:
+        """Sample the next token by the options that networks use, with log probabilities ``(V,)`` as logits."""
+        logits = log_probs.copy()
+        logits[self.preprocessor_.banned] = -np.inf
+        logits[seen] *= options["repetition_penalty"]
+        if options["temperature"] == 0:
+            return int(logits.argmax())
+        order = np.argsort(-logits, kind="stable")
+        share = np.exp((logits[order] - logits[order[0]]) / options["temperature"])
+        share /= share.sum()
+        allowed = (np.cumsum(share) - share < options["top_p"]) & (
+            np.arange(len(order)) < (options["top_k"] or len(order))
+        )
+        share = np.where(allowed, share, 0)
+        return int(rng.choice(order, p=share / share.sum()))
+
+    def _read_on(self, prompts: list[np.ndarray]) -> Reader:
+        """Yield the log probabilities ``(B, V)`` of the tokens after prompts; the tokens ``(B,)`` that follow are sent back."""
         raise NotImplementedError
+
+
+def tokenized(
+    corpus: Corpus, tokenizer: TokenizerName | Tokenizer, vocab_size: int | None
+) -> tuple[TextPreprocessor, np.ndarray]:
+    """Return a preprocessor fitted on texts, and their token ids with an end of text first; the corpus remembers both."""
+    key = tokenizer, vocab_size
+    if key not in corpus.remembered:
+        preprocessor = TextPreprocessor(tokenizer, vocab_size).fit(corpus)
+        stream = preprocessor.encode_stream(corpus, opened=True, spooled=corpus.spooled)
+        corpus.remembered[key] = preprocessor, stream
+    return corpus.remembered[key]
 
 
 def opening(texts: Any) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from lstmzoo.decoding import Sampling
-from lstmzoo.models._language import TokenStepper
+from lstmzoo.estimators.language_modelling._base import Reader
+from lstmzoo.models._language import GeneratingStepper
 from lstmzoo.seeding import row_seeds
 
 _MOST_ROWS = 64  # batch size of prompts
@@ -16,7 +17,7 @@ _READ = 64  # tokens of a prompt that one compiled step reads; the rest is read 
 
 
 def continue_prompts(
-    stepper: TokenStepper, prompts: list[np.ndarray], options: dict[str, Any], banned: np.ndarray, first: int = 0
+    stepper: GeneratingStepper, prompts: list[np.ndarray], options: dict[str, Any], banned: np.ndarray, first: int = 0
 ) -> Iterator[np.ndarray]:
     """Yield tokens ``(B, 16)`` that continue the prompts, endlessly.
 
@@ -46,7 +47,17 @@ def continue_prompts(
         last, position = tokens[:, -1], position + _CHUNK
 
 
-def next_log_probs(stepper: TokenStepper, prompts: list[np.ndarray]) -> np.ndarray:
+def read_on(stepper: GeneratingStepper, prompts: list[np.ndarray]) -> Reader:
+    """Yield the log probabilities ``(B, V)`` of the next tokens after prompts; the tokens ``(B,)`` that follow are sent back."""
+    count, filled = len(prompts), _filled_up(prompts)
+    last, state = read_prompts(stepper, filled)
+    while True:
+        log_probs, state = stepper.step({"tokens": last}, state)
+        tokens = yield log_probs[:count].astype(float)
+        last = np.pad(tokens, (0, len(filled) - count), mode="edge")
+
+
+def next_log_probs(stepper: GeneratingStepper, prompts: list[np.ndarray]) -> np.ndarray:
     """Return the log probabilities ``(n, V)`` of the next token after each prompt."""
     calls, found = math.ceil(len(prompts) / _MOST_ROWS), []
     for first in range(0, len(prompts), _MOST_ROWS):
@@ -74,7 +85,7 @@ def _filled_up(prompts: list[np.ndarray]) -> list[np.ndarray]:
     return [*prompts, *[prompts[-1]] * (4 ** math.ceil(math.log(len(prompts), 4)) - len(prompts))]
 
 
-def read_prompts(stepper: TokenStepper, prompts: list[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
+def read_prompts(stepper: GeneratingStepper, prompts: list[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
     """Return the last token ``(B,)`` of each prompt, and the state before it. Prompts may have different lengths."""
     streams = [np.concatenate([np.zeros(1, np.int32), prompt]) for prompt in prompts]
     left = np.array([len(stream) - 1 for stream in streams])

@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 from lstmzoo.config import ModelConfig, TokenizerName
 from lstmzoo.errors import ConfigError, DataError, UnknownNameError, arg
 from lstmzoo.estimators._base import Learned, Prepared, TokenizingEstimator, spec
-from lstmzoo.estimators.language_modelling._base import Share, TextModel, opening
+from lstmzoo.estimators.language_modelling._base import Reader, Share, TextModel, opening, tokenized
 from lstmzoo.estimators.language_modelling.adaptation import (
     ADAPTATIONS,
     DynamicEvaluation,
@@ -22,10 +22,12 @@ from lstmzoo.estimators.language_modelling.adaptation import (
     dynamic_nll,
 )
 from lstmzoo.estimators.language_modelling.baselines import METHODS, BaselineLanguageModel
-from lstmzoo.estimators.language_modelling.generation import continue_prompts, next_log_probs
+from lstmzoo.estimators.language_modelling.ensemble import LanguageEnsemble
+from lstmzoo.estimators.language_modelling.generation import continue_prompts, next_log_probs, read_on
 from lstmzoo.estimators.language_modelling.reading import Pooling, carried_nll, pooled_states, separate_nll
+from lstmzoo.models._language import GeneratingStepper
 from lstmzoo.overrides import Overrides
-from lstmzoo.preprocessing import Corpus, StreamBatches, TextPreprocessor, softmax_cutoffs, token_counts
+from lstmzoo.preprocessing import Corpus, StreamBatches, softmax_cutoffs, token_counts
 from lstmzoo.saving import check_same
 from lstmzoo.spec import LanguageModellingSpec
 from lstmzoo.training import Trained
@@ -233,6 +235,10 @@ class LanguageModel(TokenizingEstimator[Streams], TextModel):
             for method in METHODS
         }
 
+    def ensemble(self, members: Sequence[Any], weights: Sequence[float]) -> LanguageEnsemble:
+        """Return the fitted ensemble of fitted members; see :class:`lstmzoo.LanguageEnsemble`."""
+        return LanguageEnsemble.of(members, weights)
+
     def network_sizes(self, texts: Any) -> tuple[ModelConfig, LanguageModellingSpec]:
         """Return the config and the sizes of the network that :meth:`fit` would train; see :func:`lstmzoo.build_model`.
 
@@ -245,8 +251,7 @@ class LanguageModel(TokenizingEstimator[Streams], TextModel):
         held_out = None if validation is None else Corpus(validation, name="validation")
         if validation is None and self.validation_size:
             corpus, held_out = whole.split(self.validation_size)
-        preprocessor = TextPreprocessor(self._tokenizer(config), config.data.vocab_size).fit(corpus)
-        stream = preprocessor.encode_stream(corpus, opened=True, spooled=corpus.spooled)
+        preprocessor, stream = tokenized(corpus, self._tokenizer(config), config.data.vocab_size)
         _check_length(stream, config, f"pass more text, or lower the hyperparameter bptt or {arg('validation_size')}")
         counts, digest = token_counts(stream, preprocessor.vocab_size_), whole.digest()
         return Streams(
@@ -310,7 +315,15 @@ class LanguageModel(TokenizingEstimator[Streams], TextModel):
         return next_log_probs(self.model_.stepper, prompts)
 
     def _continue(self, prompts: list[np.ndarray], options: dict[str, Any], first: int) -> Iterator[np.ndarray]:
-        return continue_prompts(self.model_.stepper, prompts, options, self.preprocessor_.banned, first)
+        return self._continue_by(self.model_.stepper, prompts, options, first)
+
+    def _continue_by(
+        self, stepper: GeneratingStepper, prompts: list[np.ndarray], options: dict[str, Any], first: int
+    ) -> Iterator[np.ndarray]:
+        return continue_prompts(stepper, prompts, options, self.preprocessor_.banned, first)
+
+    def _read_on(self, prompts: list[np.ndarray]) -> Reader:
+        return read_on(self.model_.stepper, prompts)
 
     def _complete(self) -> None:
         data, found = self.config_.data, self.preprocessor_

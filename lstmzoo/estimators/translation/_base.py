@@ -1,6 +1,7 @@
 """The base of the translators, networks and baselines: sentences in, sentences out."""
 
 import hashlib
+from collections.abc import Callable
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -16,6 +17,9 @@ from lstmzoo.preprocessing import check_pairs, check_sentences
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 _MAX_CHARACTERS = 10_000
+_LEAST = 1e-300  # instead of a probability that is rounded to 0
+_HELD_OUT = 0.1  # share of the pairs
+_JUDGED = 500  # pairs that suffice to compare the trials of a search
 _METRICS = {"bleu": bleu, "chrf": chrf, "ter": ter}
 _SCHEMA = (
     served("beam_size", 5, "Hypotheses that the beam search keeps", high=SERVED.beams[-1]),
@@ -33,6 +37,7 @@ class SentenceTranslator(ZooEstimator):
 
     task: ClassVar[str] = "translation"
     _saved = as_json("_example")
+    scores_predictions: ClassVar[bool] = False
     _metrics = tuple(_METRICS)
     _example: str
 
@@ -54,6 +59,15 @@ class SentenceTranslator(ZooEstimator):
         sources, targets = check_pairs(source, target)
         value = _METRICS[metric](targets, self.predict(sources))
         return -value if metric == "ter" else value
+
+    def prediction_scorer(self, *data: Any, metric: str | None = None) -> Callable[[np.ndarray], float]:
+        """Return a function from the probabilities of tokens to the mean of their logarithms, which ranks ensembles.
+
+        Args:
+            *data: Sentences and their translations.
+            metric: Ignored: translations cannot be scored by probabilities.
+        """
+        return lambda probabilities: float(np.log(np.maximum(probabilities, _LEAST)).mean())
 
     def evaluate(self, source: Any, target: Any, **options: Any) -> dict[str, Any]:
         """Return BLEU, chrF and TER of the translations, by sacreBLEU, and the signature of BLEU.
@@ -85,7 +99,12 @@ class SentenceTranslator(ZooEstimator):
         Raises:
             DataError: If the sentences are refused, or too few to be split.
         """
-        return split_pairs(*check_pairs(source, target), 0.1, seed=0)
+        return split_pairs(*check_pairs(source, target), _HELD_OUT, seed=0)
+
+    def _holdout_of_search(self, source: Any, target: Any) -> tuple[tuple[list, list], tuple[list, list]]:
+        """Split as :meth:`holdout_split` does, but hold out at most about 500 pairs, because each trial translates them."""
+        sources, targets = check_pairs(source, target)
+        return split_pairs(sources, targets, min(_HELD_OUT, _JUDGED / len(sources)), seed=0)
 
     def read_once(self, source: Any, target: Any) -> tuple[list[str], list[str]]:
         """Read and check the sentences and their translations once, for a search that passes them on many times.

@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 
 from lstmzoo.config import ModelConfig, TokenizerName
 from lstmzoo.errors import ConfigError, DataError, arg
-from lstmzoo.estimators._base import Prepared
+from lstmzoo.estimators._base import Prepared, class_named
 from lstmzoo.estimators.translation._base import Share, blanked_pairs, opening, pairs_digest, split_pairs
 from lstmzoo.estimators.translation.baselines import METHODS, BaselineTranslator
 from lstmzoo.estimators.translation.network import (
@@ -166,6 +166,11 @@ class Translator(FittedTranslator):
     def baselines(self) -> dict[str, BaselineTranslator]:
         """Return the unfitted baselines by name."""
         return {method: BaselineTranslator(method) for method in METHODS}
+
+    def ensemble(self, members: Sequence[Any], weights: Sequence[float]) -> Any:
+        """Return the fitted ensemble of fitted members; see :class:`lstmzoo.TranslationEnsemble`."""
+        of_ensembles: Any = class_named("TranslationEnsemble")
+        return of_ensembles.of(members, weights)
 
     def network_sizes(self, source: Any, target: Any) -> tuple[ModelConfig, TranslationSpec]:
         """Return the config and the sizes of the network that :meth:`fit` would train; see :func:`lstmzoo.build_model`.

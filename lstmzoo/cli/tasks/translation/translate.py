@@ -88,9 +88,13 @@ def translate(
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     translator = _load_translator(model, tracking_uri)
     names = [*given, *(["ensemble"] if ensemble else [])]
-    if names and not hasattr(translator, "model_"):
+    if names and not hasattr(translator, "sample"):
         flags = ", ".join(flag(name.removeprefix("return_")) for name in names)
         raise ConfigError(f"{model} is a {type(translator).__name__}, which does not search: leave out {flags}")
+    if ensemble and not hasattr(translator, "check_ensemble"):
+        raise ConfigError(
+            f"{model} is a {type(translator).__name__}, which has members of its own: leave out --ensemble"
+        )
     if ensemble:
         given["ensemble"] = _load_others(translator, ensemble, tracking_uri)
     began, done = time.perf_counter(), 0

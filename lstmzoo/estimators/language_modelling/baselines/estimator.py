@@ -2,7 +2,6 @@
 
 import time
 from collections import deque
-from collections.abc import Iterator
 from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
@@ -12,10 +11,9 @@ from tokenizers import Tokenizer
 from lstmzoo.config import TokenizerName
 from lstmzoo.errors import ConfigError, arg
 from lstmzoo.estimators._base import LearnedArrays, Tokenizing, Untrained
-from lstmzoo.estimators.language_modelling._base import TextModel, opening
+from lstmzoo.estimators.language_modelling._base import Reader, TextModel, opening, tokenized
 from lstmzoo.estimators.language_modelling.baselines.ngrams import KneserNey
-from lstmzoo.preprocessing import Corpus, TextPreprocessor
-from lstmzoo.seeding import row_seeds
+from lstmzoo.preprocessing import Corpus
 
 Method = Literal["uniform", "unigram", "kneser_ney"]
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -82,10 +80,9 @@ class BaselineLanguageModel(Untrained, Tokenizing, TextModel):
         started = time.perf_counter()
         self._check_params()
         corpus = Corpus(texts)
-        preprocessor = TextPreprocessor(self.tokenizer, self.vocab_size).fit(corpus)
-        stream = preprocessor.encode_stream(corpus, spooled=corpus.spooled)
+        preprocessor, stream = tokenized(corpus, self.tokenizer, self.vocab_size)
         order = {"uniform": 0, "unigram": 1, "kneser_ney": self.order}[self.method]
-        self._ngrams = KneserNey.fit(stream, preprocessor.vocab_size_, order) if order else None
+        self._ngrams = KneserNey.fit(stream[1:], preprocessor.vocab_size_, order) if order else None
         self.preprocessor_ = preprocessor
         self._example = opening(corpus)
         self.data_digest_ = corpus.digest()
@@ -105,32 +102,13 @@ class BaselineLanguageModel(Untrained, Tokenizing, TextModel):
     def _next_log_probs(self, prompts: list[np.ndarray]) -> np.ndarray:
         return np.log([self._next_probs(prompt) for prompt in prompts])
 
-    def _continue(self, prompts: list[np.ndarray], options: dict[str, Any], first: int) -> Iterator[np.ndarray]:
-        rngs = [*map(np.random.default_rng, row_seeds(options["random_state"], range(first, first + len(prompts))))]
+    def _read_on(self, prompts: list[np.ndarray]) -> Reader:
         order = 1 if self._ngrams is None else self._ngrams.order
         lasts = [deque(prompt, maxlen=order) for prompt in prompts]  # a token depends on no more
-        seen = [np.isin(np.arange(self.preprocessor_.vocab_size_), prompt) for prompt in prompts]
         while True:
-            tokens = [self._draw(*row, options) for row in zip(lasts, seen, rngs, strict=True)]
-            for last, met, token in zip(lasts, seen, tokens, strict=True):
+            tokens = yield np.log([self._next_probs(np.array(last, np.int64)) for last in lasts])
+            for last, token in zip(lasts, tokens, strict=True):
                 last.append(token)
-                met[token] = True
-            yield np.array(tokens, np.int32)[:, None]
-
-    def _draw(self, last: deque, seen: np.ndarray, rng: np.random.Generator, options: dict[str, Any]) -> int:
-        """Sample the next token by the options that networks use, with log probabilities as logits."""
-        size = self.preprocessor_.vocab_size_
-        logits = np.log(self._next_probs(np.array(last, np.int64)))
-        logits[self.preprocessor_.banned] = -np.inf
-        logits[seen] *= options["repetition_penalty"]
-        if options["temperature"] == 0:
-            return int(logits.argmax())
-        order = np.argsort(-logits, kind="stable")
-        share = np.exp((logits[order] - logits[order[0]]) / options["temperature"])
-        share /= share.sum()
-        allowed = (np.cumsum(share) - share < options["top_p"]) & (np.arange(size) < (options["top_k"] or size))
-        share = np.where(allowed, share, 0)
-        return int(rng.choice(order, p=share / share.sum()))
 
     def _next_probs(self, context: np.ndarray) -> np.ndarray:
         """Return the probability ``(V,)`` of each token id after a context."""

@@ -160,8 +160,26 @@ def pair_nll(
         calls: How often they will be scored; decides whether compiling pays.
     """
     sums = np.zeros(sum(len(members) for members, _ in batches))
+    for members, nll in _scored(stepper, batches, calls):
+        sums[members] = nll.sum(axis=1)
+    return sums
+
+
+def pair_token_log_probs(
+    stepper: TranslationStepper, sources: list[np.ndarray], targets: list[np.ndarray]
+) -> np.ndarray:
+    """Return the log-probability of each token of each target, its end included, target by target."""
+    found: dict[int, np.ndarray] = {}
+    for members, nll in _scored(stepper, list(pair_batches(sources, targets)), calls=1):
+        found |= {i: -row[: len(targets[i]) + 1] for i, row in zip(members.tolist(), nll, strict=True)}
+    return np.concatenate([found[i] for i in range(len(targets))])
+
+
+def _scored(
+    stepper: TranslationStepper, batches: list[tuple[np.ndarray, dict[str, np.ndarray]]], calls: float
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the numbers of each batch's pairs, and the negative log-likelihood ``(B, T)`` of each token."""
     alike = Counter(inputs["source"].shape for _, inputs in batches)
     for members, inputs in batches:
         nll = stepper.score(**inputs, calls=calls * alike[inputs["source"].shape])
-        sums[members] = nll.astype(float).sum(axis=1)[: len(members)]
-    return sums
+        yield members, nll.astype(float)[: len(members)]

@@ -18,6 +18,7 @@ from lstmzoo.estimators.translation.network.batches import (
     check_lengths,
     pair_batches,
     pair_nll,
+    pair_token_log_probs,
     translate_by_beam,
     translate_by_sampling,
     translate_greedily,
@@ -98,6 +99,17 @@ class FittedTranslator(TokenizingEstimator, SentenceTranslator):
             DataError: If the sentences are refused.
         """
         self._check_fitted()
+        return self._predict_by(
+            self._writer(ensemble), sentences, beam_size=beam_size, length_penalty=length_penalty,
+            coverage_penalty=coverage_penalty, no_repeat_ngram=no_repeat_ngram, n_best=n_best, return_score=return_score,
+            return_alignment=return_alignment,
+        )  # fmt: skip
+
+    def _predict_by(
+        self, writer: Writer, sentences: Any, *, beam_size: int, length_penalty: float, coverage_penalty: float,
+        no_repeat_ngram: int, n_best: int, return_score: bool, return_alignment: bool,
+    ) -> Any:  # fmt: skip
+        """Translate sentences by a writer, of this model or of an ensemble; see :meth:`predict`."""
         checked_options(
             beam_size=beam_size, length_penalty=length_penalty, coverage_penalty=coverage_penalty,
             no_repeat_ngram=no_repeat_ngram, n_best=n_best,
@@ -108,7 +120,7 @@ class FittedTranslator(TokenizingEstimator, SentenceTranslator):
         for name, asked in (("coverage_penalty", coverage_penalty), ("return_alignment", return_alignment)):
             if asked:
                 self._check_attends(name)
-        sources, writer = self._encoded(texts), self._writer(ensemble)
+        sources = self._encoded(texts)
         if beam_size == 1 and not (coverage_penalty or no_repeat_ngram or return_score):
             found = translate_greedily(writer, sources, self._ratio)
         else:
@@ -143,12 +155,27 @@ class FittedTranslator(TokenizingEstimator, SentenceTranslator):
             DataError: If the sentences are refused.
         """
         self._check_fitted()
+        return self._sample_by(
+            self._writer(()),
+            sentences,
+            n=n,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            random_state=random_state,
+        )
+
+    def _sample_by(
+        self, writer: Writer, sentences: Any, *, n: int, temperature: float, top_k: int | None, top_p: float,
+        random_state: int | None,
+    ) -> Any:  # fmt: skip
+        """Sample translations by a writer, of this model or of an ensemble; see :meth:`sample`."""
         checked_options(temperature=temperature, top_k=top_k, top_p=top_p, n=n, random_state=random_state)
         sources, size = self._encoded(check_sentences(sentences, "sentences")), self.spec_.target_vocab_size
         sampling = Sampling(
             temperature, min(top_k or size, size), top_p, 1.0, filtered=top_k is not None or top_p < 1, penalized=False
         )
-        found = translate_by_sampling(self._writer(()), sources, self._ratio, sampling, n, random_state)
+        found = translate_by_sampling(writer, sources, self._ratio, sampling, n, random_state)
         texts = [[self.preprocessor_.decode(ids) for ids in one.tokens] for one in found]
         return texts if n > 1 else [drawn[0] for drawn in texts]
 
@@ -164,10 +191,24 @@ class FittedTranslator(TokenizingEstimator, SentenceTranslator):
             DataError: If the sentences are refused.
         """
         self._check_fitted()
-        sources, targets = blanked_pairs(source, target)
-        ids = self._encoded(sources), self.preprocessor_.encode_target(targets)
-        check_lengths(ids[1], "target")
+        ids = self._encoded_pairs(source, target)
         return -pair_nll(self.model_.stepper, list(pair_batches(*ids)), calls=1)
+
+    def held_out_predictions(self, source: Any, target: Any) -> np.ndarray:
+        """Return the probability ``(T,)`` of each token of the targets, ends included, for a search that chooses an ensemble.
+
+        The probabilities of translators with the same vocabularies can be averaged.
+
+        Args:
+            source: Sentences.
+            target: Translations, in the same order.
+
+        Raises:
+            NotFittedError: If the translator is not fitted.
+            DataError: If the sentences are refused.
+        """
+        self._check_fitted()
+        return np.exp(pair_token_log_probs(self.model_.stepper, *self._encoded_pairs(source, target)))
 
     def plot_alignment(self, sentence: str, translation: str | None = None, path: str | Path | None = None) -> "Figure":
         """Draw the attention between a sentence and its translation as a heat map.
@@ -245,6 +286,12 @@ class FittedTranslator(TokenizingEstimator, SentenceTranslator):
         check_lengths(sources, "sentence")
         return sources
 
+    def _encoded_pairs(self, source: Any, target: Any) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        sources, targets = blanked_pairs(source, target)
+        ids = self._encoded(sources), self.preprocessor_.encode_target(targets)
+        check_lengths(ids[1], "target")
+        return ids
+
     def _writer(self, ensemble: Sequence["FittedTranslator"]) -> Writer:
         """Return the writer of this model or of an ensemble. That of this model and the last ensemble's are kept compiled."""
         self.check_ensemble(ensemble)
@@ -288,12 +335,15 @@ class FittedTranslator(TokenizingEstimator, SentenceTranslator):
         return [found[i] for i in range(len(sources))]
 
     def _answered(self, sentences: list[str], params: dict[str, Any]) -> list[str]:
+        return self._answer_by(self._writer(()), sentences, params)
+
+    def _answer_by(self, writer: Writer, sentences: list[str], params: dict[str, Any]) -> list[str]:
         """Translate as :meth:`predict` does, in few compiled shapes for all parameters."""
         if params["coverage_penalty"]:
             self._check_attends("coverage_penalty")
         coverage = params["coverage_penalty"] if self.model_.stepper.attends else None
         beam = BeamSearch(params["beam_size"], params["length_penalty"], coverage, params["no_repeat_ngram"])
-        found = translate_by_beam(self._writer(()), self._encoded(sentences), self._ratio, beam, 1, SERVED)
+        found = translate_by_beam(writer, self._encoded(sentences), self._ratio, beam, 1, SERVED)
         return [self.preprocessor_.decode(one.tokens[0]) for one in found]
 
     def _complete(self) -> None:

@@ -1,6 +1,5 @@
 """Writing translations greedily, by beam search or by sampling, with one model or an ensemble."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -21,6 +20,7 @@ from lstmzoo.decoding import (
     sampled_search,
 )
 from lstmzoo.layers import LOG_ZERO, gumbel
+from lstmzoo.models._base import mixed_log_probs
 from lstmzoo.models._translation import TranslationStepper, sentence_mask
 from lstmzoo.programs import Programs, named, unnamed
 
@@ -33,13 +33,17 @@ class Writer:
     Args:
         steppers: Steppers of the models.
         banned: ``(V,)`` whether a token is never written.
+        weights: Their weights, above 0 and of sum 1; equal ones if None.
 
     References:
         Sutskever, Vinyals & Le, "Sequence to Sequence Learning with Neural Networks", NeurIPS 2014, section 3.6 (ensembles).
     """
 
-    def __init__(self, steppers: Sequence[TranslationStepper], banned: np.ndarray) -> None:
+    def __init__(
+        self, steppers: Sequence[TranslationStepper], banned: np.ndarray, weights: Sequence[float] | None = None
+    ) -> None:
         self._steppers = steppers
+        self._weights = weights or [1 / len(steppers)] * len(steppers)
         self._banned = banned
         self._programs = Programs(*(stepper.network for stepper in steppers))
 
@@ -162,16 +166,11 @@ class Writer:
             given = zip(self._steppers, states, memories, strict=True)
             answers = [stepper.write_token(tokens, before, memory) for stepper, before, memory in given]
             log_probs, after, weights = zip(*answers, strict=True)
-            mixed = log_probs[0] if len(log_probs) == 1 else _averaged(log_probs)
+            mixed = log_probs[0] if len(log_probs) == 1 else mixed_log_probs(log_probs, self._weights)
             attention = [some for some in weights if some is not None]
             return ops.where(self._banned, LOG_ZERO, mixed), list(after), _mean(attention) if attention else None
 
         return step
-
-
-def _averaged(log_probs: Sequence[Tensor]) -> Tensor:
-    """Return the logarithm of the mean of probabilities."""
-    return ops.logsumexp(ops.stack(log_probs), axis=0) - math.log(len(log_probs))
 
 
 def _mean(several: list[Tensor]) -> Tensor:
