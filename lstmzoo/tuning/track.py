@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lstmzoo.figures import Figure
     from lstmzoo.mlflow.tracking import SearchTracker
 
-_SETTINGS = ("models", "oracle", "random_state")
+_SETTINGS = ("models", "oracle", "cv", "scoring", "random_state")
 
 
 def check_names(*, experiment: str | None, registered_model_name: str | None) -> None:
