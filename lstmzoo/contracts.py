@@ -125,6 +125,8 @@ class Pausable(Searchable, Protocol):
 class Ensemblable(Pausable, Protocol):
     """An estimator whose fitted copies can be averaged, for a search that chooses an ensemble.
 
+    A subclass that overrides ``score`` has no ensembles, unless it overrides :meth:`prediction_scorer` too.
+
     Attributes:
         scores_predictions: Whether :meth:`prediction_scorer` gives the numbers of ``score``; otherwise it only ranks ensembles.
     """
@@ -144,6 +146,9 @@ class Ensemblable(Pausable, Protocol):
             *data: Held-out data.
             metric: Name of a metric that ``score`` takes; its default one if None.
         """
+
+    def prediction_key(self) -> str:
+        """Return a text that is the same for fitted estimators whose predictions can be averaged."""
 
     def ensemble(self, members: Sequence[Any], weights: Sequence[float]) -> Trainable:
         """Return the fitted estimator that predicts the weighted mean of fitted members."""
@@ -209,6 +214,16 @@ def check_contract(estimator: object, contract: type) -> None:
     missing = missing_methods(estimator, contract)
     if missing:
         raise ConfigError(f"{arg('estimator')}: {type(estimator).__name__} lacks {', '.join(missing)}")
+
+
+def can_be_averaged(estimator: object) -> bool:
+    """Return whether a search can choose ensembles of an estimator; see :class:`Ensemblable`."""
+    if missing_methods(estimator, Ensemblable):
+        return False
+    of_score, of_predictions = (
+        next(base for base in type(estimator).__mro__ if name in vars(base)) for name in ("score", "prediction_scorer")
+    )
+    return issubclass(of_predictions, of_score)
 
 
 def missing_methods(estimator: object, contract: type) -> list[str]:

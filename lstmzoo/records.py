@@ -67,6 +67,12 @@ def is_network(record: Record) -> bool:
     return not record["baseline"] and not record["members"]
 
 
+def params_of(record: Record) -> dict[str, Any]:
+    """Return a record's model and hyperparameters; of an ensemble, the weights of its members by trial."""
+    members = {"members": record["members"]} if record["members"] else {}
+    return {"model": record["model"], **record["params"], **members}
+
+
 def derived_seed(entropy: int, *place: int) -> int:
     """Return a different seed, at least 1, for each place in a search."""
     return 1 + int(np.random.SeedSequence(entropy, spawn_key=place).generate_state(1)[0]) % (2**31 - 2)

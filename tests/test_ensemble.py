@@ -13,6 +13,7 @@ import lstmzoo
 from lstmzoo import BaselineForecaster, ForecastEnsemble, Forecaster
 from lstmzoo.contracts import Ensemblable, missing_methods
 from lstmzoo.errors import ConfigError, SavedModelError
+from lstmzoo.estimators import unshare
 from lstmzoo.migrations import FORMAT
 
 LEVELS = [0.1, 0.9]
@@ -150,6 +151,15 @@ def test_a_user_fits_one_like_any_forecaster(hourly):
     backtest = ensemble.cross_validation(hourly, n_windows=2)
     assert len(backtest) == 3 * 2 * 6
     assert ensemble.holdout_split(hourly)[1][0] is hourly
+
+
+def test_a_network_of_its_own(members):
+    member = pickle.loads(pickle.dumps(members[0]))
+    shared, before = member.model_, member.predict()
+    unshare(member)
+    assert member.model_ is not shared
+    shared.set_weights([0 * w for w in shared.get_weights()])
+    pd.testing.assert_frame_equal(member.predict(), before)
 
 
 def test_short_series_are_padded_by_each_member(hourly, tiny):

@@ -31,6 +31,10 @@ Scoring = Annotated[
         show_default=False,
     ),
 ]
+EnsembleSize = Annotated[
+    int | None,
+    typer.Option(min=1, help="Most members of the ensemble that halving chooses; 1 for no ensemble; default: 4."),
+]
 Directory = Annotated[Path | None, typer.Option(help="Folder of the search's journal; given again, it is resumed.")]
 Out = Annotated[Path, typer.Option(help="Folder to save the winner to.")]
 Plot = Annotated[Path | None, typer.Option(help="Picture of the search to draw: .png, .svg or .pdf.")]
@@ -43,7 +47,8 @@ Register = Annotated[
 @o.with_training_options("validation", "validation_target")
 def tune(
     data: o.Data, *, models: o.Models = None, max_trials: MaxTrials = None, time_limit: Limit = None,
-    oracle: Oracle = None, scoring: Scoring = None, directory: Directory = None, out: Out = Path("winner"), plot: Plot = None,
+    oracle: Oracle = None, scoring: Scoring = None, ensemble_size: EnsembleSize = None, directory: Directory = None,
+    out: Out = Path("winner"), plot: Plot = None,
     hyperparameters: o.Settings = None, options: o.Options, experiment: Experiment = None,
     tracking_uri: o.TrackingUri = None, registered_model_name: Register = None,
     random_state: o.RandomState = None, json: o.Json = False,
@@ -66,8 +71,8 @@ def tune(
         time_limit=time_limit, experiment=experiment, tracking_uri=tracking_uri,
         registered_model_name=registered_model_name, random_state=random_state, scoring=scoring,
     )  # fmt: skip
-    if oracle is not None:
-        search.set_params(oracle=oracle)
+    given = {"oracle": oracle, "ensemble_size": ensemble_size}
+    search.set_params(**{name: value for name, value in given.items() if value is not None})
     with _journal_kept(search, directory):
         with progress_to_stderr():
             search.fit(*source.data)

@@ -214,12 +214,17 @@ def _log_trial(
     log(
         client,
         run,
-        {"model": record["model"], **(record.get("params") or {})},
+        {"model": record["model"], **(record.get("params") or {}), **_members(record)},
         fit_metrics(record, began),
         texts,
     )
     client.set_terminated(run.info.run_id, "FAILED" if record.get("error") else "FINISHED", began + milliseconds)
     client.set_tag(run.info.run_id, _RECORD, mark)
+
+
+def _members(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the weights of an ensemble's members; nothing for a single model."""
+    return {"members": record["members"]} if record.get("members") else {}
 
 
 def _start(record: Mapping[str, Any], milliseconds: int) -> int:

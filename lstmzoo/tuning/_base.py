@@ -9,9 +9,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lstmzoo.config import Scalar
-from lstmzoo.contracts import Data, Searchable, Trainable
+from lstmzoo.contracts import Data, Searchable, Trainable, can_be_averaged
 from lstmzoo.estimators import Networks
 from lstmzoo.records import Record, derived_seed
+from lstmzoo.tuning.ensembling import Judge, Predictions
 from lstmzoo.tuning.journal import Journal
 from lstmzoo.tuning.progress import Progress
 from lstmzoo.tuning.scoring import Scorer
@@ -60,12 +61,14 @@ class Run:
         began: Time of the start; if the search was resumed, so long before this call as it had taken.
         time_limit: Seconds of the whole search; infinite without a limit.
         refit: Whether the winner is trained again on all data.
+        ensemble_size: Most members of an ensemble; 1 for no ensemble.
         track: Tells MLflow of the records.
         tracker: MLflow's tracker; None without MLflow.
         progress: The display.
         searcher: The algorithm.
         networks: Networks that trials share.
         raises: Whether an exception of a network ends the search.
+        judge: Scores the trials, and keeps what they predict.
     """
 
     estimator: Any
@@ -78,12 +81,20 @@ class Run:
     began: float
     time_limit: float
     refit: bool
+    ensemble_size: int = 1
     track: Callable[[], None] = lambda: None
     tracker: "SearchTracker | None" = None
     progress: Progress = field(init=False)
     searcher: Searcher = field(init=False)
     networks: Networks = field(default_factory=Networks)
     raises: bool = False
+    judge: Judge = field(init=False)
+
+    def __post_init__(self) -> None:
+        able = self.ensemble_size > 1 and can_be_averaged(self.estimator)
+        predictions = Predictions(self.journal.directory / "predictions") if able else None
+        windows = [window for _, windows in self.splits for window in windows]
+        self.judge = Judge(self.scorer, self.estimator, windows, predictions)
 
     @property
     def task(self) -> str:
@@ -126,13 +137,17 @@ class Run:
         """Fit, score and record a trial in one part."""
         self.progress.begin(record["model"])
         run_trial(record, estimator, self.folds, searched=self.estimator, raises=self.raises and not record["baseline"])
+        self.judge.keep(record)
         return self.put(record)
 
     @property
     def folds(self) -> list[Fold]:
         """The training sets of the trials, and how a fitted estimator is scored."""
-        score = self.scorer.scores
-        return [Fold(train, partial(score, windows=windows, searched=self.estimator)) for train, windows in self.splits]
+        folds, first = list[Fold](), 0
+        for train, windows in self.splits:
+            folds.append(Fold(train, partial(self.judge.scores, first=first, count=len(windows))))
+            first += len(windows)
+        return folds
 
     def trial(self, record: Record) -> Trial:
         """Return a trial that can be paused, before its first step."""
@@ -151,6 +166,7 @@ class Run:
         with recorded(record, raises=self.raises):
             yield
         record["seconds"] += time.monotonic() - began
+        self.judge.keep(record)
         self.put(record)
 
     def put(self, record: Record) -> Record:

@@ -2,18 +2,34 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
 
+from lstmzoo.contracts import Data
 from lstmzoo.errors import SavedModelError
 from lstmzoo.outputs import replacing
+from lstmzoo.records import Record
 
 STEPS = 20  # members that are added one after the other, with replacement
-_SCORE = "score"
+_CANDIDATES = 20  # best trials
 
 Arrays = list[np.ndarray]  # one per held-out window
+Score = Callable[[np.ndarray], float]  # of predictions for one window
+
+
+class Held(NamedTuple):
+    """The predictions of a trial.
+
+    Attributes:
+        key: The same for trials whose predictions can be averaged.
+        arrays: The predictions for each window.
+    """
+
+    key: str
+    arrays: Arrays
 
 
 class Predictions:
@@ -26,44 +42,141 @@ class Predictions:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    def put(self, number: int, score: float, arrays: Arrays) -> None:
+    def put(self, number: int, score: float, held: Held) -> None:
         """Keep the predictions of a trial.
 
         Args:
             number: The trial.
             score: The score of the predictions.
-            arrays: The predictions for each window.
+            held: The predictions.
 
         Raises:
             SavedModelError: If they cannot be written.
         """
-        self._directory.mkdir(exist_ok=True)
-        tensors = {f"window{i}": np.ascontiguousarray(array, dtype=np.float32) for i, array in enumerate(arrays)}
+        arrays = {str(i): np.ascontiguousarray(array, dtype=np.float32) for i, array in enumerate(held.arrays)}
         try:
+            self._directory.mkdir(exist_ok=True)
             with replacing(self._path(number)) as temporary:
-                save_file({**tensors, _SCORE: np.array([score])}, temporary)
+                save_file(arrays, temporary, metadata={"score": repr(score), "key": held.key})
         except OSError as error:
             raise SavedModelError(f"{self._path(number)} cannot be written: {error.strerror or error}") from error
 
-    def get(self, number: int, score: float) -> Arrays | None:
+    def get(self, number: int, score: float) -> Held | None:
         """Return the predictions of a trial; None if those with this score are not there, or not all are finite."""
         try:
-            tensors = load_file(self._path(number))
+            with safe_open(self._path(number), framework="np") as file:
+                about = file.metadata()
+                arrays = [file.get_tensor(str(i)) for i in range(len(file.keys()))]
         except (OSError, SafetensorError):  # killed before it was written
             return None
-        if tensors.pop(_SCORE)[0] != score:
+        if about["score"] != repr(score) or not all(np.isfinite(array).all() for array in arrays):
             return None
-        if not all(np.isfinite(array).all() for array in tensors.values()):
-            return None
-        return [tensors[f"window{i}"] for i in range(len(tensors))]
+        return Held(about["key"], arrays)
 
     def _path(self, number: int) -> Path:
         return self._directory / f"{number}.safetensors"
 
 
-def choose_members(
-    predictions: Mapping[int, Arrays], score: Callable[[Arrays], float], most: int
-) -> tuple[dict[int, float], float]:
+class Chosen(NamedTuple):
+    """The members of an ensemble.
+
+    Attributes:
+        weights: Weights by number, of sum 1.
+        scores: The score of the mean on each window.
+    """
+
+    weights: dict[int, float]
+    scores: list[float]
+
+
+class Judge:
+    """Scores fitted estimators on held-out windows; what they predicted is kept, for ensembles.
+
+    Args:
+        scorer: The scorer of the search.
+        searched: The search's own estimator.
+        windows: The held-out windows.
+        predictions: Where predictions are kept; None without ensembles.
+    """
+
+    def __init__(self, scorer: Any, searched: Any, windows: list[Data], predictions: Predictions | None) -> None:
+        self._scorer, self._searched, self._windows = scorer, searched, windows
+        self._predictions = predictions
+        self._latest: list[Held] = []
+        self._functions: dict[str, list[Score]] = {}
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the score of predictions is that of the estimator; otherwise it only ranks ensembles."""
+        return bool(self._searched.scores_predictions) and not callable(self._scorer.scoring)
+
+    def scores(self, estimator: Any, first: int, count: int) -> list[float]:
+        """Return the score of a fitted estimator on some windows.
+
+        Args:
+            estimator: The estimator.
+            first: Index of the first window.
+            count: Number of windows.
+        """
+        windows = self._windows[first : first + count]
+        if self._predictions is None or not hasattr(estimator, "held_out_predictions"):
+            return self._scorer.scores(estimator, windows, self._searched)
+        held = Held(estimator.prediction_key(), [estimator.held_out_predictions(*window) for window in windows])
+        self._latest.append(held)
+        if not self.is_exact:
+            return self._scorer.scores(estimator, windows, self._searched)
+        functions = self._functions_of(held.key, lambda: estimator)[first : first + count]
+        return [score(array) for score, array in zip(functions, held.arrays, strict=True)]
+
+    def keep(self, record: Record) -> None:
+        """Keep what was predicted since the last call, if it is what the record's score is of."""
+        latest, self._latest = self._latest, []
+        score = record["score"]
+        if latest and self._predictions is not None and score is not None and record["rungs"][-1] == score:
+            held = Held(latest[0].key, [array for part in latest for array in part.arrays])
+            self._predictions.put(record["number"], score, held)
+
+    def choose(self, records: list[Record], most: int, fitted: Callable[[Record], Any]) -> Chosen | None:
+        """Choose an ensemble of trials and baselines; None if a single one is best.
+
+        Args:
+            records: Records with a score, of single models.
+            most: Most members.
+            fitted: Returns the fitted estimator of a record.
+        """
+        if self._predictions is None:
+            return None
+        best: dict[int, Held] = {}
+        for record in sorted(records, key=lambda r: (-(r["score"] or 0.0), r["number"]))[:_CANDIDATES]:
+            held = self._predictions.get(record["number"], record["score"] or 0.0)
+            if held is not None and all(held.key == other.key for other in best.values()):
+                best[record["number"]] = held
+        if len(best) < 2:
+            return None
+        number, one = next(iter(best.items()))
+        functions = self._functions_of(one.key, lambda: fitted(next(r for r in records if r["number"] == number)))
+
+        def scores(arrays: Arrays) -> list[float]:
+            return [score(array) for score, array in zip(functions, arrays, strict=True)]
+
+        weights = choose_members(
+            {n: held.arrays for n, held in best.items()}, lambda a: float(np.mean(scores(a))), most
+        )
+        if len(weights) < 2:
+            return None
+        means = zip(*([w * array for array in best[n].arrays] for n, w in weights.items()), strict=True)
+        return Chosen(weights, scores([sum(parts[1:], parts[0]) for parts in means]))
+
+    def _functions_of(self, key: str, fitted: Callable[[], Any]) -> list[Score]:
+        """Return the functions that score predictions, made once for all estimators of a key."""
+        if key not in self._functions:
+            metric = self._scorer.scoring if self.is_exact else None
+            estimator = fitted()
+            self._functions[key] = [estimator.prediction_scorer(*window, metric=metric) for window in self._windows]
+        return self._functions[key]
+
+
+def choose_members(predictions: Mapping[int, Arrays], score: Callable[[Arrays], float], most: int) -> dict[int, float]:
     """Choose the members of an ensemble, and their weights, by greedy selection with replacement.
 
     The best single model comes first. Then the model is added, again and again, with which the mean of all those added scores
@@ -75,7 +188,7 @@ def choose_members(
         most: Most different members.
 
     Returns:
-        The weights by number, of sum 1, and the score of the mean; of equals the fewest members.
+        The weights by number, of sum 1; of equals the fewest members.
 
     References:
         Caruana, Niculescu-Mizil, Crew & Ksikes, "Ensemble Selection from Libraries of Models", ICML 2004.
@@ -83,7 +196,7 @@ def choose_members(
     Examples:
         >>> predictions = {1: [np.array([0.0])], 2: [np.array([3.0])], 3: [np.array([9.0])]}
         >>> choose_members(predictions, lambda windows: 1.0 - abs(float(windows[0][0]) - 2.0), most=2)
-        ({1: 0.3333333333333333, 2: 0.6666666666666666}, 1.0)
+        {1: 0.3333333333333333, 2: 0.6666666666666666}
     """
     counts: dict[int, int] = {}
     total: Arrays = []
@@ -99,4 +212,4 @@ def choose_members(
         if scores[best] > chosen[1]:
             chosen = dict(counts), scores[best]
     size = sum(chosen[0].values())
-    return {number: count / size for number, count in sorted(chosen[0].items())}, chosen[1]
+    return {number: count / size for number, count in sorted(chosen[0].items())}

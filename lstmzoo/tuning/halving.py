@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 
 from lstmzoo.config import Candidate, Scalar, load_portfolio
-from lstmzoo.records import Record
+from lstmzoo.estimators import unshare
+from lstmzoo.records import Record, is_network
 from lstmzoo.tuning._base import SEARCHERS, Run, without_validation
+from lstmzoo.tuning.blending import add_ensemble, blended
 from lstmzoo.tuning.oracles import proposal_key
 from lstmzoo.tuning.space import ModelSpace, Space, moved, nearest
 from lstmzoo.tuning.trials import Trial
@@ -27,6 +29,7 @@ _FIRST = 3.0  # seconds that a first trial takes at least, most of them for comp
 _LEADERS = 3  # best trials, of which variations are tried
 _LIVE = 6  # trials whose networks are in memory
 _NEW = 4  # one of so many candidates after the portfolio is something new
+_REFITS = 1 / 3  # share of the time limit that is kept for the refits of an ensemble's members, at most
 _SAMPLE = 0.01  # share of a training after which its speed is known
 _logger = logging.getLogger(__name__)
 Proposal = tuple[str, dict[str, Scalar]]
@@ -89,9 +92,15 @@ class Halving:
         _logger.info(
             "%.0f of %.0f seconds went into first steps, most of them for compilation", beginning, self._run.elapsed()
         )
+        add_ensemble(self._run, self._own)
 
     def is_settled(self, record: Record) -> bool:
-        """Return whether a trial cannot be continued: a baseline, a failed one, or one that is trained to its end."""
+        """Return whether a trial cannot be continued: a baseline, a failed one, or one that is trained to its end.
+
+        An ensemble is settled at the end of the search.
+        """
+        if record["members"]:
+            return False
         return record["baseline"] or record["score"] is None or len(record["rungs"]) == len(RUNGS)
 
     def winner(self, record: Record, verbose: int) -> Any:
@@ -102,11 +111,36 @@ class Halving:
             verbose: Whether the training is shown.
         """
         run = self._run
-        if not self._refits_now(record):
-            trial = self.trial(record)
-            trial.keep()
-            trial.estimator.continue_from(*run.data)
-            return trial.estimator
+        if record["members"]:
+            return blended(run, record, self._refitted_in_time, self._own)
+        if self._refits_now(record):
+            return self._refitted(record, verbose)
+        trial = self.trial(record)
+        trial.keep()
+        trial.estimator.continue_from(*run.data)
+        return trial.estimator
+
+    def _own(self, record: Record) -> Any:
+        """Return the fitted estimator of a trial, with a network that no other trial changes."""
+        trial = self.trial(record)
+        trial.keep()
+        unshare(trial.estimator)
+        return trial.estimator
+
+    def _refitted_in_time(self, record: Record) -> Any:
+        """Return a trial's estimator, trained again on all data; None if there is no time for that."""
+        fits = self._refits_now(record) and self._refit_cost(record) <= self._run.remaining()
+        return self._refitted(record, 0) if fits else None
+
+    def _refit_cost(self, record: Record) -> float:
+        """Seconds of training a trial again on all data, to its best rung."""
+        trial = self._trials.get(record["number"])
+        full = self._full if trial is None else trial.refit_seconds
+        start = self._start if trial is None else trial.begin_seconds
+        return 1.1 * full * RUNGS[int(np.argmax(record["rungs"]))] + start / 2
+
+    def _refitted(self, record: Record, verbose: int) -> Any:
+        run = self._run
         estimator = run.configured(record, time_limit=None, verbose=verbose, **without_validation(run.estimator))
         fit = estimator.begin_fit(*run.data, networks=run.networks)
         own = self._trials[record["number"]].limited if record["number"] in self._trials else math.inf
@@ -128,7 +162,7 @@ class Halving:
 
     @property
     def _networks(self) -> list[Record]:
-        return [r for r in self._run.journal.records if not r["baseline"]]
+        return [r for r in self._run.journal.records if is_network(r)]
 
     def trial(self, record: Record) -> Trial:
         """Return a trial, begun again and brought to where it was if this process does not have it."""
@@ -222,8 +256,16 @@ class Halving:
         best = max(records, key=lambda r: r["score"] or 0.0)
         trial = self._trials[best["number"]]
         rest = 1 - RUNGS[len(best["rungs"]) - 1]
-        refit = 1.1 * trial.refit_seconds + trial.begin_seconds / 2 if self._reserves_refit else 0.0
-        return trial.full_seconds * rest + 2 * trial.score_seconds + refit
+        return trial.full_seconds * rest + 2 * trial.score_seconds + self._reserve_of_refits(trial, records)
+
+    def _reserve_of_refits(self, best: Trial, records: list[Record]) -> float:
+        """Seconds to train the best trial again, and other likely members of an ensemble, but for these not all of the time."""
+        if not self._reserves_refit:
+            return 0.0
+        alone = 1.1 * best.refit_seconds + best.begin_seconds / 2
+        others = sorted((r for r in records if r is not best.record), key=lambda r: -(r["score"] or 0.0))
+        together = alone + sum(self._refit_cost(r) for r in others[: self._run.ensemble_size - 1])
+        return max(alone, min(together, _REFITS * self._run.time_limit))
 
     def _all_fail_alike(self) -> bool:
         """Whether the data, and not the candidates, are the reason of failures."""

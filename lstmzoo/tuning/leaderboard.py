@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lstmzoo.records import Record
+from lstmzoo.records import Record, params_of
 
 _NAN = float("nan")
 
@@ -47,7 +47,7 @@ def cv_results(records: list[Record]) -> dict[str, Any]:
         if r["score"] is not None:
             row[: len(r["window_scores"])] = r["window_scores"]
     ranks = pd.Series(scores).rank(method="min", ascending=False, na_option="bottom").to_numpy().astype(np.int32)
-    params = [{"model": r["model"], **r["params"]} for r in records]
+    params = [params_of(r) for r in records]
     return {
         "mean_fit_time": np.array([_or_nan(r["fit_seconds"]) for r in records]),
         "std_fit_time": np.zeros(len(records)),

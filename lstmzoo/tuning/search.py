@@ -17,7 +17,7 @@ from lstmzoo.contracts import Data, Pausable, Searchable, check_contract
 from lstmzoo.errors import ConfigError, UnknownNameError, arg
 from lstmzoo.mlflow.defaults import Status
 from lstmzoo.outputs import check_folder, check_picture
-from lstmzoo.records import Record, best_record, margin_between, winning_record
+from lstmzoo.records import Record, best_record, margin_between, params_of, winning_record
 from lstmzoo.tuning._base import SEARCHERS, Run
 from lstmzoo.tuning.delegation import WinnerMethods
 from lstmzoo.tuning.folds import check_cv, make_folds
@@ -68,6 +68,8 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         registered_model_name: Register the winner in MLflow under this name.
         error_score: Whether a failing network ends the search with its exception (``raise``), or is a row with its error (nan).
         refit: Whether to train the winner on all data.
+        ensemble_size: Most members of the ensemble that ``halving`` chooses among the trials and baselines, if it is better than
+            each of them; 1 for no ensemble. Estimators whose predictions cannot be averaged have none.
         allow_worse_than_baseline: Whether the best network wins whatever the baselines' scores. Otherwise it has to beat the best
             baseline by more than one standard error over the windows.
         random_state: Seed of the search. An estimator without a ``random_state`` gets one for each trial.
@@ -75,7 +77,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
 
     Attributes:
         best_estimator_: The winner, trained on all data.
-        best_params_: The winner's model and hyperparameters.
+        best_params_: The winner's model and hyperparameters; of an ensemble, ``members``: weights by trial.
         best_score_: The winner's held-out score.
         scorer_: The function ``(estimator, *data) -> float`` that scored the trials.
         n_splits_: Number of held-out windows.
@@ -117,6 +119,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         registered_model_name: str | None = None,
         error_score: float | str = math.nan,
         refit: bool = True,
+        ensemble_size: Annotated[int, Field(gt=0)] = 4,
         allow_worse_than_baseline: bool = False,
         random_state: Annotated[int, Field(ge=0)] | None = None,
         verbose: int = 1,
@@ -135,6 +138,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         self.registered_model_name = registered_model_name
         self.error_score = error_score
         self.refit = refit
+        self.ensemble_size = ensemble_size
         self.allow_worse_than_baseline = allow_worse_than_baseline
         self.random_state = random_state
         self.verbose = verbose
@@ -216,6 +220,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         run = Run(
             self.estimator, unread, data, space, journal, splits, self.scorer_, began - journal.elapsed,
             math.inf if self.time_limit is None else self.time_limit, self.refit,
+            self.ensemble_size if self.oracle == "halving" else 1,
         )  # fmt: skip
         run.raises = self.error_score == "raise"
         run.track = lambda: self._track(run, "RUNNING")
@@ -270,7 +275,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         if best is not None:
             self.best_index_ = best["number"] - 1
             self.best_score_ = best["score"]
-            self.best_params_ = {"model": best["model"], **best["params"]}
+            self.best_params_ = params_of(best)
 
     def _refit(self, run: Run) -> None:
         best = self.records_[self.best_index_]

@@ -10,7 +10,7 @@ import pandas as pd
 
 from lstmzoo.contracts import Data, Trackable
 from lstmzoo.mlflow.defaults import EXPERIMENT
-from lstmzoo.records import Record, best_record
+from lstmzoo.records import Record, best_record, params_of
 
 if TYPE_CHECKING:
     from lstmzoo.figures import Figure
@@ -101,7 +101,7 @@ def track_outcome(
     from lstmzoo.mlflow.provenance import FittedData
 
     outcome = Outcome(
-        best={} if best is None else {"model": best["model"], "trial": best["number"], **best["params"]},
+        best={} if best is None else {"trial": best["number"], **params_of(best)},
         metrics=_numbers(records, best, refit_seconds),
         tables={"leaderboard.csv": leaderboard},
         figures={"search.png": figure},
@@ -146,7 +146,7 @@ def track_winner(
     from lstmzoo import mlflow
 
     score, search = record["score"], header["search_id"]
-    settings = ", ".join(f"{key}={value}" for key, value in record["params"].items())
+    settings = ", ".join(f"{key}={value}" for key, value in params_of(record).items() if key != "model")
     return mlflow.log_champion(
         winner,
         parent_run_id=parent_run_id,

@@ -18,6 +18,7 @@ from sklearn.base import clone
 from lstmzoo.contracts import Data, Pausable, PausedFit, Searchable, Trainable
 from lstmzoo.errors import LstmzooError, SavedModelError, arg
 from lstmzoo.estimators import Networks
+from lstmzoo.outputs import replacing
 from lstmzoo.records import Record, best_record, is_network, to_json
 
 _logger = logging.getLogger(__name__)
@@ -173,6 +174,7 @@ class Trial:
     ) -> None:  # fmt: skip
         self.record, self.estimator = record, estimator
         self._best: list[np.ndarray] | None = None
+        self._best_file = checkpoint_dir / "best_rung.npz"
         self._parts: list[_Part] = []
         for number, fold in enumerate(folds, start=1):
             own = estimator if number == len(folds) else clone(estimator)
@@ -243,10 +245,18 @@ class Trial:
         self.record["status"] = "completed"
         if self.record["rungs"][-1] == self.record["score"]:
             self._best = self.estimator.model_.get_weights()
+        elif self._best is not None:  # for another process: the checkpoint has the weights of the last rung
+            self._best_file.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(self._best_file) as temporary, temporary.open("wb") as file:
+                np.savez(file, *self._best)
 
     def keep(self) -> None:
         """Give the estimator the weights that this trial had at its best rung."""
         self._parts[-1].fit.keep()
+        rungs = self.record["rungs"]
+        if self._best is None and rungs and rungs[-1] != self.record["score"] and self._best_file.exists():
+            with np.load(self._best_file) as arrays:
+                self._best = [arrays[name] for name in arrays.files]
         if self._best is not None:
             self.estimator.model_.set_weights(self._best)
 

@@ -81,6 +81,10 @@ class ScoredForecaster(ZooEstimator):
         _, _, _, forecasts = self._last_horizon(y, self.levels_)
         return np.stack([forecasts[level] for level in self.levels_], axis=-1)
 
+    def prediction_key(self) -> str:
+        """Return a text that is the same for forecasters whose forecasts can be averaged: that of all of the same series."""
+        return self.task
+
     def prediction_scorer(self, y: Any, *, metric: str | None = None) -> Callable[[np.ndarray], float]:
         """Return a function from forecasts ``(N, H, L)``, as of :meth:`held_out_predictions`, to what :meth:`score` would return.
 

@@ -1,0 +1,189 @@
+"""Ensembles in a search: predictions of trials, greedy selection, and the winner that is built from it."""
+
+import logging
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import lstmzoo
+from lstmzoo import BaselineForecaster, ForecastEnsemble, Forecaster, ZooSearchCV
+from lstmzoo.config import Candidate
+from lstmzoo.contracts import can_be_averaged
+from lstmzoo.records import is_network
+from lstmzoo.tuning import halving
+from lstmzoo.tuning.ensembling import Held, Predictions, choose_members
+
+RNG = np.random.default_rng(0)
+Y = 50 + 10 * np.sin(np.arange(160) * np.pi / 6) + RNG.normal(size=160)
+TINY = {"units": 4, "epochs": 9, "steps_per_epoch": 3, "batch_size": 8}
+FEW = {"naive", "drift"}
+
+
+class Compared(Forecaster):
+    """A forecaster with few baselines."""
+
+    def baselines(self):
+        return {name: baseline for name, baseline in super().baselines().items() if name in FEW}
+
+
+class OwnScore(Compared):
+    """A forecaster with a score of its own."""
+
+    def score(self, y, X=None, *, metric="mase"):
+        return 2 * super().score(y, X, metric=metric)
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch, without_xla):
+    pair = [Candidate("segment_gru", {"units": units}) for units in (4, 5, 6)]
+    monkeypatch.setattr(halving, "load_portfolio", lambda task: pair)
+
+
+def search(estimator=None, **params):
+    forecaster = estimator or Compared(horizon=6, hyperparameters=dict(TINY), season_length=12, verbose=0)
+    del forecaster.hyperparameters["units"]
+    settings = {"max_trials": 3, "random_state": 0, "verbose": 0, **params}
+    return ZooSearchCV(forecaster, "segment_gru", **settings)
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        pair = [Candidate("segment_gru", {"units": units}) for units in (4, 5, 6)]
+        patch.setattr(halving, "load_portfolio", lambda task: pair)
+        return search(directory=tmp_path_factory.mktemp("search")).fit(Y)
+
+
+def averaged(found, record):
+    """The predictions of an ensemble's members for the windows, and the functions that score them."""
+    held = Predictions(found.directory_ / "predictions")
+    by_number = {str(r["number"]): r for r in found.records_}
+    parts = [(w, held.get(int(n), by_number[n]["score"]).arrays) for n, w in record["members"].items()]
+    means = [sum(w * arrays[i] for w, arrays in parts) for i in range(found.n_splits_)]
+    _, windows = found.estimator.rolling_holdout(*found.estimator.read_once(Y))
+    train = BaselineForecaster("naive", horizon=6, season_length=12).fit(Y[: -6 * len(windows)])
+    return [train.prediction_scorer(*window)(mean) for window, mean in zip(windows, means, strict=True)]
+
+
+def test_an_ensemble_is_a_row_and_wins(fitted):
+    (record,) = [r for r in fitted.records_ if r["members"]]
+    others = [r["score"] for r in fitted.records_ if r is not record and r["score"] is not None]
+    assert record["score"] > max(others)
+    assert 2 <= len(record["members"]) <= 4
+    assert sum(record["members"].values()) == pytest.approx(1)
+    assert record["window_scores"] == pytest.approx(averaged(fitted, record), rel=1e-5)
+    assert record["score"] == pytest.approx(np.mean(record["window_scores"]))
+    assert fitted.best_params_ == {"model": "ensemble", "members": record["members"]}
+    assert fitted.cv_results_["params"][fitted.best_index_] == fitted.best_params_
+    assert fitted.cv_results_["param_members"].mask.sum() == len(fitted.records_) - 1
+    row = fitted.leaderboard_.iloc[0]
+    assert (row["model"], row["parameters"]) == ("ensemble", record["num_parameters"])
+    assert isinstance(fitted.best_estimator_, ForecastEnsemble)
+
+
+def test_the_winner_is_one_model_of_members_trained_on_all_data(fitted, tmp_path):
+    winner = fitted.best_estimator_
+    record = fitted.records_[fitted.best_index_]
+    weights = sorted(record["members"].values(), reverse=True)
+    assert winner.weights_ == pytest.approx(weights)
+    assert all(m.data_digest_ == Forecaster(horizon=6).data_digest(Y) for m in winner.members_)
+    networks = [m.model_ for m in winner.members_ if hasattr(m, "model_")]
+    assert len({id(n) for n in networks}) == len(networks), "each has a network of its own"
+    expected = sum(w * m.predict() for w, m in zip(winner.weights_, winner.members_, strict=True))
+    np.testing.assert_allclose(fitted.predict(), expected)
+    fitted.save(tmp_path / "winner")
+    np.testing.assert_allclose(lstmzoo.load(tmp_path / "winner").predict(), fitted.predict(), rtol=1e-6)
+    fitted.plot(tmp_path / "search.png")
+
+
+def test_a_finished_search_gives_the_same_again(fitted):
+    again = search(directory=fitted.directory_).fit(Y)
+    assert [r["members"] for r in again.records_] == [r["members"] for r in fitted.records_]
+    assert again.best_score_ == fitted.best_score_
+    np.testing.assert_allclose(again.predict(), fitted.predict(), rtol=1e-6)
+
+
+def test_an_interrupted_search_chooses_the_same(fitted, tmp_path, monkeypatch):
+    def stop(*args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(halving, "add_ensemble", stop)
+        with pytest.raises(KeyboardInterrupt):
+            search(directory=tmp_path).fit(Y)
+    resumed = search(directory=tmp_path, refit=False).fit(Y)
+    assert resumed.best_params_ == fitted.best_params_
+    assert resumed.best_score_ == fitted.best_score_
+    assert not hasattr(resumed, "best_estimator_")
+
+
+def test_no_ensemble(fitted):
+    alone = search(ensemble_size=1).fit(Y)
+    assert not any(r["members"] for r in alone.records_)
+    told, found = ([r["score"] for r in s.records_ if is_network(r)] for s in (alone, fitted))
+    assert told == pytest.approx(found)
+    assert can_be_averaged(Compared(horizon=6))
+    assert not can_be_averaged(OwnScore(horizon=6)), "its score is not that of the predictions"
+
+
+def test_members_without_time_keep_the_network_of_their_trial(fitted, caplog, monkeypatch):
+    monkeypatch.setattr(halving.Halving, "_refitted_in_time", lambda self, record: None)
+    with caplog.at_level(logging.INFO, "lstmzoo.tuning"):
+        again = search(directory=fitted.directory_).fit(Y)
+    assert "trained again on all data: none" in caplog.text
+    winner, score = again.best_estimator_, again.best_score_
+    assert winner.data_digest_ == Forecaster(horizon=6).data_digest(Y)
+    last = again.records_[again.best_index_]["window_scores"][-1]
+    assert winner.score(Y) == pytest.approx(last, rel=1e-4), "it forecasts what was scored"
+    assert math.isfinite(score)
+
+
+def test_a_function_scores_the_ensemble_itself():
+    def negative_mae(estimator, y):
+        return estimator.score(y, metric="mae")
+
+    found = search(scoring=negative_mae, refit=False).fit(Y)
+    by_name = search(scoring="mae", refit=False).fit(Y)
+    for result in (found, by_name):
+        assert any(r["members"] for r in result.records_)
+    scores = [[r["score"] for r in s.records_ if not r["members"]] for s in (found, by_name)]
+    assert scores[0] == pytest.approx(scores[1])
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_greedy_selection(most):
+    rng = np.random.default_rng(0)
+    target = rng.normal(size=50)
+    held = {n: [target + rng.normal(size=50)] for n in range(1, 8)}
+
+    def score(arrays):
+        return -float(np.abs(arrays[0] - target).mean())
+
+    weights = choose_members(held, score, most)
+    assert len(weights) <= most
+    assert sum(weights.values()) == pytest.approx(1)
+    best = max(score(arrays) for arrays in held.values())
+    mean = score([sum(w * held[n][0] for n, w in weights.items())])
+    assert mean == best if most == 1 else mean > best
+
+
+def test_predictions_of_another_score_or_damaged_are_left_out(tmp_path):
+    held = Predictions(tmp_path / "predictions")
+    held.put(3, -1.5, Held("a", [np.ones((2, 3)), np.zeros((1, 1))]))
+    key, arrays = held.get(3, -1.5)
+    assert (key, [a.shape for a in arrays]) == ("a", [(2, 3), (1, 1)])
+    assert held.get(3, -1.25) is None
+    assert held.get(4, -1.5) is None
+    held.put(5, -1.5, Held("a", [np.array([np.nan])]))
+    assert held.get(5, -1.5) is None
+    (tmp_path / "predictions" / "3.safetensors").write_bytes(b"half")
+    assert held.get(3, -1.5) is None
+
+
+def test_a_panel_with_quantiles(tmp_path):
+    frame = pd.DataFrame({"unique_id": np.repeat(["a", "b"], 80), "ds": np.tile(np.arange(80), 2), "y": Y})
+    estimator = Compared(horizon=4, quantiles=[0.1, 0.9], hyperparameters=dict(TINY), season_length=1, verbose=0)
+    found = search(estimator, scoring="crps", allow_worse_than_baseline=True, time_limit=60).fit(frame)
+    assert list(found.predict()) == ["unique_id", "ds", "y_hat", "y_hat_q0.1", "y_hat_q0.9"]
