@@ -2,8 +2,10 @@
 
 import pytest
 
-from lstmzoo import BaselineLanguageModel, LanguageModel, Translator, ZooSearchCV
+from lstmzoo import BaselineLanguageModel, LanguageEnsemble, LanguageModel, TranslationEnsemble, Translator, ZooSearchCV
+from lstmzoo.contracts import can_be_averaged
 from lstmzoo.preprocessing import Corpus
+from lstmzoo.tuning import ensembling
 
 TEXT = "the quick brown fox jumps over the lazy dog. " * 20
 
@@ -49,3 +51,50 @@ def test_the_winner_is_trained_again_only_with_time_to_spare(spare):
         verbose=0,
     ).fit(TEXT)
     assert (search.best_estimator_.data_digest_ == estimator.data_digest(TEXT)) == spare
+
+
+def evenly(predictions, score, most):
+    best = list(predictions)[:2]
+    assert len(best) == 2, "only one trial has predictions of this vocabulary"
+    return dict.fromkeys(best, 0.5)
+
+
+@pytest.mark.usefixtures("without_xla")
+def test_an_ensemble_of_a_network_and_n_grams_wins(monkeypatch):
+    monkeypatch.setattr(ensembling, "choose_members", evenly)
+    settings = {"units": 8, "embedding_dim": 8, "bptt": 16, "batch_size": 4, "steps_per_epoch": 5, "epochs": 3}
+    estimator = LanguageModel(tokenizer="char", hyperparameters=settings, verbose=0)
+    assert can_be_averaged(estimator)
+    texts = ["to be or not to be", "zebra"] * 20 + ["quince"]
+    search = ZooSearchCV(estimator, "gru", max_trials=1, random_state=0, verbose=0).fit(texts)
+    (row,) = [record for record in search.records_ if record["members"]]
+    (_,), [window] = estimator.rolling_holdout(texts)
+    singles = [record for record in search.records_ if not record["members"]]
+    assert row["score"] > min(record["score"] for record in singles)
+    if isinstance(search.best_estimator_, LanguageEnsemble):
+        assert search.best_estimator_.score(*window) == pytest.approx(row["score"], rel=1e-4)
+
+
+@pytest.mark.usefixtures("without_xla")
+def test_an_ensemble_of_translators_is_scored_by_its_translations(monkeypatch):
+    monkeypatch.setattr(ensembling, "choose_members", evenly)
+    settings = {"epochs": 4, "embedding_dim": 8, "vocab_size": None, "learning_rate": 0.02}
+    estimator = Translator(tokenizer="word", hyperparameters=settings, verbose=0)
+    assert can_be_averaged(estimator)
+    source = [f"{number} {noun}" for number in ("one", "two", "three") for noun in ("dog", "cat", "fox", "cow")] * 4
+    target = [f"{word} eins" for word in source]
+    space = {"units": {"type": "int", "min": 8, "max": 16, "step": 8}}
+    search = ZooSearchCV(
+        estimator,
+        "seq2seq_gru",
+        max_trials=2,
+        search_space=space,
+        allow_worse_than_baseline=True,
+        random_state=0,
+        verbose=0,
+    ).fit(source, target)
+    (row,) = [record for record in search.records_ if record["members"]]
+    _, [window] = estimator.rolling_holdout(source, target)
+    if isinstance(search.best_estimator_, TranslationEnsemble):
+        assert search.best_estimator_.score(*window) == pytest.approx(row["score"])
+    assert row["error"] is None

@@ -1,5 +1,7 @@
 """Preprocessing of texts and sentence pairs: from text to token ids and back."""
 
+import hashlib
+import json
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
@@ -185,9 +187,10 @@ class TextPreprocessor:
         (number,) = checked_ids(id, self.vocab_size_)
         return "<eos>" if number == self.eos_id else self._tokens.token(number)
 
-    def has_vocabulary_of(self, other: "TextPreprocessor") -> bool:
-        """Return whether another preprocessor gives all texts the same ids."""
-        return bool(self.tokenizer == other.tokenizer and self._tokens.saved() == other._tokens.saved())
+    def vocabulary_digest(self) -> str:
+        """Return a SHA-256 that is the same for preprocessors that give all texts the same ids."""
+        document = json.dumps([self.tokenizer, self._tokens.saved()], sort_keys=True)
+        return hashlib.sha256(document.encode("utf-8", "surrogatepass")).hexdigest()
 
     def to_json(self) -> dict[str, Any]:
         """Return everything that was learned, for :meth:`from_json`."""

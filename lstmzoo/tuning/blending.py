@@ -48,6 +48,8 @@ def add_ensemble(run: Run, own: Callable[[Record], Any]) -> None:
 def blended(run: Run, record: Record, refitted: Callable[[Record], Any], own: Callable[[Record], Any]) -> Any:
     """Return the fitted ensemble of a record, on all data.
 
+    Members of texts stay as they were in the search: trained again, some would have another vocabulary.
+
     Args:
         run: The search.
         record: The ensemble's record.
@@ -55,13 +57,14 @@ def blended(run: Run, record: Record, refitted: Callable[[Record], Any], own: Ca
         own: Returns the fitted estimator of a trial, with a network of the trial's own.
     """
     by_number = {str(r["number"]): r for r in run.journal.records}
-    members, again = {}, []
+    members, again, anew = {}, [], run.estimator.newest_held_out
     for number in sorted(record["members"], key=lambda n: (-record["members"][n], int(n))):
         member = by_number[number]
         if member["baseline"]:
-            members[number] = run.estimator.baselines()[member["model"]].fit(*run.data)
+            data = run.data if anew else run.splits[-1][0]
+            members[number] = run.estimator.baselines()[member["model"]].fit(*data)
             continue
-        estimator = refitted(member)
+        estimator = refitted(member) if anew else None
         if estimator is None:
             estimator = own(member)
             estimator.continue_from(*run.data)

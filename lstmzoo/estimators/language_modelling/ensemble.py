@@ -63,8 +63,9 @@ class LanguageEnsemble(Ensemble, TextModel):
         return self._fit_members(*self.read_once(texts))
 
     def _check_members(self, members: list[Any]) -> None:
+        known = members[0].prediction_key()
         for number, member in enumerate(members[1:], 2):
-            if not member.preprocessor_.has_vocabulary_of(members[0].preprocessor_):
+            if member.prediction_key() != known:
                 raise ConfigError(
                     f"member {number} has another vocabulary than member 1: fit all on the same texts, with the same tokenizer, "
                     "vocab_size and validation texts"

@@ -143,6 +143,10 @@ class ScoredTexts(ZooEstimator):
         self._check_fitted()
         return np.exp(-self._carried_nll(self._encoded_stream(Corpus(texts)), None))
 
+    def prediction_key(self) -> str:
+        """Return a text that is the same for models whose predictions can be averaged: the SHA-256 of the vocabulary."""
+        return self.preprocessor_.vocabulary_digest()
+
     def prediction_scorer(self, texts: Any, *, metric: str | None = None) -> Callable[[np.ndarray], float]:
         """Return a function from probabilities of :meth:`held_out_predictions` to the number of :meth:`score`.
 

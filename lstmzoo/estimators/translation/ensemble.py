@@ -122,9 +122,9 @@ class TranslationEnsemble(Ensemble, SentenceTranslator):
         )
 
     def _check_members(self, members: list[Any]) -> None:
-        known = members[0].preprocessor_.to_json()
+        known = members[0].prediction_key()
         for number, member in enumerate(members[1:], 2):
-            if member.preprocessor_.to_json() != known:
+            if member.prediction_key() != known:
                 raise ConfigError(
                     f"member {number} has other vocabularies than member 1: fit all on the same pairs, with the same tokenizer, "
                     "vocab_size and validation pairs"

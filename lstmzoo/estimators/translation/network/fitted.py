@@ -210,6 +210,10 @@ class FittedTranslator(TokenizingEstimator, SentenceTranslator):
         self._check_fitted()
         return np.exp(pair_token_log_probs(self.model_.stepper, *self._encoded_pairs(source, target)))
 
+    def prediction_key(self) -> str:
+        """Return a text that is the same for translators whose predictions can be averaged: both vocabularies' SHA-256."""
+        return " ".join(side.vocabulary_digest() for side in (self.preprocessor_.source, self.preprocessor_.target))
+
     def plot_alignment(self, sentence: str, translation: str | None = None, path: str | Path | None = None) -> "Figure":
         """Draw the attention between a sentence and its translation as a heat map.
 
