@@ -115,10 +115,11 @@ class Run:
 
     def new_record(self, model: str, params: dict[str, Scalar], *, baseline: bool = False) -> Record:
         """Return the record of the next trial."""
-        number = len(self.journal.records)
+        records = self.journal.records
+        number = sum(not r["members"] for r in records)
         own = self.estimator.get_params(deep=False).get("random_state")
         seed = None if baseline else self.seed(1, number) if own is None else own
-        return blank_record(number + 1, model, params, baseline=baseline, seed=seed)
+        return blank_record(len(records) + 1, model, params, baseline=baseline, seed=seed)
 
     def configured(self, record: Record, **params: Any) -> Any:
         """Return the unfitted estimator of a trial.

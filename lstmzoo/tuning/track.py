@@ -115,8 +115,9 @@ def _numbers(records: list[Record], best: Record | None, refit_seconds: float | 
     baseline = best_record([r for r in records if r["baseline"]])
     return {
         "trials": len(records),
+        "best_score": best["score"] if best else None,
         "failed_trials": sum(r["score"] is None for r in records),
-        "search_seconds": records[-1]["elapsed"] if records else None,
+        "search_seconds": max((r["elapsed"] for r in records), default=None),
         "best_baseline_score": baseline["score"] if baseline else None,
         "best_num_parameters": best["num_parameters"] if best else None,
         "best_epochs": best["best_epoch"] if best else None,
