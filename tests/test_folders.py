@@ -11,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from _savers import number_of, read, repeat, write
 
 from lstmzoo import BaselineForecaster, folders
 from lstmzoo.cli._saved import load_any
 from lstmzoo.errors import SavedModelError
 from lstmzoo.mlflow._base import fetch_model
-from lstmzoo.saving import is_bundle, read_bundle, write_bundle
+from lstmzoo.saving import read_bundle
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="folders that are open cannot be renamed there")
 
@@ -29,44 +30,15 @@ def system(request, monkeypatch):
     return request.param
 
 
-def write(path, number):
-    files = {"params.json": {"number": number}, "state.safetensors": {"a": np.full(20_000, float(number))}}
-    write_bundle(path, {"class": "X"}, files)
-
-
-def number_of(path):
-    _, files = read_bundle(path)
-    assert (files["state.safetensors"]["a"] == files["params.json"]["number"]).all()
-    return files["params.json"]["number"]
-
-
-def _repeat(action, path, argument, seconds, rename, found):
-    if rename:
-        folders._exchange = lambda one, other: False
-    count, errors, until = 0, [], time.monotonic() + seconds
-    while time.monotonic() < until:
-        try:
-            action(path, *argument)
-            count += 1
-        except Exception as error:
-            errors.append(repr(error))
-    found.put((action.__name__, count, errors[:3]))
-
-
-def _read(path):
-    assert is_bundle(path)
-    assert number_of(path) in (0, 1, 2)
-
-
 def test_two_savers_and_two_readers(system, tmp_path):
     """A reader always gets one of the models, complete."""
     path = tmp_path / "model"
     write(path, 0)
     context = multiprocessing.get_context("spawn")
     found = context.Queue()
-    jobs = [(write, (1,)), (write, (2,)), (_read, ()), (_read, ())]
+    jobs = [(write, (1,)), (write, (2,)), (read, ()), (read, ())]
     workers = [
-        context.Process(target=_repeat, args=(action, path, argument, 2.0, system == "rename", found))
+        context.Process(target=repeat, args=(action, path, argument, 2.0, system == "rename", found))
         for action, argument in jobs
     ]
     for worker in workers:

@@ -66,6 +66,7 @@ def test_text_is_sampled_from_the_mixture(ensemble, members):
     assert single.generate("the", **options) == members[0].generate("the", **options)
 
 
+@pytest.mark.usefixtures("without_xla")
 def test_what_a_language_model_does_an_ensemble_does(ensemble, tmp_path):
     assert ensemble.perplexity(OTHER, "char") == pytest.approx(np.exp(-ensemble.score(OTHER)))
     served = ensemble.serve(ensemble.serving_example(), {"mode": "score"})

@@ -47,6 +47,7 @@ def fitted():
     return small(hyperparameters={"epochs": 8, "steps_per_epoch": 10, "learning_rate": 2e-2}).fit(TEXTS)
 
 
+@pytest.mark.usefixtures("without_xla")
 @pytest.mark.parametrize("check", checks.ESTIMATOR_CHECKS, ids=lambda c: c.__name__)
 def test_estimator(check):
     check(small(tokenizer="bpe", hyperparameters={"vocab_size": 300, "epochs": 1}), (TEXTS,))
