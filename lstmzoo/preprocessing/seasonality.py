@@ -92,7 +92,7 @@ def usual_seasons(freq: str | int) -> tuple[int, ...]:
 def find_seasons(panel: Panel, usual: Sequence[int] = (), longest: int = LONGEST_SEASON) -> list[Season]:
     """Return the seasons of a panel, shortest first, with the evidence for each.
 
-    All series count, each as far as it is long enough to repeat a season. Of each, a centred moving average over one season is
+    Each series counts for the seasons that it is long enough to repeat. Of each, a centred moving average over one season is
     subtracted, which removes levels, trends and random walks without correlating values one season apart. What is left is
     correlated with itself one, two and three seasons later. A season stands out if that correlation is a local maximum, at
     least 0.15 and four standard errors. The shortest season that explains at least 0.7 of the largest seasonal variance is the

@@ -1,4 +1,4 @@
-"""The search: a scikit-learn meta-estimator with keras-tuner's oracles."""
+"""The search: a scikit-learn meta-estimator."""
 
 import logging
 import math
@@ -39,9 +39,9 @@ _logger = logging.getLogger(__name__)
 class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
     """Find the best model and hyperparameters for a data set.
 
-    Each architecture is first tried with the values of its zoo entry, builders in turn; then an oracle of keras-tuner
-    proposes values. Trials and the task's baselines are scored on held-out data. The winner is refitted on all data. If no
-    network beats a baseline by more than chance, that baseline is the winner, and a warning is logged.
+    Candidates are trained and scored on held-out data, as are the task's baselines; ``oracle`` says in which order. The best of
+    them may be averaged in an ensemble. The winner is trained again on all data if there is time. If no network beats the best
+    baseline by more than chance, that baseline is the winner, and a warning is logged.
 
     Args:
         estimator: An estimator of any task. Settings in its ``hyperparameters`` are not searched.
