@@ -19,10 +19,14 @@ _ROOT = Path(__file__).resolve().parent.parent
 _LOAD = os.getloadavg()[0]
 
 
-def parser(description: str | None) -> argparse.ArgumentParser:
-    """Return a parser with ``--smoke``."""
+def parser(description: str | None, *, results: bool = False) -> argparse.ArgumentParser:
+    """Return a parser with ``--smoke``, and, if wanted, with ``--results``."""
     made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--smoke", action="store_true", help="tiny settings: takes seconds, and the numbers mean nothing")
+    if results:
+        made.add_argument(
+            "--results", type=Path, required=True, help="folder of the results, which a later run continues"
+        )
     return made
 
 
@@ -56,25 +60,39 @@ def _is_number(cell: str) -> bool:
     return not cell or cell.strip("*~ ")[:1] in "+-.0123456789"
 
 
-def setting(*, seeds: Sequence[int], smoke: bool, others: dict[str, str] | None = None) -> str:
+def conditions() -> dict[str, Any]:
+    """Return machine, versions, date and load, as JSON."""
+    versions = {
+        "Python": platform.python_version(),
+        **{p: _version(p) for p in ("keras", "tensorflow", "numpy")},
+        "lstmzoo": f"{_version('lstmzoo')} ({_commit()})",
+    }
+    date = datetime.datetime.now(datetime.UTC).date().isoformat()
+    return {"machine": _machine(), "versions": versions, "date": date, "load": _LOAD}
+
+
+def setting(
+    *, seeds: Sequence[int], smoke: bool, others: dict[str, str] | None = None, made: Sequence[dict[str, Any]] = ()
+) -> str:
     """Return a line with machine, versions, seeds, date and command.
 
     Args:
         seeds: The seeds used; none if nothing is random.
         smoke: Whether the settings are tiny, so that the numbers mean nothing.
         others: Versions in other environments, by package.
+        made: The conditions of each result that is shown; by default those of this process.
     """
-    versions = {
-        "Python": platform.python_version(),
-        **{p: _version(p) for p in ("keras", "tensorflow", "numpy")},
-    }
-    versions |= {"lstmzoo": f"{_version('lstmzoo')} ({_commit()})", **(others or {})}
+    made = made or [conditions()]
+    versions: dict[str, dict[str, None]] = {}
+    for package, number in (pair for each in [*made, {"versions": others or {}}] for pair in each["versions"].items()):
+        versions.setdefault(package, {})[number] = None
+    loads = sorted({f"{each['load']:.1f}" for each in made}, key=float)
     parts = [
-        _machine(),
-        ", ".join(f"{name} {number}" for name, number in versions.items()),
+        " and ".join(dict.fromkeys(each["machine"] for each in made)),
+        ", ".join(f"{name} {' and '.join(numbers)}" for name, numbers in versions.items()),
         *([f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"] if seeds else []),
-        datetime.datetime.now(datetime.UTC).date().isoformat(),
-        f"load {_LOAD:.1f} at the start",
+        " and ".join(sorted({each["date"] for each in made})),
+        f"load {loads[0]}{f' to {loads[-1]}' if len(loads) > 1 else ''} at the start",
         f"`python benchmarks/{Path(sys.argv[0]).name}{''.join(f' {a}' for a in sys.argv[1:])}`",
     ]
     return f"{'SMOKE RUN, the numbers mean nothing. ' if smoke else ''}{'; '.join(parts)}."

@@ -5,11 +5,12 @@ python3.11 -m venv nf && nf/bin/pip install torch==2.13.0 neuralforecast==3.3.0 
 python3.11 -m venv sf && sf/bin/pip install statsforecast
 """
 
+import argparse
 import json
 import math
+import os
 import subprocess
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,24 +18,8 @@ import numpy as np
 import pandas as pd
 from _report import with_threads
 
+Result = dict[str, Any]
 METHODS = ("autogluon", "autolstm", "autoets", "autotheta")
-
-
-@dataclass(frozen=True)
-class Rival:
-    """Forecasts of another library.
-
-    Attributes:
-        forecast: ``unique_id``, ``ds``, ``y_hat``.
-        seconds: Seconds from the data to the forecasts.
-        chosen: The model that the library chose.
-        versions: Version by package.
-    """
-
-    forecast: pd.DataFrame
-    seconds: float
-    chosen: str
-    versions: dict[str, str]
 
 
 def method_and_python(text: str) -> tuple[str, str]:
@@ -49,11 +34,23 @@ def method_and_python(text: str) -> tuple[str, str]:
     return method, str(Path(python).absolute())
 
 
+def rivals_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--rivals METHOD=PYTHON ...``, a list of pairs."""
+    parser.add_argument(
+        "--rivals",
+        type=method_and_python,
+        nargs="+",
+        default=[],
+        metavar="METHOD=PYTHON",
+        help=f"other libraries, each with the interpreter of its environment: {', '.join(METHODS)}",
+    )
+
+
 def forecast_by(
     method: str, python: str, history: pd.DataFrame, future: pd.DataFrame, *, season: int, freq: str,
-    seconds: float = math.inf, seed: int = 0, threads: int = 1,
-) -> Rival:  # fmt: skip
-    """Forecast the steps after a history.
+    seconds: float = math.inf, seed: int = 0,
+) -> Result:  # fmt: skip
+    """Forecast the steps after a history, with all cores of this process.
 
     Args:
         method: One of :data:`METHODS`.
@@ -64,12 +61,16 @@ def forecast_by(
         freq: pandas' alias of the frequency.
         seconds: Time limit.
         seed: Seed.
-        threads: Threads to compute with.
+
+    Returns:
+        ``forecast`` (``unique_id``, ``ds``, ``y_hat``), ``seconds`` from the data to it, the ``chosen`` model, and ``versions``
+        by package.
 
     Raises:
         ValueError: If a step has no forecast.
         subprocess.CalledProcessError: If the library fails.
     """
+    threads = len(os.sched_getaffinity(0))
     horizon = int(future.groupby("unique_id", sort=False).size().iloc[0])
     told: dict[str, Any] = {
         "method": method, "horizon": horizon, "season": season, "freq": freq,
@@ -95,4 +96,4 @@ def forecast_by(
     made = future[["unique_id", "ds"]].assign(y_hat=np.concatenate(values))
     if made["y_hat"].isna().any():
         raise ValueError(f"{method}: some steps have no forecast")
-    return Rival(made, answer["seconds"], answer["chosen"], answer["versions"])
+    return {"forecast": made, **{key: answer[key] for key in ("seconds", "chosen", "versions")}}

@@ -2,28 +2,30 @@
 
 `ZooSearchCV(Forecaster(horizon=...), time_limit=...)` gets the train part with M4's integer time index, and nothing else: it
 finds the seasons by itself. The test part is read after the last forecast is made. With --validate, it is never read: the last
-steps of the train part are forecast in its place.
+steps of the train part are forecast in its place. There is a file for each method, time limit and seed under `--results`; a run
+skips what is there already. Each search runs in a process of its own.
 
-    python benchmarks/search_m4.py --group Weekly --seconds 300 --seeds 0 1 2
-    python benchmarks/search_m4.py --group Hourly --seconds 60 --validate
+    python benchmarks/search_m4.py --group Weekly --seconds 300 --seeds 0 1 2 --results results
+    python benchmarks/search_m4.py --group Hourly --seconds 60 --validate --results results
 
 Other libraries get the same seconds and cores, and M4's season, in environments of their own (see _rivals.py):
 
-    python benchmarks/search_m4.py --group Weekly --rivals autogluon=ag/bin/python autolstm=nf/bin/python
+    python benchmarks/search_m4.py --group Weekly --results results --rivals autogluon=ag/bin/python autolstm=nf/bin/python
 """
 
-import os
-import statistics
-import time
+from functools import partial
 from typing import Any
 
+import numpy as np
 import pandas as pd
-from _report import parser, progress, setting, table
-from _rivals import METHODS, Rival, forecast_by, method_and_python
-from m4 import GROUPS, Group, held_out, owa, score_on
+from _report import parser, setting, table
+from _results import OURS, Result, isolated, searched, stored
+from _rivals import forecast_by, rivals_option
+from m4 import GROUPS, Group, held_out, score_on
 
-from lstmzoo import Forecaster, ZooSearchCV
 from lstmzoo.datasets import fetch_m4
+
+Scores = tuple[float, float]
 
 
 def main() -> None:
@@ -33,91 +35,78 @@ def main() -> None:
     if args.smoke:
         train = train[train["unique_id"].isin([f"{args.group[0]}{i}" for i in range(1, 9)])]
     history, truth = held_out(train, group) if args.validate else (train, None)
-    found = []
-    for seconds in args.seconds:
-        for seed in args.seeds:
-            found.append((seconds, seed, *searched(history, group, seconds, seed)))
-    rivals = [rival(args, history, group, *which, seconds) for which in args.rivals for seconds in args.seconds]
+    runs = [(OURS, seconds, seed) for seconds in args.seconds for seed in args.seeds]
+    runs += [(method, seconds, args.seeds[0]) for method, _ in args.rivals for seconds in args.seconds]
+    results = {run: result(args, history, group, *run) for run in runs}
     if truth is None:
         truth = fetch_m4(args.group).test
         truth = truth[truth["unique_id"].isin(history["unique_id"])]
-    base = group.published["Naive2"]
-    rows = (
-        []
-        if args.validate
-        else [[name, f"{s:.3f}", f"{m:.3f}", "", "", ""] for name, (s, m) in group.published.items()]
-    )
-    scores: dict[float, list[tuple[float, float]]] = {}
-    for seconds, seed, forecast, taken, networks, best in found:
-        s, m = score_on(truth, forecast, history, group)
-        scores.setdefault(seconds, []).append((s, m))
-        progress(f"{seconds:g} s, seed {seed}: sMAPE {s:.3f}, MASE {m:.3f}, OWA {owa(s, m, base):.3f}")
-        name = f"**lstmzoo search, {seconds:g} s, seed {seed}**"
-        rows.append([name, f"{s:.3f}", f"{m:.3f}", f"{taken:.1f}", str(networks), f"`{best}`"])
-    for method, seconds, made in rivals:
-        s, m = score_on(truth, made.forecast, history, group)
-        progress(f"{method}, {seconds:g} s: sMAPE {s:.3f}, MASE {m:.3f}, OWA {owa(s, m, base):.3f}")
-        name = f"{method}, {seconds:g} s"
-        rows.append([name, f"{s:.3f}", f"{m:.3f}", f"{made.seconds:.1f}", "", f"`{made.chosen}`"])
+    scores = {
+        run: score_on(truth, made["forecast"], history, group) for run, made in results.items() if "error" not in made
+    }
     part = f"last {group.horizon} steps of the train part (validation)" if args.validate else "test part"
     print(f"M4 {args.group}, {part}, {history['unique_id'].nunique()} series.\n")
+    published = {} if args.validate else group.published
+    rows = [[name, *numbers(pair), "", "", ""] for name, pair in published.items()]
+    rows += [row(run, made, scores.get(run)) for run, made in results.items()]
     print(table(["method", "sMAPE", "MASE", "seconds", "networks", "winner"], rows) + "\n")
-    for seconds, pairs in scores.items():
-        if len(pairs) > 1:
-            (s, ds), (m, dm) = ((statistics.mean(x), statistics.stdev(x)) for x in zip(*pairs, strict=True))
-            print(f"{seconds:g} s, {len(pairs)} seeds: sMAPE {s:.3f} ± {ds:.3f}, MASE {m:.3f} ± {dm:.3f}.\n")
-    versions = {package: number for _, _, made in rivals for package, number in made.versions.items()}
-    print(setting(seeds=args.seeds, smoke=args.smoke, others=versions))
+    for seconds in args.seconds:
+        print(summary([pair for run, pair in scores.items() if run[:2] == (OURS, seconds)], seconds))
+    print(setting(seeds=args.seeds, smoke=args.smoke, made=[made["conditions"] for made in results.values()]))
 
 
 def arguments() -> Any:
-    made = parser(__doc__)
+    made = parser(__doc__, results=True)
     made.add_argument("--group", choices=GROUPS, default="Weekly")
     made.add_argument("--seconds", type=float, nargs="+", default=[300.0], help="time limits of the search")
-    made.add_argument("--seeds", type=int, nargs="+", default=[0])
+    made.add_argument("--seeds", type=int, nargs="+", default=[0], help="of the search; other libraries get the first")
     made.add_argument("--validate", action="store_true", help="forecast the train part's end, not the test part")
-    made.add_argument(
-        "--rivals",
-        type=method_and_python,
-        nargs="+",
-        default=[],
-        metavar="METHOD=PYTHON",
-        help=f"other libraries, each with the interpreter of its environment: {', '.join(METHODS)}",
-    )
-    return made.parse_args()
+    rivals_option(made)
+    args = made.parse_args()
+    if args.smoke:
+        args.seconds = [20.0]
+    return args
 
 
-def searched(history: Any, group: Group, seconds: float, seed: int) -> tuple[Any, float, int, str]:
-    """Return the forecasts of a search, the seconds from the data to them, the number of networks, and the winner."""
-    began = time.perf_counter()
-    search = ZooSearchCV(Forecaster(horizon=group.horizon), time_limit=seconds, random_state=seed, verbose=0).fit(
-        history
-    )
-    forecast = search.predict()
-    taken = time.perf_counter() - began
-    networks = sum(not record["baseline"] and not record["members"] for record in search.records_)
-    best = search.best_params_
-    progress(f"{seconds:g} s, seed {seed}: {taken:.1f} s, {networks} networks, winner {best}")
-    return forecast, taken, networks, best["model"]
-
-
-def rival(args: Any, history: Any, group: Group, method: str, python: str, seconds: float) -> tuple[str, float, Rival]:
-    """Return the forecasts of another library within so many seconds, with the first seed."""
-    ends = history.groupby("unique_id", sort=False)["ds"].last()
-    future = pd.DataFrame(
-        {
-            "unique_id": ends.index.repeat(group.horizon),
-            "ds": [end + step for end in ends for step in range(1, group.horizon + 1)],
-        }
-    )
+def result(args: Any, history: pd.DataFrame, group: Group, method: str, seconds: float, seed: int) -> Result:
+    """Return the forecasts of a method, from their file if there is one."""
+    part = ("validation" if args.validate else "test") + ("-smoke" if args.smoke else "")
+    name = ("m4", args.group, part, method, f"{seconds:g}s", seed)
+    if method == OURS:
+        return stored(args.results, name, partial(isolated, searched, history, group.horizon, seconds, seed))
     freq = {"Hourly": "h", "Weekly": "W"}[args.group]
-    threads = len(os.sched_getaffinity(0))
-    made = forecast_by(
-        method, python, history, future, season=group.season, freq=freq, seconds=seconds, seed=args.seeds[0],
-        threads=threads,
+    make = partial(
+        forecast_by, method, dict(args.rivals)[method], history, steps_after(history, group.horizon),
+        season=group.season, freq=freq, seconds=seconds, seed=seed,
     )  # fmt: skip
-    progress(f"{method}, {seconds:g} s: {made.seconds:.1f} s, {made.chosen}")
-    return method, seconds, made
+    return stored(args.results, name, make)
+
+
+def steps_after(history: pd.DataFrame, horizon: int) -> pd.DataFrame:
+    """Return ``unique_id`` and ``ds`` of the steps after each series."""
+    ends = history.groupby("unique_id", sort=False)["ds"].last()
+    steps = [end + step for end in ends for step in range(1, horizon + 1)]
+    return pd.DataFrame({"unique_id": ends.index.repeat(horizon), "ds": steps})
+
+
+def row(run: tuple[str, float, int], made: Result, scores: Scores | None) -> list[str]:
+    """Return the row of a result; one that failed has no scores."""
+    method, seconds, seed = run
+    name = f"**{OURS}, {seconds:g} s, seed {seed}**" if method == OURS else f"{method}, {seconds:g} s"
+    found = ["failed", ""] if scores is None else numbers(scores)
+    return [name, *found, f"{made['seconds']:.1f}", str(made.get("networks", "")), f"`{made.get('chosen', 'none')}`"]
+
+
+def numbers(scores: Scores) -> list[str]:
+    return [f"{number:.3f}" for number in scores]
+
+
+def summary(scores: list[Scores], seconds: float) -> str:
+    """Return the means and standard deviations over the seeds; nothing if there is one seed."""
+    if len(scores) < 2:
+        return ""
+    (s, m), (ds, dm) = np.mean(scores, axis=0), np.std(scores, axis=0, ddof=1)
+    return f"{seconds:g} s, {len(scores)} seeds: sMAPE {s:.3f} ± {ds:.3f}, MASE {m:.3f} ± {dm:.3f}.\n"
 
 
 if __name__ == "__main__":

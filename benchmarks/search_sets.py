@@ -2,78 +2,58 @@
 
 `ZooSearchCV(Forecaster(horizon=...), time_limit=...)` gets the history of a set, and nothing else. The other libraries also get
 the season and the frequency; each runs in an environment of its own (see _rivals.py). AutoGluon gets the same seconds, and all
-get the same cores. The last steps of each series are forecast, and are read after the forecast is made. Scores are the mean MASE
-of a set, relative to that of the seasonal naive forecast; the method of the lowest mean has rank 1.
+get the same cores. The last steps of each series are forecast, and are read after the last forecast is made. Scores are the mean
+MASE of a set, relative to that of the seasonal naive forecast; the method of the lowest mean has rank 1.
 
 The half for evaluation is for the final reading alone: nothing may be chosen by it. There is a file for each set, method and seed
-under `--results`; a run skips what is there already.
+under `--results`; a run skips what is there already. Each search runs in a process of its own.
 
     python benchmarks/search_sets.py --half evaluation --seconds 300 --seeds 0 1 2 --results results \\
         --rivals autogluon=ag/bin/python autoets=sf/bin/python autotheta=sf/bin/python
     python benchmarks/search_sets.py --half development --sets lynx --seconds 20 --results tried
 """
 
-import json
-import multiprocessing
-import os
-import subprocess
 import time
-from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from _report import parser, progress, setting, table
-from _rivals import METHODS, forecast_by, method_and_python
+from _results import OURS, Result, isolated, searched, stored
+from _rivals import forecast_by, rivals_option
 from series_sets import HALVES, SeriesSet, split_sets
 
-from lstmzoo import BaselineForecaster, Forecaster, ZooSearchCV
-from lstmzoo.errors import LstmzooError
+from lstmzoo import BaselineForecaster
 from lstmzoo.metrics import mase, mean_over_series
-from lstmzoo.outputs import replacing
 
-OURS, NAIVE = "lstmzoo search", "seasonal naive"
-Result = dict[str, Any]
+NAIVE = "seasonal naive"
 
 
 def main() -> None:
     args = arguments()
     sets = [each for each in split_sets()[args.half] if not args.sets or each.name in args.sets]
-    args.results.mkdir(parents=True, exist_ok=True)
-    pythons = dict(args.rivals)
-    runs = [(OURS, seed) for seed in args.seeds] + [(method, args.seeds[0]) for method in pythons] + [(NAIVE, 0)]
+    runs = [(OURS, seed) for seed in args.seeds] + [(method, args.seeds[0]) for method, _ in args.rivals] + [(NAIVE, 0)]
     found: dict[str, dict[str, list[Result]]] = {each.name: {} for each in sets}
     for each in sets:
         for method, seed in runs:
-            found[each.name].setdefault(method, []).append(result(args, each, method, seed, pythons.get(method)))
+            found[each.name].setdefault(method, []).append(result(args, each, method, seed))
+    for each in sets:
+        for made in [made for many in found[each.name].values() for made in many]:
+            made["mase"] = mean_mase(each, made)
     print(f"Half for {args.half}, at most {args.seconds:g} s for each set.\n")
     print(report(sets, found) + "\n")
-    versions = {
-        k: v
-        for by_method in found.values()
-        for many in by_method.values()
-        for r in many
-        for k, v in r["versions"].items()
-    }
-    print(setting(seeds=args.seeds, smoke=args.smoke, others=versions))
+    made = [made["conditions"] for by_method in found.values() for many in by_method.values() for made in many]
+    print(setting(seeds=args.seeds, smoke=args.smoke, made=made))
 
 
 def arguments() -> Any:
-    made = parser(__doc__)
+    made = parser(__doc__, results=True)
     made.add_argument("--half", choices=HALVES, default="development")
     made.add_argument("--sets", nargs="+", help="names; all sets of the half by default")
     made.add_argument("--seconds", type=float, default=300.0, help="time limit of a search")
     made.add_argument("--seeds", type=int, nargs="+", default=[0], help="of the search; other libraries get the first")
-    made.add_argument("--results", type=Path, required=True, help="folder of the results, which a later run continues")
-    made.add_argument(
-        "--rivals",
-        type=method_and_python,
-        nargs="+",
-        default=[],
-        metavar="METHOD=PYTHON",
-        help=f"other libraries, each with the interpreter of its environment: {', '.join(METHODS)}",
-    )
+    rivals_option(made)
     args = made.parse_args()
     names = [each.name for each in split_sets()[args.half]]
     unknown = set(args.sets or ()) - set(names)
@@ -84,70 +64,43 @@ def arguments() -> Any:
     return args
 
 
-def result(args: Any, each: SeriesSet, method: str, seed: int, python: str | None) -> Result:
-    """Return the result of a method on a set, from its file if there is one; a method that fails has an infinite MASE."""
-    limit = "" if method == NAIVE else f"-{args.seconds:g}s"
-    path = args.results / f"{each.name}-{method.replace(' ', '_')}{limit}-{seed}.json"
-    if path.exists():
-        return json.loads(path.read_text(encoding="utf-8"))
-    history, truth = each.split()
-    began = time.perf_counter()
-    try:
-        made = forecast_of(args, each, method, seed, python, history, truth)
-        made["mase"] = mean_mase(each, history, truth, made.pop("forecast"))
-    except (LstmzooError, FloatingPointError, ValueError, subprocess.CalledProcessError) as error:
-        made = {"mase": float("inf"), "seconds": time.perf_counter() - began, "chosen": "", "versions": {}}
-        made["error"] = f"{type(error).__name__}: {error}"
-    made["setting"] = setting(seeds=[seed], smoke=args.smoke, others=made["versions"])
-    progress(f"{each.name}, {method}, seed {seed}: MASE {made['mase']:.3f}, {made['seconds']:.1f} s, {made['chosen']}")
-    with replacing(path) as new:
-        new.write_text(json.dumps(made), encoding="utf-8")
-    return made
+def result(args: Any, each: SeriesSet, method: str, seed: int) -> Result:
+    """Return the forecasts of a method on a set, from their file if there is one."""
+    limit = [] if method == NAIVE else [f"{args.seconds:g}s"]
+    return stored(args.results, (each.name, method, *limit, seed), partial(forecast_of, args, each, method, seed))
 
 
-def forecast_of(
-    args: Any, each: SeriesSet, method: str, seed: int, python: str | None, history: pd.DataFrame, truth: pd.DataFrame
-) -> Result:
+def forecast_of(args: Any, each: SeriesSet, method: str, seed: int) -> Result:
     """Return the forecast of a method, its seconds, the chosen model, and the versions of other libraries."""
+    history, truth = each.split()
     horizon, season = each.steps.horizon, each.steps.season
     if method == OURS:
         return isolated(searched, history, horizon, args.seconds, seed)
     if method == NAIVE:
         began = time.perf_counter()
         naive = BaselineForecaster("seasonal_naive", horizon=horizon, season_length=season).fit(history)
-        return {"forecast": naive.predict(), "seconds": time.perf_counter() - began, "chosen": method, "versions": {}}
+        return {"forecast": naive.predict(), "seconds": time.perf_counter() - began, "chosen": method}
     alias = each.steps.alias
     if alias == "W":
         alias = f"W-{history['ds'].iloc[0].strftime('%a').upper()}"
-    rival = forecast_by(
-        method, str(python), history, truth[["unique_id", "ds"]], season=season, freq=alias,
-        seconds=args.seconds, seed=seed, threads=len(os.sched_getaffinity(0)),
+    return forecast_by(
+        method, dict(args.rivals)[method], history, truth[["unique_id", "ds"]], season=season, freq=alias,
+        seconds=args.seconds, seed=seed,
     )  # fmt: skip
-    return {"forecast": rival.forecast, "seconds": rival.seconds, "chosen": rival.chosen, "versions": rival.versions}
 
 
-def isolated(function: Any, *arguments: Any) -> Any:
-    """Call a function in a new process."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(function, *arguments).result()
+def mean_mase(each: SeriesSet, made: Result) -> float:
+    """Return the mean MASE over the series; infinite if the method failed.
 
-
-def searched(history: pd.DataFrame, horizon: int, seconds: float, seed: int) -> Result:
-    """Return the forecast of a search, the seconds from the data to it, the winner, and the number of networks."""
-    began = time.perf_counter()
-    search = ZooSearchCV(Forecaster(horizon=horizon), time_limit=seconds, random_state=seed, verbose=0).fit(history)
-    forecast = search.predict()
-    taken = time.perf_counter() - began
-    networks = sum(not record["baseline"] for record in search.records_)
-    chosen = str(search.best_params_["model"])
-    return {"forecast": forecast, "seconds": taken, "chosen": chosen, "networks": networks, "versions": {}}
-
-
-def mean_mase(each: SeriesSet, history: pd.DataFrame, truth: pd.DataFrame, forecast: pd.DataFrame) -> float:
-    """Return the mean MASE over the series; rows are matched by series and time, and steps without a value are left out."""
-    both = truth.merge(forecast, on=["unique_id", "ds"], how="left", validate="1:1")
+    Rows are matched by series and time, and steps without a value are left out.
+    """
+    if "error" in made:
+        return float("inf")
+    history, truth = each.split()
+    both = truth.merge(made["forecast"], on=["unique_id", "ds"], how="left", validate="1:1")
     if both["y_hat"].isna().any():
-        raise ValueError("some steps have no forecast")
+        progress(f"{each.name}, {made['chosen']}: some steps have no forecast")
+        return float("inf")
     actual, predicted = (both[column].to_numpy().reshape(-1, each.steps.horizon) for column in ("y", "y_hat"))
     past = dict(tuple(history.groupby("unique_id")["y"]))
     before = [past[name].to_numpy() for name in both["unique_id"].iloc[:: each.steps.horizon]]
@@ -165,7 +118,7 @@ def report(sets: list[SeriesSet], found: dict[str, dict[str, list[Result]]]) -> 
     ranks = pd.DataFrame(means).rank(axis=1).mean()
     rows = []
     for each in sets:
-        winners = ", ".join(dict.fromkeys(f"`{r['chosen']}`" for r in found[each.name][OURS]))
+        winners = ", ".join(dict.fromkeys(f"`{r.get('chosen', 'none')}`" for r in found[each.name][OURS]))
         rows.append([f"`{each.name}`", *(cell(scores[each.name][m]) for m in methods), winners])
     rows.append(["geometric mean", *(cell([np.exp(np.log(column).mean())]) for column in means.T), ""])
     rows.append(["**mean rank**", *(f"{rank:.2f}" for rank in ranks), ""])
