@@ -9,7 +9,7 @@ import pytest
 from scipy.signal import lfilter
 
 from lstmzoo import BaselineForecaster, Forecaster, load
-from lstmzoo.preprocessing import Panel, find_seasons, usual_seasons
+from lstmzoo.preprocessing import Panel, find_seasons, seasonality, usual_seasons
 from lstmzoo.preprocessing.seasonality import LONGEST_SEASON
 
 
@@ -149,3 +149,16 @@ def test_what_was_found_is_an_attribute_and_is_logged_once(index, tiny, caplog, 
 
 def test_seasons_that_are_passed_are_taken():
     assert BaselineForecaster("naive", horizon=2, season_length=[30, 7]).fit(np.arange(99.0)).seasons_ == [7, 30]
+
+
+def test_seasons_of_equal_series_are_searched_once(monkeypatch):
+    rng = np.random.default_rng(5)
+    searched = []
+    found = seasonality._found
+    monkeypatch.setattr(seasonality, "_found", lambda *args: searched.append(args) or found(*args))
+    y = seasonal(rng, 200, 7)
+    assert [season_lengths([y.copy()]) for _ in range(3)] == [[7]] * 3
+    assert len(searched) == 1
+    assert season_lengths([y + np.linspace(0, 1e-3, 200)]) == [7]
+    assert season_lengths([y], longest=5) == []
+    assert len(searched) == 3

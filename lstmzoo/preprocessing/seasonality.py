@@ -1,5 +1,8 @@
 """Season lengths: the usual ones of a frequency, and those found in the data."""
 
+import hashlib
+import threading
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -31,6 +34,9 @@ _VALUES = 2**20  # read at most, of evenly spread series
 _TOGETHER = 2**18  # values transformed at once
 _TINY, _ROUNDING = 1e-300, 1e-12
 _SPIKE = 6.0  # times the median change, the largest change that counts
+_MOST_KEPT = 16  # panels whose seasons are kept
+_KEPT: OrderedDict[tuple, tuple["Season", ...]] = OrderedDict()
+_LOCK = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -99,6 +105,8 @@ def find_seasons(panel: Panel, usual: Sequence[int] = (), longest: int = LONGEST
     first, unless it is only a harmonic. The second is found in the differences from one first season to the next. If there is
     none, a long smooth one is found in the moving average over the first season, which removes most noise too.
 
+    What was found is kept for the last panels, because every trial of a search, and every baseline, asks for the same one.
+
     Args:
         panel: Series; values that were not observed are interpolated.
         usual: Usual season lengths, shortest first; 1 is none. They are kept unless the correlation is certainly below 0.05.
@@ -111,6 +119,23 @@ def find_seasons(panel: Panel, usual: Sequence[int] = (), longest: int = LONGEST
         >>> [season.length for season in find_seasons(panel)]
         [7]
     """
+    read = hashlib.sha256()
+    for array in (panel.offsets, panel.values, was_observed(panel)):
+        read.update(array.tobytes())
+    key = (read.digest(), *usual, longest)
+    with _LOCK:
+        if key in _KEPT:
+            _KEPT.move_to_end(key)
+            return list(_KEPT[key])
+    found = _found(panel, usual, longest)
+    with _LOCK:
+        _KEPT[key] = tuple(found)
+        if len(_KEPT) > _MOST_KEPT:
+            _KEPT.popitem(last=False)
+    return found
+
+
+def _found(panel: Panel, usual: Sequence[int], longest: int) -> list[Season]:
     changes = _changes(panel, longest)
     longest = min(longest, max((len(one.pairs) for one in changes), default=0) // 2)
     found: list[Season] = []
