@@ -154,6 +154,24 @@ class Ensemblable(Pausable, Protocol):
         """Return the fitted estimator that predicts the weighted mean of fitted members."""
 
 
+class Measured(Protocol):
+    """An estimator whose metrics may be undefined for some data."""
+
+    def defined_metric(self, metric: str | None, folds: Sequence[tuple[Data, Sequence[Data]]]) -> str | None:
+        """Return the metric by which a search scores.
+
+        Args:
+            metric: Name of a metric that ``score`` takes; None for the default one.
+            folds: Training sets, each with its held-out windows.
+
+        Returns:
+            The same, or another if the default one is undefined for the data; a warning says so.
+
+        Raises:
+            DataError: If a metric that was given is undefined for the data.
+        """
+
+
 class Sizable(Protocol):
     """An estimator for :func:`lstmzoo.build_model`."""
 

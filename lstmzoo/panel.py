@@ -130,8 +130,8 @@ class Panel:
         """Return the rows from ``first[i]`` up to ``last[i]`` of each series i, counted from the start of the series."""
         return self._at(*spans(self.offsets[:-1] + first, last - first))
 
-    def head(self, drop: int) -> "Panel":
-        """Return each series without its last ``drop`` rows."""
+    def head(self, drop: int | np.ndarray) -> "Panel":
+        """Return each series without its last ``drop`` rows, a number for all or one for each ``(N,)``."""
         return self.rows(np.zeros_like(self.lengths), np.maximum(self.lengths - drop, 0))
 
     def tail(self, keep: int) -> "Panel":

@@ -318,12 +318,35 @@ def test_without_time_for_any_trial_the_best_baseline_is_the_result(caplog):
     assert warnings == ["time_limit is too short for a single network: the best baseline is the winner"]
 
 
-def test_constant_series_need_another_metric():
+def test_constant_series_are_scored_by_the_mean_absolute_error(caplog):
     constant = np.ones(60)
-    with pytest.raises(LstmzooError, match="MASE is undefined: no series varies.*; score by mae instead"):
-        search(forecaster(season_length=None)).fit(constant)
-    found = search(forecaster(season_length=None), scoring="mae").fit(constant)
+    found = search(forecaster(season_length=None)).fit(constant)
+    assert "the search scores by the mean absolute error" in caplog.text
+    assert found.scorer_.scoring == "mae"
+    assert not any(r["error"] for r in found.records_)
+    assert found.best_score_ == 0.0
     np.testing.assert_allclose(found.predict(), 1.0, atol=1e-5)
+    with pytest.raises(DataError, match="MASE is undefined: no series varies.*; score by mae instead"):
+        found.set_params(scoring="mase").fit(constant)
+    with pytest.raises(DataError, match="WAPE is undefined: all values of the forecast steps are zero"):
+        found.set_params(scoring="wape").fit(0 * constant)
+    assert not hasattr(found, "records_"), "there were no trials"
+
+
+def test_constant_series_beside_others_do_not_count_in_the_score(caplog):
+    data = panel(60, 61, 62)
+    constant = data["unique_id"] == "s061"
+    data.loc[constant, "y"] = 5.0
+    found = search().fit(data)
+    assert found.scorer_.scoring is None
+    messages = [r.getMessage() for r in caplog.records if "undefined" in r.getMessage()]
+    assert len(messages) == 1
+    assert "MASE is undefined for 1 of 3 series, which do not count in the score" in messages[0]
+    without = search().fit(data[~constant])
+    naive, other = (next(r for r in s.records_ if r["model"] == "naive") for s in (found, without))
+    assert naive["window_scores"] == pytest.approx(other["window_scores"])
+    forecast = found.predict()
+    assert forecast.loc[forecast["unique_id"] == "s061", "y_hat"].to_numpy() == pytest.approx(5.0, abs=1e-3)
 
 
 def test_zeros_and_negative_values_and_constant_series_beside_others():
@@ -337,10 +360,3 @@ def test_zeros_and_negative_values_and_constant_series_beside_others():
     forecast = found.predict()
     assert np.isfinite(forecast["y_hat"]).all()
     assert (forecast.loc[forecast["unique_id"] != "s061", "y_hat"] >= 0).all()
-
-
-def test_series_of_single_values_are_named():
-    with pytest.raises(
-        DataError, match="series 's001' has 1 observations, too few to hold out 6: leave out such series"
-    ):
-        search().fit(panel(1, 60))

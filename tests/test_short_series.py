@@ -73,7 +73,9 @@ def test_constant_series_and_single_values_beside_long_ones():
 
 
 def test_series_that_no_forecast_can_use_are_one_clear_error():
-    with pytest.raises(DataError, match="series 's0' has 1 observations, but 7 are needed"):
+    with pytest.raises(DataError, match="series 's0' has 3 observations, but 7 are needed"):
+        forecaster().fit(panel(3, 3, 3))
+    with pytest.raises(DataError, match=r"each series has a single observation.*BaselineForecaster\('naive'\)"):
         forecaster().fit(panel(1, 1, 1))
     with pytest.raises(DataError, match="series 's0' has 60 observations, but 512 are needed"):
         forecaster(lookback=500).fit(panel(60, 60))
@@ -91,7 +93,42 @@ def test_a_search_takes_short_series_and_says_so_once(caplog):
     assert len(messages) == len(set(messages))
 
 
-def test_a_search_says_once_that_series_are_too_short():
-    search = ZooSearchCV(forecaster(), "segment_gru", max_trials=9, random_state=0, verbose=0)
-    with pytest.raises(DataError, match="series 's1' has 5 observations"):
+@pytest.mark.parametrize("oracle", ["halving", "random"])
+def test_a_search_trains_on_series_that_it_cannot_score(oracle, caplog):
+    search = ZooSearchCV(forecaster(), "segment_gru", oracle=oracle, max_trials=1, random_state=0, verbose=0)
+    data = panel(60, 1, 60, 60, 5)
+    search.fit(data)
+    held_out = 12 if oracle == "halving" else 6
+    assert f"2 of 5 series have at most {held_out} observations: they are in the training set, but" in caplog.text
+    assert not any(record["error"] for record in search.records_)
+    assert search.n_splits_ == (2 if oracle == "halving" else 1), "the short series do not decide on the windows"
+    found = search.predict()
+    assert found["unique_id"].value_counts().eq(6).all()
+    assert found["unique_id"].nunique() == 5
+    assert found.loc[found["unique_id"] == "s1", "y_hat"].to_numpy() == pytest.approx(11.0, abs=1.0)
+    long = data["unique_id"].isin(["s0", "s2", "s3"])
+    naive = BaselineForecaster("naive", horizon=6).fit(data[long].groupby("unique_id").head(54))
+    record = next(r for r in search.records_ if r["model"] == "naive")
+    assert record["window_scores"][-1] == pytest.approx(naive.score(data[long]), rel=0.1)
+
+
+def test_series_that_are_not_scored_are_whole_in_the_training_sets_of_folds():
+    data, params = panel(60, 1, 40), forecaster(id_col="unique_id")
+    assert params.split_size(data) == 40
+    (train,), [(window,)] = params.split_at(np.arange(34), np.arange(34, 40), data)
+    assert train.panel.lengths.tolist() == [54, 1, 34]
+    assert window.panel.lengths.tolist() == [60, 40]
+    (train,), windows = params.rolling_holdout(data, windows=2)
+    assert train.panel.lengths.tolist() == [48, 1, 28]
+    assert [window.panel.lengths.tolist() for (window,) in windows] == [[54, 34], [60, 40]]
+
+
+def test_a_search_says_at_once_that_series_are_too_short():
+    search = ZooSearchCV(forecaster(pad_short=False), "segment_gru", max_trials=9, random_state=0, verbose=0)
+    with pytest.raises(DataError, match="series 's1' has 5 observations, too few to hold out 6"):
         search.fit(panel(60, 5))
+    assert not hasattr(search, "records_")
+    for data in (panel(1, 1, 1), panel(6, 2)):
+        with pytest.raises(DataError, match=r"the longest series, 's0', has \d observations, too few to hold out 6"):
+            search.set_params(estimator=forecaster()).fit(data)
+        assert not hasattr(search, "records_")

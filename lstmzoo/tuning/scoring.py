@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from lstmzoo.contracts import Data, Searchable
+from lstmzoo.contracts import Data, Measured, Searchable, missing_methods
 from lstmzoo.errors import ConfigError, arg
 
 Scoring = str | Callable[..., Any] | None
@@ -65,6 +65,18 @@ def make_scorer(estimator: Searchable, scoring: Any) -> Scorer:
             f"got {scoring!r}"
         )
     return Scorer(scoring)
+
+
+def defined_scorer(scorer: Scorer, estimator: Searchable, folds: list[tuple[Data, list[Data]]]) -> Scorer:
+    """Return a scorer that is defined for the held-out windows: the same one, or another if the default score is not.
+
+    Raises:
+        DataError: If a metric was given that is undefined for them.
+    """
+    if callable(scorer.scoring) or missing_methods(estimator, Measured):
+        return scorer
+    measured: Any = estimator
+    return Scorer(measured.defined_metric(scorer.scoring, folds))
 
 
 def described(value: Any) -> Any:

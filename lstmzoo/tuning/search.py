@@ -24,7 +24,7 @@ from lstmzoo.tuning.folds import check_cv, make_folds
 from lstmzoo.tuning.journal import Journal
 from lstmzoo.tuning.leaderboard import cv_results, leaderboard
 from lstmzoo.tuning.progress import show_progress
-from lstmzoo.tuning.scoring import described, make_scorer
+from lstmzoo.tuning.scoring import defined_scorer, described, make_scorer
 from lstmzoo.tuning.space import make_space, search_identity, select_models
 from lstmzoo.tuning.track import check_names, make_tracker, track_outcome, track_winner, trials_apart
 from lstmzoo.tuning.trials import check_any_succeeded, said_once
@@ -79,7 +79,8 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         best_estimator_: The winner, trained on all data.
         best_params_: The winner's model and hyperparameters; of an ensemble, ``members``: weights by trial.
         best_score_: The winner's held-out score.
-        scorer_: The function ``(estimator, *data) -> float`` that scored the trials.
+        scorer_: The function ``(estimator, *data) -> float`` that scored the trials; ``scorer_.scoring`` is the metric, None for
+            the estimator's ``score``.
         n_splits_: Number of held-out windows.
         multimetric_: False, as one score decides.
         best_index_: The winner's index in ``cv_results_``.
@@ -208,6 +209,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         configs = select_models(self.estimator.task, self.models)
         unread, data = data, self.estimator.read_once(*data)
         splits, cv = make_folds(self.estimator, self.cv, data, rolling=self.oracle == "halving")
+        self.scorer_ = defined_scorer(self.scorer_, self.estimator, splits)
         self.multimetric_ = False
         self.n_splits_ = sum(len(windows) for _, windows in splits)
         space = make_space(self.estimator, configs, self.search_space or {}, self.estimator.read_once(*splits[0][0]))

@@ -1,6 +1,7 @@
 """What all forecasters share: they read frames, forecast, plot, and split data for searches."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -15,11 +16,13 @@ from lstmzoo.estimators._base import Learned, as_json
 from lstmzoo.estimators.forecasting.panel_state import LearnedPanel
 from lstmzoo.estimators.forecasting.params import ForecastParams, SeriesRead, check_levels
 from lstmzoo.estimators.forecasting.scoring import (
+    HeldOut,
     ScoredForecaster,
     backtest_frames,
     check_finite,
     check_origins,
     check_scored,
+    defined_metric,
     forecast_columns,
     read_backtest,
 )
@@ -250,6 +253,16 @@ class PanelForecaster(ServedForecaster, SplitForecaster, ScoredForecaster):
         """Refuse a metric that :meth:`score` does not take, or whose quantiles are not forecast; see :meth:`score`."""
         if check_scored(metric) == "crps" and len(self._given_params.levels) < 2:
             raise ConfigError(f"crps needs quantiles besides the median: pass {arg(quantiles=[0.1, 0.9])}")
+
+    def defined_metric(self, metric: str | None, folds: Sequence[tuple[tuple, Sequence[tuple]]]) -> str | None:
+        """Return the metric by which a search scores; see :meth:`lstmzoo.contracts.Measured.defined_metric`."""
+        if metric is None and type(self).score is not ScoredForecaster.score:
+            return None
+        params, held_out = self._given_params, list[HeldOut]()
+        for (train,), windows in folds:
+            season = self._seasons(params.filled(params.read(train)[0]))[0]
+            held_out += [HeldOut(*params.parted(params.read(window)[0]), season) for (window,) in windows]
+        return defined_metric(metric, held_out, params.levels)
 
     def data_digest(self, y: Any) -> str:
         """Return the SHA-256 of series; it does not depend on the order of rows or the type of frame."""

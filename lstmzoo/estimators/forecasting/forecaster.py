@@ -21,6 +21,7 @@ from lstmzoo.estimators.forecasting.network import NetworkForecaster
 from lstmzoo.estimators.forecasting.network.framing import (
     PreparedSeries,
     check_counts,
+    check_learnable,
     kept_rows,
     long_enough,
     training_windows,
@@ -285,6 +286,7 @@ class Forecaster(NetworkForecaster):
         params = self._given_params
         read, form = params.read(y)
         whole = params.filled(read)
+        check_learnable(whole)
         lookback, held_out = self._spans(config, whole)
         panel = params.filled(read, held_out)
         seasons = self._seasons(panel, log=True)

@@ -88,6 +88,19 @@ def check_counts(data: ForecastingData, missing: str) -> None:
         raise ConfigError(f"{counts} interpolated values: pass {arg(missing='mask')}")
 
 
+def check_learnable(panel: Panel) -> None:
+    """Refuse series of a single observation each.
+
+    Raises:
+        DataError: If there are no others.
+    """
+    if panel.lengths.max() == 1:
+        raise DataError(
+            "each series has a single observation, so that there is nothing to learn: give longer series, or forecast them by "
+            "BaselineForecaster('naive')"
+        )
+
+
 def long_enough(panel: Panel, preprocessor: WindowPreprocessor, held_out: int, *, pad_short: bool | None) -> Panel:
     """Return series that are long enough for a training window each, padded to the left if they may be.
 

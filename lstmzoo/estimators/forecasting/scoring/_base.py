@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 
 from lstmzoo.errors import DataError
-from lstmzoo.preprocessing import Ahead, Panel, stack
+from lstmzoo.preprocessing import Ahead, Panel, observed_values, stack
 
 _TOGETHER = 2**22  # values of history that are forecast from at once
 
@@ -63,6 +63,11 @@ def check_finite(panel: Panel, forecasts: np.ndarray) -> None:
             f"the forecast of series {panel.ids[int((~finite).argmax())]!r} is not finite "
             f"({int((~finite).sum())} such series in all): rescale the values"
         )
+
+
+def each_observed(panel: Panel) -> list[np.ndarray]:
+    """Return the observed values of each series; missing ones are NaN."""
+    return np.split(observed_values(panel), panel.offsets[1:-1])
 
 
 def together(parts: Iterable[tuple[Panel, Panel]]) -> Iterator[tuple[Panel, Panel]]:

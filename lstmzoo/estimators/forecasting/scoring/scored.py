@@ -8,7 +8,7 @@ import pandas as pd
 
 from lstmzoo.errors import ConfigError, DataError, arg
 from lstmzoo.estimators._base import ZooEstimator
-from lstmzoo.estimators.forecasting.scoring._base import PanelModel
+from lstmzoo.estimators.forecasting.scoring._base import PanelModel, each_observed
 from lstmzoo.estimators.forecasting.scoring.by_name import (
     check_scored,
     checked_metrics,
@@ -103,7 +103,7 @@ class ScoredForecaster(ZooEstimator):
         checked_metrics([name], self.levels_)
         history, actual = self._parted(y)
         observed = observed_values(actual, self.horizon_)
-        return score_function(observed, _each(history), self.season_length_, self.levels_, name)
+        return score_function(observed, each_observed(history), self.season_length_, self.levels_, name)
 
     def evaluate(self, y: Any, X: None = None, *, metrics: list[str] | None = None) -> pd.DataFrame:
         """Score forecasts of the last ``horizon`` observations of each series by several metrics.
@@ -145,7 +145,7 @@ class ScoredForecaster(ZooEstimator):
             forecasts = model.forecast(model.prepared(history), levels, ahead_of(actual, horizon))
         except DataError as error:
             raise DataError(f"without the last {horizon} observations, which are scored: {error.message}") from None
-        return history.ids, observed_values(actual, horizon), _each(history), forecasts
+        return history.ids, observed_values(actual, horizon), each_observed(history), forecasts
 
     def _parted(self, y: Any) -> tuple[Panel, Panel]:
         """Read series, and return histories and the last ``horizon`` rows, which are scored."""
@@ -235,8 +235,3 @@ class ScoredForecaster(ZooEstimator):
     def _panel_model(self) -> PanelModel:
         """The model that forecasts the series that were read."""
         raise NotImplementedError
-
-
-def _each(panel: Panel) -> list[np.ndarray]:
-    """Return the observed values of each series; missing ones are NaN."""
-    return np.split(observed_values(panel), panel.offsets[1:-1])
