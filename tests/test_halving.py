@@ -2,13 +2,14 @@
 
 import itertools
 
+import keras
 import numpy as np
 import pytest
 
 from lstmzoo import Forecaster, LanguageModel, ZooSearchCV
 from lstmzoo.config import Candidate, list_models, load_config, load_portfolio
 from lstmzoo.errors import ConfigError
-from lstmzoo.estimators import Networks
+from lstmzoo.estimators import Networks, hand_over
 from lstmzoo.tuning import halving
 from lstmzoo.tuning.halving import RUNGS, candidates, next_to_continue
 from lstmzoo.tuning.space import make_space, select_models
@@ -67,9 +68,20 @@ def test_pauses_and_shared_networks_change_no_bit():
             estimator.score(Y)
     for fit, estimator, other in zip(fits, shared, alone, strict=True):
         fit.keep()
+        hand_over(estimator)
         assert all(np.array_equal(a, b) for a, b in zip(weights(estimator), weights(other), strict=True))
         np.testing.assert_array_equal(estimator.predict(), other.predict())
     assert shared[0].model_ is shared[1].model_, "it was compiled once"
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="JAX always compiles, torch never")
+def test_shared_networks_predict_without_xla_until_they_are_handed_over():
+    shared, alone = forecaster(), forecaster()
+    for estimator, networks in ((shared, Networks()), (alone, None)):
+        estimator.begin_fit(Y, networks=networks).keep()
+    assert shared.model_.jit_compile is False
+    hand_over(shared)
+    assert shared.model_.jit_compile == alone.model_.jit_compile
 
 
 @pytest.mark.usefixtures("without_xla")
@@ -130,6 +142,9 @@ def test_a_search_trains_its_best_trial_to_the_end_and_again_on_all_data(fitted)
     settings = {**TINY, **best["params"]}
     again = forecaster(best["model"], random_state=best["seed"], validation_size=0, hyperparameters=settings)
     np.testing.assert_array_equal(again.fit(Y).predict(), fitted.predict())
+    assert fitted.best_estimator_.model_.jit_compile == again.model_.jit_compile, (
+        "the winner predicts as any forecaster"
+    )
 
 
 def test_an_interrupted_search_is_resumed(fitted, tmp_path, monkeypatch):

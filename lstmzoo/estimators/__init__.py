@@ -1,6 +1,6 @@
 """Estimators in scikit-learn's manner, one package per task."""
 
-from lstmzoo.estimators._base import Networks, ZooEstimator, mean_nll, unshare
+from lstmzoo.estimators._base import Networks, ZooEstimator, hand_over, mean_nll, unshare
 from lstmzoo.estimators.forecasting import BaselineForecaster, ForecastEnsemble, Forecaster, ForecastScorer
 from lstmzoo.estimators.language_modelling import BaselineLanguageModel, LanguageEnsemble, LanguageModel
 from lstmzoo.estimators.loading import load, network_estimator
@@ -10,6 +10,5 @@ from lstmzoo.outputs import check_picture
 __all__ = [
     "Alignment", "BaselineForecaster", "BaselineLanguageModel", "BaselineTranslator", "ForecastEnsemble", "ForecastScorer",
     "Forecaster", "LanguageEnsemble", "LanguageModel", "Networks", "TranslationEnsemble", "Translator", "ZooEstimator",
-    "check_picture", "load",
-    "mean_nll", "network_estimator", "unshare",
+    "check_picture", "hand_over", "load", "mean_nll", "network_estimator", "unshare",
 ]  # fmt: skip

@@ -8,9 +8,14 @@ import numpy as np
 from lstmzoo.backend import compile_model, jit_compile, predict_batch
 
 
-def compile_for_prediction(model: keras.Model) -> None:
-    """Compile a model for prediction, in the same way after training and after loading."""
-    compile_model(model, jit_compile=jit_compile())
+def compile_for_prediction(model: keras.Model, calls: float = math.inf) -> None:
+    """Compile a model for prediction, in the same way after training and after loading.
+
+    Args:
+        model: The model. Nothing is compiled before it predicts.
+        calls: How many batches it will predict; see :func:`lstmzoo.backend.jit_compile`.
+    """
+    compile_model(model, jit_compile=jit_compile(calls))
 
 
 def predict_padded(model: keras.Model, inputs: dict[str, np.ndarray], largest: int = 256) -> np.ndarray:

@@ -15,6 +15,7 @@ from sklearn.exceptions import NotFittedError
 
 from lstmzoo.contracts import Data, Pausable, Searchable, check_contract
 from lstmzoo.errors import ConfigError, UnknownNameError, arg
+from lstmzoo.estimators import hand_over
 from lstmzoo.mlflow.defaults import Status
 from lstmzoo.outputs import check_folder, check_picture
 from lstmzoo.records import Record, best_record, margin_between, params_of, winning_record
@@ -288,6 +289,8 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         else:
             verbose = self.estimator.get_params(deep=False).get("verbose", 0) if self.verbose else 0
             self.best_estimator_ = run.searcher.winner(best, verbose)
+            if self.oracle == "halving" and not best["members"]:
+                hand_over(self.best_estimator_)
         self.refit_time_ = time.monotonic() - began
 
     def _winning(self, records: list[Record]) -> Record | None:

@@ -18,10 +18,10 @@ from lstmzoo.estimators._base.estimator import (
     spec,
 )  # fmt: skip
 from lstmzoo.estimators._base.network import Prepared, TokenizingEstimator, ZooNetworkEstimator, mean_nll
-from lstmzoo.estimators._base.sharing import Networks, unshare
+from lstmzoo.estimators._base.sharing import Networks, hand_over, unshare
 
 __all__ = [
     "CLASSES", "PREPROCESSOR", "STATE", "Ensemble", "Learned", "LearnedArray", "LearnedArrays", "Networks", "Parts", "Prepared",
-    "Tokenizing", "TokenizingEstimator", "Untrained", "ZooEstimator", "ZooNetworkEstimator", "as_json", "class_named", "mean_nll",
-    "preprocessor", "spec", "unshare",
+    "Tokenizing", "TokenizingEstimator", "Untrained", "ZooEstimator", "ZooNetworkEstimator", "as_json", "class_named",
+    "hand_over", "mean_nll", "preprocessor", "spec", "unshare",
 ]  # fmt: skip

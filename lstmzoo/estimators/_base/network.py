@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -15,7 +16,7 @@ from tokenizers import Tokenizer
 from lstmzoo.config import ModelConfig, TokenizerName, full_name, load_config
 from lstmzoo.errors import ConfigError, arg
 from lstmzoo.estimators._base.estimator import Tokenizing, ZooEstimator, as_json
-from lstmzoo.estimators._base.sharing import Networks, Prepared
+from lstmzoo.estimators._base.sharing import PREDICTIONS, Networks, Prepared
 from lstmzoo.options import require_counts
 from lstmzoo.outputs import check_folder
 from lstmzoo.overrides import Overrides
@@ -314,7 +315,7 @@ class Fit:
         found = networks.get(key) if networks is not None and key is not None else None
         self._model, program = found or (new, None)
         if found is None:
-            compile_for_prediction(new)
+            compile_for_prediction(new, calls=math.inf if networks is None else PREDICTIONS)
         self._training = estimator._training(
             self._model, self._prepared, self._config, self._seed, changed, checkpoint, program,
             [np.asarray(variable).copy() for variable in new.variables] if found else None,

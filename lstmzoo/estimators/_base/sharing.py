@@ -8,6 +8,8 @@ import keras
 from lstmzoo.seeding import seeded
 from lstmzoo.training import Program, compile_for_prediction
 
+PREDICTIONS = 100  # about so many batches are predicted by a network of a search, some after each pause
+
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
@@ -31,6 +33,8 @@ class Prepared:
 class Networks:
     """Networks that fits of equal sizes share, so that each is compiled once. The least recently used are dropped.
 
+    They predict few batches, and do so without XLA. :func:`hand_over` compiles a network as an estimator's own.
+
     Args:
         most: Networks to keep.
     """
@@ -51,6 +55,11 @@ class Networks:
         self._kept[key] = model, program
         while len(self._kept) > self._most:
             del self._kept[next(iter(self._kept))]
+
+
+def hand_over(estimator: Any) -> None:
+    """Compile the network of a fitted estimator for prediction as ``fit`` does, because no other fit shares it any more."""
+    compile_for_prediction(estimator.model_)
 
 
 def unshare(estimator: Any) -> None:
