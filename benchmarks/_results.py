@@ -31,16 +31,20 @@ def stored(folder: Path, name: Sequence[object], make: Callable[[], Result]) -> 
 
     Args:
         folder: Folder of the results, which is made if it does not exist.
-        name: What distinguishes the result from others: data, method, seed. The parts are joined to the name of the file.
+        name: What distinguishes the result from others: data, method, seed.
         make: Returns the result: JSON, but for a frame under ``forecast``. ``versions`` in other environments, by package, become
             part of ``conditions``. If it fails, the result has ``error`` and ``seconds`` instead.
     """
-    path = folder / f"{'-'.join(str(part).replace(' ', '_') for part in name)}.json"
+    path = folder / f"{stem(name)}.json"
     made = _read(path) if path.exists() else _made(path, make)
-    progress(
-        f"{path.stem}: " + ", ".join(f"{key} {made[key]}" for key in made if key not in {"conditions", "forecast"})
-    )
+    facts = [f"{key} {value}" for key, value in made.items() if isinstance(value, str | float | int)]
+    progress(f"{path.stem}: {', '.join(facts)}")
     return made
+
+
+def stem(name: Sequence[object]) -> str:
+    """Return the name of a file, without its suffix, from its parts."""
+    return "-".join(str(part).replace(" ", "_") for part in name)
 
 
 def isolated(function: Any, *arguments: Any) -> Any:

@@ -3,45 +3,51 @@
 `ZooSearchCV(LanguageModel(), time_limit=...)` and `LanguageModel(time_limit=...)` get the train part, and nothing else; so
 do the two translators. Each holds out a part of it by itself. WikiText-2 is scored by the perplexity per word, Multi30k
 (English to German) by the BLEU of beams of 5. With --validate, the official validation part is scored, and the test part is
-never read.
+never read; otherwise it is read after the last model is trained. There is a model and a file for each method and seed under
+`--results`; a run skips what is there already. Each model is trained in a process of its own.
 
-    python benchmarks/search_text.py --data wikitext2 multi30k --seconds 1200 --seeds 0 1 2
-    python benchmarks/search_text.py --data multi30k --seconds 300 --validate
+    python benchmarks/search_text.py --data wikitext2 multi30k --seconds 1200 --seeds 0 1 2 --results results
+    python benchmarks/search_text.py --data multi30k --seconds 300 --validate --results results
 """
 
+import math
 import statistics
 import time
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from _report import parser, progress, setting, table
+from _results import Result, isolated, stem, stored
 
-from lstmzoo import LanguageModel, Translator, ZooSearchCV
+from lstmzoo import LanguageModel, Translator, ZooSearchCV, load
 from lstmzoo.datasets import fetch_multi30k, fetch_wikitext2
+from lstmzoo.records import is_network
 
 METRICS = {"wikitext2": "perplexity per word", "multi30k": "BLEU"}
+METHODS = ("default entry", "search")
 
 
 def main() -> None:
     args = arguments()
+    runs = [(seed, method) for seed in args.seeds for method in METHODS]
+    fits = {(name, *run): trained(args, name, *run) for name in args.data for run in runs}
     for name in args.data:
-        train, judged = parts(name, validate=args.validate, smoke=args.smoke)
         rows, scores = [], dict[str, list[float]]()
-        for seed in args.seeds:
-            for method in ("default entry", "search"):
-                model, seconds, note = fitted(name, method, train, args.seconds, seed)
-                score = judge(name, model, judged)
-                scores.setdefault(method, []).append(score)
-                progress(f"{name}, {method}, seed {seed}: {score:.2f}, {seconds:.0f} s, {note}")
-                rows.append([method, str(seed), f"{score:.2f}", f"{seconds:.1f}", note])
-        part = "validation part" if args.validate else "test part"
-        print(f"{name}, {part}, {args.seconds:g} s.\n")
+        for seed, method in runs:
+            made = fits[name, seed, method]
+            score = judged(args, name, seed, method) if "error" not in made else math.nan
+            progress(f"{name}, {method}, seed {seed}: {score:.2f}")
+            scores.setdefault(method, []).append(score)
+            rows.append([method, str(seed), f"{score:.2f}", f"{made['seconds']:.1f}", made.get("note", "failed")])
+        print(f"{name}, {'validation' if args.validate else 'test'} part, {args.seconds:g} s.\n")
         print(table(["method", "seed", METRICS[name], "seconds", "winner"], rows) + "\n")
         print(summary(name, scores) + "\n")
-    print(setting(seeds=args.seeds, smoke=args.smoke))
+    print(setting(seeds=args.seeds, smoke=args.smoke, made=[made["conditions"] for made in fits.values()]))
 
 
 def arguments() -> Any:
-    made = parser(__doc__)
+    made = parser(__doc__, results=True)
     made.add_argument("--data", choices=METRICS, nargs="+", default=list(METRICS))
     made.add_argument(
         "--seconds", type=float, default=1200.0, help="time limit of the search, and of the default entry"
@@ -54,29 +60,51 @@ def arguments() -> Any:
     return args
 
 
-def parts(name: str, *, validate: bool, smoke: bool) -> tuple[tuple[list[str], ...], tuple[list[str], ...]]:
-    """Return the arguments of ``fit``, and those to score."""
+def run_name(args: Any, name: str, seed: int, method: str) -> tuple[object, ...]:
+    return (f"{name}_smoke" if args.smoke else name, method, f"{args.seconds:g}s", seed)
+
+
+def model_path(args: Any, *run: Any) -> Path:
+    return args.results / "models" / stem(run_name(args, *run))
+
+
+def trained(args: Any, name: str, seed: int, method: str) -> Result:
+    """Return the seconds of a training and a note on its model, which is saved; from their file if there is one."""
+    fit = partial(isolated, fitted, name, method, args.seconds, seed, args.smoke, model_path(args, name, seed, method))
+    return stored(args.results, run_name(args, name, seed, method), fit)
+
+
+def part(name: str, which: str, *, smoke: bool) -> tuple[list[str], ...]:
+    """Return the part ``train``, ``valid`` or ``test``: a list of lines, or two lists of sentences."""
     data = fetch_wikitext2() if name == "wikitext2" else fetch_multi30k("en", "de")
-    chosen = (data.train, data.valid if validate else data.test)
-    sides = [(list(part),) if name == "wikitext2" else tuple(map(list, part)) for part in chosen]
-    train, judged = [tuple(side[:500] for side in part) for part in sides] if smoke else sides
-    return train, judged
+    chosen = getattr(data, which)
+    sides = (chosen,) if name == "wikitext2" else chosen
+    return tuple(list(side)[: 500 if smoke else None] for side in sides)
 
 
-def fitted(name: str, method: str, train: tuple, seconds: float, seed: int) -> tuple[Any, float, str]:
-    """Return a fitted model, the seconds from the data to it, and a note on it."""
+def fitted(name: str, method: str, seconds: float, seed: int, smoke: bool, path: Path) -> Result:
+    """Train and save a model, and return the seconds from the data to it, and a note on it."""
+    train = part(name, "train", smoke=smoke)
     estimator = LanguageModel if name == "wikitext2" else Translator
     began = time.perf_counter()
     if method == "search":
         search = ZooSearchCV(estimator(verbose=0), time_limit=seconds, random_state=seed, verbose=0).fit(*train)
-        networks = sum(not record["baseline"] for record in search.records_)
-        return search.best_estimator_, time.perf_counter() - began, f"`{search.best_params_['model']}` of {networks}"
-    model = estimator(time_limit=seconds, random_state=seed, verbose=0).fit(*train)
-    return model, time.perf_counter() - began, f"`{model.model}`, {len(model.history_)} epochs"
+        model, networks = search.best_estimator_, sum(map(is_network, search.records_))
+        note = f"`{search.best_params_['model']}` of {networks}"
+    else:
+        model = estimator(time_limit=seconds, random_state=seed, verbose=0).fit(*train)
+        note = f"`{model.model}`, {len(model.history_)} epochs"
+    taken = time.perf_counter() - began
+    path.parent.mkdir(parents=True, exist_ok=True)
+    model.save(path)
+    return {"seconds": taken, "note": note}
 
 
-def judge(name: str, model: Any, judged: tuple) -> float:
-    return float(model.perplexity(*judged) if name == "wikitext2" else model.score(*judged))
+def judged(args: Any, *run: Any) -> float:
+    """Return the score of a saved model."""
+    name, model = run[0], load(model_path(args, *run))
+    data = part(name, "valid" if args.validate else "test", smoke=args.smoke)
+    return float(model.perplexity(*data) if name == "wikitext2" else model.score(*data))
 
 
 def summary(name: str, scores: dict[str, list[float]]) -> str:
