@@ -178,7 +178,8 @@ def draw(best: dict[str, np.ndarray], times: np.ndarray, path: Path) -> None:
     scores = np.concatenate(list(best.values()))
     if not np.isnan(scores).all():
         bottom, top = np.nanquantile(scores, [0.05, 1.0])  # the first scores are much lower
-        axis.set_ylim(bottom, top + 0.05 * (top - bottom or 1.0))
+        margin = 0.05 * (top - bottom or 1.0)
+        axis.set_ylim(bottom - margin, top + margin)
     axis.set_xlim(0, times[-1])
     axis.set_xlabel("seconds since the search began")
     axis.set_ylabel("best score so far")
