@@ -25,8 +25,8 @@ def mase(actual: np.ndarray, forecast: np.ndarray, history: Sequence[np.ndarray]
         season_length: Season of the seasonal naive forecast.
 
     Returns:
-        ``(N,)``. NaN if the history does not vary or is not longer than a season, or if no step was observed. Infinity if the
-        forecast is not finite.
+        ``(N,)``. NaN if the seasonal naive forecast has no error in the history, as in a constant one, or if the history is not
+        longer than a season, or if no step was observed. Infinity if the forecast is not finite.
 
     References:
         Hyndman & Koehler, "Another look at measures of forecast accuracy", Int. J. Forecasting 22(4), 2006.

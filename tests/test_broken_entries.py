@@ -75,6 +75,25 @@ def test_a_broken_file_is_named_with_its_line(entries, kind):
     assert len(str(caught.value)) < 1000
 
 
+@pytest.mark.parametrize(("space", "match"), [
+    ("{units: {type: int, min: 9, max: 3}}", "line 8: min 9 must be below max 3"),
+    ("{units: {type: categorical, values: []}}", "line 8: key 'search_space.units.categorical.values': .*at least 1"),
+    ("{units: {type: int, min: a, max: 99}}", "line 8: key 'search_space.units.int.min': .*valid integer, got 'a'"),
+    ("{units: {type: integer, min: 1, max: 99}}", "line 8: key 'search_space.units': .*'integer'.*'int', 'float'"),
+    ("{units: [8, 64]}", r"line 8: key 'search_space.units': .*dictionary.*, got \[8, 64\]"),
+    ("[units]", r"line 8: key 'search_space': .*dictionary, got \['units'\]"),
+    ("{units: {type: float, min: 8.5, max: 99.5}}", "line 8: key 'search_space.units': .*units must be int, as 64 is"),
+    ("{learning_rate: {type: float, min: -1.0, max: 1.0}}", "line 8: key 'search_space.learning_rate': .*greater than 0"),
+])  # fmt: skip
+def test_a_wrong_range_is_named_with_its_file(entries, space, match):
+    (entries / "mine.yaml").write_text(
+        LSTM[: LSTM.index("search_space:")] + f"search_space: {space}\n", encoding="utf-8"
+    )
+    with pytest.raises(ConfigError, match=match) as caught:
+        load_config("forecasting/mine")
+    assert str(entries / "mine.yaml") in str(caught.value)
+
+
 @pytest.mark.parametrize("kind", ["directory", "link", "pipe"])
 def test_what_is_no_file_is_named(entries, kind):
     path = entries / "mine.yaml"

@@ -148,10 +148,18 @@ def _read_config(name: str, path: Path, mtime: int) -> ModelConfig:
         raise ConfigError(f"{path}: key 'name': an entry's name is its file's place")
     schema = _schema(name, path)
     try:
-        return schema.model_validate({"name": name, **document})
+        config = schema.model_validate({"name": name, **document})
     except ValidationError as error:
         line = file.line_of(worst(error)["loc"])
         raise ConfigError(f"{path}, line {line}: {first_problem(error, schema)}") from None
+    for key, space in config.search_space.items():
+        for value in space.extremes:
+            try:
+                config.override({key: value})
+            except ConfigError as error:
+                line = file.line_of(("search_space", key))
+                raise ConfigError(f"{path}, line {line}: key 'search_space.{key}': {error}") from None
+    return config
 
 
 def parse_config(document: dict[str, Any]) -> ModelConfig:

@@ -41,6 +41,11 @@ class _Range(Strict):
             raise ValueError("log sampling needs min above 0 and no step")
         return self
 
+    @property
+    def extremes(self) -> list[Scalar]:
+        """The least and the greatest value, which have to be valid."""
+        return [self.min, self.max]
+
 
 class IntRange(_Range):
     """Whole numbers ``min, min + step, ...`` up to ``max``; on a log scale without a step."""
@@ -71,6 +76,11 @@ class Categorical(Strict):
 
     type: Literal["categorical"]
     values: Annotated[list[Scalar], Field(min_length=1)]
+
+    @property
+    def extremes(self) -> list[Scalar]:
+        """All values, which have to be valid."""
+        return self.values
 
     def contains(self, value: object) -> bool:
         """Return whether a value is one of them."""

@@ -202,7 +202,7 @@ def parse_range(key: str, value: Any, configs: list[ModelConfig]) -> Range | Non
 
 def _check_types(config: ModelConfig, ranges: Mapping[str, Range]) -> None:
     for key, r in ranges.items():
-        for value in r.values if isinstance(r, Categorical) else (r.min, r.max):
+        for value in r.extremes:
             try:
                 config.override({key: value})
             except ConfigError as error:

@@ -12,7 +12,7 @@ from lstmzoo.metrics import mean_over_series
 from lstmzoo.preprocessing import Panel, observed_values
 
 _UNSCALED = "mae"
-_SCALED = "their histories are constant or not longer than a season, or their held-out steps were not observed"
+_SCALED = "their histories repeat themselves or are not longer than a season, or their held-out steps were not observed"
 _RELATIVE = "their held-out steps are all zero, or were not observed"
 _REASONS = {"mase": _SCALED, "rmsse": _SCALED, "mape": _RELATIVE, "wape": _RELATIVE, "crps": _RELATIVE}
 _logger = logging.getLogger(__name__)
@@ -50,8 +50,8 @@ def defined_metric(metric: str | None, windows: Sequence[HeldOut], levels: list[
     scores = [_scores_of_zeros(name, window, levels) for window in windows]
     if metric is None and any(np.isnan(values).all() for values in scores):
         _logger.warning(
-            "MASE is undefined in a held-out window, as each history is constant or not longer than a season: the search scores "
-            "by the mean absolute error, as with scoring='mae'"
+            "MASE is undefined in a held-out window, as each history repeats itself or is not longer than a season: the search "
+            "scores by the mean absolute error, as with scoring='mae'"
         )
         return _UNSCALED
     for values in scores:
