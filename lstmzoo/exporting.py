@@ -253,7 +253,7 @@ def _single_item(model: keras.Model) -> keras.Model:
     }
     uncompiled = keras.Model(model.input, model.output, name=model.name)
     return keras.models.clone_model(
-        uncompiled, input_tensors=single, clone_function=lambda layer: layer, call_function=call
+        uncompiled, input_tensors=single, clone_function=lambda layer: layer, call_function=call, recursive=True
     )
 
 

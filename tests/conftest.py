@@ -66,9 +66,7 @@ def hourly() -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-@pytest.fixture
-def without_xla(monkeypatch):
-    """For tests of every entry, where compiling would take most of the time; others run what is compiled."""
+def _leave_xla_out(monkeypatch):
     for module in (
         "lstmzoo.training.loop",
         "lstmzoo.training.prediction",
@@ -79,6 +77,20 @@ def without_xla(monkeypatch):
         monkeypatch.setattr(
             f"{module}.jit_compile", lambda steps=0: "auto" if keras.backend.backend() == "jax" else False
         )
+
+
+@pytest.fixture
+def without_xla(monkeypatch):
+    """For tests of every entry, where compiling would take most of the time; others run what is compiled."""
+    _leave_xla_out(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def module_without_xla():
+    """The same for fixtures of a module."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        _leave_xla_out(monkeypatch)
+        yield
 
 
 @pytest.fixture

@@ -29,9 +29,9 @@ def export(
         if os.path.lexists(path):
             raise ConfigError(f"--out {out}: {path} exists; choose another name, or remove it")
     estimator = load_any(model, tracking_uri)
-    if not hasattr(estimator, "model_"):
-        raise ConfigError(f"{model} is a {type(estimator).__name__}, which has no network to export")
     if not hasattr(estimator, "export"):
+        if not hasattr(estimator, "model_") and not hasattr(estimator, "members_"):
+            raise ConfigError(f"{model} is a {type(estimator).__name__}, which has no network to export")
         command, does = get_task(estimator.task).use
         raise ConfigError(f"{model} is a {type(estimator).__name__}, which cannot be exported yet: lstmzoo {command} {model} "
                           f"{does}, and lstmzoo serve answers over HTTP")  # fmt: skip

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,17 +11,22 @@ from lstmzoo.errors import ConfigError, arg
 from lstmzoo.estimators._base import Ensemble
 from lstmzoo.estimators._base.ensemble import Weights
 from lstmzoo.estimators.forecasting._base import ForecastParams, PanelForecaster
+from lstmzoo.estimators.forecasting.network import Joined
+from lstmzoo.exporting import ExportFormat, ExportReport, export_model
 from lstmzoo.panel import was_observed
 from lstmzoo.preprocessing import Ahead, Panel
 
 _ALIKE = ("horizon", "quantiles", "freq", "missing", "irregular", "allow_negative", "columns")
+_COLUMNS = ("past_covariates", "future_covariates", "static_covariates", "id_col", "time_col", "target_col")
+_SHARED = {*_ALIKE, *_COLUMNS} - {"columns"}
 
 
 class ForecastEnsemble(Ensemble, PanelForecaster):
     """The weighted mean of the forecasts of several forecasters, with the interface of :class:`lstmzoo.Forecaster`.
 
     A quantile is the weighted mean of the members' quantiles of the same level. A sample path is a path of one member, drawn by
-    weight. :class:`lstmzoo.ZooSearchCV` chooses members and weights by greedy selection.
+    weight. :class:`lstmzoo.ZooSearchCV` chooses members and weights by greedy selection. The parameters that all members share, such
+    as ``horizon`` and ``future_covariates``, can be read as attributes.
 
     Args:
         estimators: Forecasters and baselines, which have the same horizon, quantiles, columns and treatment of missing values.
@@ -54,6 +60,11 @@ class ForecastEnsemble(Ensemble, PanelForecaster):
     def __init__(self, estimators: list[Any], weights: Weights = None) -> None:
         self.estimators = estimators
         self.weights = weights
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _SHARED or not vars(self).get("estimators"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
+        return getattr(self.estimators[0], name)
 
     def fit(self, y: Any, X: None = None) -> "ForecastEnsemble":
         """Fit a copy of each forecaster.
@@ -89,6 +100,29 @@ class ForecastEnsemble(Ensemble, PanelForecaster):
             DataError: If the history or the future is refused.
         """
         return self._sampled(n, horizon, history, future, random_state)
+
+    def export(self, format: ExportFormat, path: str | Path) -> ExportReport:
+        """Write one network for another runtime, which computes the mean of the forecasts in the units of the data.
+
+        Its inputs are those of each member, with their scales; see :meth:`lstmzoo.Forecaster.export`, which has the other
+        rules. Members of weight 0 are left out.
+
+        Args:
+            format: As for :meth:`lstmzoo.Forecaster.export`.
+            path: As for :meth:`lstmzoo.Forecaster.export`.
+
+        Raises:
+            NotFittedError: If the estimator is not fitted.
+            ConfigError: If a member has no network, or one that forecasts a distribution; or as for
+                :meth:`lstmzoo.Forecaster.export`.
+            UnknownNameError: If the format is unknown.
+            SavedModelError: If the path exists, or the outputs of the export differ.
+        """
+        self._check_fitted()
+        joined = Joined.of(self.members_, self.weights_)
+        series = self.tail_.select(np.arange(min(8, len(self.tail_))))
+        learned = {"levels": self.levels_, "members": list(joined.described())}
+        return export_model(joined.network(), path, format, joined.inputs(series), learned)
 
     @property
     def _panel_model(self) -> "Mixture":
