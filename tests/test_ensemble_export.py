@@ -9,7 +9,7 @@ from test_exporting import NAMES, needs
 
 from lstmzoo import BaselineForecaster, ForecastEnsemble, Forecaster
 from lstmzoo.errors import ConfigError
-from lstmzoo.estimators.forecasting.network import Joined
+from lstmzoo.estimators.forecasting.ensemble.joining import Joined
 
 QUANTILES = {"quantiles": [0.1, 0.9]}
 COVARIATES = {"past_covariates": ["visitors"], "future_covariates": ["price"], "static_covariates": ["region", "size"]}

@@ -11,7 +11,7 @@ from lstmzoo.errors import ConfigError, arg
 from lstmzoo.estimators._base import Ensemble
 from lstmzoo.estimators._base.ensemble import Weights
 from lstmzoo.estimators.forecasting._base import ForecastParams, PanelForecaster
-from lstmzoo.estimators.forecasting.network import Joined
+from lstmzoo.estimators.forecasting.ensemble.joining import Joined
 from lstmzoo.exporting import ExportFormat, ExportReport, export_model
 from lstmzoo.panel import was_observed
 from lstmzoo.preprocessing import Ahead, Panel
@@ -25,8 +25,8 @@ class ForecastEnsemble(Ensemble, PanelForecaster):
     """The weighted mean of the forecasts of several forecasters, with the interface of :class:`lstmzoo.Forecaster`.
 
     A quantile is the weighted mean of the members' quantiles of the same level. A sample path is a path of one member, drawn by
-    weight. :class:`lstmzoo.ZooSearchCV` chooses members and weights by greedy selection. The parameters that all members share, such
-    as ``horizon`` and ``future_covariates``, can be read as attributes.
+    weight. :class:`lstmzoo.ZooSearchCV` chooses members and weights by greedy selection. The parameters that all members share,
+    such as ``horizon`` and ``future_covariates``, can be read as attributes.
 
     Args:
         estimators: Forecasters and baselines, which have the same horizon, quantiles, columns and treatment of missing values.

@@ -13,7 +13,6 @@ from keras import ops
 
 from lstmzoo.backend import Tensor, Tensors
 from lstmzoo.errors import ConfigError, arg
-from lstmzoo.estimators.forecasting.network.estimator import NetworkForecaster
 from lstmzoo.preprocessing import Panel
 from lstmzoo.training import compile_for_prediction
 
@@ -30,7 +29,7 @@ class Joined:
         weights: Their weights by number, of sum 1.
     """
 
-    members: dict[int, NetworkForecaster]
+    members: dict[int, Any]
     weights: dict[int, float]
 
     @classmethod
@@ -92,7 +91,7 @@ class Joined:
 
 def _refusal(member: Any) -> str:
     """Return why a network alone does not compute what a forecaster forecasts; an empty text if it does."""
-    if not isinstance(member, NetworkForecaster):
+    if not hasattr(member, "model_"):
         return f"is a {type(member).__name__}, which has no network"
     if member.spec_.distribution != "quantiles":
         forecast = arg(distribution=member.spec_.distribution)
@@ -108,15 +107,15 @@ def _input(number: int, name: str, shape: Any, dtype: Any = "float32") -> Tensor
     return keras.Input(shape, dtype=dtype, name=_name(number, name))
 
 
-def _scale_fields(member: NetworkForecaster) -> list[str]:
+def _scale_fields(member: Any) -> list[str]:
     """Return the fields of the :class:`Scale` that the forecasts depend on."""
     scaler = member.preprocessor_.scaler
     present = {"unit": scaler.units_ is not None, "least": not scaler.allow_negative}
     return ["shift", "scale", *(name for name, needed in present.items() if needed)]
 
 
-def _in_units(member: NetworkForecaster, quantiles: Tensor, scale: Tensors) -> Tensor:
-    """Return scaled quantiles ``(B, H, L)`` in the units of the data, as :meth:`Projection.finished` does."""
+def _in_units(member: Any, quantiles: Tensor, scale: Tensors) -> Tensor:
+    """Return scaled quantiles ``(B, H, L)`` in the units of the data, as the forecaster does."""
     by_window = {name: ops.expand_dims(tensor, -1) for name, tensor in scale.items()}
     if member.offsets_ is not None:
         quantiles = _corrected(quantiles, member.offsets_, member.levels_)
@@ -129,7 +128,7 @@ def _in_units(member: NetworkForecaster, quantiles: Tensor, scale: Tensors) -> T
 
 
 def _corrected(quantiles: Tensor, offsets: np.ndarray, levels: list[float]) -> Tensor:
-    """Return corrected quantiles, as :func:`corrected_quantiles` does."""
+    """Return corrected quantiles, as a conformal forecaster does."""
     middle = levels.index(0.5)
     median = quantiles[..., middle : middle + 1]
     moved = quantiles + offsets.astype(np.float32)
