@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from lstmzoo import folders
-from lstmzoo.backend import predict_batch, train_batch
+from lstmzoo.backend import jit_compile, predict_batch, train_batch
 from lstmzoo.config import TrainingConfig
 from lstmzoo.errors import ConfigError, SavedModelError, TrainingError
 from lstmzoo.training import Batches, Checkpoint, checkpoints, loop, predict_padded, train
@@ -412,3 +412,10 @@ def test_others_are_still_warned_of_retracing(caplog, monkeypatch):
     predict_batch(Model(), {"x": np.ones(1)})
     logger.warning("of the user: " + message)
     assert [record.getMessage().split(":")[0] for record in caplog.records] == ["of another thread", "of the user"]
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="JAX always compiles, torch never")
+def test_xla_compiles_long_trainings_only():
+    assert jit_compile(steps=400) is False
+    assert jit_compile(steps=1500) is not False
+    assert jit_compile() is not False
