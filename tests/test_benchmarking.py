@@ -78,3 +78,10 @@ def test_a_benchmark_without_a_network_that_was_trained_fails(tiny, monkeypatch)
         match=r"every network failed \(2 of them\); the first, forecasting/\w+: RuntimeError: out of memory",
     ):
         benchmark(tiny, Y, models=["gru", "segment_gru"], verbose=0)
+
+
+def test_constant_series_are_scored_by_the_mean_absolute_error(eagerly, tiny, caplog):
+    table = benchmark(tiny, np.full(60, 3.0), models="segment_gru", verbose=0)
+    assert "scores by the mean absolute error" in caplog.text
+    assert table["error"].isna().all()
+    assert table.set_index("model").loc["naive", "score"] == 0

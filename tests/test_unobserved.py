@@ -112,6 +112,14 @@ def test_nothing_observed_to_score_is_refused(call):
     assert np.isfinite(estimator.score(estimator.holdout_split(partly)[1][0]))
 
 
+def test_a_search_leaves_out_windows_that_were_not_observed(caplog):
+    gap = series(gaps=[(51, 56)])
+    (train,), windows = BaselineForecaster(horizon=4, missing="mask").rolling_holdout(gap, windows=3)
+    assert train.panel.lengths.tolist() == [48]
+    assert [window.panel.lengths.tolist() for (window,) in windows] == [[52], [60]]
+    assert "1 of 3 held-out windows have no observed value and are not scored" in caplog.text
+
+
 def test_a_backtest_whose_last_window_was_not_observed_has_the_others():
     gap = series(gaps=[(56, 60)])
     backtest = forecaster(quantiles=[0.1, 0.9]).cross_validation(gap, n_windows=2)

@@ -18,7 +18,7 @@ from lstmzoo.preprocessing.frames import (
 )
 from lstmzoo.preprocessing.future import Ahead, ahead_of, make_future_frame, read_future
 from lstmzoo.preprocessing.missing import filled, with_known_filled
-from lstmzoo.preprocessing.observed import check_observed, observed_values
+from lstmzoo.preprocessing.observed import any_observed, check_observed, observed_values
 from lstmzoo.preprocessing.reading import continued, read_panel
 from lstmzoo.preprocessing.scaling import Scale
 from lstmzoo.preprocessing.seasonality import Season, find_seasons, usual_seasons
@@ -42,8 +42,8 @@ from lstmzoo.timesteps import fixed_step, is_shorter_than_a_day, time_text
 __all__ = [
     "CALENDAR", "Ahead", "Channels", "Columns", "Corpus", "Form", "LengthBatches", "PairBatches",
     "PairPreprocessor", "Panel", "Scale", "Season", "StreamBatches", "TextPreprocessor", "TextSizes",
-    "WindowPreprocessor", "Windows", "ahead_of", "assemble", "batches_by_length", "calendar_features", "check_calendar",
-    "check_observed", "check_pairs", "check_sentences", "continued", "eager_frame", "filled", "find_seasons",
+    "WindowPreprocessor", "Windows", "ahead_of", "any_observed", "assemble", "batches_by_length", "calendar_features",
+    "check_calendar", "check_observed", "check_pairs", "check_sentences", "continued", "eager_frame", "filled", "find_seasons",
     "fixed_step", "forecast_frame", "future_of", "in_rows", "is_shorter_than_a_day", "make_future_frame", "most_calls",
     "most_members", "observed_values", "pad_streams", "pad_window", "padded_sentences", "panel_frame", "plain_times_of",
     "read_future", "read_ids", "read_panel", "series_frame", "series_numbers", "series_times", "side_by_side",

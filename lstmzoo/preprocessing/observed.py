@@ -34,6 +34,12 @@ def last_observed(panel: Panel) -> np.ndarray:
     return np.maximum.accumulate(np.maximum(rows, np.repeat(panel.offsets[:-1], panel.lengths)))
 
 
+def any_observed(panel: Panel, steps: int) -> bool:
+    """Return whether any series has an observed value in its last steps."""
+    last = panel.tail(steps)
+    return bool((was_observed(last) & np.isfinite(last.values)).any())
+
+
 def check_observed(panel: Panel, steps: int, what: str, advice: str) -> None:
     """Refuse a panel in which no series has an observed value in its last steps.
 
@@ -46,9 +52,9 @@ def check_observed(panel: Panel, steps: int, what: str, advice: str) -> None:
     Raises:
         DataError: If there is no such value; the message names the first series and the steps.
     """
-    last = panel.tail(steps)
-    if (was_observed(last) & np.isfinite(last.values)).any():
+    if any_observed(panel, steps):
         return
+    last = panel.tail(steps)
     first, end = last.times[0], last.times[last.lengths[0] - 1]
     more = f", nor has any other of the {len(panel)} series in its last steps" if len(panel) > 1 else ""
     raise DataError(

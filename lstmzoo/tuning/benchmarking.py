@@ -10,6 +10,7 @@ import pandas as pd
 
 from lstmzoo.contracts import Data, Searchable, Trainable, check_contract
 from lstmzoo.errors import LstmzooError
+from lstmzoo.tuning.scoring import Scorer, defined_scorer
 from lstmzoo.tuning.space import select_models
 from lstmzoo.tuning.track import trials_apart
 from lstmzoo.tuning.trials import with_params
@@ -50,7 +51,8 @@ def benchmark(
     Args:
         estimator: An estimator of any task. Its ``model`` and ``time_limit`` are replaced; its other parameters apply to every
             entry. Set its ``random_state`` to get the same networks again.
-        *data: The arguments of the estimator's ``fit``. The part that its ``holdout_split`` holds out is scored.
+        *data: The arguments of the estimator's ``fit``. The part that its ``holdout_split`` holds out is scored by its ``score``;
+            if MASE is undefined for all series, by the mean absolute error, and a warning is logged.
         models: Names or shell patterns of zoo entries, with or without the task.
         time_limit: Seconds of training, the same for each entry.
         verbose: 0 for silence, 1 for a line per entry.
@@ -110,20 +112,21 @@ def compare(
     check_contract(estimator, Searchable)
     names = [config.name for config in select_models(estimator.task, models)]
     train, valid = estimator.holdout_split(*data)
+    scorer = defined_scorer(Scorer(), estimator, [(train, [valid])])
     networks = {name: with_params(estimator, model=name, time_limit=time_limit, verbose=0) for name in names}
     for network in networks.values():
         check_params(network)
     for name, candidate in {**estimator.baselines(), **networks}.items():
         with watch(name), trials_apart():
-            row = _fit_and_score(name, candidate, train, valid)
+            row = _fit_and_score(name, candidate, train, valid, scorer)
         yield {**row, "baseline": name not in networks}
 
 
-def _fit_and_score(name: str, estimator: Trainable, train: Data, valid: Data) -> Row:
+def _fit_and_score(name: str, estimator: Trainable, train: Data, valid: Data, scorer: Scorer) -> Row:
     began = time.perf_counter()
     row: Row = {"model": name, "baseline": False, "score": None, "seconds": 0.0, "parameters": None, "error": None}
     try:
-        score = float(estimator.fit(*train).score(*valid))
+        score = scorer(estimator.fit(*train), *valid)
         if not math.isfinite(score):
             raise FloatingPointError(f"the score is {score}")
         row |= {"score": score, "parameters": estimator.num_parameters_}

@@ -7,7 +7,7 @@ import numpy as np
 
 from lstmzoo.errors import ConfigError, DataError, arg
 from lstmzoo.estimators._base import ZooEstimator
-from lstmzoo.preprocessing import Panel, check_observed, panel_frame
+from lstmzoo.preprocessing import Panel, any_observed, check_observed, panel_frame
 
 _MOST_WINDOWS = 3  # that a search scores by default
 _WAY_OUT = f": leave out such series, or lower {arg('horizon')}"
@@ -40,7 +40,8 @@ class SplitForecaster(ZooEstimator):
             windows: Number of horizons to hold out; if None, that of :func:`usual_windows`.
 
         Returns:
-            The series without the held-out steps, and for each window the series up to its end, the earliest first.
+            The series without the held-out steps, and for each window with an observed value the series up to its end, the
+            earliest first.
         """
         (y,) = data
         self._check_params()
@@ -51,9 +52,13 @@ class SplitForecaster(ZooEstimator):
         long = self._long_enough(panel, windows * horizon)
         scored = panel.select(np.flatnonzero(long))
         check_observed(scored, horizon, "held out for scores", "give observed values, or drop those rows")
-        parts = [panel.head(windows * horizon * long)]
-        parts += [scored.head(horizon * left) for left in range(windows - 1, 0, -1)]
-        parts += [] if long.all() else [scored]
+        earlier = [scored.head(horizon * left) for left in range(windows - 1, 0, -1)]
+        seen = [end for end in earlier if any_observed(end, horizon)]
+        if len(seen) < len(earlier):
+            _logger.warning(
+                "%d of %d held-out windows have no observed value and are not scored", len(earlier) - len(seen), windows
+            )
+        parts = [panel.head(windows * horizon * long), *seen, *([] if long.all() else [scored])]
         train, *ends = [self.read_once(panel_frame(part, form, params.columns)) for part in parts]
         return train, [*ends, self.read_once(y)] if long.all() else ends
 

@@ -44,16 +44,16 @@ def defined_metric(metric: str | None, windows: Sequence[HeldOut], levels: list[
         levels: Quantile levels to forecast, ascending.
 
     Raises:
-        DataError: If the metric was given, and is undefined for all series of a window.
+        DataError: If the metric was given, or is ``mae``, and is undefined for all series of a window.
     """
     name = metric or "mase"
     scores = [_scores_of_zeros(name, window, levels) for window in windows]
     if metric is None and any(np.isnan(values).all() for values in scores):
         _logger.warning(
-            "MASE is undefined in a held-out window, as each history repeats itself or is not longer than a season: the search "
-            "scores by the mean absolute error, as with scoring='mae'"
+            "MASE is undefined in a held-out window, as each history repeats itself or is not longer than a season: this search "
+            "or benchmark scores by the mean absolute error ('mae')"
         )
-        return _UNSCALED
+        return defined_metric(_UNSCALED, windows, levels)
     for values in scores:
         mean_over_series(values, name)
     undefined = np.logical_or.reduce([np.isnan(values) for values in scores])
