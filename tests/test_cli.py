@@ -625,9 +625,8 @@ def test_evaluate_with_covariates(shops, shops_model):
 def test_tune_and_benchmark_with_covariates(shops):
     shops.to_csv("shops.csv", index=False)
     common = ["shops.csv", "--horizon", "4", "--models", "gru", *COVARIATES, "--missing", "mask", "--calendar", ""]
-    run_json(
-        "tune", *common, *TINY, "--max-trials", "1", "--distribution", "normal", "--random-state", "1", "--out", "best"
-    )
+    options = ["--max-trials", "1", "--distribution", "normal", "--allow-worse-than-baseline", "--random-state", "1"]
+    assert run_json("tune", *common, *TINY, *options, "--out", "best")["best_is_baseline"] is False
     winner = lstmzoo.load("best")
     if isinstance(winner, lstmzoo.Forecaster):
         assert winner.future_covariates == ["price", "open"]

@@ -97,9 +97,9 @@ def test_members_of_weight_0_are_left_out(small, hourly):
     )
 
 
-def test_series_that_are_padded(hourly, tiny, module_without_xla):
+def test_series_that_are_padded(hourly, tiny, eagerly):
     short = pd.concat([hourly[hourly["unique_id"] != "s2"], hourly[hourly["unique_id"] == "s2"][-10:]])
-    members = [fitted(short, tiny), fitted(short, tiny, lookback=6, allow_negative=False)]
+    members = [fitted(short, tiny), fitted(short, tiny, lookback=6)]
     ensemble = ForecastEnsemble.of(members)
     joined = Joined.of(members, ensemble.weights_)
     np.testing.assert_allclose(

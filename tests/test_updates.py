@@ -182,5 +182,5 @@ def test_update_of_series_on_the_command_line(hourly, tiny, tmp_path):
     assert json.loads((tmp_path / "m" / "params.json").read_text()) == saved
     BaselineForecaster(horizon=6).fit(early).save(tmp_path / "b")
     assert_refused(
-        run("update", tmp_path / "b", tmp_path / "late.csv"), 2, "a BaselineForecaster, which is not trained"
+        run("update", tmp_path / "b", tmp_path / "late.csv"), 2, "a BaselineForecaster, which cannot be updated"
     )

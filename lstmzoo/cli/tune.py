@@ -35,6 +35,10 @@ EnsembleSize = Annotated[
     int | None,
     typer.Option(min=1, help="Most members of the ensemble that halving chooses; 1 for no ensemble; default: 4."),
 ]
+AllowWorse = Annotated[
+    bool,
+    typer.Option("--allow-worse-than-baseline", help="Let the best network win, whatever the scores of the baselines."),
+]
 Directory = Annotated[Path | None, typer.Option(help="Folder of the search's journal; given again, it is resumed.")]
 Out = Annotated[Path, typer.Option(help="Folder to save the winner to.")]
 Plot = Annotated[Path | None, typer.Option(help="Picture of the search to draw: .png, .svg or .pdf.")]
@@ -47,7 +51,8 @@ Register = Annotated[
 @o.with_training_options("validation", "validation_target")
 def tune(
     data: o.Data, *, models: o.Models = None, max_trials: MaxTrials = None, time_limit: Limit = None,
-    oracle: Oracle = None, scoring: Scoring = None, ensemble_size: EnsembleSize = None, directory: Directory = None,
+    oracle: Oracle = None, scoring: Scoring = None, ensemble_size: EnsembleSize = None,
+    allow_worse_than_baseline: AllowWorse = False, directory: Directory = None,
     out: Out = Path("winner"), plot: Plot = None,
     hyperparameters: o.Settings = None, options: o.Options, experiment: Experiment = None,
     tracking_uri: o.TrackingUri = None, registered_model_name: Register = None,
@@ -70,6 +75,7 @@ def tune(
         t.make_estimator(task, names[0], source, hyperparameters=settings), names, max_trials=max_trials,
         time_limit=time_limit, experiment=experiment, tracking_uri=tracking_uri,
         registered_model_name=registered_model_name, random_state=random_state, scoring=scoring,
+        allow_worse_than_baseline=allow_worse_than_baseline,
     )  # fmt: skip
     given = {"oracle": oracle, "ensemble_size": ensemble_size}
     search.set_params(**{name: value for name, value in given.items() if value is not None})

@@ -27,7 +27,9 @@ def update(
     estimator = load_any(model, tracking_uri)
     task = t.check_data(estimator, model, data, options)
     if not hasattr(estimator, "update"):
-        raise ConfigError(f"{model} is a {type(estimator).__name__}, which is not trained: fit another one on all data")
+        raise ConfigError(
+            f"{model} is a {type(estimator).__name__}, which cannot be updated: fit or search again on all data"
+        )
     before = len(estimator.history_)
     with progress_to_stderr():
         estimator.update(*task.read_more(data, options.of(task), estimator), epochs=epochs)

@@ -17,6 +17,12 @@ def _owner(search: Any) -> Any:
     return vars(search).get("best_estimator_", vars(search).get("estimator"))
 
 
+def _hint(search: Any, name: str) -> str:
+    """Return what to do if the winner lacks a method; an empty text if it does not say so."""
+    absent = getattr(type(_owner(search)), "absent", None)
+    return f"the winner is a {type(_owner(search)).__name__}; {hint}" if absent and (hint := absent(name)) else ""
+
+
 class WinnerMethods:
     """Base of a search: it has the public methods of its winner, such as ``generate``, ``evaluate`` and ``save``.
 
@@ -44,7 +50,8 @@ class WinnerMethods:
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or name.endswith("_") or not _has_method(name)(self):
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            hint = _hint(self, name)
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint and f': {hint}'}")
 
         @functools.wraps(getattr(_owner(self), name))
         def method(*args: Any, **kwargs: Any) -> Any:

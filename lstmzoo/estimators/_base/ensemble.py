@@ -16,6 +16,7 @@ from lstmzoo.values import check_params, plain
 Weights = list[Annotated[float | int, Field(ge=0)]] | None
 _MEMBERS = "members"  # key of their classes in params.json
 _MOST = 99
+_OF_MEMBERS = ("stream", "interpret", "embed")  # methods of networks that an ensemble may lack
 
 
 class Ensemble(ZooEstimator):
@@ -39,6 +40,19 @@ class Ensemble(ZooEstimator):
     if TYPE_CHECKING:
 
         def __init__(self, estimators: list[Any], weights: Weights = None) -> None: ...
+
+    def __getattr__(self, name: str) -> Any:
+        hint = self.absent(name)
+        raise AttributeError(
+            f"{type(self).__name__!r} object has no attribute {name!r}{hint and f': {hint}'}", name=name, obj=self
+        )
+
+    @classmethod
+    def absent(cls, name: str) -> str:
+        """Return what to do instead of calling a method that networks have and ensembles lack; empty for other names."""
+        if name == "update":
+            return f"update its members, fit those without a network again on all data, and pass them to {cls.__name__}.of()"
+        return f"call that of a member, such as members_[0].{name}()" if name in _OF_MEMBERS else ""
 
     @classmethod
     def of(cls, members: Sequence[Any], weights: Sequence[float] | None = None) -> Self:

@@ -63,7 +63,7 @@ class ForecastEnsemble(Ensemble, PanelForecaster):
 
     def __getattr__(self, name: str) -> Any:
         if name not in _SHARED or not vars(self).get("estimators"):
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
+            return super().__getattr__(name)
         return getattr(self.estimators[0], name)
 
     def fit(self, y: Any, X: None = None) -> "ForecastEnsemble":
@@ -214,7 +214,9 @@ class Mixture:
         """
         for number, model in enumerate(self.models, 1):
             if not hasattr(model, "paths"):
-                raise ConfigError(f"sample paths: member {number} draws none, because it has no network")
+                raise ConfigError(
+                    f"sample paths: member {number} draws none, because it has no network: make an ensemble of the others"
+                )
         drawn = np.random.default_rng(self.seed).choice(len(self.models), n, p=self.weights)
         paths = np.empty((len(panel), n, ahead.times.shape[1]))
         for number in np.unique(drawn):
