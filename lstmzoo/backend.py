@@ -19,7 +19,7 @@ State = Any  # tensors (B, ...) in nested lists: what one step of a network hand
 Arrays = list[np.ndarray]  # a state, flat, as arrays (B, ...)
 Batch = dict[str, np.ndarray]  # inputs by name
 
-# XLA takes 1.5 to 4 seconds more to compile. On one core, that pays after 40 training steps of a language model, 300 of a
+# XLA takes 1.5 to 5 seconds more to compile. On one core, that pays after 40 training steps of a language model, 300 of a
 # forecaster that reads observation by observation, and 3,000 of one that reads segments. At 500, none of them loses more than
 # 3 seconds or a tenth of its time.
 _STEPS_THAT_PAY = 500
