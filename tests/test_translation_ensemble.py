@@ -74,6 +74,8 @@ def test_saved_served_and_used_on_the_command_line(ensemble, tmp_path):
     assert scores["bleu"] == pytest.approx(ensemble.score(SOURCE[:4], TARGET[:4]))
     refused = run("translate", folder, lines, "--ensemble", folder)
     assert_refused(refused, 2, "TranslationEnsemble", "leave out --ensemble")
+    refused = run("export", folder, "--format", "keras", "--out", tmp_path / "m.keras")
+    assert_refused(refused, 2, "TranslationEnsemble, which cannot be exported yet", "lstmzoo translate")
 
 
 def test_members_have_the_same_vocabularies(members):
