@@ -93,14 +93,25 @@ def module_without_xla():
         yield
 
 
-@pytest.fixture
-def eagerly(without_xla, monkeypatch, request):
-    """For fits of a few steps, where tracing would take most of the time; what fixtures of modules fitted is traced."""
-    if "traced" in request.keywords:
-        return
+def _leave_tracing_out(monkeypatch):
     compiled = keras.Model.compile
     options = {"run_eagerly": True} if keras.backend.backend() == "tensorflow" else {}
     monkeypatch.setattr(keras.Model, "compile", lambda *args, **kwargs: compiled(*args, **{**kwargs, **options}))
+
+
+@pytest.fixture
+def eagerly(without_xla, monkeypatch, request):
+    """For fits of a few steps, where tracing would take most of the time; what fixtures of modules fitted is traced."""
+    if "traced" not in request.keywords:
+        _leave_tracing_out(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def module_eagerly(module_without_xla):
+    """The same for a whole module, its fixtures included."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        _leave_tracing_out(monkeypatch)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -12,12 +12,12 @@ from lstmzoo.errors import ConfigError
 
 SOURCE = ["one dog", "two dogs", "one cat", "two cats"] * 8
 TARGET = ["ein Hund", "zwei Hunde", "eine Katze", "zwei Katzen"] * 8
-pytestmark = pytest.mark.usefixtures("without_xla")
+pytestmark = pytest.mark.usefixtures("module_eagerly")
 TINY = {"epochs": 4, "units": 8, "embedding_dim": 8, "vocab_size": None, "learning_rate": 0.02}
 
 
 @pytest.fixture(scope="module")
-def members():
+def members(module_eagerly):
     unfitted = [
         Translator(name, tokenizer="word", hyperparameters=TINY, validation_size=0, random_state=seed, verbose=0)
         for seed, name in enumerate(("conditional_gru_mini", "seq2seq_gru"))
