@@ -37,9 +37,10 @@ def alive():
     return sum(isinstance(thing, kinds) for thing in gc.get_objects())
 
 
-@pytest.mark.parametrize("use", [forecast, write, translate])
-def test_nothing_of_a_fit_is_held_on_to(use, without_xla):
+@pytest.mark.parametrize(("use", "how"), [(forecast, "without_xla"), (write, "eagerly"), (translate, "eagerly")])
+def test_nothing_of_a_fit_is_held_on_to(use, how, request):
     """What TensorFlow keeps of compiled functions is TensorFlow's: see docs/limits.md."""
+    request.getfixturevalue(how)
     use()
     before = alive()
     use()
