@@ -19,9 +19,10 @@ def number_of(path):
     return files["params.json"]["number"]
 
 
-def repeat(action, path, argument, seconds, rename, found):
+def repeat(action, path, argument, begin, seconds, rename, found):
     if rename:
         folders._exchange = lambda one, other: False
+    begin.wait(60)
     count, errors, until = 0, [], time.monotonic() + seconds
     while time.monotonic() < until:
         try:

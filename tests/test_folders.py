@@ -35,10 +35,10 @@ def test_two_savers_and_two_readers(system, tmp_path):
     path = tmp_path / "model"
     write(path, 0)
     context = multiprocessing.get_context("spawn")
-    found = context.Queue()
+    found, begin = context.Queue(), context.Barrier(4)
     jobs = [(write, (1,)), (write, (2,)), (read, ()), (read, ())]
     workers = [
-        context.Process(target=repeat, args=(action, path, argument, 2.0, system == "rename", found))
+        context.Process(target=repeat, args=(action, path, argument, begin, 1.0, system == "rename", found))
         for action, argument in jobs
     ]
     for worker in workers:
