@@ -52,6 +52,7 @@ def run(code, folder):
         "PYTHONPATH": str(ROOT),
         "PYSPARK_PYTHON": sys.executable,
         "SPARK_LOCAL_IP": "127.0.0.1",
+        "JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",  # starts faster, runs slower
     }
     return subprocess.run(
         [sys.executable, "-c", code],
