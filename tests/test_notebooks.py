@@ -31,6 +31,9 @@ TINY = {
     r"EPOCHS, STEPS = \d+, \d+": "EPOCHS, STEPS = 1, 2",
     r"max_trials=\d+": "max_trials=1",
     r"num_pairs=\d+": "num_pairs=200",
+    r"load_python_reference\(\)": "load_python_reference()[:20]",
+    r"max_tokens=\d+": "max_tokens=20",
+    r"n_windows=\d+": "n_windows=2",
 }
 
 
