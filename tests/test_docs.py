@@ -54,9 +54,12 @@ def test_python_blocks_run(page, tmp_path, monkeypatch, without_xla):
 
 
 def hastened(code):
-    """Code with little training: whether it runs is tested, not how well it learns."""
-    code = re.sub(r"\btime_limit=(\d+)", lambda limit: f"time_limit={max(3, int(limit[1]) // 20)}", code)
-    return re.sub(r'"steps_per_epoch": \d+', '"steps_per_epoch": 2', code)
+    """Code with little data and training: whether it runs is tested, not how well it learns."""
+    code = re.sub(r"\btime_limit=(\d+)", lambda limit: f"time_limit={max(1, int(limit[1]) // 20)}", code)
+    code = re.sub(r"\bnum_pairs=\d+", "num_pairs=200", code)
+    code = code.replace("load_python_reference()", "load_python_reference()[:26]")
+    code = re.sub(r"\bmax_trials=[2-9]\b", "max_trials=2", code)
+    return re.sub(r'"(epochs|steps_per_epoch)": ([2-9]|\d\d+)', r'"\1": 2', code)
 
 
 def commands():
