@@ -1,9 +1,5 @@
 """An ensemble with covariates, quantiles and conformal members, wherever a single winner is used."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import mlflow
 import numpy as np
 import pandas as pd
@@ -19,14 +15,6 @@ from lstmzoo.mlflow.outcome import Outcome, log_outcome
 
 pytestmark = IGNORED_WARNINGS
 COVARIATES = {"past_covariates": ["visitors"], "future_covariates": ["price"], "static_covariates": ["region"]}
-LOADED = """
-import sys, pandas as pd, pytest
-sys.path.insert(0, sys.argv[1])
-import conftest
-conftest._leave_xla_out(pytest.MonkeyPatch())
-import lstmzoo
-lstmzoo.load("winner").predict(future=pd.read_pickle("future.pkl")).to_pickle("forecast.pkl")
-"""
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +25,7 @@ def sales(hourly):
 
 
 @pytest.fixture(scope="module")
-def winner(sales, tiny, module_without_xla):
+def winner(sales, tiny, module_eagerly):
     params = {**tiny, **COVARIATES, "quantiles": [0.1, 0.9]}
     naive = BaselineForecaster("seasonal_naive", horizon=6, quantiles=[0.1, 0.9], **COVARIATES)
     pair = [Forecaster(**params, conformal=True), Forecaster(**{**params, "model": "gru", "lookback": 12})]
@@ -56,7 +44,6 @@ def workplace(winner, sales, future, tmp_path, monkeypatch):
     winner.save("winner")
     sales.to_csv("sales.csv", index=False)
     future.to_csv("future.csv", index=False)
-    future.to_pickle("future.pkl")
 
 
 def test_parameters_that_members_share(winner):
@@ -82,7 +69,7 @@ def test_what_only_members_do_is_told(winner):
             getattr(search, name)
 
 
-def test_registered_and_served_by_mlflow(winner, sales, future, workplace, without_xla):
+def test_registered_and_served_by_mlflow(winner, sales, future, workplace, module_eagerly):
     parent = log_search([record(0)], search_id="ensembles")
     uri = log_champion(winner, parent_run_id=parent, registered_model_name="sales")
     assert uri == "models:/sales/1"
@@ -98,7 +85,7 @@ def test_registered_and_served_by_mlflow(winner, sales, future, workplace, witho
     pd.testing.assert_frame_equal(answer.astype(NANOSECONDS), expected.astype(NANOSECONDS))
 
 
-def test_on_the_command_line(winner, workplace, without_xla):
+def test_on_the_command_line(winner, workplace, module_eagerly):
     rows = run_json("predict", "winner", "sales.csv", "--future", "future.csv")
     assert len(rows) == 18
     scores = run_json("evaluate", "winner", "sales.csv")
@@ -108,9 +95,7 @@ def test_on_the_command_line(winner, workplace, without_xla):
     assert_refused(run(*export), 2, "member 3 is a BaselineForecaster", "members_[0], members_[1]", "--ensemble-size 1")
 
 
-def test_another_process_forecasts_the_same_bits(winner, future, workplace):
-    tests = str(Path(__file__).parent)
-    subprocess.run([sys.executable, "-c", LOADED, tests], check=True, timeout=120)
-    pd.testing.assert_frame_equal(pd.read_pickle("forecast.pkl"), winner.predict(future=future), check_exact=True)
+def test_a_loaded_ensemble_forecasts_the_same_bits(winner, future, workplace):
     again = lstmzoo.load("winner")
     assert again.weights_ == winner.weights_
+    pd.testing.assert_frame_equal(again.predict(future=future), winner.predict(future=future), check_exact=True)

@@ -5,10 +5,11 @@ import os
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 
 import lstmzoo
-from lstmzoo import BaselineForecaster, Forecaster
+from lstmzoo import BaselineForecaster, ForecastEnsemble, Forecaster
 from lstmzoo.errors import SavedModelError
 
 
@@ -208,6 +209,11 @@ def test_a_fresh_process_predicts_the_same_bits(network, folder, tmp_path):
     import subprocess
     import sys
 
-    code = f"import lstmzoo, numpy; numpy.save({str(tmp_path / 'y.npy')!r}, lstmzoo.load({str(folder)!r}).predict()['y_hat'].to_numpy())"
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=120, capture_output=True)
-    np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), network.predict()["y_hat"])
+    ensemble = ForecastEnsemble.of([network])
+    ensemble.save(tmp_path / "ensemble")  # a class that is imported when it is loaded
+    code = "import lstmzoo, sys; {}.to_pickle(sys.argv[1]); {}.to_pickle(sys.argv[1] + '2')".format(
+        *(f"lstmzoo.load({str(path)!r}).predict()" for path in (tmp_path / "ensemble", folder))
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "y")], check=True, timeout=120, capture_output=True)
+    for name, model in (("y", ensemble), ("y2", network)):
+        pd.testing.assert_frame_equal(pd.read_pickle(tmp_path / name), model.predict(), check_exact=True)
