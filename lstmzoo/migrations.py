@@ -102,6 +102,7 @@ MIGRATIONS: dict[int, tuple[Added, ...]] = {
         Added("Forecaster", "preprocessor.json", ("windows",), "allow_negative", constant(True)),
         Added("Forecaster", "preprocessor.json", ("windows",), "units_", constant(None)),
         Added("Forecaster", "preprocessor.json", ("windows",), "negative_", constant([])),
+        Added("Forecaster", "preprocessor.json", ("windows",), "count_padding", constant(True)),
     ),
 }
 

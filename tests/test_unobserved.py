@@ -171,3 +171,79 @@ def test_padded_series_count_only_what_was_observed_in_calibration():
 def test_a_series_too_short_to_learn_from_is_refused():
     with pytest.raises(DataError, match="no series has an observed target"):
         forecaster(missing="error", pad_short=True).fit(series(length=3))
+
+
+def padded_preprocessor(periods, **changed):
+    settings = {
+        "lookback": 6, "horizon": 4, "quantiles": [0.5], "periods": periods, "scaling": "none", "transform": "none",
+        "distribution": "quantiles", "num_outputs": 1, "season_length": 2, "channels": Channels(mask=True),
+    }  # fmt: skip
+    return WindowPreprocessor(**{**settings, **changed})
+
+
+def references(y, periods, **changed):
+    panel = read_panel(np.array(y, float), Columns())[0].padded(12)
+    inputs, scale = padded_preprocessor(periods, **changed).fit(panel).last_windows(panel)
+    return inputs["future"][0].T[: len(periods)].tolist(), scale
+
+
+def test_references_do_not_read_padding():
+    """A season is repeated if all of it was observed; otherwise a shorter one that divides it, or the last value."""
+    found, _ = references([1, 2, 3, 4, 5], [0, 1, 2, 4, 8, -2])
+    assert found == [[3] * 4, [5] * 4, [4, 5, 4, 5], [2, 3, 4, 5], [2, 3, 4, 5], [3, 4, 3, 4]]
+    found, _ = references([1, 2, 4], [0, 1, 2, 4, 8, -2])
+    assert found == [[pytest.approx(7 / 3)] * 4, [4] * 4, [2, 4, 2, 4], [2, 4, 2, 4], [2, 4, 2, 4], [2, 4, 2, 4]]
+    found, _ = references([7], [0, 2, 4, -2])
+    assert found == [[7] * 4] * 4
+    assert references([1, 2, 3, 4, 5], [4, 8], count_padding=True)[0] == [[2, 3, 4, 5], [1, 1, 1, 1]]
+
+
+@pytest.mark.parametrize("transform", ["none", "log"])
+def test_scales_of_windows_do_not_count_padding(transform):
+    y = np.array([1.0, 2, 4, 8])
+    seen = np.log(y) if transform == "log" else y
+    _, scale = references(y, [1], scaling="window", transform=transform)
+    assert (scale.shift[0, 0], scale.scale[0, 0]) == pytest.approx((seen.mean(), seen.std()))
+
+
+@pytest.mark.parametrize("gap", [(), [(30, 41)]])
+def test_windows_of_padded_series_are_those_that_are_forecast_from(gap):
+    """Training, forecasts and streams read the same references and scales, of padded series and beside gaps."""
+    short, long = series(length=7), series("b", gaps=gap)
+    panel = filled(read_panel(pd.concat([short, long]), Columns(), missing="keep")[0], "mask", Columns()).padded(14)
+    pre = padded_preprocessor([0, 1, 2, 4, 8, -2], scaling="window").fit(panel)
+    windows = Windows(pre, panel)
+    series_of, rows = windows._rows(np.arange(len(windows)) if windows._chosen is None else windows._chosen)
+    for number, (i, row) in enumerate(zip(series_of, rows, strict=True)):
+        until = panel.head(np.where(np.arange(2) == i, panel.offsets[i + 1] - row - pre.context, 0)).select(
+            np.array([i])
+        )
+        inputs, scale = pre.last_windows(until)
+        if not until.observed[-1]:
+            continue  # values at the end of a gap are filled with the last one: see Windows
+        trained, _, own = windows.batch(np.array([number]))
+        np.testing.assert_array_equal(inputs["future"], trained["future"])
+        np.testing.assert_array_equal(inputs["window"], trained["window"])
+        assert (scale.shift, scale.scale) == (own.shift, own.scale)
+        assert pre.scale_of(until).shift == scale.shift
+        times = until.future_times(pre.horizon)
+        np.testing.assert_array_equal(pre.step_inputs(until, scale, times, None)["future"], inputs["future"])
+
+
+def test_a_gap_at_the_start_of_a_window_is_no_padding():
+    panel = read_panel(series(length=40, gaps=[(20, 30)]), Columns(), missing="mask")[0]
+    pre = padded_preprocessor([8]).fit(panel)
+    inputs, _ = pre.last_windows(panel.rows(np.array([0]), np.array([36])))
+    np.testing.assert_allclose(inputs["future"][0, :, 0], [*[panel.values[19]] * 2, *panel.values[30:32]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("residual", ["seasonal_mix", "mix", "long_seasonal_naive"])
+def test_a_short_series_with_a_trend_is_forecast_near_its_last_values(residual):
+    """An untrained network forecasts the reference, so that this is what training starts from."""
+    short = pd.DataFrame({"unique_id": "up", "ds": pd.date_range("2024-01-01", periods=5), "y": np.arange(1.0, 6.0)})
+    settings = {**TINY["hyperparameters"], "residual": residual, "learning_rate": 1e-9, "steps_per_epoch": 1}
+    fitted = forecaster(missing="error", season_length=12, hyperparameters=settings).fit(
+        pd.concat([series("b"), short])
+    )
+    found = fitted.predict().query("unique_id == 'up'")["y_hat"]
+    assert found.between(3.5, 6.5).all(), found.tolist()

@@ -28,6 +28,25 @@ def unobserved_at_start(panel: Panel) -> np.ndarray:
     return np.minimum(np.minimum.reduceat(first, panel.offsets[:-1]) - panel.offsets[:-1], panel.lengths)
 
 
+def padding_from(panel: Panel) -> np.ndarray:
+    """``(R,)`` the number of rows of padding from each row on: unobserved rows that repeat the next observed value.
+
+    A short series is padded with its first value, and missing values at its start are filled with it. The rows of a later gap
+    have the value before it, or are interpolated.
+
+    Examples:
+        >>> values, observed = np.array([5.0, 5, 5, 6]), np.array([False, False, True, True])
+        >>> padding_from(Panel(np.array(["a"]), np.array([0, 4]), values, np.arange(4), 1, observed=observed))
+        array([2, 1, 0, 0])
+    """
+    if panel.observed is None:
+        return np.broadcast_to(np.int64(0), len(panel.values))
+    rows, ends = np.arange(len(panel.values)), np.repeat(panel.offsets[1:], panel.lengths)
+    following = np.minimum.accumulate(np.where(panel.observed, rows, len(rows))[::-1])[::-1]
+    repeated = panel.values == panel.values[np.minimum(following, ends - 1)]
+    return np.where((following < ends) & repeated, following - rows, 0)
+
+
 def last_observed(panel: Panel) -> np.ndarray:
     """``(R,)`` the row of the last observed value up to each row; the first row of the series if there is none."""
     rows = np.where(was_observed(panel), np.arange(len(panel.values)), 0)

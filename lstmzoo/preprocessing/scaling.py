@@ -121,16 +121,16 @@ class Scaler:
         relative = panel.values / np.repeat(units[:, 0], panel.lengths)
         return replace(panel, values=np.log1p(relative))
 
-    def of_windows(self, windows: np.ndarray) -> Scale:
-        """Return the scales of windows ``(B, T)``."""
+    def of_windows(self, windows: np.ndarray, counted: np.ndarray | None = None) -> Scale:
+        """Return the scales of windows ``(B, T)``; of the values ``counted`` ``(B, T)``, the last one included, if not None."""
         if self.scaling == "none":
             return Scale(np.zeros((len(windows), 1)), np.ones((len(windows), 1)))
         if self.scaling == "level":
             return Scale(windows[:, -1:], np.ones((len(windows), 1)))
         if self.distribution == "negative_binomial":
-            mean = windows.mean(axis=1, keepdims=True)
+            mean = windows.mean(axis=1, keepdims=True, where=True if counted is None else counted)
             return Scale(np.zeros_like(mean), 1 + mean)
-        return Scale(*mean_and_deviation(windows))
+        return Scale(*mean_and_deviation(windows, counted))
 
     def of_series(self, ids: np.ndarray, series: Sequence[np.ndarray]) -> Scale:
         """Return the learned scales of N series of transformed values; that of an unknown series is computed from them."""

@@ -54,6 +54,7 @@ class Windows:
         self._ends = np.cumsum(self._counts)
         self._first_row = panel.offsets[:-1] + skip
         self._spans = self._last_values = _sliding(values, width)
+        self._padding = preprocessor.padding_from(panel)
         self._observed = None
         if panel.observed is not None:
             self._observed = _sliding(panel.observed, width)
@@ -114,7 +115,7 @@ class Windows:
         first = rows + context - self._pre.lookback
         scale = None if self._scales is None else Scale(self._scales.shift[series], self._scales.scale[series])
         inputs, scale = self._pre.inputs(
-            self._past(rows), scale, self._known_channels[first], self._past_channels[first]
+            self._past(rows), scale, self._known_channels[first], self._past_channels[first], self._padding[rows]
         )
         targets = self._pre.scaler.targets(spans[:, context:], scale)
         inputs["previous"] = self._pre.scaler.targets(self._last_values[rows][:, context - 1 : -1], scale)

@@ -8,7 +8,7 @@ import numpy as np
 from lstmzoo.errors import DataError, arg
 from lstmzoo.panel import Panel
 from lstmzoo.preprocessing.channels import Channels
-from lstmzoo.preprocessing.observed import observed_series
+from lstmzoo.preprocessing.observed import observed_series, padding_from
 from lstmzoo.preprocessing.scaling import Scale, Scaler
 from lstmzoo.spec import ForecastingSpec
 
@@ -17,7 +17,9 @@ class WindowPreprocessor:
     """Makes a network's inputs from windows of a panel, and inverts its forecasts.
 
     The network gets *reference* forecasts (the last season repeated, the last value, the window's mean), which its own
-    forecasts correct. It works in units of each window's own mean and standard deviation; see :class:`Scaler`.
+    forecasts correct. It works in units of each window's own mean and standard deviation; see :class:`Scaler`. Padding before
+    the first observed value counts in neither: a season that was not observed as a whole is replaced by the next shorter one
+    that divides it, or by the last value.
 
     Sizes: B windows, T ``lookback``, H ``horizon``, F channels of the window, R references, K known channels, P past
     channels, Q outputs.
@@ -35,6 +37,7 @@ class WindowPreprocessor:
         season_length: The shortest season.
         channels: Calendar, covariates and static covariates.
         allow_negative: Whether series without negative values may be forecast negative.
+        count_padding: Whether references and scales count padding, as in models of formats 1 and 2.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class WindowPreprocessor:
         season_length: int,
         channels: Channels,
         allow_negative: bool = False,
+        count_padding: bool = False,
     ):
         self.lookback = lookback
         self.horizon = horizon
@@ -59,6 +63,7 @@ class WindowPreprocessor:
         self.num_outputs = num_outputs
         self.season_length = season_length
         self.channels = channels
+        self.count_padding = count_padding
         self.scaler = Scaler(scaling, transform, distribution, allow_negative=allow_negative)
 
     @property
@@ -108,7 +113,7 @@ class WindowPreprocessor:
             season_length=self.season_length,
         )
 
-    _PARAMETERS = ("lookback", "horizon", "quantiles", "periods", "num_outputs", "season_length")
+    _PARAMETERS = ("lookback", "horizon", "quantiles", "periods", "num_outputs", "season_length", "count_padding")
     _OF_SCALER = ("scaling", "transform", "distribution", "allow_negative")
 
     def to_json(self) -> dict[str, Any]:
@@ -175,7 +180,8 @@ class WindowPreprocessor:
         times = panel.future_times(self.horizon) if times is None else times
         ahead = self.channels.known_channels_ahead(panel, times, known)
         known_channels = np.concatenate([before, ahead], axis=1)
-        inputs, scale = self.inputs(values, self.series_scales(panel), known_channels, past)
+        padding = self.padding_from(panel)[panel.offsets[:-1]]
+        inputs, scale = self.inputs(values, self.series_scales(panel), known_channels, past, padding)
         return inputs | self.static(panel), replace(scale, unit=units, least=least)
 
     def step_inputs(
@@ -193,7 +199,7 @@ class WindowPreprocessor:
         values = self.scaler.transformed(panel, scale.unit).values.reshape(len(panel), self.context)
         rows = near.offsets[1:, None] - 1
         before, past = self.channels.known_channels(near)[rows], self.channels.past_channels(near)[rows]
-        references = scale.apply(self._references(values))
+        references = scale.apply(self._references(values, self.padding_from(panel)[panel.offsets[:-1]]))
         return {
             "window": _joined(scale.apply(values[:, -1:])[..., None], before, past),
             "future": _joined(references, self.channels.known_channels_ahead(panel, times, known)),
@@ -206,7 +212,12 @@ class WindowPreprocessor:
         if stored is not None:
             return stored
         last = panel.tail(self.lookback)
-        return self.scaler.of_windows(self.scaler.transformed(last).values.reshape(len(panel), self.lookback))
+        counted = _counted(self.padding_from(last)[last.offsets[:-1]], self.lookback)
+        return self.scaler.of_windows(self.scaler.transformed(last).values.reshape(len(panel), self.lookback), counted)
+
+    def padding_from(self, panel: Panel) -> np.ndarray:
+        """Return ``(R,)``, the number of rows from each row on that count neither in references nor in scales."""
+        return padding_from(replace(panel, observed=None) if self.count_padding else panel)
 
     def series_scales(self, panel: Panel) -> Scale | None:
         """Return the scales of N series, or None if scaling is not by series."""
@@ -220,7 +231,12 @@ class WindowPreprocessor:
         return {"series": numbers, **self.channels.static(panel)}
 
     def inputs(
-        self, values: np.ndarray, scale: Scale | None, known_channels: np.ndarray, past_channels: np.ndarray
+        self,
+        values: np.ndarray,
+        scale: Scale | None,
+        known_channels: np.ndarray,
+        past_channels: np.ndarray,
+        padding: np.ndarray,
     ) -> tuple[dict[str, np.ndarray], Scale]:
         """Return the inputs of windows that vary in time, and the windows' scales.
 
@@ -229,28 +245,51 @@ class WindowPreprocessor:
             scale: Scales of the windows' series; computed from the windows if None.
             known_channels: ``(B, T + H, K)``.
             past_channels: ``(B, T, P)``.
+            padding: ``(B,)`` the number of first values that do not count; all count if it is the context or more.
         """
-        window = values[:, -self.lookback :]
-        scale = self.scaler.of_windows(window) if scale is None else scale
+        window, padding = values[:, -self.lookback :], np.where(padding < self.context, padding, 0)
+        if scale is None:
+            scale = self.scaler.of_windows(window, _counted(padding - (self.context - self.lookback), self.lookback))
         return {
             "window": _joined(scale.apply(window)[..., None], known_channels[:, : self.lookback], past_channels),
-            "future": _joined(scale.apply(self._references(values)), known_channels[:, self.lookback :]),
+            "future": _joined(scale.apply(self._references(values, padding)), known_channels[:, self.lookback :]),
         }, scale
 
-    def _references(self, values: np.ndarray) -> np.ndarray:
-        """``(B, H, R)`` the reference forecasts after values ``(B, context)``."""
-        steps, window = np.arange(self.horizon), values[:, -self.lookback :]
-        return np.stack([_reference(period, values, window, steps) for period in self.periods], axis=-1)
+    def _references(self, values: np.ndarray, padding: np.ndarray) -> np.ndarray:
+        """``(B, H, R)`` the reference forecasts after values ``(B, context)``, whose first ``padding`` (B,) do not count."""
+        return np.stack([self._reference(period, values, padding) for period in self.periods], axis=-1)
+
+    def _reference(self, period: int, values: np.ndarray, padding: np.ndarray) -> np.ndarray:
+        if period > 0:
+            return self._repeated(period, values, padding)
+        window, steps = values[:, -self.lookback :], np.arange(self.horizon)
+        counted = _counted(padding - (self.context - self.lookback), self.lookback)
+        where: Any = True if counted is None else counted
+        mean = np.repeat(window.mean(axis=1, keepdims=True, where=where), self.horizon, axis=1)
+        if period == 0:
+            return mean
+        whole = self.lookback // -period
+        seasons = window[:, whole * period :].reshape(len(window), whole, -period)
+        if counted is None:
+            return seasons.mean(axis=1)[:, steps % -period]
+        complete = counted[:, whole * period :: -period]  # (B, whole): the first value of the season counts
+        some = complete.any(axis=1, keepdims=True)
+        return np.where(some, seasons.mean(axis=1, where=(complete | ~some)[..., None])[:, steps % -period], mean)
+
+    def _repeated(self, period: int, values: np.ndarray, padding: np.ndarray) -> np.ndarray:
+        """The last ``period`` values; where not all of them count, those of the next shorter period that divides it."""
+        first = self.context - period
+        repeated = values[:, first + np.arange(self.horizon) % period]
+        missing = padding > first
+        if not missing.any():
+            return repeated
+        shorter = [p for p in (*self.periods, self.season_length) if 0 < p < period and period % p == 0]
+        return np.where(missing[:, None], self._repeated(max(shorter, default=1), values, padding), repeated)
 
 
-def _reference(period: int, values: np.ndarray, window: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    if period > 0:
-        return values[:, values.shape[1] - period + steps % period]
-    if period == 0:
-        return np.repeat(window.mean(axis=1, keepdims=True), len(steps), axis=1)
-    whole = window.shape[1] // -period
-    seasons = window[:, whole * period :].reshape(len(window), whole, -period)
-    return seasons.mean(axis=1)[:, steps % -period]
+def _counted(padding: np.ndarray, length: int) -> np.ndarray | None:
+    """``(B, length)`` whether a value comes after the padding ``(B,)``; None if all do."""
+    return np.arange(length) >= padding[:, None] if (padding > 0).any() else None
 
 
 def _joined(*channels: np.ndarray) -> np.ndarray:
