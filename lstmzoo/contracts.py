@@ -53,9 +53,14 @@ class Searchable(Trainable, Protocol):
     """An estimator for :class:`lstmzoo.tuning.ZooSearchCV` and :func:`lstmzoo.tuning.benchmark`.
 
     It has the parameters ``model``, ``hyperparameters``, ``time_limit``, ``random_state`` and ``verbose``.
+
+    Attributes:
+        first_seconds: Seconds that compiling and scoring a first small network take on one core. A search that has less time
+            does not begin one.
     """
 
     task: ClassVar[str]
+    first_seconds: ClassVar[float]
 
     def data_digest(self, *data: Any, **options: Any) -> str:
         """Return the SHA-256 of data, the same for all forms of the same data."""

@@ -30,10 +30,34 @@ def test_the_time_of_scoring_and_preparing_is_kept_free():
     assert trial_limit([record(50.0, 30.0)], 100.0, refit=False, planned=2) == 20
 
 
-def test_a_refit_has_what_remains_but_not_less_than_its_trial():
+def test_a_refit_has_what_remains_if_that_is_half_of_its_trial():
     best = record(50.0, 30.0, epochs=(8.0, 8.0))
     assert refit_limit(best, 60.0) == 56
-    assert refit_limit(best, 5.0) == 16
+    assert refit_limit(best, 12.0) == 8
+    assert refit_limit(best, 11.0) is None
+
+
+@pytest.mark.usefixtures("without_xla")
+@pytest.mark.parametrize("oracle", ["halving", "random"])
+def test_a_task_whose_first_network_takes_longer_than_the_limit_has_a_baseline(oracle, monkeypatch, caplog):
+    monkeypatch.setattr(Forecaster, "first_seconds", 40.0)
+    y = 10 + np.sin(np.arange(80) * np.pi / 6)
+    options = {"oracle": oracle, "random_state": 0, "verbose": 0}
+    found = ZooSearchCV(Forecaster(horizon=4, verbose=0), "gru", time_limit=30, **options).fit(y)
+    assert all(r["baseline"] for r in found.records_)
+    assert "time_limit is too short for a single network: the best baseline is the winner" in caplog.text
+
+
+@pytest.mark.usefixtures("without_xla")
+def test_without_time_for_a_refit_a_whole_trial_s_own_network_is_the_winner(monkeypatch):
+    monkeypatch.setattr("lstmzoo.tuning.whole.refit_limit", lambda record, remaining: None)
+    estimator = Forecaster(horizon=4, hyperparameters={"steps_per_epoch": 2, "epochs": 1, "units": 4}, verbose=0)
+    y = 10 + np.sin(np.arange(80) * np.pi / 6)
+    options = {"oracle": "random", "random_state": 0, "verbose": 0, "allow_worse_than_baseline": True}
+    found = ZooSearchCV(estimator, "gru", max_trials=1, time_limit=1000, **options).fit(y)
+    best = found.best_estimator_
+    assert best.history_ == found.records_[found.best_index_]["history"], "it was not trained on all data"
+    np.testing.assert_array_equal(best.tail_.values[-4:], y[-4:])
 
 
 def test_a_search_with_a_slow_score_keeps_its_time_limit(monkeypatch):

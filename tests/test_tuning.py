@@ -59,6 +59,7 @@ class Fake(BaseEstimator):
     """An estimator that meets the contract of a search, has a formula as score, and can be made to fail."""
 
     task = "forecasting"
+    first_seconds = 3.0
     fits: list = []  # noqa: RUF012
     fail: dict = {}  # noqa: RUF012
     interrupt_at = None

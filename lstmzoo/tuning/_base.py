@@ -134,12 +134,14 @@ class Run:
             **{"verbose": 0, **params},
         )  # fmt: skip
 
-    def whole(self, record: Record, estimator: Trainable) -> Record:
-        """Fit, score and record a trial in one part."""
+    def whole(self, record: Record, estimator: Trainable) -> Trainable:
+        """Fit, score and record a trial in one part; return the estimator of the last fold, fitted if the trial did not fail."""
         self.progress.begin(record["model"])
-        run_trial(record, estimator, self.folds, searched=self.estimator, raises=self.raises and not record["baseline"])
+        raises = self.raises and not record["baseline"]
+        fitted = run_trial(record, estimator, self.folds, searched=self.estimator, raises=raises)
         self.judge.keep(record)
-        return self.put(record)
+        self.put(record)
+        return fitted
 
     @property
     def folds(self) -> list[Fold]:
@@ -170,13 +172,12 @@ class Run:
         self.judge.keep(record)
         self.put(record)
 
-    def put(self, record: Record) -> Record:
+    def put(self, record: Record) -> None:
         """Write a trial to the journal, and show it."""
         record["elapsed"] = self.elapsed()
         self.journal.put(record)
         self.progress.end(record)
         self.track()
-        return record
 
     def given_limit(self) -> float:
         """Return the seconds that the user lets one fit take; infinite without a limit."""

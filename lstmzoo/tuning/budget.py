@@ -6,6 +6,7 @@ from lstmzoo.records import Record, best_record
 
 _REFIT = 1.3  # a refit takes so many times as long as the winning trial: it has more data
 _LEAST = 10.0  # seconds; a shorter trial would mostly compile
+_WORTH = 0.5  # a refit of a smaller share of the winner's training is worth less than the winner itself
 _ROUNDS = 4  # without a known number of trials, each gets a fourth of the remaining time
 
 
@@ -16,7 +17,9 @@ def planned_trials(models: int, tried: int, max_trials: int | None) -> int | Non
     return min(unseen, left or unseen) if unseen > 0 else left
 
 
-def trial_limit(records: list[Record], remaining: float, *, refit: bool, planned: int | None) -> float | None:
+def trial_limit(
+    records: list[Record], remaining: float, *, refit: bool, planned: int | None, first: float = 0.0
+) -> float | None:
     """Return the seconds that the next trial may train; None if too little time is left for one.
 
     Time is reserved for the refit of the best trial so far. As the next trial may win, time for its own refit has to
@@ -28,6 +31,7 @@ def trial_limit(records: list[Record], remaining: float, *, refit: bool, planned
         remaining: Seconds until the search ends.
         refit: Whether the winner is refitted.
         planned: Trials still to run; None if the number is unknown.
+        first: Seconds that a first network takes at least.
 
     Examples:
         >>> trial_limit([], 600, refit=False, planned=10)
@@ -36,6 +40,8 @@ def trial_limit(records: list[Record], remaining: float, *, refit: bool, planned
         True
     """
     networks = [r for r in records if not r["baseline"] and r["score"] is not None]
+    if not networks and remaining < first:
+        return None
     best = best_record(records) if networks else None
     usual = statistics.median(r["seconds"] - _untrained(r) for r in networks) if networks else 0.0
     beside = max((_untrained(r) for r in networks), default=0.0)
@@ -49,15 +55,20 @@ def trial_limit(records: list[Record], remaining: float, *, refit: bool, planned
     return min(most, fair if planned is not None else max(fair, 2 * usual))
 
 
-def refit_limit(best: Record, remaining: float) -> float:
-    """Return the seconds that the refit may train: the remaining time, but at least that of the winning trial.
+def refit_limit(best: Record, remaining: float) -> float | None:
+    """Return the seconds that the refit may train; None if fewer than half of those of the winning trial are left.
 
     Args:
         best: The winning trial.
         remaining: Seconds until the search ends.
     """
-    beside = _untrained(best) - (best["score_seconds"] or 0.0)
-    return max(remaining - beside, best["seconds"] - _untrained(best))
+    left = remaining - _untrained(best) + (best["score_seconds"] or 0.0)
+    return left if left >= _WORTH * trained_seconds(best) else None
+
+
+def trained_seconds(record: Record) -> float:
+    """Return the seconds of a trial that were training."""
+    return record["seconds"] - _untrained(record)
 
 
 def _untrained(record: Record) -> float:

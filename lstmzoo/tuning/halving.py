@@ -14,7 +14,7 @@ import numpy as np
 
 from lstmzoo.config import Candidate, Scalar, load_portfolio
 from lstmzoo.estimators import unshare
-from lstmzoo.records import Record, is_network
+from lstmzoo.records import Record, is_network, winning_record
 from lstmzoo.tuning._base import SEARCHERS, Run, without_validation
 from lstmzoo.tuning.blending import add_ensemble, blended
 from lstmzoo.tuning.oracles import proposal_key
@@ -25,12 +25,12 @@ RUNGS = (1 / 9, 1 / 3, 1.0)
 _FACTOR = 3
 _MAX_FAILURES = 10  # in a row
 _MAX_REPEATS = 100  # in a row, after which the space counts as exhausted
-_FIRST = 3.0  # seconds that a first trial takes at least, most of them for compiling
 _LEADERS = 3  # best trials, of which variations are tried
 _LIVE = 6  # trials whose networks are in memory
 _NEW = 4  # one of so many candidates after the portfolio is something new
 _REFITS = 1 / 3  # share of the time limit that is kept for the refits of an ensemble's members, at most
 _SAMPLE = 0.01  # share of a training after which its speed is known
+_WORTH = 0.5  # share of a training on all data that is worth more than a whole one without the newest data
 _logger = logging.getLogger(__name__)
 Proposal = tuple[str, dict[str, Scalar]]
 
@@ -66,6 +66,7 @@ class Halving:
         self._full = 0.0  # seconds of a whole training of the first trial
         self._start = 0.0  # most seconds that a trial took until its first step
         self.refits = True
+        self._early = False  # whether a first rung judges the winner, which is then trained on all data to its end
 
     def search(self) -> None:
         """Try candidates until the time or the trials are used up; the best trial is trained to its end."""
@@ -92,7 +93,8 @@ class Halving:
         _logger.info(
             "%.0f of %.0f seconds went into first steps, most of them for compilation", beginning, self._run.elapsed()
         )
-        add_ensemble(self._run, self._own)
+        if not self._early:
+            add_ensemble(self._run, self._own)
 
     def is_settled(self, record: Record) -> bool:
         """Return whether a trial cannot be continued: a baseline, a failed one, or one that is trained to its end.
@@ -147,7 +149,7 @@ class Halving:
         limit = min(own, max(run.remaining(), 1.0))
         if limit < math.inf:
             fit.limit(limit)
-        fit.run(RUNGS[int(np.argmax(record["rungs"]))])
+        fit.run(1.0 if self._early else RUNGS[int(np.argmax(record["rungs"]))])
         fit.keep()
         return estimator
 
@@ -181,7 +183,8 @@ class Halving:
             trial = self._trials[record["number"]] = run.trial(record)
             if run.remaining() < math.inf:
                 trial.limit(max(run.remaining(), 1e-3))  # so that the sample is short if a step is slow
-            trial.sample(_SAMPLE)
+            if trial.begin_seconds < run.remaining():  # a step takes no longer than compiling it and the first one
+                trial.sample(_SAMPLE)
             if run.remaining() < math.inf:
                 self._set_limit(trial, first=first)
             self._start = max(self._start, trial.begin_seconds)
@@ -202,9 +205,14 @@ class Halving:
         if first:
             self._full = full
             if full + 1.2 * trial.refit_seconds > remaining:
-                self.refits = False
-                _logger.info("no time to train the winner again on all data: the trial's own network is kept")
-            if 1.1 * full > remaining:
+                left = remaining - RUNGS[0] * full - trial.begin_seconds
+                self._early = self._reserves_refit and left > _WORTH * trial.refit_seconds
+                self.refits = self._early
+                _logger.info(
+                    "time for one training: %s",
+                    "the best first rung is trained on all data" if self._early else "the trial's own network is kept",
+                )
+            if not self._early and 1.1 * full > remaining:
                 self._full = max(0.9 * remaining, 0.1)
                 trial.limit(self._full)
         elif full > max(2 * self._full, remaining / 4):
@@ -221,18 +229,28 @@ class Halving:
             best = max(records, key=lambda r: (r["score"] or 0.0, -r["number"]), default=None)
             if best is None or self.is_settled(best):
                 return
-            if not self._reserves_refit and self.trial(best).limited < math.inf and self._run.remaining() > 0:
-                self._fill_time(self.trial(best))
-            elif self._run.remaining() <= self._cost(best):
-                if len(best["rungs"]) > 1 or self._run.remaining() <= 0:
+            if self._early:
+                winner = winning_record(self._run.journal.records)
+                if winner is best:
                     return
-                self.trial(best).limit_rest(self._run.remaining())
+                self._early = self.refits = False
+            if self._run.remaining() <= 0 or not self._fits(best):
+                return
             self._continue(best)
 
-    def _fill_time(self, trial: Trial) -> None:
-        """Let a trial whose training was shortened have all the time that is left, but for its scores."""
-        scores = (len(RUNGS) - len(trial.record["rungs"])) * trial.score_seconds
-        trial.limit_rest(self._run.remaining() - scores)
+    def _fits(self, record: Record) -> bool:
+        """Shorten or lengthen the rest of a trial's training so that it ends in time; return whether that is worth it."""
+        if self._run.remaining() == math.inf:
+            return True
+        trial, later = self.trial(record), len(RUNGS) - len(record["rungs"])
+        left = self._run.remaining() - later * trial.score_seconds
+        if not self._reserves_refit and trial.limited < math.inf and left > 0:
+            trial.limit_rest(left)
+        elif self._run.remaining() <= self._cost(record):
+            if later < len(RUNGS) - 1 or left <= 0:
+                return False
+            trial.limit_rest(left)
+        return True
 
     def _cost(self, record: Record) -> float:
         """Seconds until a trial's next rung."""
@@ -243,7 +261,7 @@ class Halving:
         return trial.full_seconds * (RUNGS[level] - RUNGS[level - 1]) + trial.score_seconds
 
     def _cost_of_new(self) -> float:
-        return self._start + self._full * RUNGS[0] if self._full else _FIRST
+        return self._start + self._full * RUNGS[0] if self._full else self._run.estimator.first_seconds
 
     def _affords(self, seconds: float) -> bool:
         """Whether, after so many seconds, the best trial can still be trained to its end, and again on all data."""
@@ -255,7 +273,7 @@ class Halving:
             return 0.0
         best = max(records, key=lambda r: r["score"] or 0.0)
         trial = self._trials[best["number"]]
-        rest = 1 - RUNGS[len(best["rungs"]) - 1]
+        rest = 0.0 if self._early else 1 - RUNGS[len(best["rungs"]) - 1]
         return trial.full_seconds * rest + 2 * trial.score_seconds + self._reserve_of_refits(trial, records)
 
     def _reserve_of_refits(self, best: Trial, records: list[Record]) -> float:
@@ -263,6 +281,8 @@ class Halving:
         if not self._reserves_refit:
             return 0.0
         alone = 1.1 * best.refit_seconds + best.begin_seconds / 2
+        if self._early:
+            return alone
         others = sorted((r for r in records if r is not best.record), key=lambda r: -(r["score"] or 0.0))
         together = alone + sum(self._refit_cost(r) for r in others[: self._run.ensemble_size - 1])
         return max(alone, min(together, _REFITS * self._run.time_limit))

@@ -47,7 +47,7 @@ def with_params(estimator: T, **params: Any) -> T:
 
 def run_trial(
     record: Record, estimator: Trainable, folds: list[Fold], *, searched: Searchable, raises: bool = False
-) -> None:
+) -> Trainable:
     """Fit and score an estimator, and fill in the record; an exception or a score that is not finite becomes its error.
 
     Args:
@@ -56,6 +56,9 @@ def run_trial(
         folds: The folds; a copy is fitted on each.
         searched: The search's own estimator; the record's ``refit`` holds differences from it.
         raises: Whether an exception is raised instead.
+
+    Returns:
+        The estimator of the last fold; it is not fitted if the trial failed.
     """
     if not record["baseline"]:
         _clear_session()
@@ -76,6 +79,7 @@ def run_trial(
             record["refit"] = refit_params(estimator.refit_clone(), searched)
         record["status"] = "completed"
     record["seconds"] = time.perf_counter() - began
+    return estimator
 
 
 @contextmanager

@@ -7,9 +7,10 @@ from functools import partial
 from typing import Any
 
 from lstmzoo.config import Scalar
-from lstmzoo.records import Record
+from lstmzoo.contracts import Pausable, missing_methods
+from lstmzoo.records import Record, best_record
 from lstmzoo.tuning._base import SEARCHERS, Run
-from lstmzoo.tuning.budget import planned_trials, refit_limit, trial_limit
+from lstmzoo.tuning.budget import planned_trials, refit_limit, trained_seconds, trial_limit
 from lstmzoo.tuning.oracles import ORACLES, make_oracle, proposal_key, proposals
 from lstmzoo.tuning.space import declare, decode, encode
 from lstmzoo.tuning.trials import with_params
@@ -30,6 +31,7 @@ class Whole:
 
     def __init__(self, oracle: str, run: Run, max_trials: int | None) -> None:
         self._oracle, self._run, self._max_trials = oracle, run, max_trials
+        self._best: tuple[Record, Any] | None = None  # the best trial of this process, with its fitted estimator
 
     def search(self) -> None:
         """Train networks one after the other, until the time, the trials or the space are used up."""
@@ -60,11 +62,19 @@ class Whole:
         return True
 
     def winner(self, record: Record, verbose: int) -> Any:
-        """Return a trial's estimator, trained again on all data, for as long as is left."""
+        """Return a trial's estimator, trained again on all data, for as long as is left; without time, as it was in the trial.
+
+        An earlier process has taken the networks of its trials with it: one of them is trained as long as it was.
+        """
         run = self._run
         winner = with_params(run.estimator, **{**record["refit"], "verbose": verbose})
         if run.time_limit < math.inf:
-            winner = with_params(winner, time_limit=refit_limit(record, run.time_limit - run.elapsed()))
+            limit = refit_limit(record, run.time_limit - run.elapsed())
+            if limit is None and self._best is not None and self._best[0] is record:
+                _logger.info("no time to train the winner again on all data: the trial's own network is kept")
+                self._best[1].continue_from(*run.data)
+                return self._best[1]
+            winner = with_params(winner, time_limit=trained_seconds(record) if limit is None else limit)
         return winner.fit(*run.data)
 
     def _proposals(self) -> Generator[Proposal, float | None, None]:
@@ -82,13 +92,20 @@ class Whole:
         if run.time_limit == math.inf:
             return math.inf
         planned = planned_trials(len(run.space), tried, self._max_trials)
-        return trial_limit(run.journal.records, run.time_limit - run.elapsed(), refit=run.refit, planned=planned)
+        return trial_limit(
+            run.journal.records, run.time_limit - run.elapsed(), refit=run.refit, planned=planned,
+            first=run.estimator.first_seconds,
+        )  # fmt: skip
 
     def _trial(self, model: str, params: dict[str, Scalar], limit: float) -> Record:
         record = self._run.new_record(model, params)
         limit = min(limit, self._run.given_limit())
         time_limit = None if limit == math.inf else float(limit) / len(self._run.splits)
-        return self._run.whole(record, self._run.configured(record, time_limit=time_limit))
+        fitted = self._run.whole(record, self._run.configured(record, time_limit=time_limit))
+        better = record["score"] is not None and best_record([record, *(self._best or ())[:1]]) is record
+        if better and not missing_methods(self._run.estimator, Pausable):
+            self._best = record, fitted
+        return record
 
 
 SEARCHERS.update({name: partial(Whole, name) for name in ORACLES})

@@ -14,6 +14,7 @@ class Searched:
 
     _metrics: ClassVar[tuple[str, ...]] = ()  # that ``score`` takes by name
     newest_held_out: ClassVar[bool] = False  # see lstmzoo.contracts.Pausable
+    first_seconds: ClassVar[float] = 3.0  # see lstmzoo.contracts.Searchable
     holdout_split: Any
 
     def rolling_holdout(self, *data: Any, windows: int | None = None) -> tuple[tuple, list[tuple]]:

@@ -38,6 +38,7 @@ class SentenceTranslator(ZooEstimator):
     task: ClassVar[str] = "translation"
     _saved = as_json("_example")
     scores_predictions: ClassVar[bool] = False
+    first_seconds: ClassVar[float] = 40.0  # most of them for beam search, by a network that does not know when to end
     _metrics = tuple(_METRICS)
     _example: str
 
