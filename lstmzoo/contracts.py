@@ -89,6 +89,10 @@ class PausedFit(Protocol):
         """The share of the training that is over."""
 
     @property
+    def steps_share(self) -> float:
+        """The share of the steps that were taken; less than ``share`` if a time limit ends the training early."""
+
+    @property
     def trained_seconds(self) -> float:
         """Seconds of training so far."""
 

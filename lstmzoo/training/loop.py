@@ -30,6 +30,7 @@ _OPTIMIZERS: dict[str, type[keras.optimizers.Optimizer]] = {
 Validate = Callable[[], float | dict[str, float]]
 
 _SECONDS_BETWEEN_CHECKPOINTS = 30.0  # within an epoch; there is always one after each epoch
+_TINY = 1e-9
 
 
 class Trained(NamedTuple):
@@ -150,6 +151,7 @@ class Training:
         self.hooks = overrides.hooks(self.model, config.epochs, len(batches))
         self.ended = self.state.stopped or len(self.state.history) >= config.epochs
         self._begun, self._over, self._in_epoch = False, False, -1
+        self._first = 0.0  # seconds of this object's first step, most of them for compilation
 
     @property
     def share(self) -> float:
@@ -157,6 +159,11 @@ class Training:
         if self.ended:
             return 1.0
         return self._done(len(self.state.history), self.state.step, self.state.seconds)
+
+    @property
+    def steps_share(self) -> float:
+        """The share of the steps that were taken."""
+        return self._taken(len(self.state.history), self.state.step)
 
     def run(self, until: float = 1.0) -> None:
         """Train until a share of the training is over, by steps or by time, or to the end.
@@ -243,7 +250,9 @@ class Training:
                 first = step
             self.hooks.on_train_batch_begin(step)
             self.rate.set(self._done(epoch, step, self._elapsed()))
+            began = time.perf_counter()
             logs = train_batch(self.model, *self.batches[step])
+            self._first = self._first or time.perf_counter() - began
             state.sums = {name: state.sums.get(name, 0.0) + float(value) for name, value in logs.items()}
             state.step += 1
             self.hooks.on_train_batch_end(step, logs)
@@ -268,10 +277,14 @@ class Training:
         return time.perf_counter() - self._started
 
     def _done(self, epoch: int, step: int, seconds: float) -> float:
-        done = (epoch * len(self.batches) + step) / (self.config.epochs * len(self.batches))
+        """Return the share that is over; compilation is no part of it."""
+        done = self._taken(epoch, step)
         if self.time_limit is not None:
-            done = max(done, seconds / self.time_limit)
+            done = max(done, (seconds - self._first) / max(self.time_limit - self._first, _TINY))
         return min(done, 1.0)
+
+    def _taken(self, epoch: int, step: int) -> float:
+        return (epoch * len(self.batches) + step) / (self.config.epochs * len(self.batches))
 
     def _write(self) -> None:
         self.state.seconds, self.state.rate_factor = self._elapsed(), self.rate.factor

@@ -181,10 +181,8 @@ class Halving:
         first = not self._full
         with run.recorded(record):
             trial = self._trials[record["number"]] = run.trial(record)
-            if run.remaining() < math.inf:
-                trial.limit(max(run.remaining(), 1e-3))  # so that the sample is short if a step is slow
             if trial.begin_seconds < run.remaining():  # a step takes no longer than compiling it and the first one
-                trial.sample(_SAMPLE)
+                trial.sample(_SAMPLE, run.remaining() * _SAMPLE)
             if run.remaining() < math.inf:
                 self._set_limit(trial, first=first)
             self._start = max(self._start, trial.begin_seconds)
@@ -214,9 +212,9 @@ class Halving:
                 )
             if not self._early and 1.1 * full > remaining:
                 self._full = max(0.9 * remaining, 0.1)
-                trial.limit(self._full)
+                trial.limit_rest(self._full)
         elif full > max(2 * self._full, remaining / 4):
-            trial.limit(max(2 * self._full, remaining / 4))
+            trial.limit_rest(max(2 * self._full, remaining / 4))
 
     def _continue(self, record: Record) -> None:
         with self._run.recorded(record):

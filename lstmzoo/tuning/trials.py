@@ -167,7 +167,8 @@ class Trial:
 
     Attributes:
         begin_seconds: Seconds until the first step was taken, most of them for compiling.
-        full_seconds: Seconds of the whole training on all folds, by the speed so far.
+        full_seconds: Seconds of the whole training on all folds, by the speed so far, without compilation; infinite if it is
+            not known.
         score_seconds: Seconds of the last scores.
         limited: Seconds that the training on one fold may take.
     """
@@ -188,6 +189,7 @@ class Trial:
             self._parts.append(_Part(own, fit, fold))
         record["refit"] = refit_params(estimator, searched)
         self.begin_seconds, self._earlier = self._fit_seconds, record["fit_seconds"] or 0.0
+        self._begun_seconds = self._trained_seconds
         record["begin_seconds"] = (record["begin_seconds"] or 0.0) + self.begin_seconds
         self.full_seconds = self.limited = math.inf
         self._most = most_seconds
@@ -202,7 +204,7 @@ class Trial:
 
     @property
     def _share(self) -> float:
-        return min(part.fit.share for part in self._parts)
+        return min(part.fit.steps_share for part in self._parts)
 
     @property
     def _fit_seconds(self) -> float:
@@ -218,19 +220,30 @@ class Trial:
         for part in self._parts:
             part.fit.run(until)
         if self._share > share:
-            self.full_seconds = (time.perf_counter() - began) / (self._share - share)
+            self.full_seconds = min((time.perf_counter() - began) / (self._share - share), self._limited_seconds)
 
-    def sample(self, until: float) -> None:
-        """Train until a share of the training is over, at least one more step, to learn its speed."""
-        self.full_seconds = self._trained_seconds
-        self.run(max(until, self._share + _ONE_STEP))
+    def sample(self, until: float, most: float) -> None:
+        """Take a step, and train until a share of the training is over if that takes few seconds, to learn the speed.
+
+        Args:
+            until: The share.
+            most: So many seconds are few.
+        """
+        self.run(self._share + _ONE_STEP)
+        if self.full_seconds * until < most:
+            self.run(max(until, self._share + _ONE_STEP))
 
     def limit(self, seconds: float) -> None:
         """Let the whole training take no more than so many seconds; its schedule ends with it."""
         self.limited = min(seconds / len(self._parts), self._most)
         for part in self._parts:
             part.fit.limit(self.limited)
-        self.full_seconds = min(self.full_seconds, self.limited * len(self._parts))
+        self.full_seconds = min(self.full_seconds, self._limited_seconds)
+
+    @property
+    def _limited_seconds(self) -> float:
+        """The seconds of the whole training that a limit leaves, without those of the first steps."""
+        return max(self.limited * len(self._parts) - self._begun_seconds, 1e-3)
 
     def limit_rest(self, seconds: float) -> None:
         """Let the rest of the training take no more than so many seconds."""

@@ -330,6 +330,11 @@ class Fit:
         return self._training.share
 
     @property
+    def steps_share(self) -> float:
+        """The share of the steps that were taken."""
+        return self._training.steps_share
+
+    @property
     def trained_seconds(self) -> float:
         """Seconds of training so far."""
         return self._training.state.seconds
