@@ -19,17 +19,18 @@ State = Any  # tensors (B, ...) in nested lists: what one step of a network hand
 Arrays = list[np.ndarray]  # a state, flat, as arrays (B, ...)
 Batch = dict[str, np.ndarray]  # inputs by name
 
-# XLA takes 1.5 to 5 seconds more to compile. On one core, that pays after 40 training steps of a language model, 300 of a
-# forecaster that reads observation by observation, and 3,000 of one that reads segments. At 500, none of them loses more than
-# 3 seconds or a tenth of its time.
-_STEPS_THAT_PAY = 500
+# XLA takes 1.5 to 5 seconds more to compile, and makes loops over time faster, but little else. On one core, that pays after 40
+# training steps of a language model, 300 of a forecaster that reads 65 observations one by one, and 3,000 of one that reads 10
+# segments. Networks without recurrent layers of a known length count as one of 64 steps.
+_LOOPS_THAT_PAY = 30_000
+_USUAL_LOOP = 64
 _PREDICTING = threading.RLock()
 _LOCK, _COMPILING = threading.Lock(), threading.Lock()
 _COMPILED: WeakKeyDictionary[keras.Model, set[int]] = WeakKeyDictionary()
 
 
-def jit_compile(steps: float = math.inf) -> bool | str:
-    """Decide whether to compile a function that runs for so many steps.
+def jit_compile(steps: float = math.inf, model: keras.Model | None = None) -> bool | str:
+    """Decide whether to compile a function that runs for so many steps, by a model whose recurrent layers tell how long they loop.
 
     On TensorFlow, CPUs use XLA if it pays, which is not Keras' default; GPUs use what Keras chooses, such as cuDNN. JAX always
     compiles, because it would otherwise run one operation at a time. torch never compiles, because ``torch.compile`` unrolls the
@@ -37,9 +38,17 @@ def jit_compile(steps: float = math.inf) -> bool | str:
     """
     if keras.backend.backend() != "tensorflow":
         return "auto"
-    if steps < _STEPS_THAT_PAY:
+    if steps * _longest_loop(model) < _LOOPS_THAT_PAY:
         return False
     return "auto" if keras.distribution.list_devices("gpu") else True
+
+
+def _longest_loop(model: keras.Model | None) -> int:
+    """Return the most time steps that a recurrent layer of a model reads, as far as they are known."""
+    layers = [] if model is None else model._flatten_layers()
+    shapes = (layer.get_build_config() for layer in layers if isinstance(layer, keras.layers.RNN))
+    lengths = [shape["input_shape"][1] for shape in shapes if shape and "input_shape" in shape]
+    return max((length for length in lengths if length), default=_USUAL_LOOP)
 
 
 def compile_model(model: keras.Model, **options: Any) -> None:

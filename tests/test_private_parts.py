@@ -13,6 +13,7 @@ from mlflow.tracking import fluent
 from mlflow.utils import validation
 
 PRIVATE = [
+    ("keras", keras.Model, "_flatten_layers", "backend.py", "to see how long recurrent layers loop"),
     ("keras-tuner", keras_tuner.Oracle, "_random_values", "tuning/oracles.py", "to give Hyperband its first values"),
     ("keras-tuner", keras_tuner.Oracle, "_save_trial", "tuning/oracles.py", "to write no files"),
     ("mlflow", validation, "_validate_model_name", "mlflow/names.py", "to check names early"),

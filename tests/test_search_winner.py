@@ -160,3 +160,14 @@ def test_a_baseline_that_won_has_its_own_methods_only(monkeypatch):
     assert isinstance(found.best_estimator_, BaselineForecaster)
     assert hasattr(found, "evaluate")
     assert not hasattr(found, "export")
+
+
+@pytest.mark.usefixtures("without_xla")
+def test_where_no_network_has_enough_data_the_best_baseline_is_the_winner(caplog):
+    y = 10 + np.arange(24) + np.tile(np.arange(12.0) ** 2, 2)
+    found = ZooSearchCV(Forecaster(horizon=12, verbose=0), max_trials=2, random_state=0, verbose=0).fit(y)
+    best = found.best_estimator_
+    assert all(isinstance(member, BaselineForecaster) for member in getattr(best, "estimators", [best]))
+    assert np.isfinite(found.predict()).all()
+    assert "no network can be trained on what is left of the data beside the held-out part" in caplog.text
+    assert found.leaderboard_["error"].str.contains("12 observations").any()

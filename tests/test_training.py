@@ -419,3 +419,9 @@ def test_xla_compiles_long_trainings_only():
     assert jit_compile(steps=400) is False
     assert jit_compile(steps=1500) is not False
     assert jit_compile() is not False
+    short, long = (
+        keras.Sequential([keras.Input((length, 1)), keras.layers.Bidirectional(keras.layers.LSTM(2))])
+        for length in (6, 200)
+    )
+    assert jit_compile(1500, short) is False
+    assert jit_compile(400, long) is not False

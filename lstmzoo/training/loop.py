@@ -215,7 +215,7 @@ class Training:
         optimizer = overrides.make_optimizer() or make_optimizer(self.config)
         compile_model(
             self.model, optimizer=optimizer, loss=loss, metrics=overrides.make_metrics() or None,
-            jit_compile=jit_compile(steps=self.config.epochs * len(self.batches)),
+            jit_compile=jit_compile(self.config.epochs * len(self.batches), self.model),
         )  # fmt: skip
         optimizer.build(self.model.trainable_variables)
 

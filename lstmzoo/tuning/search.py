@@ -166,7 +166,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
                     self._search(run)
                 finally:
                     self._summarize(run.journal)
-                check_any_succeeded(self.records_)
+                check_any_succeeded(self.records_, self.estimator, run.data)
                 if self.refit:
                     self._refit(run)
             status = "FINISHED"

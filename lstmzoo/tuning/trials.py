@@ -15,8 +15,8 @@ import keras
 import numpy as np
 from sklearn.base import clone
 
-from lstmzoo.contracts import Data, Pausable, PausedFit, Searchable, Trainable
-from lstmzoo.errors import LstmzooError, SavedModelError, arg
+from lstmzoo.contracts import Data, Pausable, PausedFit, Searchable, Sizable, Trainable, missing_methods
+from lstmzoo.errors import DataError, LstmzooError, SavedModelError, arg
 from lstmzoo.estimators import Networks
 from lstmzoo.outputs import replacing
 from lstmzoo.records import Record, best_record, is_network, to_json
@@ -307,8 +307,15 @@ def blank_record(number: int, model: str, params: dict[str, Any], *, baseline: b
     }
 
 
-def check_any_succeeded(records: list[Record]) -> None:
-    """Refuse a search in which all networks failed; without a network, a baseline wins, and a warning is logged.
+def check_any_succeeded(records: list[Record], estimator: Searchable, data: Data) -> None:
+    """Refuse a search in which all networks failed.
+
+    A baseline wins if there was no time for a network, or if the data suffice for one, but not without the held-out part.
+
+    Args:
+        records: All records.
+        estimator: The search's own estimator.
+        data: All data.
 
     Raises:
         LstmzooError: If every network failed, with the first error; or if nothing was scored at all.
@@ -321,10 +328,28 @@ def check_any_succeeded(records: list[Record]) -> None:
         raise LstmzooError(f"{arg('time_limit')} is too short for a single trial: give more time")
     if all(r["score"] is None for r in networks):
         first = networks[0]
+        refused = all((r["error"] or "").startswith(f"{DataError.__name__}: ") for r in networks)
+        if refused and best_record(records) is not None and _is_trainable(estimator, data):
+            _logger.warning(
+                "no network can be trained on what is left of the data beside the held-out part (%s): only baselines were "
+                "compared", first["error"],
+            )  # fmt: skip
+            return
         raise LstmzooError(
             f"every trial failed ({len(networks)} of them); the first, {first['model']}: {first['error']}. "
             "Tracebacks are in records_"
         )
+
+
+def _is_trainable(estimator: Any, data: Data) -> bool:
+    """Whether data suffice for a network."""
+    if missing_methods(estimator, Sizable):
+        return False
+    try:
+        estimator.network_sizes(*data)
+    except DataError:
+        return False
+    return True
 
 
 def _clear_session() -> None:
