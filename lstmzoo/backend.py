@@ -30,7 +30,9 @@ _COMPILED: WeakKeyDictionary[keras.Model, set[int]] = WeakKeyDictionary()
 
 
 def jit_compile(steps: float = math.inf, model: keras.Model | None = None) -> bool | str:
-    """Decide whether to compile a function that runs for so many steps, by a model whose recurrent layers tell how long they loop.
+    """Decide whether to compile a function that runs for so many steps.
+
+    The recurrent layers of a ``model`` tell over how many time steps each of them loops.
 
     On TensorFlow, CPUs use XLA if it pays, which is not Keras' default; GPUs use what Keras chooses, such as cuDNN. JAX always
     compiles, because it would otherwise run one operation at a time. torch never compiles, because ``torch.compile`` unrolls the

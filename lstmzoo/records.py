@@ -88,7 +88,8 @@ def winning_record(records: list[Record], *, allow_worse_than_baseline: bool = F
     """Return the record that wins a search; None if every trial failed.
 
     The network with the highest score wins if it beats the best baseline by more than one standard error, as estimated from the
-    differences of the two in each window; with a single window, if it has the higher score. Otherwise the baseline wins.
+    differences of the two in each window; with a single window, if it has the higher score. So does an ensemble, whose errors are
+    averaged. Otherwise the baseline wins.
 
     Args:
         records: All trials.
@@ -102,7 +103,8 @@ def winning_record(records: list[Record], *, allow_worse_than_baseline: bool = F
     if network is None or baseline is None:
         return network or baseline
     margin, error = margin_between(network, baseline)
-    return network if allow_worse_than_baseline or margin > error else baseline
+    least = 0.0 if network["members"] else error
+    return network if allow_worse_than_baseline or margin > least else baseline
 
 
 def margin_between(record: Record, other: Record) -> tuple[float, float]:

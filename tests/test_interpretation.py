@@ -55,7 +55,7 @@ def fitted(shops):
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         for module in ("loop", "prediction"):
-            patch.setattr(f"lstmzoo.training.{module}.jit_compile", lambda steps=0: False)
+            patch.setattr(f"lstmzoo.training.{module}.jit_compile", lambda *_, **__: False)
         return forecaster.fit(shops)
 
 

@@ -126,6 +126,14 @@ def test_of_equal_networks_the_smaller_one_wins_and_then_the_earlier_one():
     assert best_record([record(1, -1.0), record(2, -0.99, weights=10**6)])["number"] == 2
 
 
+def test_an_ensemble_just_has_to_beat_the_best_baseline():
+    baseline, network = record(1, -1.0, -3.0, baseline=True), record(2, -2.0, -1.8)
+    assert winning_record([baseline, network]) is baseline
+    members = {"members": {"1": 0.5, "2": 0.5}}
+    assert winning_record([baseline, {**network, **members}])["number"] == 2
+    assert winning_record([baseline, {**record(2, -2.0, -2.2), **members}]) is baseline
+
+
 class Scored(Forecaster):
     """A forecaster with given scores."""
 
