@@ -108,6 +108,7 @@ class State:
         best: Weights whose mean is the model of the best epoch; the same list object as ``recent`` if they are equal.
         recent: Weights at the ends of the last epochs, if these are averaged.
         seconds: Seconds of training at the last checkpoint.
+        first_seconds: Seconds of the first step, most of them for compilation.
         stopped: Whether training ended before its last epoch.
     """
 
@@ -119,6 +120,7 @@ class State:
     best: list[Weights] = field(default_factory=list)
     recent: list[Weights] = field(default_factory=list)
     seconds: float = 0.0
+    first_seconds: float = 0.0
     stopped: bool = False
 
     @property

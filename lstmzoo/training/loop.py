@@ -151,7 +151,6 @@ class Training:
         self.hooks = overrides.hooks(self.model, config.epochs, len(batches))
         self.ended = self.state.stopped or len(self.state.history) >= config.epochs
         self._begun, self._over, self._in_epoch = False, False, -1
-        self._first = 0.0  # seconds of this object's first step, most of them for compilation
 
     @property
     def share(self) -> float:
@@ -252,7 +251,7 @@ class Training:
             self.rate.set(self._done(epoch, step, self._elapsed()))
             began = time.perf_counter()
             logs = train_batch(self.model, *self.batches[step])
-            self._first = self._first or time.perf_counter() - began
+            state.first_seconds = state.first_seconds or time.perf_counter() - began
             state.sums = {name: state.sums.get(name, 0.0) + float(value) for name, value in logs.items()}
             state.step += 1
             self.hooks.on_train_batch_end(step, logs)
@@ -280,7 +279,8 @@ class Training:
         """Return the share that is over; compilation is no part of it."""
         done = self._taken(epoch, step)
         if self.time_limit is not None:
-            done = max(done, (seconds - self._first) / max(self.time_limit - self._first, _TINY))
+            first = self.state.first_seconds
+            done = max(done, (seconds - first) / max(self.time_limit - first, _TINY))
         return min(done, 1.0)
 
     def _taken(self, epoch: int, step: int) -> float:
