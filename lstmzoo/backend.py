@@ -19,9 +19,10 @@ State = Any  # tensors (B, ...) in nested lists: what one step of a network hand
 Arrays = list[np.ndarray]  # a state, flat, as arrays (B, ...)
 Batch = dict[str, np.ndarray]  # inputs by name
 
-# XLA takes 1.5 to 5 seconds more to compile, and makes loops over time faster, but little else. On one core, that pays after 40
-# training steps of a language model, 300 of a forecaster that reads 65 observations one by one, and 3,000 of one that reads 10
-# segments. Networks without recurrent layers of a known length count as one of 64 steps.
+# XLA takes 1.5 to 5 seconds more to compile, and makes loops over time faster, but little else. On one core, that paid after
+# 3,000 training steps of a forecaster that reads 10 segments, after 300 of one that reads 65 observations one by one, and after
+# 40 to 170 of text models, whose layers do not tell how long they loop. This is a compromise: none of them loses more than a few
+# seconds.
 _LOOPS_THAT_PAY = 30_000
 _USUAL_LOOP = 64
 _PREDICTING = threading.RLock()

@@ -8,7 +8,7 @@ An estimator meets a contract by having its methods; it need not inherit from it
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, get_origin
 
 from lstmzoo.config import ModelConfig
 from lstmzoo.errors import ConfigError, arg
@@ -85,12 +85,8 @@ class PausedFit(Protocol):
     """A fit in parts."""
 
     @property
-    def share(self) -> float:
-        """The share of the training that is over."""
-
-    @property
     def steps_share(self) -> float:
-        """The share of the steps that were taken; less than ``share`` if a time limit ends the training early."""
+        """The share of the steps that were taken; it stays below 1 if a time limit ends the training early."""
 
     @property
     def trained_seconds(self) -> float:
@@ -254,7 +250,7 @@ def can_be_averaged(estimator: object) -> bool:
 
 
 def missing_methods(estimator: object, contract: type) -> list[str]:
-    """Return the methods of a contract that an estimator lacks.
+    """Return the methods and class attributes of a contract that an estimator lacks.
 
     Examples:
         >>> missing_methods(object(), Sizable)
@@ -262,4 +258,7 @@ def missing_methods(estimator: object, contract: type) -> list[str]:
     """
     asked = (name for part in contract.__mro__ for name, member in vars(part).items() if inspect.isfunction(member))
     public = dict.fromkeys(name for name in asked if not name.startswith("_"))
-    return [name for name in public if not callable(getattr(estimator, name, None))]
+    kinds = (item for part in contract.__mro__ for item in inspect.get_annotations(part).items())
+    attributes = dict.fromkeys(name for name, kind in kinds if get_origin(kind) is ClassVar)
+    lacking = [name for name in public if not callable(getattr(estimator, name, None))]
+    return lacking + [name for name in attributes if not hasattr(estimator, name)]

@@ -628,9 +628,10 @@ def test_tune_and_benchmark_with_covariates(shops):
     options = ["--max-trials", "1", "--distribution", "normal", "--allow-worse-than-baseline", "--random-state", "1"]
     assert run_json("tune", *common, *TINY, *options, "--out", "best")["best_is_baseline"] is False
     winner = lstmzoo.load("best")
-    if isinstance(winner, lstmzoo.Forecaster):
-        assert winner.future_covariates == ["price", "open"]
-        assert (winner.calendar, winner.distribution) == ([], "normal")
+    assert winner.future_covariates == ["price", "open"]
+    networks = [m for m in getattr(winner, "estimators", [winner]) if isinstance(m, lstmzoo.Forecaster)]
+    assert networks
+    assert all((network.calendar, network.distribution) == ([], "normal") for network in networks)
     rows = run_json("benchmark", *common, "--time-limit-per-model", "0.2")
     assert not [row["error"] for row in rows if row["error"]]
 

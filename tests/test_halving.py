@@ -64,7 +64,7 @@ def test_pauses_and_shared_networks_change_no_bit():
         for fit, estimator in zip(fits, shared, strict=True):
             fit.run(until)
             fit.keep()
-            assert fit.share >= until
+            assert fit.steps_share >= until
             estimator.score(Y)
     for fit, estimator, other in zip(fits, shared, alone, strict=True):
         fit.keep()
@@ -102,7 +102,7 @@ def test_a_fit_in_parts_resumes_from_its_checkpoint(tmp_path):
     first.run(1 / 3)
     resumed = forecaster(validation_size=0)
     fit = resumed.begin_fit(Y, checkpoint_dir=tmp_path)
-    assert fit.share >= 1 / 3
+    assert fit.steps_share >= 1 / 3
     fit.run()
     fit.keep()
     assert all(np.array_equal(a, b) for a, b in zip(weights(resumed), weights(whole), strict=True))

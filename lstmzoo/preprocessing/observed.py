@@ -32,7 +32,7 @@ def padding_from(panel: Panel) -> np.ndarray:
     """``(R,)`` the number of rows of padding from each row on: unobserved rows that repeat the next observed value.
 
     A short series is padded with its first value, and missing values at its start are filled with it. The rows of a later gap
-    have the value before it, or are interpolated.
+    have the value before it, or are interpolated; they count as padding, too, where that is the value after the gap.
 
     Examples:
         >>> values, observed = np.array([5.0, 5, 5, 6]), np.array([False, False, True, True])

@@ -153,13 +153,6 @@ class Training:
         self._begun, self._over, self._in_epoch = False, False, -1
 
     @property
-    def share(self) -> float:
-        """The share of the training that is over, by steps or by time."""
-        if self.ended:
-            return 1.0
-        return self._done(len(self.state.history), self.state.step, self.state.seconds)
-
-    @property
     def steps_share(self) -> float:
         """The share of the steps that were taken."""
         return self._taken(len(self.state.history), self.state.step)

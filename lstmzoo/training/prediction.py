@@ -15,7 +15,7 @@ def compile_for_prediction(model: keras.Model, calls: float = math.inf) -> None:
         model: The model. Nothing is compiled before it predicts.
         calls: How many batches it will predict; see :func:`lstmzoo.backend.jit_compile`.
     """
-    compile_model(model, jit_compile=jit_compile(calls))
+    compile_model(model, jit_compile=jit_compile(calls, model))
 
 
 def predict_padded(model: keras.Model, inputs: dict[str, np.ndarray], largest: int = 256) -> np.ndarray:

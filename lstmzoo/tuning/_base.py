@@ -62,6 +62,7 @@ class Run:
         time_limit: Seconds of the whole search; infinite without a limit.
         refit: Whether the winner is trained again on all data.
         ensemble_size: Most members of an ensemble; 1 for no ensemble.
+        allow_worse_than_baseline: Whether the best network wins whatever the baselines' scores.
         track: Tells MLflow of the records.
         tracker: MLflow's tracker; None without MLflow.
         progress: The display.
@@ -82,6 +83,7 @@ class Run:
     time_limit: float
     refit: bool
     ensemble_size: int = 1
+    allow_worse_than_baseline: bool = False
     track: Callable[[], None] = lambda: None
     tracker: "SearchTracker | None" = None
     progress: Progress = field(init=False)

@@ -55,20 +55,24 @@ def trial_limit(
     return min(most, fair if planned is not None else max(fair, 2 * usual))
 
 
-def refit_limit(best: Record, remaining: float) -> float | None:
+def refit_limit(best: Record, remaining: float, folds: int = 1) -> float | None:
     """Return the seconds that the refit may train; None if fewer than half of those of the winning trial are left.
 
     Args:
         best: The winning trial.
         remaining: Seconds until the search ends.
+        folds: How many networks the trial trained.
     """
-    left = remaining - _untrained(best) + (best["score_seconds"] or 0.0)
-    return left if left >= _WORTH * trained_seconds(best) else None
+    trained = trained_seconds(best, folds)
+    left = remaining - max(_fit_seconds(best) / folds - trained, 0.0)
+    return left if left >= _WORTH * trained else None
 
 
-def trained_seconds(record: Record) -> float:
-    """Return the seconds of a trial that were training."""
-    return record["seconds"] - _untrained(record)
+def trained_seconds(record: Record, folds: int = 1) -> float:
+    """Return the seconds that a trial trained its last network."""
+    if record["history"] and all("seconds" in row for row in record["history"]):
+        return sum(row["seconds"] for row in record["history"])
+    return _fit_seconds(record) / folds
 
 
 def _untrained(record: Record) -> float:

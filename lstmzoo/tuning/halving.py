@@ -154,8 +154,10 @@ class Halving:
         return estimator
 
     def _refits_now(self, record: Record) -> bool:
-        if self._run.estimator.newest_held_out or not self.refits:
-            return self.refits
+        if not self.refits:
+            return False
+        if self._run.estimator.newest_held_out:
+            return self._run.remaining() >= _WORTH * self._refit_cost(record)
         return self._run.remaining() >= 1.1 * (record["fit_seconds"] or 0.0)
 
     @property
@@ -228,8 +230,8 @@ class Halving:
             if best is None or self.is_settled(best):
                 return
             if self._early:
-                winner = winning_record(self._run.journal.records)
-                if winner is best:
+                allowed = self._run.allow_worse_than_baseline
+                if winning_record(self._run.journal.records, allow_worse_than_baseline=allowed) is best:
                     return
                 self._early = self.refits = False
             if self._run.remaining() <= 0 or not self._fits(best):
@@ -242,7 +244,8 @@ class Halving:
             return True
         trial, later = self.trial(record), len(RUNGS) - len(record["rungs"])
         left = self._run.remaining() - later * trial.score_seconds
-        if not self._reserves_refit and trial.limited < math.inf and left > 0:
+        shortened = trial.limited < math.inf or trial.full_seconds * (1 - RUNGS[-later - 1]) > left
+        if not self._reserves_refit and shortened and left > 0:
             trial.limit_rest(left)
         elif self._run.remaining() <= self._cost(record):
             if later < len(RUNGS) - 1 or left <= 0:

@@ -41,8 +41,8 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
     """Find the best model and hyperparameters for a data set.
 
     Candidates are trained and scored on held-out data, as are the task's baselines; ``oracle`` says in which order. The best of
-    them may be averaged in an ensemble. The winner is trained again on all data if there is time. If no network beats the best
-    baseline by more than chance, that baseline is the winner, and a warning is logged.
+    them, and baselines, may be averaged in an ensemble. The winner is trained again on all data if there is time. If there is no
+    ensemble, and no network beats the best baseline by more than chance, that baseline is the winner, and a warning is logged.
 
     Args:
         estimator: An estimator of any task. Settings in its ``hyperparameters`` are not searched.
@@ -68,7 +68,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         tracking_uri: MLflow store.
         registered_model_name: Register the winner in MLflow under this name.
         error_score: Whether a failing network ends the search with its exception (``raise``), or is a row with its error (nan).
-        refit: Whether to train the winner on all data.
+        refit: Whether to train the winner on all data, if there is time.
         ensemble_size: Most members of the ensemble that ``halving`` chooses among the trials and baselines, if it is better than
             each of them; 1 for no ensemble. Estimators whose predictions cannot be averaged have none.
         allow_worse_than_baseline: Whether the best network wins whatever the baselines' scores. Otherwise it has to beat the best
@@ -77,7 +77,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         verbose: 0 for silence, 1 for a live table, or for lines without a terminal.
 
     Attributes:
-        best_estimator_: The winner, trained on all data.
+        best_estimator_: The winner, trained on all data if there was time; otherwise as it was in its trial.
         best_params_: The winner's model and hyperparameters; of an ensemble, ``members``: weights by trial.
         best_score_: The winner's held-out score.
         scorer_: The function ``(estimator, *data) -> float`` that scored the trials; ``scorer_.scoring`` is the metric, None for
@@ -166,7 +166,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
                     self._search(run)
                 finally:
                     self._summarize(run.journal)
-                check_any_succeeded(self.records_, self.estimator, run.data)
+                check_any_succeeded(self.records_, run.configured, run.data)
                 if self.refit:
                     self._refit(run)
             status = "FINISHED"
@@ -223,7 +223,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         run = Run(
             self.estimator, unread, data, space, journal, splits, self.scorer_, began - journal.elapsed,
             math.inf if self.time_limit is None else self.time_limit, self.refit,
-            self.ensemble_size if self.oracle == "halving" else 1,
+            self.ensemble_size if self.oracle == "halving" else 1, self.allow_worse_than_baseline,
         )  # fmt: skip
         run.raises = self.error_score == "raise"
         run.track = lambda: self._track(run, "RUNNING")
@@ -297,8 +297,8 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         return winning_record(records, allow_worse_than_baseline=self.allow_worse_than_baseline)
 
     def _warn_of_baseline(self, best: Record) -> None:
-        if all(r["baseline"] for r in self.records_):
-            return  # said already: there was no time
+        if all(r["baseline"] or r["score"] is None for r in self.records_):
+            return  # said already: there was no time, or too little data
         network = best_record([r for r in self.records_ if not r["baseline"]])
         margin, error = (0.0, 0.0) if network is None else margin_between(network, best)
         if network is not None and margin > 0:

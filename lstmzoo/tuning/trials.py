@@ -189,7 +189,7 @@ class Trial:
             self._parts.append(_Part(own, fit, fold))
         record["refit"] = refit_params(estimator, searched)
         self.begin_seconds, self._earlier = self._fit_seconds, record["fit_seconds"] or 0.0
-        self._begun_seconds = self._trained_seconds
+        self._begun_seconds = min(self._trained_seconds, self.begin_seconds)
         record["begin_seconds"] = (record["begin_seconds"] or 0.0) + self.begin_seconds
         self.full_seconds = self.limited = math.inf
         self._most = most_seconds
@@ -230,6 +230,8 @@ class Trial:
             most: So many seconds are few.
         """
         self.run(self._share + _ONE_STEP)
+        if self._share == 1:  # by the first step, which was compiled
+            self.full_seconds = min(self._trained_seconds, self._limited_seconds)
         if self.full_seconds * until < most:
             self.run(max(until, self._share + _ONE_STEP))
 
@@ -307,14 +309,14 @@ def blank_record(number: int, model: str, params: dict[str, Any], *, baseline: b
     }
 
 
-def check_any_succeeded(records: list[Record], estimator: Searchable, data: Data) -> None:
+def check_any_succeeded(records: list[Record], configured: Callable[[Record], Any], data: Data) -> None:
     """Refuse a search in which all networks failed.
 
     A baseline wins if there was no time for a network, or if the data suffice for one, but not without the held-out part.
 
     Args:
         records: All records.
-        estimator: The search's own estimator.
+        configured: Returns the unfitted estimator of a record.
         data: All data.
 
     Raises:
@@ -329,7 +331,7 @@ def check_any_succeeded(records: list[Record], estimator: Searchable, data: Data
     if all(r["score"] is None for r in networks):
         first = networks[0]
         refused = all((r["error"] or "").startswith(f"{DataError.__name__}: ") for r in networks)
-        if refused and best_record(records) is not None and _is_trainable(estimator, data):
+        if refused and best_record(records) is not None and _is_trainable(configured(first), data):
             _logger.warning(
                 "no network can be trained on what is left of the data beside the held-out part (%s): only baselines were "
                 "compared", first["error"],

@@ -69,12 +69,18 @@ class Whole:
         run = self._run
         winner = with_params(run.estimator, **{**record["refit"], "verbose": verbose})
         if run.time_limit < math.inf:
-            limit = refit_limit(record, run.time_limit - run.elapsed())
+            folds = len(run.splits)
+            limit = refit_limit(record, run.time_limit - run.elapsed(), folds)
             if limit is None and self._best is not None and self._best[0] is record:
                 _logger.info("no time to train the winner again on all data: the trial's own network is kept")
                 self._best[1].continue_from(*run.data)
                 return self._best[1]
-            winner = with_params(winner, time_limit=trained_seconds(record) if limit is None else limit)
+            if limit is None:
+                limit = trained_seconds(record, folds)
+                _logger.warning(
+                    "the winner's network is of an earlier process: it is trained again beyond the time limit"
+                )
+            winner = with_params(winner, time_limit=limit)
         return winner.fit(*run.data)
 
     def _proposals(self) -> Generator[Proposal, float | None, None]:

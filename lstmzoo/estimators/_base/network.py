@@ -325,11 +325,6 @@ class Fit:
         self.seconds = time.perf_counter() - started
 
     @property
-    def share(self) -> float:
-        """The share of the training that is over."""
-        return self._training.share
-
-    @property
     def steps_share(self) -> float:
         """The share of the steps that were taken."""
         return self._training.steps_share

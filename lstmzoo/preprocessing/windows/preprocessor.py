@@ -211,8 +211,10 @@ class WindowPreprocessor:
         stored = self.series_scales(panel)
         if stored is not None:
             return stored
-        last = panel.tail(self.lookback)
-        counted = _counted(self.padding_from(last)[last.offsets[:-1]], self.lookback)
+        near, last = panel.tail(self.context), panel.tail(self.lookback)
+        padding = self.padding_from(near)[near.offsets[:-1]]
+        padding = np.where(padding < self.context, padding, 0) - (self.context - self.lookback)
+        counted = _counted(padding, self.lookback)
         return self.scaler.of_windows(self.scaler.transformed(last).values.reshape(len(panel), self.lookback), counted)
 
     def padding_from(self, panel: Panel) -> np.ndarray:
