@@ -8,7 +8,7 @@ An estimator meets a contract by having its methods; it need not inherit from it
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from lstmzoo.config import ModelConfig
 from lstmzoo.errors import ConfigError, arg
@@ -53,14 +53,9 @@ class Searchable(Trainable, Protocol):
     """An estimator for :class:`lstmzoo.tuning.ZooSearchCV` and :func:`lstmzoo.tuning.benchmark`.
 
     It has the parameters ``model``, ``hyperparameters``, ``time_limit``, ``random_state`` and ``verbose``.
-
-    Attributes:
-        first_seconds: Seconds that compiling and scoring a first small network take on one core. A search that has less time
-            does not begin one.
     """
 
     task: ClassVar[str]
-    first_seconds: ClassVar[float]
 
     def data_digest(self, *data: Any, **options: Any) -> str:
         """Return the SHA-256 of data, the same for all forms of the same data."""
@@ -76,6 +71,12 @@ class Searchable(Trainable, Protocol):
 
     def read_once(self, *data: Any, **options: Any) -> Data:
         """Read and check data; the other methods take the result in its place."""
+
+    def first_seconds(self, *data: Any) -> float:
+        """Return the seconds that a first network takes at least on one core, to be compiled and to score held-out data.
+
+        A search that has less time does not begin one.
+        """
 
     def refit_clone(self) -> "Searchable":
         """Return an unfitted copy that trains on all data, for the best number of epochs."""
@@ -250,7 +251,7 @@ def can_be_averaged(estimator: object) -> bool:
 
 
 def missing_methods(estimator: object, contract: type) -> list[str]:
-    """Return the methods and class attributes of a contract that an estimator lacks.
+    """Return the methods of a contract that an estimator lacks.
 
     Examples:
         >>> missing_methods(object(), Sizable)
@@ -258,7 +259,4 @@ def missing_methods(estimator: object, contract: type) -> list[str]:
     """
     asked = (name for part in contract.__mro__ for name, member in vars(part).items() if inspect.isfunction(member))
     public = dict.fromkeys(name for name in asked if not name.startswith("_"))
-    kinds = (item for part in contract.__mro__ for item in inspect.get_annotations(part).items())
-    attributes = dict.fromkeys(name for name, kind in kinds if get_origin(kind) is ClassVar)
-    lacking = [name for name in public if not callable(getattr(estimator, name, None))]
-    return lacking + [name for name in attributes if not hasattr(estimator, name)]
+    return [name for name in public if not callable(getattr(estimator, name, None))]

@@ -46,7 +46,7 @@ class MadeUpRun(SimpleNamespace):
         }
         super().__init__(
             now=now, space={}, task="forecasting", seed=lambda *_: 0, refit=True, ensemble_size=4, time_limit=LIMIT,
-            allow_worse_than_baseline=False, estimator=SimpleNamespace(newest_held_out=True, first_seconds=3.0),
+            allow_worse_than_baseline=False, estimator=SimpleNamespace(newest_held_out=True),
             journal=SimpleNamespace(records=[made]),
         )  # fmt: skip
 

@@ -40,7 +40,7 @@ def test_a_refit_has_what_remains_if_that_is_half_of_its_trial():
 @pytest.mark.usefixtures("without_xla")
 @pytest.mark.parametrize("oracle", ["halving", "random"])
 def test_a_task_whose_first_network_takes_longer_than_the_limit_has_a_baseline(oracle, monkeypatch, caplog):
-    monkeypatch.setattr(Forecaster, "first_seconds", 40.0)
+    monkeypatch.setattr(Forecaster, "first_seconds", lambda self, y: 40.0)
     y = 10 + np.sin(np.arange(80) * np.pi / 6)
     options = {"oracle": oracle, "random_state": 0, "verbose": 0}
     found = ZooSearchCV(Forecaster(horizon=4, verbose=0), "gru", time_limit=30, **options).fit(y)

@@ -59,7 +59,6 @@ class Fake(BaseEstimator):
     """An estimator that meets the contract of a search, has a formula as score, and can be made to fail."""
 
     task = "forecasting"
-    first_seconds = 3.0
     fits: list = []  # noqa: RUF012
     fail: dict = {}  # noqa: RUF012
     interrupt_at = None
@@ -75,6 +74,9 @@ class Fake(BaseEstimator):
         self.time_limit = time_limit
         self.random_state = random_state
         self.verbose = verbose
+
+    def first_seconds(self, y):
+        return 3.0
 
     def fit(self, y):
         if Fake.interrupt_at == len(Fake.fits):

@@ -7,7 +7,8 @@ import pytest
 from lstmzoo import BaselineForecaster, Forecaster
 from lstmzoo.errors import DataError
 from lstmzoo.estimators.forecasting.network.framing import long_enough
-from lstmzoo.preprocessing import Channels, Columns, WindowPreprocessor, Windows, filled, read_panel
+from lstmzoo.panel import Panel
+from lstmzoo.preprocessing import Channels, Columns, WindowPreprocessor, Windows, any_observed, filled, read_panel
 
 pytestmark = pytest.mark.usefixtures("eagerly")
 
@@ -247,3 +248,10 @@ def test_a_short_series_with_a_trend_is_forecast_near_its_last_values(residual):
     )
     found = fitted.predict().query("unique_id == 'up'")["y_hat"]
     assert found.between(3.5, 6.5).all(), found.tolist()
+
+
+def test_a_series_without_an_observed_value_in_its_last_steps():
+    observed = np.array([True, True, False, False])
+    panel = Panel(np.array(["a"]), np.array([0, 4]), np.arange(4.0), np.arange(4), 1, observed=observed)
+    assert not any_observed(panel, 2)
+    assert any_observed(panel, 3)

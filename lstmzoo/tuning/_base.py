@@ -181,6 +181,10 @@ class Run:
         self.progress.end(record)
         self.track()
 
+    def first_seconds(self) -> float:
+        """Return the seconds that a first network takes at least."""
+        return float(self.estimator.first_seconds(*self.splits[0][1][0]))
+
     def given_limit(self) -> float:
         """Return the seconds that the user lets one fit take; infinite without a limit."""
         limit = self.estimator.get_params(deep=False).get("time_limit")

@@ -262,7 +262,7 @@ class Halving:
         return trial.full_seconds * (RUNGS[level] - RUNGS[level - 1]) + trial.score_seconds
 
     def _cost_of_new(self) -> float:
-        return self._start + self._full * RUNGS[0] if self._full else self._run.estimator.first_seconds
+        return self._start + self._full * RUNGS[0] if self._full else self._run.first_seconds()
 
     def _affords(self, seconds: float) -> bool:
         """Whether, after so many seconds, the best trial can still be trained to its end, and again on all data."""

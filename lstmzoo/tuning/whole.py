@@ -100,7 +100,7 @@ class Whole:
         planned = planned_trials(len(run.space), tried, self._max_trials)
         return trial_limit(
             run.journal.records, run.time_limit - run.elapsed(), refit=run.refit, planned=planned,
-            first=run.estimator.first_seconds,
+            first=run.first_seconds(),
         )  # fmt: skip
 
     def _trial(self, model: str, params: dict[str, Scalar], limit: float) -> Record:

@@ -14,7 +14,6 @@ class Searched:
 
     _metrics: ClassVar[tuple[str, ...]] = ()  # that ``score`` takes by name
     newest_held_out: ClassVar[bool] = False  # see lstmzoo.contracts.Pausable
-    first_seconds: ClassVar[float] = 3.0  # see lstmzoo.contracts.Searchable
     holdout_split: Any
 
     def rolling_holdout(self, *data: Any, windows: int | None = None) -> tuple[tuple, list[tuple]]:
@@ -57,6 +56,10 @@ class Searched:
         read = self.read_once(*data)
         parts = [self.read_once(*(_chosen(items, set(side.tolist())) for items in read)) for side in (train, test)]
         return parts[0], [parts[1]]
+
+    def first_seconds(self, *data: Any) -> float:
+        """Return the seconds that a first network takes at least on one core, to be compiled and to score held-out data."""
+        return 3.0
 
     def continue_from(self, *data: Any) -> None:
         """Go on from data that is longer than what the estimator was fitted on, without training."""

@@ -20,6 +20,7 @@ _MAX_CHARACTERS = 10_000
 _LEAST = 1e-300  # instead of a probability that is rounded to 0
 _HELD_OUT = 0.1  # share of the pairs
 _JUDGED = 500  # pairs that suffice to compare the trials of a search
+_COMPILED, _TRANSLATED = 5.0, 0.12  # seconds to compile, and for each sentence: a new network does not know when to end
 _METRICS = {"bleu": bleu, "chrf": chrf, "ter": ter}
 _SCHEMA = (
     served("beam_size", 5, "Hypotheses that the beam search keeps", high=SERVED.beams[-1]),
@@ -38,7 +39,6 @@ class SentenceTranslator(ZooEstimator):
     task: ClassVar[str] = "translation"
     _saved = as_json("_example")
     scores_predictions: ClassVar[bool] = False
-    first_seconds: ClassVar[float] = 40.0  # most of them for beam search, by a network that does not know when to end
     _metrics = tuple(_METRICS)
     _example: str
 
@@ -106,6 +106,10 @@ class SentenceTranslator(ZooEstimator):
         """Split as :meth:`holdout_split` does, but hold out at most about 500 pairs, because each trial translates them."""
         sources, targets = check_pairs(source, target)
         return split_pairs(sources, targets, min(_HELD_OUT, _JUDGED / len(sources)), seed=0)
+
+    def first_seconds(self, source: Any, target: Any) -> float:
+        """Return the seconds that a first network takes at least on one core, to be compiled and to translate held-out pairs."""
+        return _COMPILED + _TRANSLATED * len(source)
 
     def read_once(self, source: Any, target: Any) -> tuple[list[str], list[str]]:
         """Read and check the sentences and their translations once, for a search that passes them on many times.
