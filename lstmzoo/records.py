@@ -89,7 +89,7 @@ def winning_record(records: list[Record], *, allow_worse_than_baseline: bool = F
 
     The network with the highest score wins if it beats the best baseline by more than one standard error, as estimated from the
     differences of the two in each window; with a single window, if it has the higher score. So does an ensemble, whose errors are
-    averaged. Otherwise the baseline wins.
+    averaged; one of baselines alone is a baseline. Otherwise the baseline wins.
 
     Args:
         records: All trials.
@@ -98,8 +98,10 @@ def winning_record(records: list[Record], *, allow_worse_than_baseline: bool = F
     References:
         Breiman et al., "Classification and Regression Trees", 1984 (the one-standard-error rule).
     """
-    network = best_record([r for r in records if not r["baseline"]])
-    baseline = best_record([r for r in records if r["baseline"]])
+    untrained = {r["number"] for r in records if r["baseline"]}
+    untrained |= {r["number"] for r in records if r["members"] and {int(n) for n in r["members"]} <= untrained}
+    network = best_record([r for r in records if r["number"] not in untrained])
+    baseline = best_record([r for r in records if r["number"] in untrained])
     if network is None or baseline is None:
         return network or baseline
     margin, error = margin_between(network, baseline)

@@ -392,7 +392,7 @@ def test_demo(monkeypatch):
     monkeypatch.setattr(f"{demo}._MODELS", ("conditional_gru_mini",))
     monkeypatch.setattr(f"{demo}._SETTINGS", {**SETTINGS, "vocab_size": 300, "epochs": 1})
     monkeypatch.setattr(lstmzoo.BaselineTranslator, "score", lambda self, *pairs: -1.0)  # so that the network wins
-    result = run("demo", "translation", "--out", "shown", "--time-limit", "10")
+    result = run("demo", "translation", "--out", "shown", "--time-limit", "14")
     assert result.exit_code == 0, result.stderr
     for word in ("conditional_gru_mini", "lexicon", "BLEU", "exactly right", '"predictions"', "mlflow ui",
                  "picture: shown/alignment.png"):  # fmt: skip

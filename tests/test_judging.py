@@ -129,9 +129,16 @@ def test_of_equal_networks_the_smaller_one_wins_and_then_the_earlier_one():
 def test_an_ensemble_just_has_to_beat_the_best_baseline():
     baseline, network = record(1, -1.0, -3.0, baseline=True), record(2, -2.0, -1.8)
     assert winning_record([baseline, network]) is baseline
-    members = {"members": {"1": 0.5, "2": 0.5}}
+    members = {"members": {"1": 0.5, "3": 0.5}}
     assert winning_record([baseline, {**network, **members}])["number"] == 2
     assert winning_record([baseline, {**record(2, -2.0, -2.2), **members}]) is baseline
+
+
+def test_an_ensemble_of_baselines_is_a_baseline():
+    first, second, network = (record(n, -2.0, -2.0, baseline=n < 3) for n in (1, 2, 3))
+    ensemble = {**record(4, -1.0, -1.0), "members": {"1": 0.5, "2": 0.5}}
+    assert winning_record([first, second, network, ensemble]) is ensemble
+    assert winning_record([first, second, network, ensemble], allow_worse_than_baseline=True) is network
 
 
 class Scored(Forecaster):

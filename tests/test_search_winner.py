@@ -50,7 +50,7 @@ def test_a_task_whose_first_network_takes_longer_than_the_limit_has_a_baseline(o
 
 @pytest.mark.usefixtures("without_xla")
 def test_without_time_for_a_refit_a_whole_trial_s_own_network_is_the_winner(monkeypatch):
-    monkeypatch.setattr("lstmzoo.tuning.whole.refit_limit", lambda record, remaining: None)
+    monkeypatch.setattr("lstmzoo.tuning.whole.refit_limit", lambda *_: None)
     estimator = Forecaster(horizon=4, hyperparameters={"steps_per_epoch": 2, "epochs": 1, "units": 4}, verbose=0)
     y = 10 + np.sin(np.arange(80) * np.pi / 6)
     options = {"oracle": "random", "random_state": 0, "verbose": 0, "allow_worse_than_baseline": True}
