@@ -22,6 +22,9 @@ class MadeUp:
         self.record = {**blank_record(number, "gru", {}, baseline=False, seed=1), "score": score}
         self.done, self.next = 0.0, score
 
+    def sample(self, until, most):
+        raise AssertionError("it takes another step")
+
     def limit_rest(self, seconds):
         self.limited = seconds
         self.full_seconds = min(self.full_seconds, seconds / (1 - self.done))
@@ -118,6 +121,20 @@ def test_a_refit_of_less_than_half_of_a_training_is_left_out():
     search._finish()
     run.now = 90.0
     assert not search._refits_now(trial.record)
+
+
+def test_without_time_for_another_step_the_first_one_is_scored(monkeypatch):
+    run = MadeUpRun(95.0, -5.0)
+    search, trial = Halving(run, None), MadeUp(run, 2, math.inf, -3.0)
+    trial.begin_seconds, advanced = 22.0, []
+    monkeypatch.setattr(trial, "advance", lambda until: advanced.append(until) or trial.record["rungs"].append(-3.0))
+    run.new_record, run.trial = lambda *_: trial.record, lambda _: trial
+    run.journal.records.append(trial.record)
+    assert search._begin("gru", {})
+    search._finish()
+    assert [until < 1e-6 for until in advanced] == [True], "it is scored, and not trained"
+    assert not search._refits_now(trial.record)
+    assert not search._affords(search._cost_of_new())
 
 
 @pytest.mark.parametrize("seconds", [1.0, 50.0])

@@ -19,7 +19,7 @@ from lstmzoo.tuning._base import SEARCHERS, Run, without_validation
 from lstmzoo.tuning.blending import add_ensemble, blended
 from lstmzoo.tuning.oracles import proposal_key
 from lstmzoo.tuning.space import ModelSpace, Space, moved, nearest
-from lstmzoo.tuning.trials import Trial
+from lstmzoo.tuning.trials import ONE_STEP, Trial
 
 RUNGS = (1 / 9, 1 / 3, 1.0)
 _FACTOR = 3
@@ -183,12 +183,17 @@ class Halving:
         first = not self._full
         with run.recorded(record):
             trial = self._trials[record["number"]] = run.trial(record)
-            if trial.begin_seconds < run.remaining():  # a step takes no longer than compiling it and the first one
+            goes_on = (
+                trial.begin_seconds < run.remaining()
+            )  # a step takes no longer than compiling it and the first one
+            if goes_on:
                 trial.sample(_SAMPLE, run.remaining() * _SAMPLE)
-            if run.remaining() < math.inf:
+            if goes_on and run.remaining() < math.inf:
                 self._set_limit(trial, first=first)
+            elif first and not goes_on:
+                self._full, self.refits = math.inf, False
             self._start = max(self._start, trial.begin_seconds)
-            trial.advance(RUNGS[0])
+            trial.advance(RUNGS[0] if goes_on else ONE_STEP)
         self._let_go()
         return record["score"] is not None
 
@@ -243,6 +248,8 @@ class Halving:
         if self._run.remaining() == math.inf:
             return True
         trial, later = self.trial(record), len(RUNGS) - len(record["rungs"])
+        if trial.full_seconds == math.inf:  # a step is too long
+            return False
         left = self._run.remaining() - later * trial.score_seconds
         shortened = trial.limited < math.inf or trial.full_seconds * (1 - RUNGS[-later - 1]) > left
         if not self._reserves_refit and shortened and left > 0:

@@ -23,7 +23,7 @@ from lstmzoo.records import Record, best_record, is_network, to_json
 
 _logger = logging.getLogger(__name__)
 T = TypeVar("T", bound=Trainable)
-_ONE_STEP = 1e-9  # share of a training that is over after its first step
+ONE_STEP = 1e-9  # share of a training that is over after its first step
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,7 @@ class Trial:
             own = estimator if number == len(folds) else clone(estimator)
             directory = checkpoint_dir if len(folds) == 1 else checkpoint_dir / str(number)
             fit = own.begin_fit(*fold.train, networks=networks, checkpoint_dir=directory)
-            fit.run(_ONE_STEP)
+            fit.run(ONE_STEP)
             self._parts.append(_Part(own, fit, fold))
         record["refit"] = refit_params(estimator, searched)
         self.begin_seconds, self._earlier = self._fit_seconds, record["fit_seconds"] or 0.0
@@ -229,11 +229,11 @@ class Trial:
             until: The share.
             most: So many seconds are few.
         """
-        self.run(self._share + _ONE_STEP)
+        self.run(self._share + ONE_STEP)
         if self._share == 1:  # by the first step, which was compiled
             self.full_seconds = min(self._trained_seconds, self._limited_seconds)
         if self.full_seconds * until < most:
-            self.run(max(until, self._share + _ONE_STEP))
+            self.run(max(until, self._share + ONE_STEP))
 
     def limit(self, seconds: float) -> None:
         """Let the whole training take no more than so many seconds; its schedule ends with it."""
