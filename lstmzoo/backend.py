@@ -21,8 +21,8 @@ Batch = dict[str, np.ndarray]  # inputs by name
 
 # XLA takes 1.5 to 5 seconds more to compile, and makes loops over time faster, but little else. On one core, that paid after
 # 3,000 training steps of a forecaster that reads 10 segments, after 300 of one that reads 65 observations one by one, and after
-# 40 to 170 of text models, whose layers do not tell how long they loop. This is a compromise: none of them loses more than a few
-# seconds.
+# 40 to 170 of text models, whose layers do not tell how long they loop. This is a compromise: none of them loses much more
+# than 3 seconds or a tenth of its time.
 _LOOPS_THAT_PAY = 30_000
 _USUAL_LOOP = 64
 _PREDICTING = threading.RLock()

@@ -88,8 +88,9 @@ def winning_record(records: list[Record], *, allow_worse_than_baseline: bool = F
     """Return the record that wins a search; None if every trial failed.
 
     The network with the highest score wins if it beats the best baseline by more than one standard error, as estimated from the
-    differences of the two in each window; with a single window, if it has the higher score. So does an ensemble, whose errors are
-    averaged; one of baselines alone is a baseline. Otherwise the baseline wins.
+    differences of the two in each window; with a single window, if it has the higher score. An ensemble with a
+    network in it, which hedges, wins if it has the higher score; one of baselines alone counts as a baseline. Otherwise the
+    baseline wins.
 
     Args:
         records: All trials.

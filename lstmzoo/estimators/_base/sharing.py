@@ -8,7 +8,7 @@ import keras
 from lstmzoo.seeding import seeded
 from lstmzoo.training import Program, compile_for_prediction
 
-PREDICTIONS = 100  # about so many batches are predicted by a network of a search, some after each pause
+PREDICTIONS = 100  # batches, a generous guess of what a network of a search predicts at its pauses
 
 
 @dataclass(frozen=True, kw_only=True)
