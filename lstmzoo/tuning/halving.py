@@ -183,9 +183,7 @@ class Halving:
         first = not self._full
         with run.recorded(record):
             trial = self._trials[record["number"]] = run.trial(record)
-            goes_on = (
-                trial.begin_seconds < run.remaining()
-            )  # a step takes no longer than compiling it and the first one
+            goes_on = trial.begin_seconds < run.remaining()  # another step takes less than compiling the first
             if goes_on:
                 trial.sample(_SAMPLE, run.remaining() * _SAMPLE)
             if goes_on and run.remaining() < math.inf:

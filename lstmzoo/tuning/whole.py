@@ -64,7 +64,7 @@ class Whole:
     def winner(self, record: Record, verbose: int) -> Any:
         """Return a trial's estimator, trained again on all data, for as long as is left; without time, as it was in the trial.
 
-        An earlier process has taken the networks of its trials with it: one of them is trained as long as it was.
+        A network of an earlier process, or of an estimator without pauses, is not there: it is trained as long as it was.
         """
         run = self._run
         winner = with_params(run.estimator, **{**record["refit"], "verbose": verbose})
@@ -77,9 +77,7 @@ class Whole:
                 return self._best[1]
             if limit is None:
                 limit = trained_seconds(record, folds)
-                _logger.warning(
-                    "the winner's network is of an earlier process: it is trained again beyond the time limit"
-                )
+                _logger.warning("the winner's network was not kept: it is trained again, beyond the time limit")
             winner = with_params(winner, time_limit=limit)
         return winner.fit(*run.data)
 
