@@ -315,11 +315,15 @@ def test_baselines_that_need_no_season_ask_for_none(method):
     assert BaselineForecaster(method, horizon=3, season_length=24).fit(np.arange(20.0)).predict().shape == (3,)
 
 
-def test_a_seasonal_baseline_names_the_short_series_or_pads_it():
+def test_a_baseline_names_the_short_series_or_forecasts_its_last_value():
     with pytest.raises(DataError, match="has 20 observations; seasonal_naive needs 24"):
         BaselineForecaster("seasonal_naive", horizon=3, season_length=24).fit(np.arange(20.0))
-    padded = BaselineForecaster("seasonal_naive", horizon=3, season_length=24, pad_short=True).fit(np.arange(20.0))
-    assert padded.predict().tolist() == [0, 0, 0]
+    short = {"horizon": 3, "season_length": 24, "pad_short": True, "quantiles": [0.9]}
+    found, naive = (BaselineForecaster(m, **short).fit(np.arange(20.0)) for m in ("seasonal_naive", "naive"))
+    assert found.predict(quantiles=[]).tolist() == [19, 19, 19]
+    np.testing.assert_array_equal(found.predict(), naive.predict())
+    np.testing.assert_array_equal(found.predict(np.arange(30.0))[:, 0], [6, 7, 8])
+    assert BaselineForecaster("drift", horizon=2, pad_short=True).fit([5.0]).predict().tolist() == [5, 5]
 
 
 def test_scikit_learn_s_pipelines_and_searches_take_it(hourly, tiny):

@@ -151,6 +151,19 @@ def test_seasons_that_are_passed_are_taken():
     assert BaselineForecaster("naive", horizon=2, season_length=[30, 7]).fit(np.arange(99.0)).seasons_ == [7, 30]
 
 
+@pytest.mark.parametrize("length", [3, 30, 36, 40, 47])
+def test_a_short_series_does_not_remove_the_season_of_the_others(length):
+    months = pd.date_range("2010-01-01", periods=130, freq="MS")
+    y = seasonal(np.random.default_rng(0), 130, 12)
+    frames = [pd.DataFrame({"unique_id": f"s{i}", "ds": months, "y": y}) for i in range(9)]
+    data = pd.concat([*frames, frames[0].head(length).assign(unique_id="short")])
+    assert BaselineForecaster("naive", horizon=12).fit(data).seasons_ == [12]
+    assert BaselineForecaster("naive", horizon=12, pad_short=False).fit(data).seasons_ == [1]
+    found = BaselineForecaster("seasonal_naive", horizon=12).fit(data).predict().set_index("unique_id")["y_hat"]
+    np.testing.assert_array_equal(found["s0"], y[-12:])
+    np.testing.assert_array_equal(found["short"], y[length - 12 : length] if length >= 12 else y[length - 1])
+
+
 def test_seasons_of_equal_series_are_searched_once(monkeypatch):
     rng = np.random.default_rng(5)
     searched = []

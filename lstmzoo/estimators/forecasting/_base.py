@@ -356,9 +356,8 @@ class PanelForecaster(ServedForecaster, SplitForecaster, ScoredForecaster):
         """Return season lengths, shortest first: the parameter, or those of :func:`lstmzoo.preprocessing.find_seasons`; [1] if
         there is none.
 
-        A season must fit twice, each time with a horizon. The shortest series decides what fits; if short series are padded, or
-        one is too short for any training, the median length. Seasons are searched without the last ``horizon`` steps, so that
-        networks and baselines agree, whatever they hold out.
+        A season must fit twice, each time with a horizon, into half of the series; into all of them if ``pad_short`` is False.
+        Seasons are searched without the last ``horizon`` steps, so that networks and baselines agree, whatever they hold out.
 
         Args:
             panel: Series, filled.
@@ -367,9 +366,7 @@ class PanelForecaster(ServedForecaster, SplitForecaster, ScoredForecaster):
         if self.season_length is not None:
             given = plain(self.season_length)
             return sorted(given if isinstance(given, list) else [given])
-        length = panel.lengths.min()
-        if self.pad_short or (self.pad_short is None and length < 3 * self.horizon):
-            length = np.median(panel.lengths)
+        length = panel.lengths.min() if self.pad_short is False else np.median(panel.lengths)
         longest = int(length) // 2 - self.horizon
         usual = [season for season in usual_seasons(panel.freq) if 1 < season <= longest]
         found = find_seasons(panel.head(self.horizon), usual)

@@ -52,7 +52,8 @@ class BaselineForecaster(Untrained, PanelForecaster):
         season_length: As for :class:`lstmzoo.Forecaster`; ``theta`` and ``damped`` use all seasons, other methods the shortest.
         freq: As for :class:`lstmzoo.Forecaster`.
         quantiles: Levels to forecast besides the mean; quantiles are those of a normal distribution.
-        pad_short: As for :class:`lstmzoo.Forecaster`, but without a warning.
+        pad_short: Whether series that are shorter than a season (``seasonal_naive``) or two values (``drift``) are forecast by
+            their last value. If None, they are, unless all series are too short. False refuses them.
         allow_negative: As for :class:`lstmzoo.Forecaster`.
         missing: As for :class:`lstmzoo.Forecaster`; filled values are read as if they had been observed.
         irregular: As for :class:`lstmzoo.Forecaster`; the length of steps is ignored.
@@ -167,7 +168,7 @@ class _Local:
         method: One of :data:`METHODS`.
         horizon: H.
         seasons: Season lengths, shortest first.
-        pad_short: Whether series that are too short are padded to the left.
+        pad_short: Whether series that are too short are forecast by ``naive``.
         allow_negative: Whether series without negative values may be forecast negative.
     """
 
@@ -188,14 +189,12 @@ class _Local:
         return True
 
     def prepared(self, panel: Panel) -> Panel:
-        """Return histories, padded if they are too short and may be.
+        """Return the same histories.
 
         Raises:
             DataError: If one is too short.
         """
-        if self.pad_short:
-            return panel.padded(self._rows)
-        panel.check_lengths(self._rows, f"; {self.method} needs {self._rows}")
+        panel.check_lengths(self.fewest_rows, f"; {self.method} needs {self.fewest_rows}")
         return panel
 
     def needed(self, history: Panel) -> Panel:
