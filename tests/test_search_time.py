@@ -49,7 +49,7 @@ class MadeUpRun(SimpleNamespace):
         }
         super().__init__(
             now=now, space={}, task="forecasting", seed=lambda *_: 0, refit=True, ensemble_size=4, time_limit=LIMIT,
-            allow_worse_than_baseline=False, estimator=SimpleNamespace(newest_held_out=True),
+            allow_worse_than_baseline=False, estimator=SimpleNamespace(newest_held_out=True, get_params=lambda deep: {}),
             journal=SimpleNamespace(records=[made]),
         )  # fmt: skip
 
@@ -121,6 +121,24 @@ def test_a_refit_of_less_than_half_of_a_training_is_left_out():
     search._finish()
     run.now = 90.0
     assert not search._refits_now(trial.record)
+
+
+@pytest.mark.parametrize(
+    ("now", "own", "expected"), [(80.0, math.inf, 2 + 18 * 9), (80.0, 12.0, 12.0), (-math.inf, math.inf, None)]
+)
+@pytest.mark.parametrize("live", [True, False])
+def test_a_refit_to_an_early_rung_keeps_the_schedule_of_its_trial(now, own, expected, live):
+    run, search, trial = begun(20.0, 30.0, baseline=-5.0)
+    limits, shares = [], []
+    fit = SimpleNamespace(limit=limits.append, run=shares.append, keep=lambda: None)
+    run.configured = lambda *_, **__: SimpleNamespace(begin_fit=lambda *_, **__: fit)
+    run.data, run.networks, run.now = (), None, now
+    run.given_limit, trial.limited, search._start = lambda: own, own, trial.begin_seconds
+    if not live:
+        search._trials.clear()
+    search._refitted(trial.record, 0)
+    assert shares == [RUNGS[0]]
+    assert limits == ([] if expected is None else pytest.approx([expected])), "the ninth ends in time"
 
 
 def test_without_time_for_another_step_the_first_one_is_scored(monkeypatch):

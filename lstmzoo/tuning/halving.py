@@ -145,11 +145,14 @@ class Halving:
         run = self._run
         estimator = run.configured(record, time_limit=None, verbose=verbose, **without_validation(run.estimator))
         fit = estimator.begin_fit(*run.data, networks=run.networks)
-        own = self._trials[record["number"]].limited if record["number"] in self._trials else math.inf
-        limit = min(own, max(run.remaining(), 1.0))
+        until = 1.0 if self._early else RUNGS[int(np.argmax(record["rungs"]))]
+        trial, remaining = self._trials.get(record["number"]), max(run.remaining(), 1.0)
+        own, start = (run.given_limit(), self._start) if trial is None else (trial.limited, trial.begin_seconds)
+        start = min(start, remaining)  # its first step is no part of the share
+        limit = min(own, start + (remaining - start) / until)
         if limit < math.inf:
             fit.limit(limit)
-        fit.run(1.0 if self._early else RUNGS[int(np.argmax(record["rungs"]))])
+        fit.run(until)
         fit.keep()
         return estimator
 
