@@ -460,6 +460,31 @@ def test_a_first_trial_has_the_entrys_own_reference_or_the_nearest(seasons, leng
     assert {space.first[name] for name in ("transform", "batch_size")} == {"none", 64}
 
 
+@pytest.mark.parametrize(("seasons", "length", "asked", "tried"), [
+    (1, 60, "naive", "seasonal_mix"), (1, 60, "seasonal_naive", "seasonal_mix"), (1, 60, "mix", "mix"), (1, 60, "none", "none"),
+    (4, 60, "naive", "naive"), (4, 60, "long_seasonal_naive", "seasonal_naive"),
+    ([4, 40], 60, "long_seasonal_naive", "seasonal_naive"), (40, 60, "mix", "naive"),
+])  # fmt: skip
+def test_a_candidate_has_its_own_reference_or_the_same_by_another_name(seasons, length, asked, tried):
+    from lstmzoo.config import Candidate
+    from lstmzoo.tuning.halving import fitting
+    from lstmzoo.tuning.space import make_space
+
+    forecaster = Forecaster(horizon=12, season_length=seasons)
+    y = 5 + np.sin(np.arange(length))
+    space = make_space(forecaster, [load_config("forecasting/segment_lstm")], {}, (y,))["segment_lstm"]
+    assert fitting(space, Candidate("segment_lstm", {"residual": asked})) == {"residual": tried}
+
+
+def test_the_entrys_own_reference_is_known_by_another_name_too():
+    from lstmzoo.tuning.space import make_space
+
+    ranges = {"residual": {"type": "categorical", "values": ["long_seasonal_naive", "none"]}}
+    forecaster = Forecaster(horizon=12, season_length=1)
+    space = make_space(forecaster, [load_config("forecasting/lstm")], ranges, (np.arange(60.0),))["lstm"]
+    assert space.first["residual"] == "long_seasonal_naive", "without a season, the same as the entry's own"
+
+
 @pytest.mark.parametrize(("method", "expected"), [
     ("naive", [4, 4, 4]), ("seasonal_naive", [3, 4, 3]), ("drift", [5, 6, 7]), ("window_average", [3.5, 3.5, 3.5]),
 ])  # fmt: skip

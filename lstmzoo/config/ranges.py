@@ -46,6 +46,10 @@ class _Range(Strict):
         """The least and the greatest value, which have to be valid."""
         return [self.min, self.max]
 
+    def nearest(self, value: Any) -> float:
+        """Return the value of the range that is nearest to a number."""
+        return min(max(value, self.min), self.max)
+
 
 class IntRange(_Range):
     """Whole numbers ``min, min + step, ...`` up to ``max``; on a log scale without a step."""
@@ -85,6 +89,10 @@ class Categorical(Strict):
     def contains(self, value: object) -> bool:
         """Return whether a value is one of them."""
         return any(value == v and type(value) is type(v) for v in self.values)
+
+    def nearest(self, value: Scalar) -> Scalar:
+        """Return a value if it is one of them, otherwise the first of them."""
+        return value if self.contains(value) else self.values[0]
 
 
 SearchParameter = Annotated[IntRange | FloatRange | Categorical, Field(discriminator="type")]

@@ -18,7 +18,7 @@ from lstmzoo.records import Record, is_network, winning_record
 from lstmzoo.tuning._base import SEARCHERS, Run, without_validation
 from lstmzoo.tuning.blending import add_ensemble, blended
 from lstmzoo.tuning.oracles import proposal_key
-from lstmzoo.tuning.space import ModelSpace, Space, moved, nearest
+from lstmzoo.tuning.space import ModelSpace, Space, moved
 from lstmzoo.tuning.trials import ONE_STEP, Trial
 
 RUNGS = (1 / 9, 1 / 3, 1.0)
@@ -353,7 +353,7 @@ def fitting(part: ModelSpace, candidate: Candidate) -> dict[str, Scalar]:
     params = {}
     for key, value in candidate.hyperparameters.items():
         if key in part.ranges:
-            params[key] = nearest(part.ranges[key], value)
+            params[key] = part.ranges[key].nearest(value)
         elif key not in part.fixed and key not in part.asked and key not in part.config.search_space:
             params[key] = value
     return params

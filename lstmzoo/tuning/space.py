@@ -55,7 +55,7 @@ class ModelSpace:
     @property
     def first(self) -> dict[str, Scalar]:
         """The first values to try: those of the config, moved into their ranges."""
-        return {key: nearest(r, self.config.settings[key]) for key, r in self.ranges.items()}
+        return {key: r.nearest(self.config.settings[key]) for key, r in self.ranges.items()}
 
 
 Space = dict[str, ModelSpace]
@@ -209,20 +209,13 @@ def _check_types(config: ModelConfig, ranges: Mapping[str, Range]) -> None:
                 raise ConfigError(f"{arg('search_space')}: {error.message}") from None
 
 
-def nearest(r: Range, value: Any) -> Scalar:
-    """Return the value of a range that is nearest to a given one; the first value of a categorical range that lacks it."""
-    if r.contains(value):
-        return value
-    return r.values[0] if isinstance(r, Categorical) else min(max(value, r.min), r.max)
-
-
 def moved(r: Range, value: Any, rng: np.random.Generator) -> Scalar:
     """Return another value of a range, at random: any for a categorical one, otherwise one near the given value."""
     if isinstance(r, Categorical):
         others = [v for v in r.values if v != value]
         return others[rng.integers(len(others))] if others else value
     low, high = (math.log(r.min), math.log(r.max)) if r.sampling == "log" else (r.min, r.max)
-    start = float(nearest(r, value))  # type: ignore[arg-type]
+    start = r.nearest(value)
     place = (math.log(start) if r.sampling == "log" else start) + rng.normal(scale=_NEAR * (high - low))
     place = min(max(place, low), high)
     drawn = math.exp(place) if r.sampling == "log" else place

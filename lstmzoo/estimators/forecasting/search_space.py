@@ -14,6 +14,20 @@ _NEAREST = (
 )  # references, those that know most of the season first
 
 
+class References(Categorical):
+    """The reference forecasts that differ for a panel.
+
+    Attributes:
+        instead: For each of the other references, the one of ``values`` that means the same, or that is nearest to it.
+    """
+
+    instead: dict[str, Scalar]
+
+    def nearest(self, value: Scalar) -> Scalar:
+        """Return the reference that is, or is nearest to, a given one."""
+        return self.instead.get(str(value), value)
+
+
 def meaningful_space(
     search_space: dict[str, SearchParameter],
     own: Mapping[str, Scalar],
@@ -28,8 +42,7 @@ def meaningful_space(
 
     Args:
         search_space: Ranges by key, as in a zoo config.
-        own: The entry's own settings. Of values that mean the same for the panel, the entry's own is kept; if it is not possible,
-            the nearest to it is the first of the range.
+        own: The entry's own settings. Of references that mean the same for the panel, the entry's own is kept.
         panel: Series, filled.
         seasons: Season lengths, shortest first.
         horizon: Steps to forecast.
@@ -51,23 +64,29 @@ def meaningful_space(
         space["lookback_horizons"] = _capped(space["lookback_horizons"], spare // horizon)
     references = space.get("residual")
     if isinstance(references, Categorical):
-        values = _different_references(references.values, own.get("residual"), seasons, None if pad_short else spare)
-        space["residual"] = references.model_copy(update={"values": values})
-        if not values:
-            del space["residual"]
+        different = _different_references(references, own.get("residual"), seasons, None if pad_short else spare)
+        del space["residual"]
+        if different is not None:
+            space["residual"] = different
     return space
 
 
-def _different_references(values: list[Scalar], own: Scalar, seasons: list[int], spare: int | None) -> list[Scalar]:
+def _different_references(
+    references: Categorical, own: Scalar, seasons: list[int], spare: int | None
+) -> References | None:
     """Return the references that differ for series with these seasons, and that need at most ``spare`` steps."""
-    steps = {name: needed for name, needed in _steps(seasons).items() if spare is None or needed[-1] <= spare}
+    needed = _steps(seasons)
+    possible = {name for name, steps in needed.items() if spare is None or steps[-1] <= spare}
     alike: dict[tuple[int, ...], Scalar] = {}
-    for value in [own, *values] if own in values else values:
-        if value in steps:
-            alike.setdefault(steps[str(value)], value)
-    kept = [value for value in values if value in alike.values()]
-    nearest = next((name for name in _NEAREST if name in kept), None)
-    return kept if own in kept or nearest is None else [nearest, *(value for value in kept if value != nearest)]
+    for value in [own, *references.values] if own in references.values else references.values:
+        if value in possible:
+            alike.setdefault(needed[str(value)], value)
+    values = [value for value in references.values if value in alike.values()]
+    if not values:
+        return None
+    fallback = next((name for name in _NEAREST if name in values), values[0])
+    instead = {name: alike.get(steps, fallback) for name, steps in needed.items() if name not in values}
+    return References(type="categorical", values=values, instead=instead)
 
 
 def _steps(seasons: list[int]) -> dict[str, tuple[int, ...]]:
