@@ -12,6 +12,7 @@ from lstmzoo.errors import ConfigError
 from lstmzoo.estimators import Networks, hand_over
 from lstmzoo.tuning import halving
 from lstmzoo.tuning.halving import RUNGS, candidates, next_to_continue
+from lstmzoo.tuning.oracles import proposal_key
 from lstmzoo.tuning.space import make_space, select_models
 from lstmzoo.tuning.trials import blank_record
 
@@ -230,13 +231,26 @@ def test_a_broken_portfolio_is_named(tmp_path, monkeypatch):
         load_portfolio("forecasting")
 
 
+def drawn(space, leaders, tried, count):
+    """Candidates that are tried one after the other, after those that were tried already."""
+    known = {proposal_key(*candidate) for candidate in tried}
+    tried = list(tried)
+    for candidate in candidates(space, "forecasting", lambda: leaders(tried), known, 3):
+        if proposal_key(*candidate) not in known:
+            known.add(proposal_key(*candidate))
+            tried.append(candidate)
+            if len(tried) == count:
+                return tried
+    raise AssertionError("the space is exhausted")
+
+
 def test_candidates_are_the_portfolio_then_variations_of_leaders_and_new_entries():
     estimator = forecaster(hyperparameters={"units": 4})
     space = make_space(
         estimator, select_models("forecasting", ["segment_*", "gru", "lstm"]), {}, estimator.read_once(Y)
     )
     leader = ("gru", {"num_layers": 2})
-    made = list(itertools.islice(candidates(space, "forecasting", lambda: [leader], 3), 40))
+    made = drawn(space, lambda _: [leader], [], 40)
     portfolio = [c for c in load_portfolio("forecasting") if c.model in space]
     assert [m for m, _ in made[: len(portfolio)]] == [c.model for c in portfolio]
     assert all("units" not in params for _, params in made), "the estimator fixes it"
@@ -249,6 +263,19 @@ def test_candidates_are_the_portfolio_then_variations_of_leaders_and_new_entries
     ]
     assert changed
     assert min(changed) <= 2, "variations of the leader"
+
+
+def test_a_resumed_search_draws_the_same_candidates(monkeypatch):
+    monkeypatch.setattr(halving, "load_portfolio", lambda task: [Candidate("gru", {}), Candidate("gru", {"units": 64})])
+    estimator = forecaster(hyperparameters={})
+    few = {"units": [32, 64, 96], "dropout": [0.0, 0.1]}
+    few = {key: {"type": "categorical", "values": values} for key, values in few.items()}
+    configs = select_models("forecasting", ["gru", "lstm", "simple_rnn"])
+    space = make_space(estimator, configs, few, estimator.read_once(Y))
+    whole = drawn(space, lambda tried: tried[-2:], [], 30)
+    assert {model for model, _ in whole} == {"gru", "lstm", "simple_rnn"}
+    for interrupted in (1, 2, 3, 5, 8, 13, 21):
+        assert drawn(space, lambda tried: tried[-2:], whole[:interrupted], 30) == whole
 
 
 @pytest.mark.usefixtures("without_xla")

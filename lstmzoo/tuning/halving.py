@@ -62,7 +62,8 @@ class Halving:
         self._run = run
         self._left = math.inf if max_trials is None else max_trials
         self._trials: dict[int, Trial] = {}
-        self._candidates = candidates(run.space, run.task, self._leaders, run.seed(0))
+        self._known = {proposal_key(r["model"], r["params"]) for r in self._networks}
+        self._candidates = candidates(run.space, run.task, self._leaders, self._known, run.seed(0))
         self._full = 0.0  # seconds of a whole training of the first trial
         self._start = 0.0  # most seconds that a trial took until its first step
         self.refits = True
@@ -71,8 +72,7 @@ class Halving:
     def search(self) -> None:
         """Try candidates until the time or the trials are used up; the best trial is trained to its end."""
         failures, exhausted = 0, False
-        known = {proposal_key(r["model"], r["params"]) for r in self._networks}
-        self._left -= len(known)
+        self._left -= len(self._known)
         while failures < _MAX_FAILURES and not self._all_fail_alike():
             record = next_to_continue(self._networks)
             if record is not None and self._affords(self._cost(record)):
@@ -81,11 +81,11 @@ class Halving:
             if exhausted or self._left <= 0 or not self._affords(self._cost_of_new()):
                 break
             drawn = itertools.islice(self._candidates, _MAX_REPEATS)
-            candidate = next((c for c in drawn if proposal_key(*c) not in known), None)
+            candidate = next((c for c in drawn if proposal_key(*c) not in self._known), None)
             if candidate is None:
                 exhausted = True
                 continue
-            known.add(proposal_key(*candidate))
+            self._known.add(proposal_key(*candidate))
             self._left -= 1
             failures = 0 if self._begin(*candidate) else failures + 1
         self._finish()
@@ -308,26 +308,33 @@ class Halving:
 
 
 def candidates(
-    space: Space, task: str, leaders: Callable[[], list[Proposal]], seed: int
+    space: Space, task: str, leaders: Callable[[], list[Proposal]], known: set[str], seed: int
 ) -> Generator[Proposal, None, None]:
     """Yield models with their hyperparameters: the portfolio, then variations of the leaders and, now and then, something new.
+
+    A candidate depends on the trials so far and on how many repeats were drawn since the last one, so that a resumed search draws
+    the same.
 
     Args:
         space: The search space.
         task: The task, which has a portfolio.
         leaders: Returns the best models so far with their hyperparameters.
+        known: The :func:`proposal_key` of each candidate that was tried so far; the caller adds to it.
         seed: Seed of the variations.
     """
-    portfolio = [c for c in load_portfolio(task) if c.model in space]
-    for candidate in portfolio:
-        yield candidate.model, fitting(space[candidate.model], candidate)
-    named = {c.model for c in portfolio}
-    untried = [(model, dict(part.first)) for model, part in space.items() if model not in named]
-    rng = np.random.default_rng(seed)
+    portfolio = [(c.model, fitting(space[c.model], c)) for c in load_portfolio(task) if c.model in space]
+    yield from portfolio
+    named, planned = {model for model, _ in portfolio}, {proposal_key(*candidate) for candidate in portfolio}
+    others = [(model, dict(part.first)) for model, part in space.items() if model not in named]
     searched = [model for model, part in space.items() if part.ranges]
-    for turn in itertools.count():
+    drawn, repeats = -1, 0
+    while True:
+        before, drawn = drawn, len(known - planned)
+        repeats = repeats + 1 if drawn == before else 0
+        turn, rng = drawn + repeats, np.random.default_rng([seed, drawn, repeats])
+        untried = [candidate for candidate in others if proposal_key(*candidate) not in known]
         if untried and turn % _NEW == 0:
-            yield untried.pop(0)
+            yield untried[0]
             continue
         best = [(model, params) for model, params in leaders() if model in searched]
         if best and (untried or turn % _NEW):
