@@ -160,6 +160,20 @@ class Ensemblable(Pausable, Protocol):
         """Return the fitted estimator that predicts the weighted mean of fitted members."""
 
 
+class ScoredBySeries(Ensemblable, Protocol):
+    """An estimator whose score is a mean over series, by which a search compares two estimators.
+
+    A subclass that overrides ``score`` or ``prediction_scorer`` is not compared by series, unless it overrides
+    :meth:`series_scorer` too.
+    """
+
+    def series_scorer(self, *data: Any, metric: str | None = None) -> "Callable[[np.ndarray], np.ndarray]":
+        """Return a function from the array of :meth:`held_out_predictions` for the same data to scores ``(N,)`` of the series.
+
+        NaN where the metric is undefined. The mean of the others is the number of :meth:`prediction_scorer`.
+        """
+
+
 class Measured(Protocol):
     """An estimator whose metrics may be undefined for some data."""
 
@@ -242,12 +256,20 @@ def check_contract(estimator: object, contract: type) -> None:
 
 def can_be_averaged(estimator: object) -> bool:
     """Return whether a search can choose ensembles of an estimator; see :class:`Ensemblable`."""
-    if missing_methods(estimator, Ensemblable):
+    return not missing_methods(estimator, Ensemblable) and _overrides(estimator, "prediction_scorer", "score")
+
+
+def can_be_paired(estimator: object) -> bool:
+    """Return whether a search can compare two estimators by series; see :class:`ScoredBySeries`."""
+    if missing_methods(estimator, ScoredBySeries) or not can_be_averaged(estimator):
         return False
-    of_score, of_predictions = (
-        next(base for base in type(estimator).__mro__ if name in vars(base)) for name in ("score", "prediction_scorer")
-    )
-    return issubclass(of_predictions, of_score)
+    return _overrides(estimator, "series_scorer", "prediction_scorer")
+
+
+def _overrides(estimator: object, method: str, other: str) -> bool:
+    """Return whether the class that has a method is the one that has another, or a subclass of it."""
+    own, others = (next(base for base in type(estimator).__mro__ if name in vars(base)) for name in (method, other))
+    return issubclass(own, others)
 
 
 def missing_methods(estimator: object, contract: type) -> list[str]:

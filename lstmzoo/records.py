@@ -7,6 +7,8 @@ import numpy as np
 
 from lstmzoo.config import Scalar
 
+_MOST_SERIES = 200  # scores by series in a record
+
 
 class Record(TypedDict):
     """A trial as plain JSON: a line of the journal, which is also sent to MLflow.
@@ -20,6 +22,8 @@ class Record(TypedDict):
         status: ``completed`` or ``failed``.
         score: The held-out score, the mean over the windows, at the best rung; None if the trial failed.
         window_scores: The score on each held-out window, at the best rung.
+        series_scores: The mean score of each series over the windows, at the best rung; of more than 200 series, the means of 200
+            groups of series. Empty without several series.
         rungs: The scores at the rungs of successive halving that were reached; a trial that is not paused has one.
         begin_seconds: Seconds until the first step was taken, most of them for compilation; None if the trial was not paused.
         fit_seconds: Seconds of ``fit``.
@@ -45,6 +49,7 @@ class Record(TypedDict):
     status: Literal["completed", "failed"]
     score: float | None
     window_scores: list[float]
+    series_scores: list[float]
     rungs: list[float]
     begin_seconds: float | None
     fit_seconds: float | None
@@ -87,10 +92,9 @@ def best_record(records: list[Record]) -> Record | None:
 def winning_record(records: list[Record], *, allow_worse_than_baseline: bool = False) -> Record | None:
     """Return the record that wins a search; None if every trial failed.
 
-    The network with the highest score wins if it beats the best baseline by more than one standard error, as estimated from the
-    differences of the two in each window; with a single window, if it has the higher score. An ensemble with a
-    network in it, which hedges, wins if it has the higher score; one of baselines alone counts as a baseline. Otherwise the
-    baseline wins.
+    The network with the highest score wins if it beats the best baseline by more than one standard error; see
+    :func:`margin_between`. An ensemble with a network in it, which hedges, wins if it has the higher score; one of baselines
+    alone counts as a baseline. Otherwise the baseline wins.
 
     Args:
         records: All trials.
@@ -111,15 +115,43 @@ def winning_record(records: list[Record], *, allow_worse_than_baseline: bool = F
 
 
 def margin_between(record: Record, other: Record) -> tuple[float, float]:
-    """Return by how much the score of a record is above that of another, and the standard error of it over the windows.
+    """Return by how much the score of a record is above that of another, and the standard error of it.
+
+    The two are compared in pairs: for each series, as its errors in several windows are correlated; for each window if there are
+    not several series.
 
     Returns:
-        The difference, and its standard error; 0 if there is a single window.
+        The difference, and its standard error; 0 if there is a single pair.
     """
-    differences = np.subtract(record["window_scores"], other["window_scores"])
-    if len(differences) < 2:
-        return float(differences.mean()), 0.0
-    return float(differences.mean()), float(differences.std(ddof=1) / math.sqrt(len(differences)))
+    margin = float(np.subtract(record["window_scores"], other["window_scores"]).mean())
+    of_series = 1 < len(record["series_scores"]) == len(other["series_scores"])
+    unit = "series_scores" if of_series else "window_scores"
+    differences = np.subtract(record[unit], other[unit])  # type: ignore[literal-required]
+    error = differences.std(ddof=1) / math.sqrt(len(differences)) if len(differences) > 1 else 0.0
+    return margin, float(error)
+
+
+def scores_of_series(scores: list[np.ndarray]) -> list[float]:
+    """Return the mean score of each series over the windows, or of groups of neighbours so that there are at most 200 numbers.
+
+    Args:
+        scores: The scores ``(N,)`` of the series for each window; NaN where they are undefined.
+
+    Returns:
+        The means, without series that have no score; empty if there are not several, or not the same in each window.
+
+    Examples:
+        >>> scores_of_series([np.array([-1.0, np.nan, -2.0]), np.array([-3.0, np.nan, np.nan])])
+        [-2.0, -2.0]
+    """
+    if len({len(window) for window in scores}) != 1:
+        return []
+    by_window = np.array(scores)
+    counts = np.isfinite(by_window).sum(axis=0)
+    if (counts > 0).sum() < 2:
+        return []
+    means = np.nansum(by_window, axis=0)[counts > 0] / counts[counts > 0]
+    return [float(group.mean()) for group in np.array_split(means, min(len(means), _MOST_SERIES))]
 
 
 def to_json(value: Any) -> Any:

@@ -10,7 +10,7 @@ from lstmzoo import BaselineForecaster, BaselineTranslator, Forecaster, Forecast
 from lstmzoo.errors import ConfigError, DataError, LstmzooError, UnknownNameError
 from lstmzoo.estimators import BaselineLanguageModel, Translator
 from lstmzoo.model_selection import RollingOriginSplit
-from lstmzoo.records import best_record, winning_record
+from lstmzoo.records import best_record, margin_between, scores_of_series, winning_record
 from lstmzoo.tuning.folds import make_folds
 from lstmzoo.tuning.trials import blank_record
 
@@ -119,6 +119,54 @@ def test_with_one_window_the_higher_score_wins():
     baseline = record(1, -1.0, baseline=True, weights=0)
     assert winning_record([baseline, record(2, -0.999)])["number"] == 2
     assert winning_record([baseline, record(2, -1.0)])["number"] == 1
+
+
+@pytest.mark.parametrize(("differences", "wins"), [
+    ([0.1, 0.2, 0.1, 0.2], True),  # the windows differ more than the series
+    ([0.9, -0.5, 0.7, -0.5], False),  # better on average, but by chance, whatever the windows say
+])  # fmt: skip
+def test_a_panel_is_compared_by_its_series(differences, wins):
+    by_window = (-1.5, -1.9, -2.15) if wins else (-0.85, -1.85, -2.85)
+    baseline = {**BASELINE, "series_scores": [-1.0, -2.0, -3.0, -2.0]}
+    network = record(2, *by_window)
+    margin = float(np.mean(differences))
+    assert network["score"] - BASELINE["score"] == pytest.approx(margin)
+    network["series_scores"] = [s + d for s, d in zip(baseline["series_scores"], differences, strict=True)]
+    error = np.std(differences, ddof=1) / 2
+    assert margin_between(network, baseline) == pytest.approx((margin, error))
+    assert (winning_record([baseline, network]) is network) is wins
+    assert (winning_record([BASELINE, {**network, "series_scores": []}])["number"] == 2) is not wins, "by windows"
+
+
+def test_the_scores_of_many_series_are_those_of_groups():
+    windows = [np.arange(1000.0), np.arange(1000.0) + 2]
+    groups = scores_of_series(windows)
+    assert len(groups) == 200
+    assert groups[:2] == [3.0, 8.0]
+    assert np.mean(groups) == np.mean(windows)
+    assert scores_of_series([np.arange(3.0), np.arange(2.0)]) == []
+    assert scores_of_series([np.array([-1.0]), np.array([-2.0])]) == []
+
+
+@pytest.mark.parametrize("options", [{}, {"ensemble_size": 1, "scoring": "rmse"}, {"oracle": "random"}])
+def test_a_search_knows_the_scores_of_each_series(options):
+    data = panel(60, 61, 72)
+    data.loc[data["unique_id"] == "s061", "y"] = 5.0  # its MASE is undefined
+    found = search(cv=2, refit=False, **options).fit(data)
+    networks = [r for r in found.records_ if not r["baseline"] and not r["members"]]
+    assert networks
+    for made in found.records_:
+        assert len(made["series_scores"]) == (3 if "scoring" in options else 2)
+        assert np.mean(made["series_scores"]) == pytest.approx(made["score"], rel=1e-6)
+    naive = next(r for r in found.records_ if r["model"] == "naive")
+    last = data[data["unique_id"] == "s072"]
+    fitted = BaselineForecaster("naive", horizon=6, season_length=12).fit(data.groupby("unique_id").head(48))
+    expected = [fitted.score(last.head(n), metric=options.get("scoring", "mase")) for n in (66, 72)]
+    assert naive["series_scores"][-1] == pytest.approx(np.mean(expected))
+
+
+def test_one_series_is_compared_by_windows():
+    assert all(r["series_scores"] == [] for r in search(refit=False).fit(Y).records_)
 
 
 def test_of_equal_networks_the_smaller_one_wins_and_then_the_earlier_one():

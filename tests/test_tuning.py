@@ -493,8 +493,20 @@ def test_a_damaged_line_and_a_newer_format_are_named(tmp_path):
     path.write_text(text[:-20])
     with pytest.raises(LstmzooError, match=r"line 5: not the journal"):
         searcher(directory=tmp_path).fit(Y)
-    path.write_text(text.replace('"format": 3', '"format": 4'))
-    with pytest.raises(LstmzooError, match="format 4"):
+    path.write_text(text.replace('"format": 4', '"format": 5'))
+    with pytest.raises(LstmzooError, match="format 5"):
+        searcher(directory=tmp_path).fit(Y)
+    path.write_text(text.replace('"format": 4', '"format": 2').replace('"members": {}, ', ""))
+    with pytest.raises(
+        LstmzooError, match="format 2, and this version of lstmzoo reads format 4: give another directory"
+    ):
+        searcher(directory=tmp_path).fit(Y)
+
+
+def test_another_version_of_the_package_is_another_search(tmp_path, monkeypatch):
+    searcher(directory=tmp_path).fit(Y)
+    monkeypatch.setattr("lstmzoo.tuning.space.version", lambda name: "9.9")
+    with pytest.raises(ConfigError, match=r'lstmzoo \(".*" there, "9.9" here\)'):
         searcher(directory=tmp_path).fit(Y)
 
 

@@ -39,7 +39,8 @@ def add_ensemble(run: Run, own: Callable[[Record], Any]) -> None:
     mean = sum(scores) / len(scores)
     record.update({
         "seed": None, "members": {str(number): weight for number, weight in chosen.weights.items()}, "score": mean,
-        "window_scores": scores, "rungs": [mean], "num_parameters": sum(r["num_parameters"] or 0 for r in members),
+        "window_scores": scores, "series_scores": chosen.series_scores, "rungs": [mean],
+        "num_parameters": sum(r["num_parameters"] or 0 for r in members),
         "seconds": time.perf_counter() - began, "status": "completed",
     })  # fmt: skip
     run.put(record)

@@ -8,16 +8,16 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from lstmzoo.contracts import Data
+from lstmzoo.contracts import Data, can_be_paired
 from lstmzoo.errors import SavedModelError
 from lstmzoo.outputs import replacing
-from lstmzoo.records import Record
+from lstmzoo.records import Record, scores_of_series
 
 STEPS = 20  # members that are added one after the other, with replacement
 _CANDIDATES = 20  # best trials
 
 Arrays = list[np.ndarray]  # one per held-out window
-Score = Callable[[np.ndarray], float]  # of predictions for one window
+Score = Callable[[np.ndarray], Any]  # from predictions for one window to a score, or to one for each series
 
 
 class Held(NamedTuple):
@@ -83,10 +83,12 @@ class Chosen(NamedTuple):
     Attributes:
         weights: Weights by number, of sum 1.
         scores: The score of the mean on each window.
+        series_scores: The score of the mean for each series, as in a record.
     """
 
     weights: dict[int, float]
     scores: list[float]
+    series_scores: list[float]
 
 
 class Judge:
@@ -103,12 +105,14 @@ class Judge:
         self._scorer, self._searched, self._windows = scorer, searched, windows
         self._predictions = predictions
         self._latest: list[Held] = []
+        self._latest_scores: list[np.ndarray] = []
+        self._pairs = self.is_exact and can_be_paired(searched)
         self._functions: dict[str, list[Score]] = {}
 
     @property
     def is_exact(self) -> bool:
         """Whether the score of predictions is that of the estimator; otherwise it only ranks ensembles."""
-        return bool(self._searched.scores_predictions) and not callable(self._scorer.scoring)
+        return bool(getattr(self._searched, "scores_predictions", False)) and not callable(self._scorer.scoring)
 
     def scores(self, estimator: Any, first: int, count: int) -> list[float]:
         """Return the score of a fitted estimator on some windows.
@@ -119,20 +123,27 @@ class Judge:
             count: Number of windows.
         """
         windows = self._windows[first : first + count]
-        if self._predictions is None or not hasattr(estimator, "held_out_predictions"):
+        asked = self._pairs or self._predictions is not None
+        if not asked or not hasattr(estimator, "held_out_predictions"):
             return self._scorer.scores(estimator, windows, self._searched)
         held = Held(estimator.prediction_key(), [estimator.held_out_predictions(*window) for window in windows])
         self._latest.append(held)
         if not self.is_exact:
             return self._scorer.scores(estimator, windows, self._searched)
         functions = self._functions_of(held.key, lambda: estimator)[first : first + count]
-        return [score(array) for score, array in zip(functions, held.arrays, strict=True)]
+        scores = _scored(functions, held.arrays)
+        self._latest_scores += scores
+        return _means(scores)
 
     def keep(self, record: Record) -> None:
-        """Keep what was predicted since the last call, if it is what the record's score is of."""
+        """Keep what was predicted since the last call, and the scores by series, if it is what the record's score is of."""
         latest, self._latest = self._latest, []
+        scores, self._latest_scores = self._latest_scores, []
         score = record["score"]
-        if latest and self._predictions is not None and score is not None and record["rungs"][-1] == score:
+        if not latest or score is None or record["rungs"][-1] != score:
+            return
+        record["series_scores"] = scores_of_series(scores)
+        if self._predictions is not None:
             held = Held(latest[0].key, [array for part in latest for array in part.arrays])
             self._predictions.put(record["number"], score, held)
 
@@ -156,24 +167,32 @@ class Judge:
         number, one = next(iter(best.items()))
         functions = self._functions_of(one.key, lambda: fitted(next(r for r in records if r["number"] == number)))
 
-        def scores(arrays: Arrays) -> list[float]:
-            return [score(array) for score, array in zip(functions, arrays, strict=True)]
-
-        weights = choose_members(
-            {n: held.arrays for n, held in best.items()}, lambda a: float(np.mean(scores(a))), most
-        )
+        arrays = {n: held.arrays for n, held in best.items()}
+        weights = choose_members(arrays, lambda a: float(np.mean(_means(_scored(functions, a)))), most)
         if len(weights) < 2:
             return None
         means = zip(*([w * array for array in best[n].arrays] for n, w in weights.items()), strict=True)
-        return Chosen(weights, scores([sum(parts[1:], parts[0]) for parts in means]))
+        together = _scored(functions, [sum(parts[1:], parts[0]) for parts in means])
+        return Chosen(weights, _means(together), scores_of_series(together))
 
     def _functions_of(self, key: str, fitted: Callable[[], Any]) -> list[Score]:
         """Return the functions that score predictions, made once for all estimators of a key."""
         if key not in self._functions:
             metric = self._scorer.scoring if self.is_exact else None
             estimator = fitted()
-            self._functions[key] = [estimator.prediction_scorer(*window, metric=metric) for window in self._windows]
+            make = estimator.series_scorer if self._pairs else estimator.prediction_scorer
+            self._functions[key] = [make(*window, metric=metric) for window in self._windows]
         return self._functions[key]
+
+
+def _scored(functions: list[Score], arrays: Arrays) -> list[np.ndarray]:
+    """Return the scores of predictions for each window: one, or one for each series."""
+    return [np.atleast_1d(score(array)) for score, array in zip(functions, arrays, strict=True)]
+
+
+def _means(scores: list[np.ndarray]) -> list[float]:
+    """Return the mean score on each window; NaN if no score is defined."""
+    return [float("nan") if np.isnan(window).all() else float(np.nanmean(window)) for window in scores]
 
 
 def choose_members(predictions: Mapping[int, Arrays], score: Callable[[Arrays], float], most: int) -> dict[int, float]:

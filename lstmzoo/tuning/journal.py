@@ -15,7 +15,7 @@ from lstmzoo.outputs import replacing
 from lstmzoo.records import Record
 
 _NAME = "search.jsonl"
-_FORMAT = 3
+_FORMAT = 4
 _logger = logging.getLogger(__name__)
 
 
@@ -111,7 +111,8 @@ def _read(path: Path) -> tuple[dict[str, Any], list[Record]]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
         header = json.loads(lines[0])
-        known = header["format"], header["search_id"], header["seed"], header["identity"].items()
+        _check_format(header["format"], path)
+        _ = header["search_id"], header["seed"], header["identity"].items()
         for number, line in enumerate(lines[1:], start=2):  # noqa: B007
             record = json.loads(line)
             if not isinstance(record, dict) or set(record) != set(Record.__annotations__):
@@ -119,11 +120,14 @@ def _read(path: Path) -> tuple[dict[str, Any], list[Record]]:
             records.append(record)  # type: ignore[arg-type]
     except (ValueError, LookupError, TypeError, AttributeError):
         raise LstmzooError(f"{path}, line {number}: not the journal of a search; give another directory") from None
-    if known[0] != _FORMAT:
-        raise LstmzooError(
-            f"{path} is a journal of format {known[0]}, and this version of lstmzoo reads format {_FORMAT}"
-        )
     return header, records
+
+
+def _check_format(number: Any, path: Path) -> None:
+    if number != _FORMAT:
+        raise LstmzooError(
+            f"{path} is a journal of format {number}, and this version of lstmzoo reads format {_FORMAT}: give another directory"
+        )
 
 
 def _check_same(there: dict[str, Any], here: dict[str, Any], path: Path) -> None:

@@ -72,7 +72,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         ensemble_size: Most members of the ensemble that ``halving`` chooses among the trials and baselines, if it is better than
             each of them; 1 for no ensemble. Estimators whose predictions cannot be averaged have none.
         allow_worse_than_baseline: Whether the best network wins whatever the baselines' scores. Otherwise it has to beat the best
-            baseline by more than one standard error over the windows; an ensemble just has to beat it.
+            baseline by more than one standard error of their difference; an ensemble just has to beat it.
         random_state: Seed of the search. An estimator without a ``random_state`` gets one for each trial.
         verbose: 0 for silence, 1 for a live table, or for lines without a terminal.
 

@@ -166,6 +166,7 @@ def search_identity(estimator: Searchable, space: Space, data: Data, **settings:
         "data": estimator.data_digest(*data),
         **{model: part.config.settings for model, part in space.items()},
         **{f"{model}.{k}": r.model_dump() for model, part in space.items() for k, r in part.ranges.items()},
+        "lstmzoo": version("lstmzoo"),
         "keras_tuner": version("keras-tuner"),
     }
     return to_json(identity)

@@ -291,6 +291,7 @@ def blank_record(number: int, model: str, params: dict[str, Any], *, baseline: b
         "status": "failed",
         "score": None,
         "window_scores": [],
+        "series_scores": [],
         "rungs": [],
         "begin_seconds": None,
         "fit_seconds": None,

@@ -78,8 +78,10 @@ def scores_by_series(
 
 def score_function(
     actual: np.ndarray, past: list[np.ndarray], season_length: int, levels: list[float], metric: str
-) -> Callable[[np.ndarray], float]:
-    """Return a function from forecasts ``(N, H, L)`` to their score, for many forecasts of the same series; greater is better.
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a function from forecasts ``(N, H, L)`` to scores ``(N,)``, for many forecasts of the same series.
+
+    Greater is better. NaN where the metric is undefined, minus infinity where a forecast is not finite.
 
     Args:
         actual: Observations ``(N, H)``; NaN if missing.
@@ -93,14 +95,15 @@ def score_function(
     observed = np.isfinite(actual)
     counts = np.where(observed.any(axis=1), observed.sum(axis=1), np.nan)
 
-    def mase(forecasts: np.ndarray) -> float:
-        errors = np.abs(actual - forecasts[..., levels.index(0.5)])
-        return -m.mean_over_series(errors.sum(axis=1, where=observed) / counts / scale)
+    def mase(forecasts: np.ndarray) -> np.ndarray:
+        median = forecasts[..., levels.index(0.5)]
+        errors = np.abs(actual - np.where(np.isfinite(median), median, np.inf))
+        return -(errors.sum(axis=1, where=observed) / counts / scale)
 
-    def score(forecasts: np.ndarray) -> float:
+    def score(forecasts: np.ndarray) -> np.ndarray:
         by_level = {level: forecasts[..., i] for i, level in enumerate(levels)}
         (values,) = scores_by_series(actual, by_level, past, season_length, [metric]).values()
-        return -m.mean_over_series(np.abs(values), metric)
+        return -np.abs(values)
 
     return mase if metric == "mase" else score
 

@@ -98,6 +98,24 @@ class ScoredForecaster(ZooEstimator):
             ConfigError: If the metric needs quantiles, and none are forecast.
             DataError: If a series is too short.
         """
+        score = self.series_scorer(y, metric=metric)
+        return lambda forecasts: -mean_over_series(-score(forecasts), metric or "mase")
+
+    def series_scorer(self, y: Any, *, metric: str | None = None) -> Callable[[np.ndarray], np.ndarray]:
+        """Return a function from forecasts ``(N, H, L)``, as of :meth:`held_out_predictions`, to scores ``(N,)`` of the series.
+
+        NaN where the metric is undefined. The mean of the others is what :meth:`score` would return.
+
+        Args:
+            y: As for :meth:`score`.
+            metric: As for :meth:`score`; ``mase`` if None.
+
+        Raises:
+            NotFittedError: As for :meth:`prediction_scorer`.
+            UnknownNameError: As for :meth:`prediction_scorer`.
+            ConfigError: As for :meth:`prediction_scorer`.
+            DataError: As for :meth:`prediction_scorer`.
+        """
         self._check_fitted()
         name = "mase" if metric is None else check_scored(metric)
         checked_metrics([name], self.levels_)
