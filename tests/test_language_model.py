@@ -506,7 +506,7 @@ def test_texts_of_any_content_are_scored_by_few_programs():
         if number < 3:
             whole, _, _ = stepper.score(stream[None, :-1], stream[None, 1:], stepper.begin(1), calls=1)
             np.testing.assert_allclose(found, whole[0], rtol=1e-4, atol=1e-5)
-    assert len(stepper._programs) <= 7  # one for whole softmaxes, and at most six
+    assert len(stepper.programs) <= 7  # one for whole softmaxes, and at most six
 
 
 def test_an_epoch_can_be_gone_to_at_once():

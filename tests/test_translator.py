@@ -517,6 +517,19 @@ def test_requests_of_any_size_and_options_share_few_programs(fitted):
     assert sizes == [5, 5, 12, 12, 50, 50]
 
 
+@pytest.mark.usefixtures("eagerly")
+def test_what_was_compiled_to_translate_is_kept_when_training_goes_on():
+    translator = small(validation_size=0, hyperparameters={"epochs": 3})
+    fit, programs = translator.begin_fit(*FEW), []
+    for until in (1 / 3, 1.0):
+        fit.run(until)
+        fit.keep()
+        assert translator.predict(FEW[0]) == copy.copy(translator).predict(FEW[0])
+        programs.append(list(translator.model_.stepper.programs._programs.values()))
+    assert len(programs[0]) > 0
+    assert programs[0] == programs[1]
+
+
 # Bad input.
 
 

@@ -32,6 +32,9 @@ class Stepper:
         memory: A memory of the network, for its structure.
         sources: Names of the inputs that ``encode`` takes.
         inputs: Names of the inputs that ``step`` takes.
+
+    Attributes:
+        programs: What was compiled over the weights of the network, for all that use it.
     """
 
     def __init__(
@@ -43,7 +46,7 @@ class Stepper:
         self.memory = memory
         self._encode, self._step = encode, step
         self.sources, self.inputs = tuple(sources), tuple(inputs)
-        self._programs = Programs(network)
+        self.programs = Programs(network)
 
     def begin(self, rows: int) -> Arrays:
         """The state before the first step of sequences that begin from nothing: zeros."""
@@ -69,7 +72,7 @@ class Stepper:
             return {**named(memory, "memory"), **named(after)}
 
         given = {name: source[name] for name in self.sources}
-        answer = self._programs.run(("encode",), run, {**given, **named(state or [])}, calls)
+        answer = self.programs.run(("encode",), run, {**given, **named(state or [])}, calls)
         return unnamed(answer, "memory"), unnamed(answer)
 
     def step(
@@ -93,7 +96,7 @@ class Stepper:
             return {"output": output, **named(after)}
 
         given = {name: inputs[name] for name in self.inputs}
-        answer = self._programs.run(("step",), run, {**given, **named(state), **named(memory, "memory")}, calls)
+        answer = self.programs.run(("step",), run, {**given, **named(state), **named(memory, "memory")}, calls)
         return answer["output"], unnamed(answer)
 
     def unpack_state(self, inputs: Tensors) -> State:

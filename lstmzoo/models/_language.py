@@ -95,7 +95,7 @@ class GeneratingStepper(Stepper):
 
         given = {"last": last, "seen": seen, "seeds": seeds, "banned": banned, **sampling.numbers(), **named(state)}
         key = ("generate", length, sampling.filtered, sampling.penalized)
-        answer = self._programs.run(key, run, {**given, "position": np.asarray(position, "int32")})
+        answer = self.programs.run(key, run, {**given, "position": np.asarray(position, "int32")})
         return answer["tokens"], unnamed(answer), answer["seen"]
 
 
@@ -135,7 +135,7 @@ class TokenStepper(GeneratingStepper):
             hidden, states = self.face(inputs["tokens"], self.unpack_state(inputs))
             return {"hidden": hidden, **named(states)}
 
-        answer = self._programs.run(("hidden",), run, {"tokens": tokens, **named(state)}, calls)
+        answer = self.programs.run(("hidden",), run, {"tokens": tokens, **named(state)}, calls)
         return answer["hidden"], unnamed(answer)
 
     def score(
@@ -159,7 +159,7 @@ class TokenStepper(GeneratingStepper):
             return {"nll": nll, **({"hidden": hidden} if with_hidden else {}), **named(states)}
 
         given = {"tokens": tokens, "targets": targets, **named(state)}
-        answer = self._programs.run(("score", with_hidden, capacities), run, given, calls)
+        answer = self.programs.run(("score", with_hidden, capacities), run, given, calls)
         return answer["nll"], answer.get("hidden"), unnamed(answer)
 
     def trainer(self, batch_size: int, capacities: Sequence[int] | None = None) -> "StatefulTrainer":
@@ -194,7 +194,7 @@ class TokenMixture(GeneratingStepper):
             steppers[0].network, encode, step, state=[stepper.state for stepper in steppers],
             sources=["tokens"], inputs=["tokens"],
         )  # fmt: skip
-        self._programs = Programs(*(stepper.network for stepper in steppers))
+        self.programs = Programs(*(stepper.network for stepper in steppers))
 
 
 class StatefulTrainer(NetworkTrainer):

@@ -215,7 +215,7 @@ class TranslationStepper(Stepper):
             calls: How many times such shapes will be run. XLA compiles what runs often.
         """
         given = {"source": source, "previous": previous, "targets": targets}
-        return self._programs.run(("score",), lambda inputs: {"nll": self.network(inputs)}, given, calls)["nll"]
+        return self.programs.run(("score",), lambda inputs: {"nll": self.network(inputs)}, given, calls)["nll"]
 
     def align(self, source: np.ndarray, previous: np.ndarray) -> np.ndarray:
         """The attention ``(B, T, S)`` to the source when the token after each of ``previous`` (B, T) is predicted."""
@@ -224,7 +224,7 @@ class TranslationStepper(Stepper):
             memory, states = self.read(inputs["source"])
             return {"weights": self.write(inputs["previous"], states, memory)[2]}
 
-        return self._programs.run(("align",), run, {"source": source, "previous": previous}, 1)["weights"]
+        return self.programs.run(("align",), run, {"source": source, "previous": previous}, 1)["weights"]
 
 
 class TranslationTrainer(NetworkTrainer):

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from lstmzoo.backend import State, Tensor, Tensors
+from lstmzoo.backend import Batch, State, Tensor, Tensors
 from lstmzoo.decoding import (
     BeamSearch,
     Sampling,
@@ -22,13 +22,15 @@ from lstmzoo.decoding import (
 from lstmzoo.layers import LOG_ZERO, gumbel
 from lstmzoo.models._base import mixed_log_probs
 from lstmzoo.models._translation import TranslationStepper, sentence_mask
-from lstmzoo.programs import Programs, named, unnamed
+from lstmzoo.programs import Program, Programs, named, unnamed
 
 _BLOCK = 32  # tokens that one compiled call searches for
 
 
 class Writer:
     """Compiled decoding with one model, or with several of the same vocabularies, whose probabilities are averaged.
+
+    Writers of one model share what was compiled: it stays with the model when its weights change.
 
     Args:
         steppers: Steppers of the models.
@@ -45,7 +47,9 @@ class Writer:
         self._steppers = steppers
         self._weights = weights or [1 / len(steppers)] * len(steppers)
         self._banned = banned
-        self._programs = Programs(*(stepper.network for stepper in steppers))
+        self._programs = (
+            steppers[0].programs if len(steppers) == 1 else Programs(*(stepper.network for stepper in steppers))
+        )
 
     def greedy(self, source: np.ndarray, limits: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
         """Return greedy tokens ``(B, length)``, 0 after the end, and their log-likelihoods ``(B,)``.
@@ -63,7 +67,7 @@ class Writer:
             return {"tokens": tokens, "log_probs": log_probs}
 
         given = {"source": source, "limits": limits}
-        answer = self._programs.run(("greedy", length), run, given)
+        answer = self._run(("greedy", length), run, given)
         return answer["tokens"], answer["log_probs"]
 
     def search(
@@ -102,7 +106,7 @@ class Writer:
         numbers |= {"no_repeat_ngram": np.int32(beam.no_repeat_ngram)} if banning else {}
         numbers |= {"size": np.int32(beam.size)} if beam.width is not None else {}
         key = (length, how.places, covering, banning, beam.width is not None)
-        carry = self._programs.run(("begin", *key), begin, {"source": source})
+        carry = self._run(("begin", *key), begin, {"source": source})
         memory = {name: array for name, array in carry.items() if name.startswith("memory_")}
         given = {"source": source, "limits": limits, **memory, **{k: np.asarray(v) for k, v in numbers.items()}}
         going, place = True, 0
@@ -110,7 +114,7 @@ class Writer:
             place += _BLOCK
             carried = {name: array for name, array in carry.items() if name.startswith("carry_")}
             until = np.asarray(min(place, length), "int32")
-            carry = self._programs.run(("search", *key), advance, {**given, **carried, "until": until})
+            carry = self._run(("search", *key), advance, {**given, **carried, "until": until})
             going = bool(carry["going"])
         _, _, (tokens, scores, _), _ = keras.tree.pack_sequence_as(template, unnamed(carry, "carry"))
         order = np.argsort(-scores, axis=-1, kind="stable")
@@ -139,10 +143,11 @@ class Writer:
             return {"tokens": tokens, "log_probs": log_probs}
 
         key = ("sample", length, sampling.filtered)
-        answer = self._programs.run(
-            key, run, {"source": source, "limits": limits, "seeds": seeds, **sampling.numbers()}
-        )
+        answer = self._run(key, run, {"source": source, "limits": limits, "seeds": seeds, **sampling.numbers()})
         return answer["tokens"], answer["log_probs"]
+
+    def _run(self, key: tuple, function: Program, inputs: Batch) -> Batch:
+        return self._programs.run((*key, self._banned.tobytes()), function, inputs)
 
     def _begun(self, source: Tensor) -> tuple[SearchStep, list[State]]:
         """Return a step of all models, and their states."""
