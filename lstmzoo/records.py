@@ -25,6 +25,7 @@ class Record(TypedDict):
         series_scores: The mean score of each series over the windows, at the best rung; of more than 200 series, the means of 200
             groups of series. Empty without several series.
         rungs: The scores at the rungs of successive halving that were reached; a trial that is not paused has one.
+        rungs_elapsed: Seconds of the whole search when each rung was scored, including those before an interruption.
         begin_seconds: Seconds until the first step was taken, most of them for compilation; None if the trial was not paused.
         fit_seconds: Seconds of ``fit``.
         score_seconds: Seconds of ``score``.
@@ -32,9 +33,9 @@ class Record(TypedDict):
         elapsed: Seconds of the whole search at the trial's end, including those before an interruption.
         started: Time of the trial's start, in UTC.
         num_parameters: Number of weights.
-        epochs: Number of epochs trained.
-        best_epoch: The epoch whose weights were kept.
-        history: A row per epoch.
+        epochs: Number of epochs trained, at the best rung.
+        best_epoch: The epoch whose weights were kept, at the best rung.
+        history: A row per epoch, to the best rung.
         members: The weights of an ensemble's members, by the number of their trial; empty for a single model.
         refit: The parameters of the refit that differ from those of the search's estimator.
         error: Type and message of the exception, if the trial failed.
@@ -51,6 +52,7 @@ class Record(TypedDict):
     window_scores: list[float]
     series_scores: list[float]
     rungs: list[float]
+    rungs_elapsed: list[float]
     begin_seconds: float | None
     fit_seconds: float | None
     score_seconds: float | None

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import lstmzoo
-from lstmzoo import BaselineForecaster, ForecastEnsemble, Forecaster, ZooSearchCV
+from lstmzoo import ForecastEnsemble, Forecaster, ZooSearchCV
 from lstmzoo.config import Candidate
 from lstmzoo.contracts import can_be_averaged
 from lstmzoo.records import is_network
@@ -44,7 +44,7 @@ def small(monkeypatch, without_xla):
 def search(estimator=None, **params):
     forecaster = estimator or Compared(horizon=6, hyperparameters=dict(TINY), season_length=12, verbose=0)
     del forecaster.hyperparameters["units"]
-    settings = {"max_trials": 3, "random_state": 0, "verbose": 0, **params}
+    settings = {"max_trials": 3, "time_limit": 1000, "random_state": 0, "verbose": 0, **params}
     return ZooSearchCV(forecaster, "segment_gru", **settings)
 
 
@@ -56,15 +56,15 @@ def fitted(tmp_path_factory):
         return search(directory=tmp_path_factory.mktemp("search")).fit(Y)
 
 
-def averaged(found, record):
+def averaged(found, record, data=Y, **options):
     """The predictions of an ensemble's members for the windows, and the functions that score them."""
     held = Predictions(found.directory_ / "predictions")
     by_number = {str(r["number"]): r for r in found.records_}
     parts = [(w, held.get(int(n), by_number[n]["score"]).arrays) for n, w in record["members"].items()]
     means = [sum(w * arrays[i] for w, arrays in parts) for i in range(found.n_splits_)]
-    _, windows = found.estimator.rolling_holdout(*found.estimator.read_once(Y))
-    train = BaselineForecaster("naive", horizon=6, season_length=12).fit(Y[: -6 * len(windows)])
-    return [train.prediction_scorer(*window)(mean) for window, mean in zip(windows, means, strict=True)]
+    train, windows = found.estimator.rolling_holdout(*found.estimator.read_once(data))
+    naive = found.estimator.baselines()["naive"].fit(*train)
+    return [naive.prediction_scorer(*window, **options)(mean) for window, mean in zip(windows, means, strict=True)]
 
 
 def test_an_ensemble_is_a_row_and_wins(fitted):
@@ -185,5 +185,16 @@ def test_predictions_of_another_score_or_damaged_are_left_out(tmp_path):
 def test_a_panel_with_quantiles(tmp_path):
     frame = pd.DataFrame({"unique_id": np.repeat(["a", "b"], 80), "ds": np.tile(np.arange(80), 2), "y": Y})
     estimator = Compared(horizon=4, quantiles=[0.1, 0.9], hyperparameters=dict(TINY), season_length=1, verbose=0)
-    found = search(estimator, scoring="crps", allow_worse_than_baseline=True, time_limit=60).fit(frame)
-    assert list(found.predict()) == ["unique_id", "ds", "y_hat", "y_hat_q0.1", "y_hat_q0.9"]
+    found = search(estimator, scoring="crps", directory=tmp_path).fit(frame)
+    (record,) = [r for r in found.records_ if r["members"]]
+    assert found.records_[found.best_index_] is record
+    assert record["window_scores"] == pytest.approx(averaged(found, record, frame, metric="crps"), rel=1e-5)
+    assert len(record["series_scores"]) == 2
+    assert np.mean(record["series_scores"]) == pytest.approx(record["score"])
+    forecast = found.predict()
+    assert list(forecast) == ["unique_id", "ds", "y_hat", "y_hat_q0.1", "y_hat_q0.9"]
+    expected = sum(
+        w * member.predict()["y_hat_q0.9"]
+        for w, member in zip(found.best_estimator_.weights_, found.best_estimator_.members_, strict=True)
+    )
+    np.testing.assert_allclose(forecast["y_hat_q0.9"], expected, rtol=1e-6)

@@ -291,3 +291,8 @@ def test_a_network_that_over_fits_is_kept_as_it_was_at_its_best_rung(monkeypatch
     fit.run(RUNGS[1])
     fit.keep()
     np.testing.assert_array_equal(third.predict(), found.predict())
+    assert record["epochs"] == len(record["history"]) == len(third.history_), "the history ends there too"
+    assert record["best_epoch"] == third.best_epoch_
+    x, y = found.plot().axes[0].collections[0].get_offsets().T
+    assert (list(x), list(y)) == (record["rungs_elapsed"], record["rungs"]), "each rung is drawn when it was reached"
+    assert list(x) == sorted(x)

@@ -303,7 +303,7 @@ def test_several_windows_for_every_oracle():
     ([([0, 1], [2.5])], "cv: fold 1: expected test indices, got"),
     ([([0, 1], [2]), ([0], [500])], "cv: fold 2: test index 500 is not between 0 and 119"),
     (KFold(3), "cv: fold 1: a forecaster is trained on steps in a row, .* split with TimeSeriesSplit"),
-    (TimeSeriesSplit(3), "cv: fold 1: there are 30 test steps|are not whole horizons of 7 steps"),
+    (TimeSeriesSplit(3), "cv: fold 1: there are 30 test steps, which are not whole horizons of 7 steps: pass test_size=7"),
     (TimeSeriesSplit(30, test_size=7), "cv: a TimeSeriesSplit cannot split 120 items: Too many splits"),
     (GroupKFold(2), "cv: GroupKFold.* cannot split 120 items: The 'groups' parameter should not be None"),
 ])  # fmt: skip
@@ -367,6 +367,7 @@ def test_the_attributes_of_scikit_learn_s_searches():
     ({"units": {"type": "integer"}}, "search_space: units: expected a range with the type int, float, categorical"),
     ({"units": [8, 16]}, r"search_space: units: expected a range .*got \[8, 16\]"),
     ({"learning_rate": {"type": "float", "min": -1.0, "max": 1.0}}, "learning_rate.*greater than 0, got -1.0"),
+    ({"patience": {"type": "int", "min": 1, "max": 3}}, "'patience' has no effect with oracle='halving'.*pass another oracle"),
     (["units"], "search_space: Input should be a valid dictionary"),
 ])  # fmt: skip
 def test_wrong_ranges_are_named(space, message):

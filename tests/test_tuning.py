@@ -30,6 +30,7 @@ from lstmzoo.tuning import ZooSearchCV, search
 from lstmzoo.tuning.budget import trial_limit
 from lstmzoo.tuning.journal import Journal
 from lstmzoo.tuning.oracles import ORACLES, ask, make_oracle, tell
+from lstmzoo.tuning.progress import Progress
 from lstmzoo.tuning.space import declare, decode, encode, make_space, select_models
 from lstmzoo.tuning.trials import blank_record
 from lstmzoo.values import digest
@@ -748,6 +749,16 @@ def test_live_table_on_a_terminal(monkeypatch, capsys):
     assert "best" in out
     assert "30 of 30 networks" in out
     assert "of 16:40" in out
+
+
+def test_a_trial_that_is_continued_keeps_its_row():
+    first, second = (blank_record(n, "gru", {}, baseline=False, seed=1) for n in (1, 2))
+    first.update(score=-1.5, seconds=4.0)
+    second.update(score=-2.5, seconds=3.0)
+    progress = Progress(lambda: 10.0, None, None, [first, second])
+    progress.begin(first)
+    rows = list(zip(*(column.cells for column in progress.__rich__().columns), strict=True))
+    assert rows == [("2", "gru", "-2.5", "3.0", ""), ("1", "gru", "-1.5", "4", "training")]
 
 
 def test_silence(capsys):

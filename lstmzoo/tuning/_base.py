@@ -138,7 +138,7 @@ class Run:
 
     def whole(self, record: Record, estimator: Trainable) -> Trainable:
         """Fit, score and record a trial in one part; return the estimator of the last fold, fitted if the trial did not fail."""
-        self.progress.begin(record["model"])
+        self.progress.begin(record)
         raises = self.raises and not record["baseline"]
         fitted = run_trial(record, estimator, self.folds, searched=self.estimator, raises=raises)
         self.judge.keep(record)
@@ -166,7 +166,7 @@ class Run:
     @contextmanager
     def recorded(self, record: Record) -> Iterator[None]:
         """Run a part of a trial; an error becomes the record's."""
-        self.progress.begin(record["model"])
+        self.progress.begin(record)
         began = time.monotonic()
         with recorded(record, raises=self.raises):
             yield
@@ -177,6 +177,8 @@ class Run:
     def put(self, record: Record) -> None:
         """Write a trial to the journal, and show it."""
         record["elapsed"] = self.elapsed()
+        new = len(record["rungs"]) - len(record["rungs_elapsed"])
+        record["rungs_elapsed"] = [*record["rungs_elapsed"], *[record["elapsed"]] * new]
         self.journal.put(record)
         self.progress.end(record)
         self.track()

@@ -9,7 +9,9 @@ from lstmzoo.records import Record
 
 
 def plot_search(records: list[Record], path: str | Path | None = None) -> Figure:
-    """Draw the score of each trial over time, colored by architecture, with baselines as lines and the best so far as steps.
+    """Draw the scores of the trials over time, colored by architecture, with baselines as lines and the best so far as steps.
+
+    A trial that was paused has a point for each of its rungs.
 
     Args:
         records: All trials.
@@ -17,22 +19,24 @@ def plot_search(records: list[Record], path: str | Path | None = None) -> Figure
     """
     figure = Figure(figsize=(9, 4.5), layout="constrained")
     axis = figure.subplots()
-    ended = sorted(records, key=lambda r: r["elapsed"])  # a trial that was paused ends after later ones
-    scored = [(r, r["score"]) for r in ended if r["score"] is not None]
-    trials = [(r, score) for r, score in scored if not r["baseline"]]
-    baselines = [(r, score) for r, score in scored if r["baseline"]]
-    for i, model in enumerate(sorted({r["model"] for r, _ in trials})):
-        x, y = zip(*((r["elapsed"], score) for r, score in trials if r["model"] == model), strict=True)
+    trials = sorted(
+        (elapsed, score, r["model"])
+        for r in records
+        if not r["baseline"] and r["score"] is not None
+        for elapsed, score in zip(r["rungs_elapsed"], r["rungs"], strict=True)
+    )
+    baselines = [(r, r["score"]) for r in records if r["baseline"] and r["score"] is not None]
+    for i, model in enumerate(sorted({model for *_, model in trials})):
+        x, y = zip(*((elapsed, score) for elapsed, score, of in trials if of == model), strict=True)
         axis.scatter(x, y, label=model, color=f"C{i % 10}", marker="os^Dv"[i // 10 % 5], zorder=3)
     for i, (r, score) in enumerate(baselines):
         axis.axhline(
             score, color="0.6", linestyle=("-", "--", "-.", ":")[i % 4], linewidth=1, label=f"{r['model']} {score:.3g}"
         )
     if trials:
-        best = np.maximum.accumulate([score for _, score in trials])
-        x = tuple(r["elapsed"] for r, _ in trials)
-        axis.step(x, best, where="post", color="0.2", linewidth=1, label="best so far")
-        axis.set_ylim(*_bounds([score for _, score in trials], [score for _, score in baselines]))
+        x, y, _ = zip(*trials, strict=True)
+        axis.step(x, np.maximum.accumulate(y), where="post", color="0.2", linewidth=1, label="best so far")
+        axis.set_ylim(*_bounds(list(y), [score for _, score in baselines]))
     axis.set_xlim(left=0)
     failed = sum(r["score"] is None for r in records)
     axis.set_xlabel("seconds since the search began" + (f" ({failed} failed trials not shown)" if failed else ""))

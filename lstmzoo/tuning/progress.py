@@ -23,7 +23,7 @@ class Progress:
         max_trials: Limit of trials, if there is one.
         records: Trials that have ended.
         best: Returns the best of the trials.
-        running: The model in training, and the seconds at its start.
+        running: The trial in training, and the seconds at its start.
         refresh: Updates the display.
     """
 
@@ -32,12 +32,12 @@ class Progress:
     max_trials: int | None
     records: list[Record] = field(default_factory=list)
     best: Callable[[list[Record]], Record | None] = best_record
-    running: tuple[str, float] | None = None
+    running: tuple[Record, float] | None = None
     refresh: Callable[[], None] = lambda: None
 
-    def begin(self, model: str) -> None:
-        """Show that a trial has started."""
-        self.running = model, self.elapsed()
+    def begin(self, record: Record) -> None:
+        """Show that a trial has started, or is continued."""
+        self.running = record, self.elapsed()
         self.refresh()
 
     def end(self, record: Record) -> None:
@@ -91,18 +91,23 @@ def _table(progress: Progress) -> Table:
     table = Table(caption=_summary(progress), caption_justify="left", box=None, header_style="bold")
     for name in ("trial", "model", "score", "seconds", "status"):
         table.add_column(name, justify="left" if name in ("model", "status") else "right", no_wrap=True)
-    shown = progress.records[-_ROWS:]
-    if best is not None and not any(r is best for r in shown):
+    running = progress.running and progress.running[0]
+    shown = [r for r in progress.records if r is not running][-_ROWS:]
+    if best is not None and best is not running and not any(r is best for r in shown):
         shown = [best, *shown[1:]]
     for r in shown:
-        score = "" if r["score"] is None else f"{r['score']:.4g}"
         status = "best" if r is best else r["error"] or ("baseline" if r["baseline"] else "")
         style = "bold green" if r is best else "red" if r["error"] else "dim" if r["baseline"] else None
-        table.add_row(str(r["number"]), r["model"], score, f"{r['seconds']:.1f}", _cut(status), style=style)
+        table.add_row(str(r["number"]), r["model"], _score(r), f"{r['seconds']:.1f}", _cut(status), style=style)
     if progress.running is not None:
-        model, since = progress.running
-        table.add_row(str(len(progress.records) + 1), model, "", f"{progress.elapsed() - since:.0f}", "training")
+        r, since = progress.running
+        seconds = r["seconds"] + progress.elapsed() - since
+        table.add_row(str(r["number"]), r["model"], _score(r), f"{seconds:.0f}", "training")
     return table
+
+
+def _score(record: Record) -> str:
+    return "" if record["score"] is None else f"{record['score']:.4g}"
 
 
 def _summary(progress: Progress) -> str:

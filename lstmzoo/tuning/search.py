@@ -19,7 +19,7 @@ from lstmzoo.estimators import hand_over
 from lstmzoo.mlflow.defaults import Status
 from lstmzoo.outputs import check_folder, check_picture
 from lstmzoo.records import Record, best_record, margin_between, params_of, winning_record
-from lstmzoo.tuning._base import SEARCHERS, Run
+from lstmzoo.tuning._base import SEARCHERS, Run, without_validation
 from lstmzoo.tuning.delegation import WinnerMethods
 from lstmzoo.tuning.folds import check_cv, make_folds
 from lstmzoo.tuning.journal import Journal
@@ -184,7 +184,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         return self
 
     def plot(self, path: str | Path | None = None) -> "Figure":
-        """Draw the score of each trial over time by architecture, the baselines as lines, and the best so far.
+        """Draw the scores of the trials over time by architecture, the baselines as lines, and the best so far.
 
         Args:
             path: File for the figure, in the format of its suffix; not saved if None.
@@ -248,6 +248,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
             raise UnknownNameError(arg("oracle"), self.oracle, SEARCHERS)
         if self.oracle == "halving":
             check_contract(self.estimator, Pausable)
+            self._check_patience()
         check_cv(self.cv)
         if self.error_score != "raise" and not (isinstance(self.error_score, float) and math.isnan(self.error_score)):
             raise ConfigError(f"{arg('error_score')}: expected 'raise' or nan, got {self.error_score!r}")
@@ -255,6 +256,13 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
             check_folder(self.directory, arg("directory"))
         if self._tracked:
             check_names(experiment=self.experiment, registered_model_name=self.registered_model_name)
+
+    def _check_patience(self) -> None:
+        if (self.search_space or {}).get("patience") is not None and without_validation(self.estimator):
+            raise ConfigError(
+                f"{arg('search_space')}: 'patience' has no effect with {arg(oracle='halving')}, whose trials have no validation "
+                f"set to stop at: leave it out, or pass another {arg('oracle')}"
+            )
 
     def _search(self, run: Run) -> None:
         records = list(run.journal.records)

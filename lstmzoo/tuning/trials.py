@@ -127,20 +127,22 @@ def recorded(record: Record, *, raises: bool = False) -> Iterator[None]:
 
 
 def fill_in(record: Record, estimator: Trainable, scores: list[float]) -> None:
-    """Enter the scores of the windows, and the history of a fitted estimator, into its record.
+    """Enter the scores of the windows, and the history of a fitted estimator, into its record, unless an earlier rung was better.
 
     Raises:
         FloatingPointError: If a score is not finite.
     """
-    record["history"] = to_json(estimator.history_)
-    record["epochs"] = len(record["history"])
-    record["best_epoch"] = to_json(getattr(estimator, "best_epoch_", None))  # of networks
-    record["num_parameters"] = to_json(estimator.num_parameters_)
     mean = sum(scores) / len(scores)
+    best = not record["rungs"] or mean >= max(record["rungs"])  # otherwise the network has over-fitted since
+    if best:
+        record["history"] = to_json(estimator.history_)
+        record["epochs"] = len(record["history"])
+        record["best_epoch"] = to_json(getattr(estimator, "best_epoch_", None))  # of networks
+        record["num_parameters"] = to_json(estimator.num_parameters_)
     if not math.isfinite(mean):
         raise FloatingPointError(f"the score is {mean}")
     record["rungs"] = [*record["rungs"], mean]
-    if mean >= max(record["rungs"]):  # otherwise an earlier rung was better: the network has over-fitted since
+    if best:
         record["score"], record["window_scores"] = mean, scores
 
 
@@ -293,6 +295,7 @@ def blank_record(number: int, model: str, params: dict[str, Any], *, baseline: b
         "window_scores": [],
         "series_scores": [],
         "rungs": [],
+        "rungs_elapsed": [],
         "begin_seconds": None,
         "fit_seconds": None,
         "score_seconds": None,
