@@ -19,7 +19,7 @@ class Record(TypedDict):
         model: Name of the zoo entry without its task, or of the baseline.
         params: The searched hyperparameters, and ``epochs`` if the oracle sets a budget.
         seed: The trial's ``random_state``, if it has one.
-        status: ``completed`` or ``failed``.
+        status: ``completed`` or ``failed``; ``completed`` with an error if the trial failed after a first score.
         score: The held-out score, the mean over the windows, at the best rung; None if the trial failed.
         window_scores: The score on each held-out window, at the best rung.
         series_scores: The mean score of each series over the windows, at the best rung; of more than 200 series, the means of 200
@@ -38,8 +38,8 @@ class Record(TypedDict):
         history: A row per epoch, to the best rung.
         members: The weights of an ensemble's members, by the number of their trial; empty for a single model.
         refit: The parameters of the refit that differ from those of the search's estimator.
-        error: Type and message of the exception, if the trial failed.
-        traceback: Traceback of the exception, if the trial failed.
+        error: Type and message of the exception, if the trial failed, at first or when it was continued.
+        traceback: Traceback of that exception.
     """
 
     number: int

@@ -10,6 +10,7 @@ from lstmzoo import Forecaster, LanguageModel, ZooSearchCV
 from lstmzoo.config import Candidate, list_models, load_config, load_portfolio
 from lstmzoo.errors import ConfigError
 from lstmzoo.estimators import Networks, hand_over
+from lstmzoo.training import loop
 from lstmzoo.tuning import halving
 from lstmzoo.tuning.halving import RUNGS, candidates, next_to_continue
 from lstmzoo.tuning.oracles import proposal_key
@@ -52,7 +53,7 @@ def test_a_third_of_a_rung_is_continued_and_the_highest_rung_first():
 
 
 def test_failed_trials_are_not_continued():
-    failed = {**record(1, -1.0), "score": None}
+    failed = {**record(1, -1.0), "error": "TrainingError: the loss is nan"}
     assert next_to_continue([failed, record(2, -2.0), record(3, -3.0)]) is None
 
 
@@ -296,3 +297,31 @@ def test_a_network_that_over_fits_is_kept_as_it_was_at_its_best_rung(monkeypatch
     x, y = found.plot().axes[0].collections[0].get_offsets().T
     assert (list(x), list(y)) == (record["rungs_elapsed"], record["rungs"]), "each rung is drawn when it was reached"
     assert list(x) == sorted(x)
+
+
+@pytest.mark.usefixtures("without_xla")
+def test_a_trial_that_diverges_when_it_is_continued_keeps_its_earlier_rung(monkeypatch, tmp_path):
+    monkeypatch.setattr(halving, "load_portfolio", lambda task: [Candidate("segment_gru", {})])
+    monkeypatch.setattr(halving.Halving, "_refits_now", lambda *_: False)
+    real, steps = loop.train_batch, itertools.count(1)
+
+    def diverging(*batch):
+        logs = real(*batch)
+        return logs if next(steps) <= 3 else {**logs, "loss": np.nan}  # of 18, so many until the first score
+
+    monkeypatch.setattr(loop, "train_batch", diverging)
+    options = {"max_trials": 1, "ensemble_size": 1, "directory": tmp_path, "allow_worse_than_baseline": True}
+    found = search(**options).fit(Y)
+    (record,) = [r for r in found.records_ if not r["baseline"]]
+    assert (record["rungs"], record["status"]) == ([record["score"]], "completed")
+    assert "TrainingError: the loss of" in record["error"]
+    assert found.leaderboard_.loc[0, "error"] == record["error"]
+    monkeypatch.setattr(loop, "train_batch", real)
+    settings = {**TINY, **record["params"]}
+    own = forecaster(random_state=record["seed"], validation_size=0, hyperparameters=settings)
+    fit = own.begin_fit(Y[: -6 * found.n_splits_])
+    fit.run(3 / 18)
+    fit.keep()
+    own.continue_from(*own.read_once(Y))
+    for restored in (found, search(**options).fit(Y)):
+        np.testing.assert_array_equal(restored.predict(), own.predict())

@@ -218,7 +218,9 @@ def _log_trial(
         fit_metrics(record, began),
         texts,
     )
-    client.set_terminated(run.info.run_id, "FAILED" if record.get("error") else "FINISHED", began + milliseconds)
+    client.set_terminated(
+        run.info.run_id, "FAILED" if record["status"] == "failed" else "FINISHED", began + milliseconds
+    )
     client.set_tag(run.info.run_id, _RECORD, mark)
 
 

@@ -140,7 +140,7 @@ class Judge:
         latest, self._latest = self._latest, []
         scores, self._latest_scores = self._latest_scores, []
         score = record["score"]
-        if not latest or score is None or record["rungs"][-1] != score:
+        if not latest or score is None or record["error"] is not None or record["rungs"][-1] != score:
             return
         record["series_scores"] = scores_of_series(scores)
         if self._predictions is not None:

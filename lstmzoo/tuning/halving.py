@@ -45,7 +45,7 @@ def next_to_continue(records: Sequence[Record]) -> Record | None:
         there = [r for r in records if len(r["rungs"]) > level]
         best = sorted(there, key=lambda r: (-r["rungs"][level], r["number"]))[: len(there) // _FACTOR]
         for record in best:
-            if len(record["rungs"]) == level + 1 and record["score"] is not None:
+            if len(record["rungs"]) == level + 1 and record["error"] is None:
                 return record
     return None
 
@@ -97,13 +97,13 @@ class Halving:
             add_ensemble(self._run, self._own)
 
     def is_settled(self, record: Record) -> bool:
-        """Return whether a trial cannot be continued: a baseline, a failed one, or one that is trained to its end.
+        """Return whether a trial cannot be continued: a baseline, one with an error, or one that is trained to its end.
 
         An ensemble is settled at the end of the search.
         """
         if record["members"]:
             return False
-        return record["baseline"] or record["score"] is None or len(record["rungs"]) == len(RUNGS)
+        return record["baseline"] or record["error"] is not None or len(record["rungs"]) == len(RUNGS)
 
     def winner(self, record: Record, verbose: int) -> Any:
         """Return a trial's estimator, trained again on all data if there is time; otherwise the trial's own network.
@@ -282,7 +282,7 @@ class Halving:
             return 0.0
         best = max(records, key=lambda r: r["score"] or 0.0)
         trial = self._trials[best["number"]]
-        rest = 0.0 if self._early else 1 - RUNGS[len(best["rungs"]) - 1]
+        rest = 0.0 if self._early or best["error"] else 1 - RUNGS[len(best["rungs"]) - 1]
         return trial.full_seconds * rest + 2 * trial.score_seconds + self._reserve_of_refits(trial, records)
 
     def _reserve_of_refits(self, best: Trial, records: list[Record]) -> float:
@@ -298,7 +298,7 @@ class Halving:
 
     def _all_fail_alike(self) -> bool:
         """Whether the data, and not the candidates, are the reason of failures."""
-        errors = [r["error"] for r in self._networks]
+        errors = [r["error"] if r["score"] is None else None for r in self._networks]
         return len(errors) > 1 and None not in errors and len(set(errors)) == 1
 
     def _leaders(self) -> list[Proposal]:

@@ -16,7 +16,7 @@ import numpy as np
 from sklearn.base import clone
 
 from lstmzoo.contracts import Data, Pausable, PausedFit, Searchable, Sizable, Trainable, missing_methods
-from lstmzoo.errors import DataError, LstmzooError, SavedModelError, arg
+from lstmzoo.errors import DataError, LstmzooError, SavedModelError, TrainingError, arg
 from lstmzoo.estimators import Networks
 from lstmzoo.outputs import replacing
 from lstmzoo.records import Record, best_record, is_network, to_json
@@ -109,10 +109,13 @@ def said_once() -> Iterator[None]:
 def recorded(record: Record, *, raises: bool = False) -> Iterator[None]:
     """Turn an exception into the record's error: a failed trial is a row of the leaderboard, and the search continues.
 
+    A trial that fails when it is continued keeps the score of its best rung.
+
     Args:
         record: The record.
         raises: Whether the exception is raised instead.
     """
+    continued = bool(record["rungs"])
     try:
         yield
     except SavedModelError:  # a checkpoint cannot be written: no fault of the trial
@@ -121,7 +124,8 @@ def recorded(record: Record, *, raises: bool = False) -> Iterator[None]:
         if raises:
             error.add_note(f"{record['model']} failed with {record['params']}")
             raise
-        record["score"], record["status"] = None, "failed"
+        if not continued:
+            record["score"], record["status"] = None, "failed"
         record["error"] = f"{type(error).__name__}: {error}"
         record["traceback"] = traceback.format_exc()
 
@@ -180,8 +184,7 @@ class Trial:
         networks: Networks, checkpoint_dir: Path, most_seconds: float,
     ) -> None:  # fmt: skip
         self.record, self.estimator = record, estimator
-        self._best: list[np.ndarray] | None = None
-        self._best_file = checkpoint_dir / "best_rung.npz"
+        self._directory = checkpoint_dir
         self._parts: list[_Part] = []
         for number, fold in enumerate(folds, start=1):
             own = estimator if number == len(folds) else clone(estimator)
@@ -255,6 +258,7 @@ class Trial:
 
     def advance(self, until: float) -> None:
         """Train until a share of the training is over, score, and fill in the record."""
+        self._keep_weights()
         self.run(until)
         trained, scores = time.perf_counter(), list[float]()
         for part in self._parts:  # which may share a network, so that each is scored before the next is kept
@@ -264,22 +268,35 @@ class Trial:
         self.record["score_seconds"] = self.score_seconds = time.perf_counter() - trained
         fill_in(self.record, self.estimator, scores)
         self.record["status"] = "completed"
-        if self.record["rungs"][-1] == self.record["score"]:
-            self._best = self.estimator.model_.get_weights()
-        elif self._best is not None:  # for another process: the checkpoint has the weights of the last rung
-            self._best_file.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(self._best_file) as temporary, temporary.open("wb") as file:
-                np.savez(file, *self._best)
+
+    @property
+    def _best_file(self) -> Path:
+        """The file of the weights at the best rung; there is none if the training has not gone on since."""
+        rungs = self.record["rungs"]
+        best = max(rung for rung, score in enumerate(rungs, start=1) if score == max(rungs))
+        return self._directory / f"rung_{best}.npz"
+
+    def _keep_weights(self) -> None:
+        """Keep the weights of the last rung if it is the best one, before the training goes on."""
+        rungs = self.record["rungs"]
+        if not rungs or rungs[-1] != self.record["score"] or self._best_file.exists():
+            return
+        self._parts[-1].fit.keep()
+        self._directory.mkdir(parents=True, exist_ok=True)
+        with replacing(self._best_file) as temporary, temporary.open("wb") as file:
+            np.savez(file, *self.estimator.model_.get_weights())
 
     def keep(self) -> None:
         """Give the estimator the weights that this trial had at its best rung."""
-        self._parts[-1].fit.keep()
-        rungs = self.record["rungs"]
-        if self._best is None and rungs and rungs[-1] != self.record["score"] and self._best_file.exists():
+        kept = self._best_file.exists()
+        try:
+            self._parts[-1].fit.keep()
+        except TrainingError:  # it diverged later
+            if not kept:
+                raise
+        if kept:
             with np.load(self._best_file) as arrays:
-                self._best = [arrays[name] for name in arrays.files]
-        if self._best is not None:
-            self.estimator.model_.set_weights(self._best)
+                self.estimator.model_.set_weights([arrays[name] for name in arrays.files])
 
 
 def blank_record(number: int, model: str, params: dict[str, Any], *, baseline: bool, seed: int | None) -> Record:
