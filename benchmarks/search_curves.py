@@ -21,11 +21,6 @@ There is a file for each oracle and seed under `--results`; a run skips what is 
 """
 
 import contextlib
-import json
-import multiprocessing
-import tempfile
-import time
-from concurrent.futures import Future, ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,13 +29,13 @@ from unittest.mock import patch
 import numpy as np
 import pandas as pd
 from _report import parser, setting, table
-from _results import Result, stored
+from _results import Result, isolated, stored
 from m4 import GROUPS
 
 from lstmzoo import Forecaster, ZooSearchCV
 from lstmzoo.datasets import fetch_m4
 from lstmzoo.outputs import check_picture
-from lstmzoo.records import is_network
+from lstmzoo.records import Record, is_network
 
 HALVING, RANDOM, UNAIDED = "halving", "random", "halving without portfolio"
 TIMES = (15, 30, 60, 120, 200, 300)  # seconds at which the curves are read
@@ -86,49 +81,26 @@ def arguments() -> Any:
 def result(args: Any, train: pd.DataFrame, method: str, seed: int) -> Result:
     """Return the points of a search, from their file if there is one."""
     group = f"{args.group}_smoke" if args.smoke else args.group
-    make = partial(watched, train, GROUPS[args.group].horizon, method, args.seconds, seed)
+    make = partial(isolated, searched, train, GROUPS[args.group].horizon, method, args.seconds, seed)
     return stored(args.results, ("curve", group, method, f"{args.seconds:g}s", seed), make)
 
 
-def watched(train: pd.DataFrame, horizon: int, method: str, seconds: float, seed: int) -> Result:
-    """Return the points of a search, pairs of seconds and score, and the number of networks.
-
-    The journal is read while the search runs, as the record of a paused trial has only the time of its last rung.
-    """
-    spawn = multiprocessing.get_context("spawn")
-    with tempfile.TemporaryDirectory() as directory, ProcessPoolExecutor(1, mp_context=spawn) as pool:
-        search = pool.submit(searched, train, horizon, method, seconds, seed, directory)
-        points = watch(search, Path(directory) / "search.jsonl")
-        return {"points": points, "networks": search.result()}
-
-
-def watch(search: "Future[int]", journal: Path) -> list[tuple[float, float]]:
-    """Return a pair of seconds and score for each rung that a trial reaches until a search ends."""
-    points, rungs, written = [], dict[int, int](), 0
-    ended = False
-    while not ended:
-        ended = search.done()  # before the journal is read, so that its last state is read
-        now = journal.stat().st_mtime_ns if journal.exists() else 0
-        if now != written:
-            written = now
-            for record in map(json.loads, journal.read_text(encoding="utf-8").splitlines()[1:]):
-                new = record["rungs"][rungs.get(record["number"], 0) :] if is_network(record) else []
-                points += [(record["elapsed"], score) for score in new]
-                rungs[record["number"]] = len(record["rungs"])
-        time.sleep(0.2)
-    return points
-
-
-def searched(train: pd.DataFrame, horizon: int, method: str, seconds: float, seed: int, directory: str) -> int:
-    """Search, and return the number of networks."""
+def searched(train: pd.DataFrame, horizon: int, method: str, seconds: float, seed: int) -> Result:
+    """Return the points of a search, pairs of seconds and score, and the number of networks."""
     search = ZooSearchCV(
         Forecaster(horizon=horizon), oracle=RANDOM if method == RANDOM else HALVING, cv=WINDOWS, ensemble_size=1,
-        refit=False, time_limit=seconds, directory=directory, random_state=seed, verbose=0,
+        refit=False, time_limit=seconds, random_state=seed, verbose=0,
     )  # fmt: skip
     unaided = patch("lstmzoo.tuning.halving.load_portfolio", return_value=[])
     with unaided if method == UNAIDED else contextlib.nullcontext():
         search.fit(train)
-    return sum(map(is_network, search.records_))
+    return {"points": points(search.records_), "networks": sum(map(is_network, search.records_))}
+
+
+def points(records: list[Record]) -> list[tuple[float, float]]:
+    """Return a pair of seconds and score for each rung of a network, the earliest first."""
+    rungs = [zip(r["rungs_elapsed"], r["rungs"], strict=True) for r in records if is_network(r)]
+    return sorted(point for many in rungs for point in many)
 
 
 def best_at(many: list[Result], times: np.ndarray) -> np.ndarray:

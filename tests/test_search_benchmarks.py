@@ -1,9 +1,7 @@
-"""Benchmarks of the search: results are made once, and the curves of a search are read from its journal."""
+"""Benchmarks of the search: results are made once, and the curves of a search are made from its records."""
 
 import importlib
-import json
 import sys
-from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +9,7 @@ import pandas as pd
 import pytest
 
 from lstmzoo.errors import DataError
+from lstmzoo.tuning.trials import blank_record
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
 results, curves = map(importlib.import_module, ("_results", "search_curves"))
@@ -44,26 +43,12 @@ def test_a_failure_is_a_result_and_a_crash_is_not(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["failed.json"]
 
 
-def test_each_rung_of_a_network_is_a_point(tmp_path):
-    def record(number, elapsed, rungs, baseline=False):
-        return {"number": number, "elapsed": elapsed, "rungs": rungs, "baseline": baseline, "members": {}}
+def test_each_rung_of_a_network_is_a_point():
+    def record(number, rungs, elapsed, baseline=False):
+        return {**blank_record(number, "gru", {}, baseline=baseline, seed=1), "rungs": rungs, "rungs_elapsed": elapsed}
 
-    class Search(Future):
-        states = iter([
-            [record(1, 1.0, [-3.0], baseline=True)],
-            [record(1, 1.0, [-3.0], baseline=True), record(2, 5.0, [-2.0]), record(3, 6.0, [])],
-            [record(1, 1.0, [-3.0], baseline=True), record(2, 9.0, [-2.0, -1.0]), record(3, 6.0, [])],
-        ])  # fmt: skip
-
-        def done(self):
-            state = next(self.states, None)
-            if state is not None:
-                new = tmp_path / "new"
-                new.write_text("\n".join(map(json.dumps, [{}, *state])))
-                new.replace(tmp_path / "search.jsonl")
-            return state is None
-
-    assert curves.watch(Search(), tmp_path / "search.jsonl") == [(5.0, -2.0), (9.0, -1.0)]
+    records = [record(1, [-3.0], [1.0], baseline=True), record(2, [-2.0, -1.0], [5.0, 9.0]), record(3, [-4.0], [6.0])]
+    assert curves.points([*records, record(4, [], [])]) == [(5.0, -2.0), (6.0, -4.0), (9.0, -1.0)]
 
 
 def test_a_curve_is_the_best_score_so_far():
