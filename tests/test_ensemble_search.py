@@ -2,6 +2,8 @@
 
 import logging
 import math
+import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,7 +15,9 @@ from lstmzoo.config import Candidate
 from lstmzoo.contracts import can_be_averaged
 from lstmzoo.records import is_network
 from lstmzoo.tuning import halving
-from lstmzoo.tuning.ensembling import Held, Predictions, choose_members
+from lstmzoo.tuning.blending import add_ensemble
+from lstmzoo.tuning.ensembling import Chosen, Held, Predictions, choose_members
+from lstmzoo.tuning.trials import blank_record
 
 RNG = np.random.default_rng(0)
 Y = 50 + 10 * np.sin(np.arange(160) * np.pi / 6) + RNG.normal(size=160)
@@ -150,6 +154,69 @@ def test_a_function_scores_the_ensemble_itself():
         assert any(r["members"] for r in result.records_)
     scores = [[r["score"] for r in s.records_ if not r["members"]] for s in (found, by_name)]
     assert scores[0] == pytest.approx(scores[1])
+
+
+def test_an_earlier_ensemble_does_not_win_a_search_without_ensembles(fitted, tmp_path):
+    directory = shutil.copytree(fitted.directory_, tmp_path / "search")
+    alone = search(directory=directory, ensemble_size=1, refit=False).fit(Y)
+    (dropped,) = [r for r in alone.records_ if r["members"]]
+    assert (dropped["score"], dropped["status"]) == (None, "failed")
+    assert "this search has no ensembles" in dropped["error"]
+    assert alone.best_params_["model"] != "ensemble"
+    assert alone.leaderboard_.iloc[-1]["model"] == "ensemble"
+    again = search(directory=directory, refit=False).fit(Y)
+    assert again.best_params_ == fitted.best_params_
+    assert again.records_[again.best_index_]["error"] is None
+
+
+class MadeUpRun(SimpleNamespace):
+    """A search that took ``now`` of 100 seconds, whose score needs the ensemble itself, if it is not ``exact``."""
+
+    def __init__(self, now, *, exact=False):
+        chosen = Chosen({1: 0.5, 2: 0.5}, [-1.0], [])
+        written = []
+        made = [{**blank_record(n, "gru", {}, baseline=False, seed=1), "score": -2.0} for n in (1, 2)]
+        records = [{**r, "window_scores": [-2.0], "score_seconds": 4.0} for r in made]
+        super().__init__(
+            now=now, time_limit=100.0, ensemble_size=4, splits=[("train", ["window"])],
+            journal=SimpleNamespace(records=records), put=written.append, written=written,
+            new_record=lambda *_: blank_record(3, "ensemble", {}, baseline=False, seed=1),
+            judge=SimpleNamespace(keeps_predictions=True, is_exact=exact, choose=lambda *_: chosen),
+            scorer=SimpleNamespace(scores=lambda *_: [-1.0]), estimator=SimpleNamespace(ensemble=lambda *_: "mean"),
+        )  # fmt: skip
+
+    def elapsed(self):
+        return self.now
+
+    def first_seconds(self):
+        return 3.0
+
+
+@pytest.mark.parametrize(("now", "exact", "added"), [(91.0, False, True), (93.0, False, False), (99.0, True, True)])
+def test_an_ensemble_that_cannot_be_scored_in_time_is_left_out(now, exact, added, caplog):
+    run = MadeUpRun(now, exact=exact)
+    with caplog.at_level(logging.INFO, "lstmzoo.tuning"):
+        add_ensemble(run, lambda record: record["number"])
+    assert [r["score"] for r in run.written] == [-1.0] * added
+    assert ("no time to choose and score an ensemble" in caplog.text) != added
+
+
+def test_an_ensemble_that_is_older_than_a_trial_fails_if_there_is_no_time_to_choose_anew():
+    for newest, score in ((50.0, -1.0), (95.0, None)):
+        run = MadeUpRun(99.0)
+        run.journal.records[1]["elapsed"] = newest
+        old = {**blank_record(3, "ensemble", {}, baseline=False, seed=1), "score": -1.0, "elapsed": 90.0}
+        run.journal.records.append({**old, "members": {"1": 0.5, "2": 0.5}})
+        add_ensemble(run, lambda record: record["number"])
+        assert run.journal.records[-1]["score"] == score
+
+
+def test_the_choice_of_members_ends_with_the_time():
+    held = {1: [np.array([0.0])], 2: [np.array([3.0])]}
+    left = iter([True] * 3)
+    weights = choose_members(held, lambda a: -abs(float(a[0][0]) - 2.0), 2, lambda: next(left, False))
+    assert weights == {2: 1.0}
+    assert choose_members(held, lambda a: 0.0, 2, lambda: False) == {}
 
 
 @pytest.mark.parametrize("most", [1, 2, 3])

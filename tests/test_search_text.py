@@ -50,7 +50,7 @@ def test_the_winner_is_trained_again_only_with_time_to_spare(spare, monkeypatch)
     assert (search.best_estimator_.data_digest_ == estimator.data_digest(TEXT)) == spare
 
 
-def evenly(predictions, score, most):
+def evenly(predictions, score, most, in_time):
     first, last = min(predictions), max(predictions)  # a baseline and a network
     assert first != last, "only one trial has predictions of this vocabulary"
     return {first: 0.5, last: 0.5}

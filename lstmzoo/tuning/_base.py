@@ -91,6 +91,7 @@ class Run:
     networks: Networks = field(default_factory=Networks)
     raises: bool = False
     judge: Judge = field(init=False)
+    _baselines: dict[str, Trainable] = field(default_factory=dict)  # fitted, those that may become members as they are
 
     def __post_init__(self) -> None:
         able = self.ensemble_size > 1 and can_be_averaged(self.estimator)
@@ -143,7 +144,15 @@ class Run:
         fitted = run_trial(record, estimator, self.folds, searched=self.estimator, raises=raises)
         self.judge.keep(record)
         self.put(record)
+        if record["baseline"] and self.judge.keeps_predictions and not self.estimator.newest_held_out:
+            self._baselines[record["model"]] = fitted
         return fitted
+
+    def baseline(self, record: Record) -> Trainable:
+        """Return the baseline of a record, fitted on the training set of the last fold."""
+        if record["model"] not in self._baselines:
+            return self.estimator.baselines()[record["model"]].fit(*self.splits[-1][0])
+        return self._baselines[record["model"]]
 
     @property
     def folds(self) -> list[Fold]:

@@ -110,6 +110,11 @@ class Judge:
         self._functions: dict[str, list[Score]] = {}
 
     @property
+    def keeps_predictions(self) -> bool:
+        """Whether predictions are kept, from which an ensemble can be chosen."""
+        return self._predictions is not None
+
+    @property
     def is_exact(self) -> bool:
         """Whether the score of predictions is that of the estimator; otherwise it only ranks ensembles."""
         return bool(getattr(self._searched, "scores_predictions", False)) and not callable(self._scorer.scoring)
@@ -147,13 +152,16 @@ class Judge:
             held = Held(latest[0].key, [array for part in latest for array in part.arrays])
             self._predictions.put(record["number"], score, held)
 
-    def choose(self, records: list[Record], most: int, fitted: Callable[[Record], Any]) -> Chosen | None:
+    def choose(
+        self, records: list[Record], most: int, fitted: Callable[[Record], Any], in_time: Callable[[], bool]
+    ) -> Chosen | None:
         """Choose an ensemble of trials and baselines; None if a single one is best.
 
         Args:
             records: Records with a score, of single models.
             most: Most members.
             fitted: Returns the fitted estimator of a record.
+            in_time: Returns whether there is time to go on.
         """
         if self._predictions is None:
             return None
@@ -168,7 +176,7 @@ class Judge:
         functions = self._functions_of(one.key, lambda: fitted(next(r for r in records if r["number"] == number)))
 
         arrays = {n: held.arrays for n, held in best.items()}
-        weights = choose_members(arrays, lambda a: float(np.mean(_means(_scored(functions, a)))), most)
+        weights = choose_members(arrays, lambda a: float(np.mean(_means(_scored(functions, a)))), most, in_time)
         if len(weights) < 2:
             return None
         means = zip(*([w * array for array in best[n].arrays] for n, w in weights.items()), strict=True)
@@ -195,7 +203,10 @@ def _means(scores: list[np.ndarray]) -> list[float]:
     return [float("nan") if np.isnan(window).all() else float(np.nanmean(window)) for window in scores]
 
 
-def choose_members(predictions: Mapping[int, Arrays], score: Callable[[Arrays], float], most: int) -> dict[int, float]:
+def choose_members(
+    predictions: Mapping[int, Arrays], score: Callable[[Arrays], float], most: int,
+    in_time: Callable[[], bool] = lambda: True,
+) -> dict[int, float]:  # fmt: skip
     """Choose the members of an ensemble, and their weights, by greedy selection with replacement.
 
     The best single model comes first. Then the model is added, again and again, with which the mean of all those added scores
@@ -205,9 +216,10 @@ def choose_members(predictions: Mapping[int, Arrays], score: Callable[[Arrays], 
         predictions: Predictions for each window by number.
         score: Returns the score of predictions; greater is better.
         most: Most different members.
+        in_time: Returns whether there is time to go on. If not, the best mean so far is returned.
 
     Returns:
-        The weights by number, of sum 1; of equals the fewest members.
+        The weights by number, of sum 1; of equals the fewest members. Empty if there was no time.
 
     References:
         Caruana, Niculescu-Mizil, Crew & Ksikes, "Ensemble Selection from Libraries of Models", ICML 2004.
@@ -225,10 +237,18 @@ def choose_members(predictions: Mapping[int, Arrays], score: Callable[[Arrays], 
         sums = {
             n: [a + b for a, b in zip(total, predictions[n], strict=True)] if total else predictions[n] for n in allowed
         }
-        scores = {number: score([array / size for array in arrays]) for number, arrays in sums.items()}
+        scores = {}
+        for number, arrays in sums.items():
+            if not in_time():
+                return _weights(chosen[0])
+            scores[number] = score([array / size for array in arrays])
         best = max(scores, key=lambda number: scores[number])
         counts[best], total = counts.get(best, 0) + 1, sums[best]
         if scores[best] > chosen[1]:
             chosen = dict(counts), scores[best]
-    size = sum(chosen[0].values())
-    return {number: count / size for number, count in sorted(chosen[0].items())}
+    return _weights(chosen[0])
+
+
+def _weights(counts: dict[int, int]) -> dict[int, float]:
+    size = sum(counts.values())
+    return {number: count / size for number, count in sorted(counts.items())}

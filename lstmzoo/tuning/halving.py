@@ -16,7 +16,7 @@ from lstmzoo.config import Candidate, Scalar, load_portfolio
 from lstmzoo.estimators import unshare
 from lstmzoo.records import Record, is_network, winning_record
 from lstmzoo.tuning._base import SEARCHERS, Run, without_validation
-from lstmzoo.tuning.blending import add_ensemble, blended
+from lstmzoo.tuning.blending import add_ensemble, blended, drop_ensemble, ensemble_seconds
 from lstmzoo.tuning.oracles import proposal_key
 from lstmzoo.tuning.space import ModelSpace, Space, moved
 from lstmzoo.tuning.trials import ONE_STEP, Trial
@@ -93,7 +93,9 @@ class Halving:
         _logger.info(
             "%.0f of %.0f seconds went into first steps, most of them for compilation", beginning, self._run.elapsed()
         )
-        if not self._early:
+        if self._early:
+            drop_ensemble(self._run, "the time suffices for a single network")
+        else:
             add_ensemble(self._run, self._own)
 
     def is_settled(self, record: Record) -> bool:
@@ -251,7 +253,7 @@ class Halving:
         trial, later = self.trial(record), len(RUNGS) - len(record["rungs"])
         if trial.full_seconds == math.inf:  # a step is too long
             return False
-        left = self._run.remaining() - later * trial.score_seconds
+        left = self._run.remaining() - later * trial.score_seconds - self._ensemble_seconds()
         shortened = trial.limited < math.inf or trial.full_seconds * (1 - RUNGS[-later - 1]) > left
         if not self._reserves_refit and shortened and left > 0:
             trial.limit_rest(left)
@@ -283,7 +285,14 @@ class Halving:
         best = max(records, key=lambda r: r["score"] or 0.0)
         trial = self._trials[best["number"]]
         rest = 0.0 if self._early or best["error"] else 1 - RUNGS[len(best["rungs"]) - 1]
-        return trial.full_seconds * rest + 2 * trial.score_seconds + self._reserve_of_refits(trial, records)
+        scores = 2 * trial.score_seconds + self._ensemble_seconds()
+        return trial.full_seconds * rest + scores + self._reserve_of_refits(trial, records)
+
+    def _ensemble_seconds(self) -> float:
+        """Seconds to score an ensemble of the best trials."""
+        scored = sorted((r for r in self._networks if r["score"] is not None), key=lambda r: -(r["score"] or 0.0))
+        best = scored[: self._run.ensemble_size]
+        return ensemble_seconds(self._run, best) if len(best) > 1 and not self._early else 0.0
 
     def _reserve_of_refits(self, best: Trial, records: list[Record]) -> float:
         """Seconds to train the best trial again, and other likely members of an ensemble, but for these not all of the time."""
