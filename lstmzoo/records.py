@@ -74,6 +74,17 @@ def is_network(record: Record) -> bool:
     return not record["baseline"] and not record["members"]
 
 
+def is_untrained(record: Record, records: list[Record]) -> bool:
+    """Return whether no network takes part in a record: that of a baseline, or of an ensemble of baselines alone.
+
+    Args:
+        record: The record.
+        records: All records of its search.
+    """
+    baselines = {str(r["number"]) for r in records if r["baseline"]}
+    return record["baseline"] or (bool(record["members"]) and baselines >= set(record["members"]))
+
+
 def params_of(record: Record) -> dict[str, Any]:
     """Return a record's model and hyperparameters; of an ensemble, the weights of its members by trial."""
     members = {"members": record["members"]} if record["members"] else {}
@@ -105,10 +116,8 @@ def winning_record(records: list[Record], *, allow_worse_than_baseline: bool = F
     References:
         Breiman et al., "Classification and Regression Trees", 1984 (the one-standard-error rule).
     """
-    untrained = {r["number"] for r in records if r["baseline"]}
-    untrained |= {r["number"] for r in records if r["members"] and {int(n) for n in r["members"]} <= untrained}
-    network = best_record([r for r in records if r["number"] not in untrained])
-    baseline = best_record([r for r in records if r["number"] in untrained])
+    network = best_record([r for r in records if not is_untrained(r, records)])
+    baseline = best_record([r for r in records if is_untrained(r, records)])
     if network is None or baseline is None:
         return network or baseline
     margin, error = margin_between(network, baseline)

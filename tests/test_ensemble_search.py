@@ -11,9 +11,10 @@ import pytest
 
 import lstmzoo
 from lstmzoo import ForecastEnsemble, Forecaster, ZooSearchCV
+from lstmzoo.cli.tune import _report
 from lstmzoo.config import Candidate
 from lstmzoo.contracts import can_be_averaged
-from lstmzoo.records import is_network
+from lstmzoo.records import is_network, is_untrained
 from lstmzoo.tuning import halving
 from lstmzoo.tuning.blending import add_ensemble
 from lstmzoo.tuning.ensembling import Chosen, Held, Predictions, choose_members
@@ -190,6 +191,25 @@ class MadeUpRun(SimpleNamespace):
 
     def first_seconds(self):
         return 3.0
+
+
+def test_an_ensemble_of_baselines_alone_is_a_baseline_that_wins_with_a_warning(caplog):
+    def made(number, model, score, **fields):
+        row = blank_record(number, model, {}, baseline=model in FEW, seed=None)
+        return {**row, "score": score, "window_scores": [score], **fields}
+
+    found = search()
+    rows = [made(1, "naive", -2.0), made(2, "drift", -2.1), made(3, "gru", -1.9), made(4, "lstm", None)]
+    together = made(5, "ensemble", -1.5, members={"1": 0.5, "2": 0.5})
+    found.records_, found.best_index_ = [*rows, together], 4
+    found._refit(SimpleNamespace(searcher=SimpleNamespace(winner=lambda *_: "the mean")))
+    assert found.best_estimator_ == "the mean"
+    assert "no network beat the ensemble of baselines, which is the winner" in caplog.text
+    assert is_untrained(together, found.records_)
+    assert not is_untrained({**together, "members": {"1": 0.5, "3": 0.5}}, found.records_)
+    found.best_params_, found.best_score_, found.leaderboard_ = {}, -1.5, None
+    found.mlflow_run_id_ = found.model_uri_ = None
+    assert _report(found, "folder")["best_is_baseline"]
 
 
 @pytest.mark.parametrize(("now", "exact", "added"), [(91.0, False, True), (93.0, False, False), (99.0, True, True)])

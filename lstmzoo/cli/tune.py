@@ -129,10 +129,12 @@ def _journal_kept(search: Any, directory: Path | None) -> Iterator[None]:
 
 
 def _report(search: Any, folder: Path) -> dict[str, Any]:
+    from lstmzoo.records import is_untrained
+
     return {
         "best_params": search.best_params_,
         "best_score": search.best_score_,
-        "best_is_baseline": search.records_[search.best_index_]["baseline"],
+        "best_is_baseline": is_untrained(search.records_[search.best_index_], search.records_),
         "folder": str(folder),
         "mlflow_run_id": search.mlflow_run_id_,
         "model_uri": search.model_uri_,

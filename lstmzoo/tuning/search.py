@@ -18,7 +18,15 @@ from lstmzoo.errors import ConfigError, UnknownNameError, arg
 from lstmzoo.estimators import hand_over
 from lstmzoo.mlflow.defaults import Status
 from lstmzoo.outputs import check_folder, check_picture
-from lstmzoo.records import Record, best_record, margin_between, params_of, winning_record
+from lstmzoo.records import (
+    Record,
+    best_record,
+    is_network,
+    is_untrained,
+    margin_between,
+    params_of,
+    winning_record,
+)
 from lstmzoo.tuning._base import SEARCHERS, Run, without_validation
 from lstmzoo.tuning.delegation import WinnerMethods
 from lstmzoo.tuning.folds import check_cv, make_folds
@@ -42,7 +50,8 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
 
     Candidates are trained and scored on held-out data, as are the task's baselines; ``oracle`` says in which order. The best of
     them, and baselines, may be averaged in an ensemble. The winner is trained again on all data if there is time. If there is no
-    ensemble, and no network beats the best baseline by more than chance, that baseline is the winner, and a warning is logged.
+    ensemble with a network, and no network beats the best baseline by more than chance, that baseline, or an ensemble of
+    baselines, is the winner, and a warning is logged.
 
     Args:
         estimator: An estimator of any task. Settings in its ``hyperparameters`` are not searched.
@@ -291,8 +300,9 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
     def _refit(self, run: Run) -> None:
         best = self.records_[self.best_index_]
         began = time.monotonic()
-        if best["baseline"]:
+        if is_untrained(best, self.records_):
             self._warn_of_baseline(best)
+        if best["baseline"]:
             self.best_estimator_: Any = self.estimator.baselines()[best["model"]].fit(*run.data)
         else:
             verbose = self.estimator.get_params(deep=False).get("verbose", 0) if self.verbose else 0
@@ -305,21 +315,21 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         return winning_record(records, allow_worse_than_baseline=self.allow_worse_than_baseline)
 
     def _warn_of_baseline(self, best: Record) -> None:
-        if all(r["baseline"] or r["score"] is None for r in self.records_):
+        network = best_record([r for r in self.records_ if not is_untrained(r, self.records_)])
+        if network is None:
             return  # said already: there was no time, or too little data
-        network = best_record([r for r in self.records_ if not r["baseline"]])
-        margin, error = (0.0, 0.0) if network is None else margin_between(network, best)
-        if network is not None and margin > 0:
+        name = f"the baseline {best['model']}" if best["baseline"] else "the ensemble of baselines"
+        margin, error = margin_between(network, best)
+        if margin > 0:
             _logger.warning(
-                "the network %s beats the baseline %s by %.3g, but the standard error of that difference is %.3g: the "
-                "baseline is the winner; allow_worse_than_baseline=True keeps the network",
-                network["model"], best["model"], margin, error,
+                "the network %s beats %s by %.3g, but the standard error of that difference is %.3g, so that %s is the winner; "
+                "allow_worse_than_baseline=True keeps the network", network["model"], name, margin, error, name,
             )  # fmt: skip
             return
-        short = sum(r["epochs"] == 1 and not r["baseline"] for r in self.records_)
+        short = sum(r["epochs"] == 1 and is_network(r) for r in self.records_)
         advice = f"; {short} of the trials had time for one epoch only: give more time, or fewer models"
         hint = advice if self.time_limit is not None and short else ""
-        _logger.warning("no network beat the baseline %s, which is the winner%s", best["model"], hint)
+        _logger.warning("no network beat %s, which is the winner%s", name, hint)
 
     def _end(self, run: Run, status: Status) -> None:
         discard = run.journal.is_temporary and status == "FINISHED"

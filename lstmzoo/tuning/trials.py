@@ -345,7 +345,9 @@ def check_any_succeeded(records: list[Record], configured: Callable[[Record], An
     """
     networks = [r for r in records if is_network(r)]
     if not networks and best_record(records) is not None:
-        _logger.warning("time_limit is too short for a single network: the best baseline is the winner")
+        together = any(r["members"] and r["score"] is not None for r in records)
+        winner = "an ensemble of baselines" if together else "the best baseline"
+        _logger.warning("time_limit is too short for a single network: %s is the winner", winner)
         return
     if not networks:
         raise LstmzooError(f"{arg('time_limit')} is too short for a single trial: give more time")
