@@ -203,6 +203,19 @@ def test_a_failing_candidate_is_a_row(monkeypatch):
 
 
 @pytest.mark.usefixtures("without_xla")
+@pytest.mark.parametrize(("models", "level"), [(["segment_gru", "gru"], "WARNING"), (["segment_gru"], "INFO")])
+def test_what_was_not_tried_is_told(models, level, monkeypatch, caplog):
+    portfolio = [Candidate("segment_gru", {"learning_rate": rate}) for rate in (1e-3, 2e-3)]
+    monkeypatch.setattr(halving, "load_portfolio", lambda task: portfolio)
+    settings = {"max_trials": 1, "random_state": 0, "verbose": 0, "refit": False, "cv": 1}
+    with caplog.at_level("INFO", "lstmzoo.tuning"):
+        ZooSearchCV(forecaster(), models, **settings).fit(Y)
+    (told,) = [r for r in caplog.records if r.getMessage().startswith("not tried")]
+    missing = "1 of 2 models: gru" if "gru" in models else "0 of 1 models"
+    assert (told.levelname, told.getMessage()) == (level, f"not tried: 1 settings of the portfolio, and {missing}")
+
+
+@pytest.mark.usefixtures("without_xla")
 def test_the_time_limit_of_the_estimator_bounds_each_trial():
     settings = {**TINY, "epochs": 1000, "steps_per_epoch": 100}
     search_ = ZooSearchCV(

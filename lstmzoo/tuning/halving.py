@@ -89,6 +89,7 @@ class Halving:
             self._left -= 1
             failures = 0 if self._begin(*candidate) else failures + 1
         self._finish()
+        self._tell_untried()
         beginning = sum(r["begin_seconds"] or 0.0 for r in self._networks)
         _logger.info(
             "%.0f of %.0f seconds went into first steps, most of them for compilation", beginning, self._run.elapsed()
@@ -97,6 +98,17 @@ class Halving:
             drop_ensemble(self._run, "the time suffices for a single network")
         else:
             add_ensemble(self._run, self._own)
+
+    def _tell_untried(self) -> None:
+        """Log what was not tried; this is a warning if ``max_trials`` does not suffice for all models."""
+        space, tried = self._run.space, {r["model"] for r in self._networks}
+        missed = sum(proposal_key(*c) not in self._known for c in portfolio_of(space, self._run.task))
+        models = [model for model in space if model not in tried]
+        if missed or models:
+            level = logging.WARNING if models and self._left <= 0 else logging.INFO
+            names = f": {', '.join(models)}" if models else ""
+            told = "not tried: %d settings of the portfolio, and %d of %d models%s"
+            _logger.log(level, told, missed, len(models), len(space), names)
 
     def is_settled(self, record: Record) -> bool:
         """Return whether a trial cannot be continued: a baseline, one with an error, or one that is trained to its end.
@@ -316,6 +328,11 @@ class Halving:
         return [(r["model"], r["params"]) for r in best]
 
 
+def portfolio_of(space: Space, task: str) -> list[Proposal]:
+    """Return the models and hyperparameters of a task's portfolio, as far as a space allows."""
+    return [(c.model, fitting(space[c.model], c)) for c in load_portfolio(task) if c.model in space]
+
+
 def candidates(
     space: Space, task: str, leaders: Callable[[], list[Proposal]], known: set[str], seed: int
 ) -> Generator[Proposal, None, None]:
@@ -331,7 +348,7 @@ def candidates(
         known: The :func:`proposal_key` of each candidate that was tried so far; the caller adds to it.
         seed: Seed of the variations.
     """
-    portfolio = [(c.model, fitting(space[c.model], c)) for c in load_portfolio(task) if c.model in space]
+    portfolio = portfolio_of(space, task)
     yield from portfolio
     named, planned = {model for model, _ in portfolio}, {proposal_key(*candidate) for candidate in portfolio}
     others = [(model, dict(part.first)) for model, part in space.items() if model not in named]
