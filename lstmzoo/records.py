@@ -27,6 +27,8 @@ class Record(TypedDict):
         rungs: The scores at the rungs of successive halving that were reached; a trial that is not paused has one.
         rungs_elapsed: Seconds of the whole search when each rung was scored, including those before an interruption.
         begin_seconds: Seconds until the first step was taken, most of them for compilation; None if the trial was not paused.
+        full_seconds: Seconds of the whole training, by its speed so far, without first steps; None if that is not known.
+        limit_seconds: Seconds that the training on one fold may take; None without a limit.
         fit_seconds: Seconds of ``fit``.
         score_seconds: Seconds of ``score``.
         seconds: Seconds of the whole trial.
@@ -54,6 +56,8 @@ class Record(TypedDict):
     rungs: list[float]
     rungs_elapsed: list[float]
     begin_seconds: float | None
+    full_seconds: float | None
+    limit_seconds: float | None
     fit_seconds: float | None
     score_seconds: float | None
     seconds: float

@@ -19,7 +19,7 @@ from lstmzoo.tuning._base import SEARCHERS, Run, without_validation
 from lstmzoo.tuning.blending import add_ensemble, blended, drop_ensemble, ensemble_seconds
 from lstmzoo.tuning.oracles import proposal_key
 from lstmzoo.tuning.space import ModelSpace, Space, moved
-from lstmzoo.tuning.trials import ONE_STEP, Trial
+from lstmzoo.tuning.trials import ONE_STEP, Trial, full_seconds
 
 RUNGS = (1 / 9, 1 / 3, 1.0)
 _FACTOR = 3
@@ -64,8 +64,6 @@ class Halving:
         self._trials: dict[int, Trial] = {}
         self._known = {proposal_key(r["model"], r["params"]) for r in self._networks}
         self._candidates = candidates(run.space, run.task, self._leaders, self._known, run.seed(0))
-        self._full = 0.0  # seconds of a whole training of the first trial
-        self._start = 0.0  # most seconds that a trial took until its first step
         self.refits = True
         self._early = False  # whether a first rung judges the winner, which is then trained on all data to its end
 
@@ -73,6 +71,8 @@ class Halving:
         """Try candidates until the time or the trials are used up; the best trial is trained to its end."""
         failures, exhausted = 0, False
         self._left -= len(self._known)
+        if self._judged and all(len(r["rungs"]) <= 1 for r in self._networks):
+            self._plan(self._leader, RUNGS[0])
         while failures < _MAX_FAILURES and not self._all_fail_alike():
             record = next_to_continue(self._networks)
             if record is not None and self._affords(self._cost(record)):
@@ -150,20 +150,21 @@ class Halving:
 
     def _refit_cost(self, record: Record) -> float:
         """Seconds of training a trial again on all data, to its best rung."""
-        trial = self._trials.get(record["number"])
-        full = self._full if trial is None else trial.refit_seconds
-        start = self._start if trial is None else trial.begin_seconds
-        return 1.1 * full * RUNGS[int(np.argmax(record["rungs"]))] + start / 2
+        share = RUNGS[int(np.argmax(record["rungs"]))]
+        return 1.1 * self._refit_seconds(record) * share + (record["begin_seconds"] or 0.0) / 2
+
+    def _refit_seconds(self, record: Record) -> float:
+        """Seconds of one more whole training, on all data."""
+        return full_seconds(record) / len(self._run.splits)
 
     def _refitted(self, record: Record, verbose: int) -> Any:
         run = self._run
         estimator = run.configured(record, time_limit=None, verbose=verbose, **without_validation(run.estimator))
         fit = estimator.begin_fit(*run.data, networks=run.networks)
-        until = 1.0 if self._early else RUNGS[int(np.argmax(record["rungs"]))]
-        trial, remaining = self._trials.get(record["number"]), max(run.remaining(), 1.0)
-        own, start = (run.given_limit(), self._start) if trial is None else (trial.limited, trial.begin_seconds)
-        start = min(start, remaining)  # its first step is no part of the share
-        limit = min(own, start + (remaining - start) / until)
+        until = 1.0 if self._early and record["error"] is None else RUNGS[int(np.argmax(record["rungs"]))]
+        remaining = max(run.remaining(), 1.0)
+        start = min(record["begin_seconds"] or 0.0, remaining)  # its first step is no part of the share
+        limit = min(record["limit_seconds"] or math.inf, start + (remaining - start) / until)
         if limit < math.inf:
             fit.limit(limit)
         fit.run(until)
@@ -190,24 +191,20 @@ class Halving:
         number = record["number"]
         if number not in self._trials:
             self._trials[number] = self._run.trial(record)
-            if record["rungs"]:
+            if record["full_seconds"] is not None:  # otherwise only the first step was taken
                 self._trials[number].run(RUNGS[len(record["rungs"]) - 1])
         return self._trials[number]
 
     def _begin(self, model: str, params: dict[str, Scalar]) -> bool:
         run = self._run
         record = run.new_record(model, params)
-        first = not self._full
         with run.recorded(record):
             trial = self._trials[record["number"]] = run.trial(record)
             goes_on = trial.begin_seconds < run.remaining()  # another step takes less than compiling the first
             if goes_on:
                 trial.sample(_SAMPLE, run.remaining() * _SAMPLE)
             if goes_on and run.remaining() < math.inf:
-                self._set_limit(trial, first=first)
-            elif first and not goes_on:
-                self._full, self.refits = math.inf, False
-            self._start = max(self._start, trial.begin_seconds)
+                self._set_limit(trial)
             trial.advance(RUNGS[0] if goes_on else ONE_STEP)
         self._let_go()
         return record["score"] is not None
@@ -219,24 +216,35 @@ class Halving:
         numbers = {r["number"] for r in best}
         self._trials = {number: trial for number, trial in self._trials.items() if number in numbers}
 
-    def _set_limit(self, trial: Trial, *, first: bool) -> None:
+    def _set_limit(self, trial: Trial) -> None:
         """Bound the training so that one like it can end in time."""
         remaining, full = self._run.remaining(), trial.full_seconds
-        if first:
-            self._full = full
-            if full + 1.2 * trial.refit_seconds > remaining:
-                left = remaining - RUNGS[0] * full - trial.begin_seconds
-                self._early = self._reserves_refit and left > _WORTH * trial.refit_seconds
-                self.refits = self._early
-                _logger.info(
-                    "time for one training: %s",
-                    "the best first rung is trained on all data" if self._early else "the trial's own network is kept",
-                )
+        if not self._judged:
+            self._plan(trial.record, 0.0)
             if not self._early and 1.1 * full > remaining:
-                self._full = max(0.9 * remaining, 0.1)
-                trial.limit_rest(self._full)
-        elif full > max(2 * self._full, remaining / 4):
-            trial.limit_rest(max(2 * self._full, remaining / 4))
+                trial.limit_rest(max(0.9 * remaining, 0.1))
+            return
+        most = max(2 * full_seconds(self._judged[0]), remaining / 4)
+        if full > most:
+            trial.limit_rest(most)
+
+    def _plan(self, record: Record, done: float) -> None:
+        """Decide what the time is spent on if it suffices for one training only.
+
+        Args:
+            record: The first trial, or the best one of a resumed search.
+            done: Share of its training that is over.
+        """
+        remaining, full, again = self._run.remaining(), full_seconds(record), self._refit_seconds(record)
+        if full * (1 - done) + 1.2 * again <= remaining:
+            return
+        left = remaining - (RUNGS[0] - done) * full - (record["begin_seconds"] or 0.0)
+        self._early = self._reserves_refit and left > _WORTH * again
+        self.refits = self._early
+        _logger.info(
+            "time for one training: %s",
+            "the best first rung is trained on all data" if self._early else "the trial's own network is kept",
+        )
 
     def _continue(self, record: Record) -> None:
         with self._run.recorded(record):
@@ -262,10 +270,10 @@ class Halving:
         """Shorten or lengthen the rest of a trial's training so that it ends in time; return whether that is worth it."""
         if self._run.remaining() == math.inf:
             return True
+        if self._cost_of_restoring(record) >= self._run.remaining() or record["full_seconds"] is None:
+            return False  # a step is too long, or its speed is not known
         trial, later = self.trial(record), len(RUNGS) - len(record["rungs"])
-        if trial.full_seconds == math.inf:  # a step is too long
-            return False
-        left = self._run.remaining() - later * trial.score_seconds - self._ensemble_seconds()
+        left = self._run.remaining() - later * (record["score_seconds"] or 0.0) - self._ensemble_seconds()
         shortened = trial.limited < math.inf or trial.full_seconds * (1 - RUNGS[-later - 1]) > left
         if not self._reserves_refit and shortened and left > 0:
             trial.limit_rest(left)
@@ -277,28 +285,40 @@ class Halving:
 
     def _cost(self, record: Record) -> float:
         """Seconds until a trial's next rung."""
-        trial = self._trials.get(record["number"])
-        if trial is None:
-            return self._start + self._full
         level = len(record["rungs"])
-        return trial.full_seconds * (RUNGS[level] - RUNGS[level - 1]) + trial.score_seconds
+        training = full_seconds(record) * (RUNGS[level] - RUNGS[level - 1])
+        return self._cost_of_restoring(record) + training + (record["score_seconds"] or 0.0)
+
+    def _cost_of_restoring(self, record: Record) -> float:
+        return 0.0 if record["number"] in self._trials else record["begin_seconds"] or 0.0
 
     def _cost_of_new(self) -> float:
-        return self._start + self._full * RUNGS[0] if self._full else self._run.first_seconds()
+        start = max((r["begin_seconds"] or 0.0 for r in self._networks), default=0.0)
+        if not self._judged:
+            return max(self._run.first_seconds(), 2 * start)
+        return start + full_seconds(self._judged[0]) * RUNGS[0]
 
     def _affords(self, seconds: float) -> bool:
         """Whether, after so many seconds, the best trial can still be trained to its end, and again on all data."""
         return seconds <= self._run.remaining() - self._reserve()
 
+    @property
+    def _judged(self) -> list[Record]:
+        """The trials that have a score and a speed: more than a first step was taken."""
+        return [r for r in self._networks if r["score"] is not None and r["full_seconds"] is not None]
+
+    @property
+    def _leader(self) -> Record:
+        return max(self._judged, key=lambda r: r["score"] or 0.0)
+
     def _reserve(self) -> float:
-        records = [r for r in self._networks if r["score"] is not None and r["number"] in self._trials]
-        if not records:
+        if not self._judged:
             return 0.0
-        best = max(records, key=lambda r: r["score"] or 0.0)
-        trial = self._trials[best["number"]]
+        best = self._leader
         rest = 0.0 if self._early or best["error"] else 1 - RUNGS[len(best["rungs"]) - 1]
-        scores = 2 * trial.score_seconds + self._ensemble_seconds()
-        return trial.full_seconds * rest + scores + self._reserve_of_refits(trial, records)
+        training = full_seconds(best) * rest + self._cost_of_restoring(best)
+        scores = 2 * (best["score_seconds"] or 0.0) + self._ensemble_seconds()
+        return training + scores + self._reserve_of_refits(best)
 
     def _ensemble_seconds(self) -> float:
         """Seconds to score an ensemble of the best trials."""
@@ -306,14 +326,14 @@ class Halving:
         best = scored[: self._run.ensemble_size]
         return ensemble_seconds(self._run, best) if len(best) > 1 and not self._early else 0.0
 
-    def _reserve_of_refits(self, best: Trial, records: list[Record]) -> float:
+    def _reserve_of_refits(self, best: Record) -> float:
         """Seconds to train the best trial again, and other likely members of an ensemble, but for these not all of the time."""
         if not self._reserves_refit:
             return 0.0
-        alone = 1.1 * best.refit_seconds + best.begin_seconds / 2
+        alone = 1.1 * self._refit_seconds(best) + (best["begin_seconds"] or 0.0) / 2
         if self._early:
             return alone
-        others = sorted((r for r in records if r is not best.record), key=lambda r: -(r["score"] or 0.0))
+        others = sorted((r for r in self._judged if r is not best), key=lambda r: -(r["score"] or 0.0))
         together = alone + sum(self._refit_cost(r) for r in others[: self._run.ensemble_size - 1])
         return max(alone, min(together, _REFITS * self._run.time_limit))
 

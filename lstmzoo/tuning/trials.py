@@ -173,10 +173,7 @@ class Trial:
 
     Attributes:
         begin_seconds: Seconds until the first step was taken, most of them for compiling.
-        full_seconds: Seconds of the whole training on all folds, by the speed so far, without compilation; infinite if it is
-            not known.
-        score_seconds: Seconds of the last scores.
-        limited: Seconds that the training on one fold may take.
+        limited: Seconds that the training on one fold may take; infinite without a limit.
     """
 
     def __init__(
@@ -186,26 +183,31 @@ class Trial:
         self.record, self.estimator = record, estimator
         self._directory = checkpoint_dir
         self._parts: list[_Part] = []
+        self._resumed = False  # from a checkpoint, since when no step was taken, so that the next one compiles
         for number, fold in enumerate(folds, start=1):
             own = estimator if number == len(folds) else clone(estimator)
             directory = checkpoint_dir if len(folds) == 1 else checkpoint_dir / str(number)
             fit = own.begin_fit(*fold.train, networks=networks, checkpoint_dir=directory)
+            self._resumed |= fit.steps_share > 0
             fit.run(ONE_STEP)
             self._parts.append(_Part(own, fit, fold))
         record["refit"] = refit_params(estimator, searched)
         self.begin_seconds, self._earlier = self._fit_seconds, record["fit_seconds"] or 0.0
         self._begun_seconds = min(self._trained_seconds, self.begin_seconds)
-        record["begin_seconds"] = (record["begin_seconds"] or 0.0) + self.begin_seconds
-        self.full_seconds = self.limited = math.inf
-        self._most = most_seconds
-        if most_seconds < math.inf:
-            self.limit(most_seconds * len(folds))
-        self.score_seconds = 0.0
+        record["begin_seconds"] = max(record["begin_seconds"] or 0.0, self.begin_seconds)
+        self.limited, self._most = math.inf, most_seconds
+        limit = most_seconds if record["limit_seconds"] is None else record["limit_seconds"]
+        if limit < math.inf:
+            self.limit(limit * len(folds))
 
     @property
-    def refit_seconds(self) -> float:
-        """Seconds of one more training, on all data."""
-        return self.full_seconds / len(self._parts)
+    def full_seconds(self) -> float:
+        """Seconds of the whole training on all folds, by the speed so far, without first steps; infinite if it is not known."""
+        return full_seconds(self.record)
+
+    @full_seconds.setter
+    def full_seconds(self, seconds: float) -> None:
+        self.record["full_seconds"] = seconds if seconds < math.inf else None
 
     @property
     def _share(self) -> float:
@@ -221,11 +223,22 @@ class Trial:
 
     def run(self, until: float) -> None:
         """Train until a share of the training is over."""
+        if self._resumed:
+            self._compile(until)
         share, began = self._share, time.perf_counter()
         for part in self._parts:
             part.fit.run(until)
         if self._share > share:
             self.full_seconds = min((time.perf_counter() - began) / (self._share - share), self._limited_seconds)
+
+    def _compile(self, until: float) -> None:
+        """Take the first step since the training was resumed, unless a share of it is over already."""
+        share, began = self._share, time.perf_counter()
+        for part in self._parts:
+            part.fit.run(min(until, part.fit.steps_share + ONE_STEP))
+        self._resumed = self._share == share
+        self.begin_seconds += time.perf_counter() - began
+        self.record["begin_seconds"] = max(self.record["begin_seconds"] or 0.0, self.begin_seconds)
 
     def sample(self, until: float, most: float) -> None:
         """Take a step, and train until a share of the training is over if that takes few seconds, to learn the speed.
@@ -242,7 +255,7 @@ class Trial:
 
     def limit(self, seconds: float) -> None:
         """Let the whole training take no more than so many seconds; its schedule ends with it."""
-        self.limited = min(seconds / len(self._parts), self._most)
+        self.limited = self.record["limit_seconds"] = min(seconds / len(self._parts), self._most)
         for part in self._parts:
             part.fit.limit(self.limited)
         self.full_seconds = min(self.full_seconds, self._limited_seconds)
@@ -265,7 +278,7 @@ class Trial:
             part.fit.keep()
             scores += part.fold.score(part.estimator)
         self.record["fit_seconds"] = self._earlier + self._fit_seconds
-        self.record["score_seconds"] = self.score_seconds = time.perf_counter() - trained
+        self.record["score_seconds"] = time.perf_counter() - trained
         fill_in(self.record, self.estimator, scores)
         self.record["status"] = "completed"
 
@@ -299,6 +312,11 @@ class Trial:
                 self.estimator.model_.set_weights([arrays[name] for name in arrays.files])
 
 
+def full_seconds(record: Record) -> float:
+    """Return the seconds of the whole training of a trial on all folds; infinite if they are not known."""
+    return math.inf if record["full_seconds"] is None else record["full_seconds"]
+
+
 def blank_record(number: int, model: str, params: dict[str, Any], *, baseline: bool, seed: int | None) -> Record:
     """Return the record of a trial before it starts."""
     return {
@@ -314,6 +332,8 @@ def blank_record(number: int, model: str, params: dict[str, Any], *, baseline: b
         "rungs": [],
         "rungs_elapsed": [],
         "begin_seconds": None,
+        "full_seconds": None,
+        "limit_seconds": None,
         "fit_seconds": None,
         "score_seconds": None,
         "seconds": 0.0,
