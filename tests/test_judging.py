@@ -7,7 +7,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GroupKFold, KFold, TimeSeriesSplit
 
 from lstmzoo import BaselineForecaster, BaselineTranslator, Forecaster, ForecastScorer, LanguageModel, ZooSearchCV
-from lstmzoo.errors import ConfigError, DataError, LstmzooError, UnknownNameError
+from lstmzoo.errors import ConfigError, DataError, LstmzooError, TrainingError, UnknownNameError
 from lstmzoo.estimators import BaselineLanguageModel, Translator
 from lstmzoo.model_selection import RollingOriginSplit
 from lstmzoo.records import best_record, margin_between, scores_of_series, winning_record
@@ -330,13 +330,20 @@ def test_another_splitter_is_another_search(tmp_path):
 # as scikit-learn's searches
 
 
+class Broken(Forecaster):
+    """A forecaster that cannot be trained."""
+
+    def fit(self, y):
+        raise TrainingError("the loss is not finite")
+
+
 def test_a_failing_network_is_a_row_or_ends_the_search(tmp_path):
-    broken = forecaster(lookback=500)
+    broken = Broken(horizon=6, hyperparameters=TINY, season_length=12, verbose=0)
     found = search(broken, oracle="random", directory=tmp_path)
     with pytest.raises(LstmzooError, match="every trial failed"):
         found.fit(Y)
     assert np.isnan(found.cv_results_["mean_test_score"][-1])
-    with pytest.raises(DataError, match="observations") as caught:
+    with pytest.raises(TrainingError, match="not finite") as caught:
         search(broken, oracle="random", error_score="raise").fit(Y)
     assert any("segment_gru failed with" in note for note in caught.value.__notes__)
     with pytest.raises(ConfigError, match="error_score: expected 'raise' or nan, got 0.0"):
@@ -357,6 +364,16 @@ def test_the_attributes_of_scikit_learn_s_searches():
 
 
 # bad input
+
+
+@pytest.mark.parametrize("oracle", ["halving", "random"])
+def test_data_that_no_network_can_be_trained_on_are_refused_before_any_trial(oracle, monkeypatch):
+    monkeypatch.setattr(BaselineForecaster, "fit", lambda *_: pytest.fail("a baseline was fitted"))
+    found = search(forecaster(lookback=500), oracle=oracle).set_params(models=["segment_gru", "gru"])
+    with pytest.raises(DataError, match="has 120 observations, but 506 are needed .*lower lookback") as caught:
+        found.fit(Y)
+    assert not hasattr(found, "records_")
+    assert not hasattr(caught.value, "__notes__"), "there is nothing to resume"
 
 
 @pytest.mark.parametrize(("space", "message"), [

@@ -137,6 +137,12 @@ class Run:
             **{"verbose": 0, **params},
         )  # fmt: skip
 
+    def first_estimators(self) -> Iterator[Any]:
+        """Yield an unfitted estimator of each model, with the first settings to try, that trains on its whole training set."""
+        for model, part in self.space.items():
+            record = blank_record(0, model, part.first, baseline=False, seed=0)
+            yield self.configured(record, **without_validation(self.estimator))
+
     def whole(self, record: Record, estimator: Trainable) -> Trainable:
         """Fit, score and record a trial in one part; return the estimator of the last fold, fitted if the trial did not fail."""
         self.progress.begin(record)

@@ -36,7 +36,8 @@ from lstmzoo.tuning.progress import show_progress
 from lstmzoo.tuning.scoring import defined_scorer, described, make_scorer
 from lstmzoo.tuning.space import make_space, search_identity, select_models
 from lstmzoo.tuning.track import check_names, make_tracker, track_outcome, track_winner, trials_apart
-from lstmzoo.tuning.trials import check_any_succeeded, said_once
+from lstmzoo.tuning.trainable import check_any_succeeded, check_trainable
+from lstmzoo.tuning.trials import said_once
 from lstmzoo.values import check_params
 
 if TYPE_CHECKING:
@@ -171,6 +172,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         status: Status = "FAILED"
         try:
             with trials_apart(), said_once():
+                check_trainable(run.first_estimators(), run.splits[0][0], run.data)
                 try:
                     self._search(run)
                 finally:
@@ -184,9 +186,10 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
             _logger.warning("interrupted; fit with directory=%r resumes it", str(run.journal.directory))
             raise
         except Exception as error:
-            error.add_note(
-                f"The trials are kept: fit with directory={str(run.journal.directory)!r} resumes the search."
-            )
+            if run.journal.records:
+                error.add_note(
+                    f"The trials are kept: fit with directory={str(run.journal.directory)!r} resumes the search."
+                )
             raise
         finally:
             self._end(run, status)

@@ -15,11 +15,11 @@ import keras
 import numpy as np
 from sklearn.base import clone
 
-from lstmzoo.contracts import Data, Pausable, PausedFit, Searchable, Sizable, Trainable, missing_methods
-from lstmzoo.errors import DataError, LstmzooError, SavedModelError, TrainingError, arg
+from lstmzoo.contracts import Data, Pausable, PausedFit, Searchable, Trainable
+from lstmzoo.errors import SavedModelError, TrainingError
 from lstmzoo.estimators import Networks
 from lstmzoo.outputs import replacing
-from lstmzoo.records import Record, best_record, is_network, to_json
+from lstmzoo.records import Record, to_json
 
 _logger = logging.getLogger(__name__)
 T = TypeVar("T", bound=Trainable)
@@ -348,53 +348,6 @@ def blank_record(number: int, model: str, params: dict[str, Any], *, baseline: b
         "error": None,
         "traceback": None,
     }
-
-
-def check_any_succeeded(records: list[Record], configured: Callable[[Record], Any], data: Data) -> None:
-    """Refuse a search in which all networks failed.
-
-    A baseline wins if there was no time for a network, or if the data suffice for one, but not without the held-out part.
-
-    Args:
-        records: All records.
-        configured: Returns the unfitted estimator of a record.
-        data: All data.
-
-    Raises:
-        LstmzooError: If every network failed, with the first error; or if nothing was scored at all.
-    """
-    networks = [r for r in records if is_network(r)]
-    if not networks and best_record(records) is not None:
-        together = any(r["members"] and r["score"] is not None for r in records)
-        winner = "an ensemble of baselines" if together else "the best baseline"
-        _logger.warning("time_limit is too short for a single network: %s is the winner", winner)
-        return
-    if not networks:
-        raise LstmzooError(f"{arg('time_limit')} is too short for a single trial: give more time")
-    if all(r["score"] is None for r in networks):
-        first = networks[0]
-        refused = all((r["error"] or "").startswith(f"{DataError.__name__}: ") for r in networks)
-        if refused and best_record(records) is not None and _is_trainable(configured(first), data):
-            _logger.warning(
-                "no network can be trained on what is left of the data beside the held-out part (%s): only baselines were "
-                "compared", first["error"],
-            )  # fmt: skip
-            return
-        raise LstmzooError(
-            f"every trial failed ({len(networks)} of them); the first, {first['model']}: {first['error']}. "
-            "Tracebacks are in records_"
-        )
-
-
-def _is_trainable(estimator: Any, data: Data) -> bool:
-    """Whether data suffice for a network."""
-    if missing_methods(estimator, Sizable):
-        return False
-    try:
-        estimator.network_sizes(*data)
-    except DataError:
-        return False
-    return True
 
 
 def _clear_session() -> None:
