@@ -269,6 +269,12 @@ def test_predictions_of_another_score_or_damaged_are_left_out(tmp_path):
     assert held.get(3, -1.5) is None
 
 
+def test_forecasts_of_large_values_are_kept_exactly(tmp_path):
+    held, forecast = Predictions(tmp_path / "predictions"), 1e9 + np.array([[0.25, 0.5]])
+    held.put(1, -1.5, Held("a", [forecast]))
+    np.testing.assert_array_equal(held.get(1, -1.5).arrays[0], forecast)
+
+
 def test_a_panel_with_quantiles(tmp_path):
     frame = pd.DataFrame({"unique_id": np.repeat(["a", "b"], 80), "ds": np.tile(np.arange(80), 2), "y": Y})
     estimator = Compared(horizon=4, quantiles=[0.1, 0.9], hyperparameters=dict(TINY), season_length=1, verbose=0)

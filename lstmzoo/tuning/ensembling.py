@@ -33,7 +33,7 @@ class Held(NamedTuple):
 
 
 class Predictions:
-    """What trials predicted for the held-out windows, at their best rungs: a file for each, as float32.
+    """What trials predicted for the held-out windows, at their best rungs: a file for each.
 
     Args:
         directory: Directory of the files.
@@ -53,7 +53,7 @@ class Predictions:
         Raises:
             SavedModelError: If they cannot be written.
         """
-        arrays = {str(i): np.ascontiguousarray(array, dtype=np.float32) for i, array in enumerate(held.arrays)}
+        arrays = {str(i): np.ascontiguousarray(array) for i, array in enumerate(held.arrays)}
         try:
             self._directory.mkdir(exist_ok=True)
             with replacing(self._path(number)) as temporary:
