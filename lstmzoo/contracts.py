@@ -192,6 +192,16 @@ class Measured(Protocol):
         """
 
 
+class Settling(Protocol):
+    """An estimator with parameters that it may choose from the data, such as seasons."""
+
+    def settled(self, *data: Any) -> Any:
+        """Return an unfitted copy whose parameters are those that it would choose from the data.
+
+        A search trains this copy, so that the winner has the same parameters on all data as in its trial.
+        """
+
+
 class Sizable(Protocol):
     """An estimator for :func:`lstmzoo.build_model`."""
 

@@ -10,6 +10,7 @@ from lstmzoo import BaselineForecaster, BaselineTranslator, Forecaster, Forecast
 from lstmzoo.errors import ConfigError, DataError, LstmzooError, TrainingError, UnknownNameError
 from lstmzoo.estimators import BaselineLanguageModel, Translator
 from lstmzoo.model_selection import RollingOriginSplit
+from lstmzoo.preprocessing.seasonality import Season
 from lstmzoo.records import best_record, margin_between, scores_of_series, winning_record
 from lstmzoo.tuning.folds import make_folds
 from lstmzoo.tuning.trials import blank_record
@@ -218,6 +219,18 @@ def test_all_that_a_search_has_learned_agrees_on_the_winner(allowed, caplog):
     assert found.best_estimator_.model == winner if allowed else isinstance(found.best_estimator_, Given)
     said = "segment_gru beats the baseline naive by 0.167, but the standard error of that difference is 0.176"
     assert (said in caplog.text) is not allowed
+
+
+@pytest.mark.parametrize("oracle", ["halving", "random"])
+def test_the_winner_has_the_seasons_of_the_trials_on_all_data(oracle, monkeypatch):
+    found = lambda panel, usual: [Season(6 if len(panel.values) < 110 else 5, 0.9, 0.1, 1.0)]  # noqa: E731
+    monkeypatch.setattr("lstmzoo.estimators.forecasting._base.find_seasons", found)
+    fitted = search(forecaster(season_length=None), oracle=oracle, allow_worse_than_baseline=True).fit(Y)
+    assert fitted.estimator.season_length is None
+    assert not any(r["error"] for r in fitted.records_)
+    members = getattr(fitted.best_estimator_, "members_", [fitted.best_estimator_])
+    assert [member.seasons_ for member in members] == [[6]] * len(members)
+    assert members[0].tail_.times[-1] == 119
 
 
 # the windows

@@ -13,7 +13,7 @@ from pydantic import Field, SkipValidation
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
 from sklearn.exceptions import NotFittedError
 
-from lstmzoo.contracts import Data, Pausable, Searchable, check_contract
+from lstmzoo.contracts import Data, Pausable, Searchable, Settling, check_contract, missing_methods
 from lstmzoo.errors import ConfigError, UnknownNameError, arg
 from lstmzoo.estimators import hand_over
 from lstmzoo.mlflow.defaults import Status
@@ -225,7 +225,10 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         self.scorer_ = defined_scorer(self.scorer_, self.estimator, splits)
         self.multimetric_ = False
         self.n_splits_ = sum(len(windows) for _, windows in splits)
-        space = make_space(self.estimator, configs, self.search_space or {}, self.estimator.read_once(*splits[0][0]))
+        estimator: Any = self.estimator
+        if not missing_methods(estimator, Settling):
+            estimator = estimator.settled(*splits[-1][0])
+        space = make_space(estimator, configs, self.search_space or {}, self.estimator.read_once(*splits[0][0]))
         settings = {
             "oracle": self.oracle, "cv": cv, "scoring": described(self.scoring), "random_state": self.random_state,
         }  # fmt: skip
@@ -233,7 +236,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         seed = int(np.random.SeedSequence(self.random_state).generate_state(1, np.uint64)[0])
         journal = Journal(self.directory, identity, seed)
         run = Run(
-            self.estimator, unread, data, space, journal, splits, self.scorer_, began - journal.elapsed,
+            estimator, unread, data, space, journal, splits, self.scorer_, began - journal.elapsed,
             math.inf if self.time_limit is None else self.time_limit, self.refit,
             self.ensemble_size if self.oracle == "halving" else 1, self.allow_worse_than_baseline,
         )  # fmt: skip
@@ -284,7 +287,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         )  # fmt: skip
         with progress as run.progress:
             done = {r["model"] for r in records if r["baseline"]}
-            for name, baseline in self.estimator.baselines().items():
+            for name, baseline in run.estimator.baselines().items():
                 if name not in done:
                     run.whole(run.new_record(name, {}, baseline=True), baseline)
             run.searcher.search()
@@ -306,7 +309,7 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
         if is_untrained(best, self.records_):
             self._warn_of_baseline(best)
         if best["baseline"]:
-            self.best_estimator_: Any = self.estimator.baselines()[best["model"]].fit(*run.data)
+            self.best_estimator_: Any = run.estimator.baselines()[best["model"]].fit(*run.data)
         else:
             verbose = self.estimator.get_params(deep=False).get("verbose", 0) if self.verbose else 0
             self.best_estimator_ = run.searcher.winner(best, verbose)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import keras
 import numpy as np
 from pydantic import Field
+from sklearn.base import clone
 
 from lstmzoo.config import ModelConfig
 from lstmzoo.config.forecasting import DistributionName
@@ -235,10 +236,15 @@ class Forecaster(NetworkForecaster):
             space, own, panel, self._seasons(panel), self.horizon, spare, pad_short=bool(self.pad_short)
         )
 
+    def settled(self, y: Any) -> "Forecaster":
+        """Return an unfitted copy with the seasons of the series; see :meth:`lstmzoo.contracts.Settling.settled`."""
+        params = self._given_params
+        return clone(self).set_params(season_length=self._seasons(params.filled(params.read(y)[0]), log=True))
+
     def refit_clone(self) -> "Forecaster":
         """Return an unfitted copy for the best number of epochs and all data; if ``conformal``, for as much data as before."""
-        clone = super().refit_clone()
-        return clone.set_params(validation_size=self.validation_size) if self.conformal else clone
+        copy = super().refit_clone()
+        return copy.set_params(validation_size=self.validation_size) if self.conformal else copy
 
     def network_sizes(self, y: Any) -> tuple[ModelConfig, ForecastingSpec]:
         """Return the config and the sizes of the network that :meth:`fit` would train; see :func:`lstmzoo.build_model`.
