@@ -556,6 +556,37 @@ def test_the_shorter_of_the_users_and_the_searchs_limit_holds(clock):
     assert [f.time_limit for f in Fake.fits] == [3.0] * 6
 
 
+@pytest.mark.parametrize(
+    ("time_limit", "kept"), [(20, ["naive"]), (75, ["naive", "drift"]), (300, ["naive", "drift", "mean"])]
+)
+def test_baselines_that_do_not_fit_into_their_share_of_the_time_are_left_out(
+    clock, monkeypatch, caplog, time_limit, kept
+):
+    def fit(self, y):
+        clock.now += 10
+        return self
+
+    names = ["naive", "drift", "mean"]
+    monkeypatch.setattr(Constant, "fit", fit)
+    monkeypatch.setattr(Fake, "baselines", lambda self: {name: Constant() for name in names})
+    with caplog.at_level("INFO", "lstmzoo.tuning"):
+        found = searcher(time_limit=time_limit, refit=False).fit(Y)
+    assert [r["model"] for r in found.records_ if r["baseline"]] == kept
+    left_out = ", ".join(names[len(kept) :])
+    assert (f"no time for the baselines {left_out}" in caplog.text) == bool(left_out)
+
+
+def test_the_time_limit_covers_what_mlflow_takes_in_the_end(clock, monkeypatch):
+    def track(self, run, status):
+        clock.now += 7
+
+    monkeypatch.setattr(ZooSearchCV, "_track", track)
+    clock.cost = dict.fromkeys(MODELS, 1000.0)
+    found = searcher(max_trials=2, time_limit=200).fit(Y)
+    assert found.refit_time_ > 0
+    assert clock.now <= 200
+
+
 def test_no_time_for_a_single_network(clock, monkeypatch, caplog):
     def fit(self, y):
         clock.now += 100

@@ -65,6 +65,7 @@ class Run:
         allow_worse_than_baseline: Whether the best network wins whatever the baselines' scores.
         track: Tells MLflow of the records.
         tracker: MLflow's tracker; None without MLflow.
+        track_seconds: Most seconds that MLflow took to be told.
         progress: The display.
         searcher: The algorithm.
         networks: Networks that trials share.
@@ -86,6 +87,7 @@ class Run:
     allow_worse_than_baseline: bool = False
     track: Callable[[], None] = lambda: None
     tracker: "SearchTracker | None" = None
+    track_seconds: float = 0.0
     progress: Progress = field(init=False)
     searcher: Searcher = field(init=False)
     networks: Networks = field(default_factory=Networks)
@@ -109,8 +111,12 @@ class Run:
         return time.monotonic() - self.began
 
     def remaining(self) -> float:
-        """Return the seconds that are left, but for a small reserve; infinite without a limit."""
-        return self.time_limit * (1 - _OVERHEAD) - self.elapsed()
+        """Return the seconds that are :meth:`left`, but for a small reserve; infinite without a limit."""
+        return self.time_limit * (1 - _OVERHEAD) - self.elapsed() - self.track_seconds
+
+    def left(self) -> float:
+        """Return the seconds that are left, but for those that MLflow takes in the end: as long as it took at most so far."""
+        return self.time_limit - self.elapsed() - self.track_seconds
 
     def seed(self, *place: int) -> int:
         """Return the seed of a place in the search."""
@@ -196,7 +202,9 @@ class Run:
         record["rungs_elapsed"] = [*record["rungs_elapsed"], *[record["elapsed"]] * new]
         self.journal.put(record)
         self.progress.end(record)
+        began = time.monotonic()
         self.track()
+        self.track_seconds = max(self.track_seconds, time.monotonic() - began)
 
     def first_seconds(self) -> float:
         """Return the seconds that a first network takes at least."""

@@ -43,6 +43,7 @@ from lstmzoo.values import check_params
 if TYPE_CHECKING:
     from lstmzoo.figures import Figure
 
+_BASELINES = 1 / 3  # share of the time limit that baselines take at most, but for the first and a last one
 _logger = logging.getLogger(__name__)
 
 
@@ -286,11 +287,26 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
             verbose=self.verbose,
         )  # fmt: skip
         with progress as run.progress:
-            done = {r["model"] for r in records if r["baseline"]}
-            for name, baseline in run.estimator.baselines().items():
-                if name not in done:
-                    run.whole(run.new_record(name, {}, baseline=True), baseline)
+            self._score_baselines(run)
             run.searcher.search()
+
+    def _score_baselines(self, run: Run) -> None:
+        """Score the baselines, as long as another one as slow as the slowest fits into their share of the time."""
+        done = {r["model"]: r["score"] for r in run.journal.records if r["baseline"]}
+        left_out, spent, slowest = list[str](), 0.0, 0.0
+        for name, baseline in run.estimator.baselines().items():
+            if name in done:
+                continue
+            scored = any(score is not None for score in done.values())
+            if scored and spent + slowest > _BASELINES * run.time_limit:
+                left_out.append(name)
+                continue
+            record, began = run.new_record(name, {}, baseline=True), run.elapsed()
+            run.whole(record, baseline)
+            seconds = run.elapsed() - began
+            done[name], spent, slowest = record["score"], spent + seconds, max(slowest, seconds)
+        if left_out:
+            _logger.info("no time for the baselines %s", ", ".join(left_out))
 
     def _summarize(self, journal: Journal) -> None:
         self.records_ = journal.records

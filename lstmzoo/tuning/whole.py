@@ -70,7 +70,7 @@ class Whole:
         winner = with_params(run.estimator, **{**record["refit"], "verbose": verbose})
         if run.time_limit < math.inf:
             folds = len(run.splits)
-            limit = refit_limit(record, run.time_limit - run.elapsed(), folds)
+            limit = refit_limit(record, run.left(), folds)
             if limit is None and self._best is not None and self._best[0] is record:
                 _logger.info("no time to train the winner again on all data: the trial's own network is kept")
                 self._best[1].continue_from(*run.data)
@@ -97,7 +97,7 @@ class Whole:
             return math.inf
         planned = planned_trials(len(run.space), tried, self._max_trials)
         return trial_limit(
-            run.journal.records, run.time_limit - run.elapsed(), refit=run.refit, planned=planned,
+            run.journal.records, run.left(), refit=run.refit, planned=planned,
             first=run.first_seconds(),
         )  # fmt: skip
 
