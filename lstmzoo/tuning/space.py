@@ -5,9 +5,10 @@ its values, the parameters ``<model>/<key>``.
 """
 
 import json
+import logging
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -33,6 +34,7 @@ from lstmzoo.records import to_json
 from lstmzoo.values import plain, shortened
 
 Range = IntRange | FloatRange | Categorical
+_logger = logging.getLogger(__name__)
 _NEAR = 0.25  # standard deviation of a step, as a share of the range
 
 
@@ -102,7 +104,7 @@ def make_space(estimator: Searchable, configs: list[ModelConfig], overrides: Map
         if not any(key in c.settings for c in configs):
             configs[0].override({key: value})  # raises, and lists the valid names
     parsed = {key: parse_range(key, value, configs) for key, value in overrides.items()}
-    space, dropped = {}, Counter[str]()
+    space, dropped, left_out = {}, Counter[str](), dict[str, None]()
     for entry in configs:
         name = entry.name.split("/", 1)[1]
         own = {k: v for k, v in fixed.items() if k in entry.settings}
@@ -113,13 +115,25 @@ def make_space(estimator: Searchable, configs: list[ModelConfig], overrides: Map
         rest = {k: v for k, v in own.items() if k not in ranges}
         kept = clone(estimator).set_params(model=name, hyperparameters=rest).restrict(dict(ranges), *data)
         dropped.update(k for k in ranges if k not in kept)
+        left_out |= dict.fromkeys(_left_out(ranges, kept))
         space[name] = ModelSpace(config, own, kept, frozenset(parsed))
     for key in parsed:
         if dropped[key] and dropped[key] == sum(key in c.settings for c in configs):
             raise ConfigError(
                 f"{arg('search_space')}: {key!r} has no effect with these data and settings of the estimator"
             )
+    if left_out:
+        _logger.info("not searched, because of the data or the estimator's parameters: %s", ", ".join(left_out))
     return space
+
+
+def _left_out(ranges: Mapping[str, Range], kept: Mapping[str, Range]) -> Iterator[str]:
+    """Yield the settings that are not among those kept, and the values of the others that are not."""
+    for key, r in ranges.items():
+        if key not in kept:
+            yield key
+        elif isinstance(r, Categorical):
+            yield from (f"{key}={value}" for value in r.values if not kept[key].contains(value))
 
 
 def declare(space: Space) -> keras_tuner.HyperParameters:

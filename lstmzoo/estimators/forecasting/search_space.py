@@ -55,7 +55,7 @@ def meaningful_space(
     transforms = space.get("transform")
     if own.get("distribution") == "negative_binomial":
         space.pop("transform", None)
-    elif isinstance(transforms, Categorical) and (panel.values < 0).any():
+    elif isinstance(transforms, Categorical) and (panel.values < 0).any():  # a transform is that of all series
         rest = [value for value in transforms.values if value != "log"]
         space["transform"] = transforms.model_copy(update={"values": rest})
         if not rest:
