@@ -38,8 +38,7 @@ from lstmzoo.datasets import fetch_m4, generate_seasonal
 from lstmzoo.errors import LstmzooError
 from lstmzoo.estimators import Networks
 from lstmzoo.metrics import mase, mean_over_series
-from lstmzoo.tuning.halving import fitting, varied
-from lstmzoo.tuning.space import ModelSpace, make_space
+from lstmzoo.tuning.space import ModelSpace, fitting, make_space, varied
 
 PATH = Path(__file__).resolve().parent.parent / "zoo_configs" / "forecasting" / "_portfolio.yaml"
 BUDGET = {"epochs": 8, "steps_per_epoch": 50}  # of each candidate on each set

@@ -467,8 +467,7 @@ def test_a_first_trial_has_the_entrys_own_reference_or_the_nearest(seasons, leng
 ])  # fmt: skip
 def test_a_candidate_has_its_own_reference_or_the_same_by_another_name(seasons, length, asked, tried):
     from lstmzoo.config import Candidate
-    from lstmzoo.tuning.halving import fitting
-    from lstmzoo.tuning.space import make_space
+    from lstmzoo.tuning.space import fitting, make_space
 
     forecaster = Forecaster(horizon=12, season_length=seasons)
     y = 5 + np.sin(np.arange(length))

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from lstmzoo.config import Candidate, Scalar, load_portfolio
+from lstmzoo.config import Scalar, load_portfolio
 from lstmzoo.estimators import unshare
 from lstmzoo.records import Record, is_network, winning_record
 from lstmzoo.tuning._base import SEARCHERS, Run, without_validation
 from lstmzoo.tuning.blending import add_ensemble, blended, drop_ensemble, ensemble_seconds
 from lstmzoo.tuning.oracles import proposal_key
-from lstmzoo.tuning.space import ModelSpace, Space, moved
+from lstmzoo.tuning.space import Space, fitting, varied
 from lstmzoo.tuning.trials import ONE_STEP, Trial, full_seconds
 
 RUNGS = (1 / 9, 1 / 3, 1.0)
@@ -391,25 +391,6 @@ def candidates(
             yield model, varied(space[model], {}, rng, most=len(space[model].ranges))
         elif not untried:
             return
-
-
-def varied(part: ModelSpace, params: dict[str, Scalar], rng: np.random.Generator, *, most: int) -> dict[str, Scalar]:
-    """Return hyperparameters of which some, at most ``most``, have another value of their range."""
-    count = int(rng.integers(1, most + 1)) if most < len(part.ranges) else len(part.ranges)
-    keys = rng.choice(sorted(part.ranges), min(count, len(part.ranges)), replace=False)
-    now = {key: params.get(key, part.config.settings[key]) for key in part.ranges}
-    return {**params, **now, **{key: moved(part.ranges[key], now[key], rng) for key in map(str, keys)}}
-
-
-def fitting(part: ModelSpace, candidate: Candidate) -> dict[str, Scalar]:
-    """Return a candidate's settings, moved into the ranges of the search; what the caller or the data rule out is left out."""
-    params = {}
-    for key, value in candidate.hyperparameters.items():
-        if key in part.ranges:
-            params[key] = part.ranges[key].nearest(value)
-        elif key not in part.fixed and key not in part.asked and key not in part.config.search_space:
-            params[key] = value
-    return params
 
 
 SEARCHERS["halving"] = Halving

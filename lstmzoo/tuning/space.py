@@ -19,6 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from sklearn.base import clone
 
 from lstmzoo.config import (
+    Candidate,
     Categorical,
     FloatRange,
     IntRange,
@@ -274,3 +275,22 @@ def steps(r: FloatRange, value: float) -> int:
     assert r.step is not None
     last = int((r.max - r.min) / r.step + 1e-9)
     return min(round((value - r.min) / r.step), last)
+
+
+def varied(part: ModelSpace, params: dict[str, Scalar], rng: np.random.Generator, *, most: int) -> dict[str, Scalar]:
+    """Return hyperparameters of which some, at most ``most``, have another value of their range."""
+    count = int(rng.integers(1, most + 1)) if most < len(part.ranges) else len(part.ranges)
+    keys = rng.choice(sorted(part.ranges), min(count, len(part.ranges)), replace=False)
+    now = {key: params.get(key, part.config.settings[key]) for key in part.ranges}
+    return {**params, **now, **{key: moved(part.ranges[key], now[key], rng) for key in map(str, keys)}}
+
+
+def fitting(part: ModelSpace, candidate: Candidate) -> dict[str, Scalar]:
+    """Return a candidate's settings, moved into the ranges of the search; what the caller or the data rule out is left out."""
+    params = {}
+    for key, value in candidate.hyperparameters.items():
+        if key in part.ranges:
+            params[key] = part.ranges[key].nearest(value)
+        elif key not in part.fixed and key not in part.asked and key not in part.config.search_space:
+            params[key] = value
+    return params
