@@ -110,7 +110,8 @@ def winning_record(records: list[Record], *, allow_worse_than_baseline: bool = F
     """Return the record that wins a search; None if every trial failed.
 
     The network with the highest score wins if it beats the best baseline by more than one standard error; see
-    :func:`margin_between`. An ensemble with a network in it, which hedges, wins if it has the higher score; one of baselines
+    :func:`margin_between`. Of the networks that are as good, see :func:`equal_networks`, and also beat the baseline, the one with
+    the fewest weights wins. An ensemble with a network in it, which hedges, wins if it has the higher score; one of baselines
     alone counts as a baseline. Otherwise the baseline wins.
 
     Args:
@@ -120,13 +121,41 @@ def winning_record(records: list[Record], *, allow_worse_than_baseline: bool = F
     References:
         Breiman et al., "Classification and Regression Trees", 1984 (the one-standard-error rule).
     """
-    network = best_record([r for r in records if not is_untrained(r, records)])
+    best = best_record([r for r in records if not is_untrained(r, records)])
     baseline = best_record([r for r in records if is_untrained(r, records)])
-    if network is None or baseline is None:
-        return network or baseline
-    margin, error = margin_between(network, baseline)
-    least = 0.0 if network["members"] else error
-    return network if allow_worse_than_baseline or margin > least else baseline
+
+    def wins(network: Record) -> bool:
+        if allow_worse_than_baseline or baseline is None:
+            return True
+        margin, error = margin_between(network, baseline)
+        return margin > (0.0 if network["members"] else error)
+
+    if best is None or not wins(best):
+        return baseline
+    equal = [best] if best["members"] else [r for r in equal_networks(records) if r is best or wins(r)]
+    return min(equal, key=lambda r: (r["num_parameters"] or 0, -(r["score"] or 0.0), r["number"]))
+
+
+def equal_networks(records: list[Record]) -> list[Record]:
+    """Return the network with the highest score, and those that are below it by at most one standard error.
+
+    See :func:`margin_between`. Only networks that reached the same rung, with the same setting of ``epochs``, count: one whose
+    training was stopped earlier is not as good for being cheap.
+    """
+    networks = [r for r in records if is_network(r) and r["score"] is not None]
+    best = best_record(networks)
+    if best is None:
+        return []
+
+    def is_equal(record: Record) -> bool:
+        margin, error = margin_between(best, record)
+        return margin <= error and _budget(record) == _budget(best)
+
+    return [r for r in networks if r is best or is_equal(r)]
+
+
+def _budget(record: Record) -> tuple[int, Scalar]:
+    return len(record["rungs"]), record["params"].get("epochs")
 
 
 def margin_between(record: Record, other: Record) -> tuple[float, float]:

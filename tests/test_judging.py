@@ -11,7 +11,7 @@ from lstmzoo.errors import ConfigError, DataError, LstmzooError, TrainingError, 
 from lstmzoo.estimators import BaselineLanguageModel, Translator
 from lstmzoo.model_selection import RollingOriginSplit
 from lstmzoo.preprocessing.seasonality import Season
-from lstmzoo.records import best_record, margin_between, scores_of_series, winning_record
+from lstmzoo.records import best_record, equal_networks, margin_between, scores_of_series, winning_record
 from lstmzoo.tuning.folds import make_folds
 from lstmzoo.tuning.trials import blank_record
 
@@ -120,6 +120,21 @@ def test_with_one_window_the_higher_score_wins():
     baseline = record(1, -1.0, baseline=True, weights=0)
     assert winning_record([baseline, record(2, -0.999)])["number"] == 2
     assert winning_record([baseline, record(2, -1.0)])["number"] == 1
+
+
+def test_of_networks_that_differ_by_chance_the_smallest_wins():
+    best = record(2, -1.0, -1.1, -1.2, weights=1000)
+    by_chance, always = record(3, -1.2, -0.9, -1.3, weights=50), record(4, -1.11, -1.2, -1.31, weights=10)
+    assert winning_record([best, by_chance, always]) is by_chance
+    assert equal_networks([best, by_chance, always]) == [best, by_chance]
+    assert winning_record([best, {**by_chance, "rungs": [-1.1]}]) is best, "the other was not trained as long"
+    assert winning_record([best, {**by_chance, "params": {"epochs": 3}}]) is best
+    assert winning_record([best, {**by_chance, "num_parameters": 1001}]) is best
+    ensemble = {**record(5, -1.0, -1.1, -1.1), "members": {"2": 0.5, "3": 0.5}}
+    assert winning_record([best, by_chance, ensemble]) is ensemble
+    baseline = record(1, -1.2, -1.2, -1.3, baseline=True, weights=0)
+    assert winning_record([baseline, best, by_chance]) is best, "the smaller one does not beat the baseline"
+    assert winning_record([baseline, best, by_chance], allow_worse_than_baseline=True) is by_chance
 
 
 @pytest.mark.parametrize(("differences", "wins"), [

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from lstmzoo.estimators import Networks
+from lstmzoo.records import winning_record
 from lstmzoo.tuning.halving import RUNGS, Halving
 from lstmzoo.tuning.trials import Trial, blank_record
 
@@ -91,6 +92,18 @@ def test_with_time_for_one_training_it_is_spent_on_all_data():
     assert trial.done == RUNGS[0]
     assert search._refits_now(trial.record)
     assert run.remaining() >= 30
+
+
+def test_with_time_for_one_training_a_smaller_network_that_is_as_good_may_win():
+    run, search, trial = begun(55.0, 30.0, baseline=-5.0)
+    run.journal.records[0]["window_scores"] = [-5.0, -5.0]
+    trial.record.update(window_scores=[-3.0, -3.0], num_parameters=20)
+    other = {"number": 3, "num_parameters": 10, "score": -3.25, "rungs": [-3.25], "window_scores": [-2.0, -4.5]}
+    run.journal.records.append({**trial.record, **other})
+    assert winning_record(run.journal.records)["number"] == 3
+    search._finish()
+    assert trial.done == RUNGS[0]
+    assert search._refits_now(run.journal.records[-1])
 
 
 def test_a_first_rung_that_does_not_beat_the_baseline_is_trained_to_its_end_in_time():

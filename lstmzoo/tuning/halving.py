@@ -259,7 +259,8 @@ class Halving:
                 return
             if self._early:
                 allowed = self._run.allow_worse_than_baseline
-                if winning_record(self._run.journal.records, allow_worse_than_baseline=allowed) is best:
+                winner = winning_record(self._run.journal.records, allow_worse_than_baseline=allowed)
+                if winner is not None and is_network(winner):
                     return
                 self._early = self.refits = False
             if self._run.remaining() <= 0 or not self._fits(best):

@@ -8,7 +8,7 @@ from typing import Any
 
 from lstmzoo.config import Scalar
 from lstmzoo.contracts import Pausable, missing_methods
-from lstmzoo.records import Record, best_record
+from lstmzoo.records import Record, equal_networks
 from lstmzoo.tuning._base import SEARCHERS, Run
 from lstmzoo.tuning.budget import planned_trials, refit_limit, trained_seconds, trial_limit
 from lstmzoo.tuning.oracles import ORACLES, make_oracle, proposal_key, proposals
@@ -31,7 +31,7 @@ class Whole:
 
     def __init__(self, oracle: str, run: Run, max_trials: int | None) -> None:
         self._oracle, self._run, self._max_trials = oracle, run, max_trials
-        self._best: tuple[Record, Any] | None = None  # the best trial of this process, with its fitted estimator
+        self._fitted: dict[int, Any] = {}  # the fitted estimators of this process by trial, of those that may win
 
     def search(self) -> None:
         """Train networks one after the other, until the time, the trials or the space are used up."""
@@ -71,10 +71,11 @@ class Whole:
         if run.time_limit < math.inf:
             folds = len(run.splits)
             limit = refit_limit(record, run.left(), folds)
-            if limit is None and self._best is not None and self._best[0] is record:
+            if limit is None and record["number"] in self._fitted:
                 _logger.info("no time to train the winner again on all data: the trial's own network is kept")
-                self._best[1].continue_from(*run.data)
-                return self._best[1]
+                fitted = self._fitted[record["number"]]
+                fitted.continue_from(*run.data)
+                return fitted
             if limit is None:
                 limit = trained_seconds(record, folds)
                 _logger.warning("the winner's network was not kept: it is trained again, beyond the time limit")
@@ -106,9 +107,10 @@ class Whole:
         limit = min(limit, self._run.given_limit())
         time_limit = None if limit == math.inf else float(limit) / len(self._run.splits)
         fitted = self._run.whole(record, self._run.configured(record, time_limit=time_limit))
-        better = record["score"] is not None and best_record([record, *(self._best or ())[:1]]) is record
-        if better and not missing_methods(self._run.estimator, Pausable):
-            self._best = record, fitted
+        if not missing_methods(self._run.estimator, Pausable):
+            self._fitted[record["number"]] = fitted
+            may_win = {r["number"] for r in equal_networks(self._run.journal.records)}
+            self._fitted = {number: kept for number, kept in self._fitted.items() if number in may_win}
         return record
 
 
