@@ -328,8 +328,8 @@ class ZooSearchCV(WinnerMethods, MetaEstimatorMixin, BaseEstimator):
             self.best_estimator_: Any = run.estimator.baselines()[best["model"]].fit(*run.data)
         else:
             verbose = self.estimator.get_params(deep=False).get("verbose", 0) if self.verbose else 0
-            highest = best_record([r for r in self.records_ if not r["baseline"]])
-            if highest is not None and highest is not best:
+            highest = best_record([r for r in self.records_ if is_network(r)])
+            if is_network(best) and highest is not None and highest is not best:
                 _logger.info(
                     "trial %d wins: trial %d is better by less than one standard error, and has more weights",
                     best["number"], highest["number"],
