@@ -207,6 +207,7 @@ class Trial:
 
     @full_seconds.setter
     def full_seconds(self, seconds: float) -> None:
+        """Set the seconds of the whole training."""
         self.record["full_seconds"] = seconds if seconds < math.inf else None
 
     @property
