@@ -71,6 +71,9 @@ class Programs:
     Args:
         networks: The networks whose weights the functions use.
 
+    Attributes:
+        usual_calls: How many times shapes will be run if :meth:`run` is not told.
+
     Examples:
         >>> import numpy as np
         >>> network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, kernel_initializer="ones", name="one")])
@@ -81,6 +84,7 @@ class Programs:
     """
 
     def __init__(self, *networks: keras.Model) -> None:
+        self.usual_calls = math.inf
         self._networks = networks
         self._programs: OrderedDict[tuple, keras.Model] = OrderedDict()
         self._lock = threading.Lock()
@@ -95,9 +99,9 @@ class Programs:
             key: Identifies the function, with all that it does not read from its inputs.
             function: From tensors by name to tensors by name.
             inputs: Arrays by name.
-            calls: How many times such shapes will be run. XLA compiles what runs often.
+            calls: How many times such shapes will be run; ``usual_calls`` if infinite. XLA compiles what runs often.
         """
-        jit = jit_compile(calls)
+        jit = jit_compile(self.usual_calls if calls == math.inf else calls)
         key = (*key, tuple((name, np.shape(array)) for name, array in inputs.items()), jit)
         with self._lock:
             if key not in self._programs:

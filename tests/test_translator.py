@@ -12,6 +12,8 @@ from lstmzoo import BaselineTranslator, Translator, ZooSearchCV, checks, load
 from lstmzoo.config import list_models, load_config
 from lstmzoo.decoding.shapes import SERVED
 from lstmzoo.errors import ConfigError, DataError, UnknownNameError
+from lstmzoo.estimators import Networks, hand_over
+from lstmzoo.estimators._base.sharing import PREDICTIONS
 from lstmzoo.estimators.translation.network import batches
 from lstmzoo.estimators.translation.network.writer import Writer
 from lstmzoo.metrics import bleu
@@ -528,6 +530,21 @@ def test_what_was_compiled_to_translate_is_kept_when_training_goes_on():
         programs.append(list(translator.model_.stepper.programs._programs.values()))
     assert len(programs[0]) > 0
     assert programs[0] == programs[1]
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_translators_of_a_search_translate_few_batches_until_they_are_handed_over(monkeypatch):
+    """XLA does not pay for few."""
+    asked = []
+    monkeypatch.setattr("lstmzoo.programs.jit_compile", lambda calls: asked.append(calls) or False)
+    translator = small(validation_size=0, hyperparameters={"epochs": 1})
+    translator.begin_fit(*FEW, networks=Networks()).keep()
+    translator.predict(FEW[0][:2])
+    assert set(asked) == {PREDICTIONS}
+    hand_over(translator)
+    asked.clear()
+    translator.predict(FEW[0][:2])
+    assert set(asked) == {math.inf}
 
 
 # Bad input.

@@ -16,13 +16,13 @@ from tokenizers import Tokenizer
 from lstmzoo.config import ModelConfig, TokenizerName, full_name, load_config
 from lstmzoo.errors import ConfigError, arg
 from lstmzoo.estimators._base.estimator import Tokenizing, ZooEstimator, as_json
-from lstmzoo.estimators._base.sharing import PREDICTIONS, Networks, Prepared
+from lstmzoo.estimators._base.sharing import PREDICTIONS, Networks, Prepared, compile_network
 from lstmzoo.options import require_counts
 from lstmzoo.outputs import check_folder
 from lstmzoo.overrides import Overrides
 from lstmzoo.preprocessing import tokenizer_name
 from lstmzoo.seeding import reseed, seeded
-from lstmzoo.training import Checkpoint, Program, Steps, Trained, Training, Validate, compile_for_prediction
+from lstmzoo.training import Checkpoint, Program, Steps, Trained, Training, Validate
 from lstmzoo.values import canonical_json
 
 _NESTED = "hyperparameters__"
@@ -315,7 +315,7 @@ class Fit:
         found = networks.get(key) if networks is not None and key is not None else None
         self._model, program = found or (new, None)
         if found is None:
-            compile_for_prediction(new, calls=math.inf if networks is None else PREDICTIONS)
+            compile_network(new, math.inf if networks is None else PREDICTIONS)
         self._training = estimator._training(
             self._model, self._prepared, self._config, self._seed, changed, checkpoint, program,
             [np.asarray(variable).copy() for variable in new.variables] if found else None,

@@ -1,10 +1,12 @@
 """Data prepared for a fit, and compiled networks that fits share."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 
+from lstmzoo.models._base import SteppingModel
 from lstmzoo.seeding import seeded
 from lstmzoo.training import Program, compile_for_prediction
 
@@ -57,9 +59,21 @@ class Networks:
             del self._kept[next(iter(self._kept))]
 
 
+def compile_network(model: keras.Model, calls: float = math.inf) -> None:
+    """Compile a network, and what steps it, for so many predictions.
+
+    Args:
+        model: The network. Nothing is compiled before it predicts.
+        calls: Batches that it will predict; see :func:`lstmzoo.backend.jit_compile`.
+    """
+    compile_for_prediction(model, calls)
+    if isinstance(model, SteppingModel):
+        model.stepper.programs.usual_calls = calls
+
+
 def hand_over(estimator: Any) -> None:
     """Compile the network of a fitted estimator for prediction as ``fit`` does, because no other fit shares it any more."""
-    compile_for_prediction(estimator.model_)
+    compile_network(estimator.model_)
 
 
 def unshare(estimator: Any) -> None:
