@@ -117,7 +117,7 @@ class Training:
         title: Title of the progress bar.
         checkpoint: Where the state is kept, and resumed from. None keeps none.
         overrides: Callbacks, optimizer and metrics of this training. If a callback changes the learning rate, the schedule
-            goes on from there by the same factor.
+            continues from there, multiplied by the same factor.
         variables: Initial values of all variables of the model, in its order; None to start from those that it has.
 
     Attributes:

@@ -64,8 +64,7 @@ def add_ensemble(run: Run, own: Callable[[Record], Any]) -> None:
     record = _ensemble(run) or run.new_record(MODEL, {})
     record.update({
         "seed": None, "members": {str(number): weight for number, weight in chosen.weights.items()}, "score": mean,
-        "window_scores": scores, "series_scores": chosen.series_scores, "rungs": [mean],
-        "rungs_elapsed": [],
+        "window_scores": scores, "series_scores": chosen.series_scores, "rungs": [mean], "rungs_elapsed": [],
         "num_parameters": sum(r["num_parameters"] or 0 for r in members),
         "seconds": time.perf_counter() - began, "status": "completed", "error": None,
     })  # fmt: skip

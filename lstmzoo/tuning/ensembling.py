@@ -161,7 +161,7 @@ class Judge:
             records: Records with a score, of single models.
             most: Most members.
             fitted: Returns the fitted estimator of a record.
-            in_time: Returns whether there is time to go on.
+            in_time: Returns whether there is time left.
         """
         if self._predictions is None:
             return None
@@ -216,7 +216,7 @@ def choose_members(
         predictions: Predictions for each window by number.
         score: Returns the score of predictions; greater is better.
         most: Most different members.
-        in_time: Returns whether there is time to go on. If not, the best mean so far is returned.
+        in_time: Returns whether there is time left. If not, the best mean so far is returned.
 
     Returns:
         The weights by number, of sum 1; of equals the fewest members. Empty if there was no time.

@@ -285,13 +285,13 @@ class Trial:
 
     @property
     def _best_file(self) -> Path:
-        """The file of the weights at the best rung; there is none if the training has not gone on since."""
+        """The file of the weights at the best rung; there is none if the training was not continued since."""
         rungs = self.record["rungs"]
         best = max(rung for rung, score in enumerate(rungs, start=1) if score == max(rungs))
         return self._directory / f"rung_{best}.npz"
 
     def _keep_weights(self) -> None:
-        """Keep the weights of the last rung if it is the best one, before the training goes on."""
+        """Keep the weights of the last rung if it is the best one, before the training is continued."""
         rungs = self.record["rungs"]
         if not rungs or rungs[-1] != self.record["score"] or self._best_file.exists():
             return
