@@ -35,7 +35,8 @@ class Prepared:
 class Networks:
     """Networks that fits of equal sizes share, so that each is compiled once. The least recently used are dropped.
 
-    They predict few batches, and do so without XLA; see :func:`compile_network`. :func:`hand_over` compiles a network as an estimator's own.
+    They predict few batches, and do so without XLA; see :func:`compile_network`. :func:`hand_over` compiles a network as an
+    estimator's own.
 
     Args:
         most: Networks to keep.
